@@ -1,0 +1,122 @@
+"""Classes of a data set: names, colours, thing or stuff."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from weclick.conventions import IGNORE_INDEX
+from weclick.errors import DataError
+
+
+@dataclass(frozen=True)
+class SemanticClass:
+    """One class: its name, RGB colour, and whether its objects are countable (``thing``)."""
+
+    name: str
+    color: tuple[int, int, int]
+    thing: bool = False
+
+
+@dataclass(frozen=True)
+class ClassSet:
+    """The ordered classes of a data set; a class's id is its position.
+
+    Raises:
+        DataError: No class, more than 255, or a name used twice.
+    """
+
+    classes: tuple[SemanticClass, ...]
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.classes) <= IGNORE_INDEX:
+            raise DataError(f"a data set needs 1 to {IGNORE_INDEX} classes, found {len(self.classes)}")
+        twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        if twice:
+            raise DataError(f"class names used twice: {', '.join(twice)}; every class needs a name of its own")
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __iter__(self) -> Iterator[SemanticClass]:
+        return iter(self.classes)
+
+    def __getitem__(self, index: int) -> SemanticClass:
+        return self.classes[index]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in the order of ids."""
+        return tuple(c.name for c in self.classes)
+
+    @property
+    def palette(self) -> np.ndarray:
+        """Colours as uint8 (256, 3), RGB; unused ids and ``IGNORE_INDEX`` are black."""
+        table = np.zeros((256, 3), np.uint8)
+        table[: len(self)] = [c.color for c in self.classes]
+        return table
+
+    def index(self, name: str) -> int:
+        """Return the id of the class called ``name``.
+
+        Raises:
+            DataError: There is no such class.
+        """
+        if name not in self.names:
+            raise DataError(f"unknown class {name!r}; the data set has: {', '.join(self.names)}")
+        return self.names.index(name)
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """Return plain dictionaries, as stored in checkpoints and ``classes.yaml``."""
+        return [{"name": c.name, "color": list(c.color), "thing": c.thing} for c in self.classes]
+
+    @classmethod
+    def from_list(cls, entries: Iterable[Mapping[str, Any]]) -> ClassSet:
+        """Build from plain dictionaries with ``name``, and optionally ``color`` and ``thing``."""
+        return cls(tuple(_semantic_class(entry, index) for index, entry in enumerate(entries)))
+
+    @classmethod
+    def read(cls, path: Path) -> ClassSet:
+        """Read ``classes.yaml``: a list of names, or of mappings with ``name``, ``color``, ``thing``.
+
+        Raises:
+            DataError: The file is missing, is not YAML, or an entry is malformed.
+        """
+        try:
+            entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DataError(f"{path} not found; list the classes there (see data/README.md)") from None
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise DataError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+        if isinstance(entries, Mapping):
+            entries = entries.get("classes")
+        if not isinstance(entries, list):
+            raise DataError(f"{path} holds no list of classes; see data/README.md for the format")
+        try:
+            return cls.from_list([{"name": e} if isinstance(e, str) else e for e in entries])
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
+
+
+def _semantic_class(entry: Mapping[str, Any], index: int) -> SemanticClass:
+    color = entry.get("color", default_color(index)) if isinstance(entry, Mapping) else None
+    valid = isinstance(color, list | tuple) and len(color) == 3 and all(type(v) is int and 0 <= v <= 255 for v in color)
+    if not valid or not isinstance(entry.get("name"), str) or not entry["name"].strip():
+        raise DataError(f"class {index} must be a name or {{name, color: [r, g, b] in 0..255, thing}}, found {entry!r}")
+    return SemanticClass(entry["name"], (color[0], color[1], color[2]), bool(entry.get("thing", False)))
+
+
+def default_color(index: int) -> tuple[int, int, int]:
+    """Return a colour for class ``index``: the bit-interleaved map of Pascal VOC, far apart for neighbouring ids."""
+    rgb = [0, 0, 0]
+    value = index + 1
+    for bit in range(8):
+        for channel in range(3):
+            rgb[channel] |= (value >> channel & 1) << (7 - bit)
+        value >>= 3
+    return (rgb[0], rgb[1], rgb[2])

@@ -1,0 +1,139 @@
+"""Which frames exist, and which of them make a clip. No pixels are read here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+from weclick.classes import ClassSet
+
+Split = Literal["train", "val", "test"]
+Sides = Literal["past", "both"]
+
+
+class FrameKey(NamedTuple):
+    """What identifies a frame: its video and its number within it."""
+
+    video: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.video}:{self.number}"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame on disk; ``label`` and ``instances`` are None where there is no mask."""
+
+    key: FrameKey
+    image: Path
+    label: Path | None = None
+    instances: Path | None = None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Frames of one video and split, ordered by number, ``step`` numbers apart, without a gap."""
+
+    frames: tuple[Frame, ...]
+    step: int
+
+    def at(self, number: int) -> Frame | None:
+        """Return the frame with this number, or None."""
+        position, rest = divmod(number - self.frames[0].key.number, self.step)
+        return self.frames[position] if rest == 0 and 0 <= position < len(self.frames) else None
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A target frame and its neighbours, nearest first; ``offsets`` are frame numbers relative to the target."""
+
+    target: Frame
+    neighbours: tuple[Frame, ...] = ()
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Neighbour numbers minus the target's."""
+        return tuple(frame.key.number - self.target.key.number for frame in self.neighbours)
+
+
+class Layout(Protocol):
+    """How a data set lies on disk.
+
+    Layouts only list files; every mask is decoded through :meth:`label_ids`, so that a layout's own label ids
+    (Cityscapes labelIds, CamVid's 11 = void) become the class set's ids in one place.
+    """
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """Short name of the layout, as chosen by ``data.layout``."""
+
+    @property
+    def classes(self) -> ClassSet:
+        """The data set's classes."""
+
+    def splits(self) -> tuple[Split, ...]:
+        """Splits that are on disk."""
+
+    def frames(self, split: Split) -> list[Frame]:
+        """All frames of a split, in any order."""
+
+    def label_ids(self) -> Sequence[int] | None:
+        """Table of 256 entries from stored label value to class id (255 = ignore, -1 = unknown value), or None for identity."""
+
+
+def segments(frames: Iterable[Frame]) -> list[Segment]:
+    """Cut the frames of one split into segments without gaps.
+
+    Within a video the usual distance of numbers (the most common one, the smaller on a tie) is its step;
+    any other distance is a gap.
+    """
+    by_video: dict[str, list[Frame]] = {}
+    for frame in frames:
+        by_video.setdefault(frame.key.video, []).append(frame)
+    return [segment for video in sorted(by_video) for segment in _cut(by_video[video])]
+
+
+def _cut(frames: list[Frame]) -> Iterator[Segment]:
+    frames = sorted(frames, key=lambda frame: frame.key.number)
+    distances = [b.key.number - a.key.number for a, b in zip(frames, frames[1:], strict=False)]
+    step = min(Counter(distances).most_common(), key=lambda item: (-item[1], item[0]))[0] if distances else 1
+    start = 0
+    for position, distance in enumerate([*distances, 0], start=1):
+        if distance != step:
+            yield Segment(tuple(frames[start:position]), step)
+            start = position
+
+
+def clips(
+    found: Iterable[Segment], targets: Iterable[FrameKey], *, neighbours: int, stride: int = 1, sides: Sides = "past"
+) -> list[Clip]:
+    """Return one clip per target that lies in a segment.
+
+    Args:
+        found: Segments of one split, so that no clip can reach over a gap, a video or a split border.
+        targets: Keys of the target frames.
+        neighbours: Number of neighbours asked for; fewer are given where the segment ends.
+        stride: Distance between neighbours, in steps of the segment.
+        sides: "past" takes earlier frames only; "both" alternates earlier and later ones.
+    """
+    wanted = set(targets)
+    return [
+        Clip(frame, tuple(_neighbours(segment, frame, neighbours, stride, sides)))
+        for segment in found
+        for frame in segment.frames
+        if frame.key in wanted
+    ]
+
+
+def _neighbours(segment: Segment, target: Frame, count: int, stride: int, sides: Sides) -> list[Frame]:
+    signs = (-1,) if sides == "past" else (-1, 1)
+    multiples = [sign * distance for distance in range(1, count + 1) for sign in signs]
+    numbers = [target.key.number + multiple * stride * segment.step for multiple in multiples]
+    near = [frame for number in numbers if (frame := segment.at(number)) is not None]
+    return near[:count]
