@@ -44,6 +44,12 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write ``data``, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 - whatever json takes
     """Write ``value`` as readable JSON, atomically. NaN becomes null."""
     write_text(path, json.dumps(_without_nan(value), indent=2, ensure_ascii=False) + "\n")

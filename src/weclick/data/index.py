@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 from weclick.classes import ClassSet
+from weclick.frames import FrameKey
+
+__all__ = ["Clip", "Frame", "FrameKey", "Layout", "Segment", "Sides", "Split", "clips", "segments"]
 
 Split = Literal["train", "val", "test"]
 Sides = Literal["past", "both"]
 
-
-class FrameKey(NamedTuple):
-    """What identifies a frame: its video and its number within it."""
-
-    video: str
-    number: int
-
-    def __str__(self) -> str:
-        return f"{self.video}:{self.number}"
+MAX_STEP = 60
+"""Frames whose numbers are farther apart never share a segment: about two seconds of video, too far to carry anything."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +87,8 @@ class Layout(Protocol):
 def segments(frames: Iterable[Frame]) -> list[Segment]:
     """Cut the frames of one split into segments without gaps.
 
-    Within a video the usual distance of numbers (the most common one, the smaller on a tie) is its step;
-    any other distance is a gap.
+    Within a video the usual distance of numbers (the most common one, the smaller on a tie) is its step; any other
+    distance is a gap, and so is any above ``MAX_STEP``.
     """
     by_video: dict[str, list[Frame]] = {}
     for frame in frames:
@@ -101,8 +98,9 @@ def segments(frames: Iterable[Frame]) -> list[Segment]:
 
 def _cut(frames: list[Frame]) -> Iterator[Segment]:
     frames = sorted(frames, key=lambda frame: frame.key.number)
-    distances = [b.key.number - a.key.number for a, b in zip(frames, frames[1:], strict=False)]
-    step = min(Counter(distances).most_common(), key=lambda item: (-item[1], item[0]))[0] if distances else 1
+    distances = [after.key.number - before.key.number for before, after in pairwise(frames)]
+    near = Counter(distance for distance in distances if distance <= MAX_STEP)
+    step = min(near, key=lambda distance: (-near[distance], distance), default=1)
     start = 0
     for position, distance in enumerate([*distances, 0], start=1):
         if distance != step:

@@ -1,0 +1,48 @@
+"""weclick: video in, one click per object, a real-time segmentation network out.
+
+Imports nothing heavy; names are loaded when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from weclick.classes import ClassSet
+    from weclick.data.clicks import ClickStore
+    from weclick.data.datamodule import ClipDataModule
+    from weclick.data.synthetic import write_synthetic
+    from weclick.errors import WeclickError
+    from weclick.modules import StudentModule, TeacherModule, load_checkpoint
+
+__all__ = [
+    "ClassSet",
+    "ClickStore",
+    "ClipDataModule",
+    "StudentModule",
+    "TeacherModule",
+    "WeclickError",
+    "load_checkpoint",
+    "write_synthetic",
+]
+
+_HOME: Final = {
+    "ClassSet": "weclick.classes",
+    "ClickStore": "weclick.data.clicks",
+    "ClipDataModule": "weclick.data.datamodule",
+    "StudentModule": "weclick.modules",
+    "TeacherModule": "weclick.modules",
+    "WeclickError": "weclick.errors",
+    "load_checkpoint": "weclick.modules",
+    "write_synthetic": "weclick.data.synthetic",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name == "__version__":
+        return _version("weclick")
+    if name not in _HOME:
+        raise AttributeError(f"module 'weclick' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

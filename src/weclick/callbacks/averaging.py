@@ -1,0 +1,33 @@
+"""Averaged weights: what is evaluated and kept is the exponential moving average of what is trained."""
+
+from __future__ import annotations
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import WeightAveraging
+from torch import Tensor
+
+
+class HorizonAveraging(WeightAveraging):
+    """Exponential moving average of weights and buffers over a horizon given as a share of the run.
+
+    Early on the horizon is as long as the run so far, so that the random start is forgotten at once.
+
+    Args:
+        horizon: Averaging time as a share of all optimiser steps, above 0.
+    """
+
+    def __init__(self, horizon: float) -> None:
+        super().__init__(avg_fn=self._average)
+        self.horizon = horizon
+        self._steps = 1.0
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Turn the share into steps."""
+        self._steps = max(1.0, self.horizon * float(trainer.estimated_stepping_batches))
+
+    def _average(self, averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+        if not torch.is_floating_point(averaged):
+            return current
+        keep = 1.0 - 1.0 / min(self._steps, float(count) + 1.0)
+        return averaged.lerp(current, 1.0 - keep)

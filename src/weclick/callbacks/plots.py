@@ -1,0 +1,177 @@
+"""Curves, confusion matrix and IoU bars as matplotlib figures.
+
+Ink is a mid grey that reads on light and dark pages: SVG is drawn on nothing, PNG on white paper. Figures are built
+without pyplot: no window, no state between calls, safe in threads.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from weclick.classes import ClassSet
+from weclick.errors import ShapeError
+
+_INK = "#7a838d"
+_ACCENT = "#2f7fb8"
+_COLORS = (_ACCENT, "#d9822b", "#3d9a6c", "#a45fb0", "#c8553d", "#8a8f3c", "#4aa5a5", "#b0688c")
+# From clear to accent: an empty cell shows the page below, whatever its colour.
+_SHADES = LinearSegmentedColormap.from_list("shades", [(0.184, 0.498, 0.722, 0.0), (0.184, 0.498, 0.722, 1.0)])
+_NUMBERS_UP_TO = 20
+
+Kind = Literal["png", "svg"]
+
+Curves = dict[str, list[tuple[int, float]]]
+"""Name of a logged value to its (epoch, value) points, by epoch."""
+
+
+def plot_curves(rows: Sequence[Mapping[str, float]], kind: Kind = "png") -> bytes:
+    """Draw training losses above and validation values below, over epochs.
+
+    Args:
+        rows: Rows of the ``metrics.csv`` of Lightning's CSVLogger, without empty cells; each holds only a few columns.
+        kind: Format of the picture.
+    """
+    return _encode(curves_figure(curves(rows)), kind)
+
+
+def plot_confusion(matrix: np.ndarray, classes: ClassSet, kind: Kind = "png") -> bytes:
+    """Draw the confusion matrix (rows = truth) with every row divided by its sum: where do a class's pixels go?"""
+    return _encode(confusion_figure(matrix, classes), kind)
+
+
+def plot_iou_bars(iou: Sequence[float], classes: ClassSet, kind: Kind = "png") -> bytes:
+    """Draw one bar per class in its colour, in the order of ids; a class without IoU says "n/a"."""
+    return _encode(iou_figure(iou, classes), kind)
+
+
+def _encode(figure: Figure, kind: Kind) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=144, facecolor="white" if kind == "png" else "none")
+    return buffer.getvalue()
+
+
+def curves(rows: Sequence[Mapping[str, float]]) -> Curves:
+    """Gather training losses and validation values by name; several values of one epoch are averaged.
+
+    Where Lightning writes both ``train/loss_step`` and ``train/loss_epoch`` the latter is taken, as ``train/loss``.
+    """
+    found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        for column, value in row.items():
+            if _is_curve(column) and "epoch" in row and math.isfinite(value):
+                found[column.removesuffix("_epoch")][int(row["epoch"])].append(value)
+    return {name: [(e, float(np.mean(v))) for e, v in sorted(points.items())] for name, points in found.items()}
+
+
+def _is_curve(column: str) -> bool:
+    return column.startswith(("train/loss", "val/")) and not column.endswith("_step")
+
+
+def curves_figure(found: Curves) -> Figure:
+    """Build the figure of :func:`plot_curves`; the best validation mIoU is marked."""
+    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    losses, values = figure.subplots(2, 1, sharex=True)
+    for axes, prefix in ((losses, "train/"), (values, "val/")):
+        names = sorted(name for name in found if name.startswith(prefix) and ("loss" in name) == (axes is losses))
+        for name, color in zip(names, _COLORS * (len(names) // len(_COLORS) + 1), strict=False):
+            epochs, heights = zip(*found[name], strict=True)
+            axes.plot(epochs, heights, color=color, label=name.removeprefix(prefix), linewidth=1.8, marker=".")
+        _plain(axes)
+        if names:
+            axes.legend(frameon=False, labelcolor=_INK, fontsize=8)
+    losses.set_ylabel("training loss", color=_INK)
+    losses.set_ylim(bottom=0)
+    values.set_ylabel("validation", color=_INK)
+    values.set_xlabel("epoch", color=_INK)
+    values.xaxis.get_major_locator().set_params(integer=True)
+    if found.get("val/miou"):
+        _mark_best(values, found["val/miou"])
+    return figure
+
+
+def _mark_best(axes: Axes, points: Sequence[tuple[int, float]]) -> None:
+    epoch, best = max(points, key=lambda point: point[1])
+    axes.plot([epoch], [best], marker="o", markersize=7, markerfacecolor="none", markeredgecolor=_INK)
+    axes.annotate(f"{best:.3f}", (epoch, best), (0, 7), textcoords="offset points", color=_INK, fontsize=8, ha="center")
+    axes.margins(y=0.2)
+
+
+def confusion_figure(matrix: np.ndarray, classes: ClassSet) -> Figure:
+    """Build the figure of :func:`plot_confusion`.
+
+    Rows of classes that are absent from the labels stay empty. Up to 20 classes the cells carry percentages.
+    """
+    count = len(classes)
+    if matrix.shape != (count, count):
+        raise ShapeError(f"{count} classes need a confusion matrix ({count}, {count}), found {matrix.shape}")
+    shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    side = min(2.4 + 0.36 * count, 16.0)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap=_SHADES, vmin=0, vmax=1)
+    names = [_label(name) for name in classes.names]
+    axes.set_xticks(range(count), names, rotation=90)
+    axes.set_yticks(range(count), names)
+    _plain(axes)
+    axes.grid(False)
+    axes.set_xticks(np.arange(count + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(count + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color=_INK, alpha=0.2, linewidth=0.6)
+    axes.tick_params(which="minor", length=0)
+    axes.set_xlabel("predicted", color=_INK)
+    axes.set_ylabel("true", color=_INK)
+    if count <= _NUMBERS_UP_TO:
+        _write_shares(axes, shares)
+    return figure
+
+
+def _write_shares(axes: Axes, shares: np.ndarray) -> None:
+    for row, column in np.argwhere(shares >= 0.005):
+        share = shares[row, column]
+        color = "white" if share > 0.5 else _INK
+        axes.text(column, row, f"{100 * share:.0f}", color=color, ha="center", va="center", fontsize=7)
+
+
+def iou_figure(iou: Sequence[float], classes: ClassSet) -> Figure:
+    """Build the figure of :func:`plot_iou_bars`."""
+    if len(iou) != len(classes):
+        raise ShapeError(f"{len(classes)} classes need as many IoUs, found {len(iou)}")
+    figure = Figure(figsize=(7.2, 0.8 + 0.26 * len(classes)), layout="constrained")
+    axes = figure.subplots()
+    colors = [tuple(channel / 255 for channel in entry.color) for entry in classes]
+    axes.barh(range(len(iou)), np.nan_to_num(iou), color=colors, edgecolor=_INK, linewidth=0.6)
+    for row, value in enumerate(iou):
+        text = "n/a" if math.isnan(value) else f"{100 * value:.1f}"
+        axes.annotate(
+            text, (np.nan_to_num(value), row), (4, 0), textcoords="offset points", color=_INK, va="center", fontsize=8
+        )
+    axes.set_yticks(range(len(iou)), [_label(name) for name in classes.names])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.08)
+    axes.margins(y=0.02)
+    axes.set_xlabel("IoU", color=_INK)
+    _plain(axes)
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+def _label(name: str) -> str:
+    """Return the name with dollar signs that matplotlib does not take for mathematics."""
+    return name.replace("$", r"\$")
+
+
+def _plain(axes: Axes) -> None:
+    axes.set_facecolor("none")
+    axes.grid(color=_INK, alpha=0.2, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=_INK, labelsize=8, length=0)
+    axes.spines[:].set_visible(False)

@@ -1,0 +1,1 @@
+"""Command line: parsing, dispatch, exit codes. No tensor code."""

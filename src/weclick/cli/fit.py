@@ -1,0 +1,85 @@
+"""``weclick fit``."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import ArgumentParser
+
+from weclick.cli.options import add_settings, calm, dump, option_value, resolve_configs, to_settings
+from weclick.errors import ConfigError
+from weclick.pipeline.fit import Shard, fit
+from weclick.pipeline.run import RUNS, Run, Stage, shared_name
+
+STAGES: tuple[Stage, ...] = ("teacher", "memory", "student")
+
+DESCRIPTION = """Train the whole pipeline: a teacher from clicks, the memory, and the student that runs alone.
+
+Everything goes into runs/NAME: config.yaml, teacher/, memory/, student/. Stages that are finished are reused.
+Interrupted (Ctrl-C, SIGTERM, or worse)? Go on with: weclick fit --resume NAME
+"""
+
+
+def parser() -> ArgumentParser:
+    """Return the parser of ``weclick fit``."""
+    made = ArgumentParser(prog="weclick fit", description=DESCRIPTION, exit_on_error=False)
+    made.add_argument(
+        "--stage", type=Literal["all", "teacher", "memory", "student"], default="all", help="only this stage of the run"
+    )
+    made.add_argument("--resume", type=str | None, default=None, help="run to go on with, by name or folder")
+    made.add_argument("--name", type=str | None, default=None, help="of the run; default: config, arm and time")
+    made.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
+    made.add_argument("--shard", type=str | None, default=None, help="i/n: build only this part of the memory (from 0)")
+    add_settings(made)
+    return made
+
+
+def main(command: str, arguments: list[str]) -> None:
+    """Parse, find or make the run, and fit."""
+    calm()
+    arguments = resolve_configs(arguments)
+    resumed = option_value(arguments, "--resume")
+    runs = Path(option_value(arguments, "--runs") or RUNS)
+    run = Run.open(resumed, runs) if resumed else None
+    made = parser()
+    config = made.parse_args(["--config", str(run.config), *arguments] if run else arguments)
+    stages = STAGES if config.stage == "all" else (config.stage,)
+    shard = parse_shard(config.shard)
+    settings = to_settings(made, config)
+    settings.make_data().layout  # noqa: B018 - refuses a bad data set before anything is written
+    if run is None:
+        run = _new_run(config.name or _default_name(arguments, config.arm), runs, dump(made, config))
+    with run.locked():
+        fit(settings, run, stages, shard)
+    print(f"run: {run.folder}   next: weclick test --run {run.folder}")
+
+
+def _new_run(name: str, runs: Path, config: str) -> Run:
+    shared = shared_name(name)
+    folder = runs / shared
+    if shared != name and (folder / "config.yaml").exists():
+        return Run(folder)  # a process started for another device of the same fit
+    return Run.create(folder, config)
+
+
+def _default_name(arguments: list[str], arm: str) -> str:
+    config = option_value(arguments, "--config")
+    return f"{Path(config).stem if config else 'run'}-{arm}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def parse_shard(text: str | None) -> Shard | None:
+    """Return (i, n) from ``i/n``.
+
+    Raises:
+        ConfigError: It is not of that form, or i is not below n.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
+    if part >= parts:
+        raise ConfigError(f"--shard {text} must be i/n with i from 0 to n-1, such as 0/4")
+    return part, parts

@@ -1,0 +1,125 @@
+"""Entry point: finds the command, runs it, turns errors into one line and an exit status.
+
+Exit status: 0 done, 1 refused (one line on stderr), 2 wrong usage, 130 and 143 on SIGINT and SIGTERM after saving.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from typing import Final, NamedTuple, NoReturn
+
+from weclick.errors import WeclickError
+
+
+class Command(NamedTuple):
+    """Where a command lives, and its line in the help."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: Final = {
+    "fit": Command("weclick.cli.fit", "train: teacher from clicks, memory, student; resumes with --resume RUN"),
+    "validate": Command("weclick.cli.evaluate", "evaluate on the val split"),
+    "test": Command(
+        "weclick.cli.evaluate", "evaluate on the test split (val where test has no labels); writes a report"
+    ),
+    "predict": Command("weclick.cli.tools", "segment a video, a folder of frames or a camera"),
+    "clicks": Command("weclick.cli.tools", "simulate, import, export, check or count clicks"),
+    "data": Command("weclick.cli.tools", "check a data set, write the synthetic one, prepare CamVid"),
+    "ablate": Command("weclick.cli.ablate", "train several arms of the method under one budget and compare them"),
+}
+
+HELP: Final = """usage: weclick COMMAND [options]
+
+Video in, one click per object, a real-time segmentation network out.
+
+commands:
+{commands}
+
+options:
+  --version       print the version
+  --debug         show a traceback on errors
+  -h, --help      this help; `weclick COMMAND --help` explains a command
+
+first steps:
+  weclick data synthetic demo/data                        a data set to try things on
+  weclick fit --config demo.yaml --data.root demo/data    train on it
+  weclick test                                            see how good the newest run is
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line and return its exit status."""
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(help_text())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"weclick {version('weclick')}")
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        return _refuse(f"no command {name!r}; choose one of {', '.join(COMMANDS)}", status=2)
+    try:
+        return _guarded(name, rest)
+    except BaseException as error:
+        if debug and not isinstance(error, SystemExit):
+            raise
+        return _status(error)
+
+
+def _guarded(name: str, rest: list[str]) -> int:
+    with_underscores = [_underscored(argument) for argument in rest]
+    status: int | None = import_module(COMMANDS[name].module).main(name, with_underscores)
+    return status or 0
+
+
+def _underscored(argument: str) -> str:
+    """Accept ``--max-frames`` for ``--max_frames``."""
+    if not argument.startswith("--"):
+        return argument
+    option, equals, value = argument.partition("=")
+    return "--" + option[2:].replace("-", "_") + equals + value
+
+
+def _status(error: BaseException) -> int:
+    """Print an error as one line and return its exit status."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, WeclickError):
+        return _refuse(str(error))
+    if isinstance(error, KeyboardInterrupt):
+        return _refuse("interrupted", status=130)
+    if hasattr(error, "signum"):
+        return _refuse(f"stopped by {error}; everything is saved, go on with --resume", status=128 + error.signum)
+    if type(error).__name__ == "ArgumentError":
+        return _refuse(f"{error} (see --help)", status=2)
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        return _refuse(f"{error.strerror or error}{where}")
+    return _refuse(f"unexpected {type(error).__name__}: {error}; run again with --debug and report it")
+
+
+def _refuse(message: str, status: int = 1) -> int:
+    print(f"weclick: {' '.join(message.split())[:600]}", file=sys.stderr)
+    return status
+
+
+def help_text() -> str:
+    """Return the top-level help."""
+    lines = [f"  {name:<15} {command.summary}" for name, command in COMMANDS.items()]
+    return HELP.format(commands="\n".join(lines)).rstrip()
+
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")

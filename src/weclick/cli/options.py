@@ -1,0 +1,145 @@
+"""The config's parser, shared by all commands that take one."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Final
+
+import lightning.pytorch as pl
+from jsonargparse import ArgumentParser, Namespace, strip_meta
+
+import weclick
+from weclick.data.datamodule import ClipDataModule
+from weclick.errors import ConfigError
+from weclick.modules import ARMS, StudentModule, TeacherModule
+from weclick.modules.arms import ArmName
+from weclick.pipeline.settings import FitSettings, MemorySettings, TrackingSettings
+
+GROUPS: Final = ("config", "data", "teacher", "student", "trainer")
+"""Options whose value may name a YAML file of ours."""
+
+OWNED: Final = {
+    "logger",
+    "default_root_dir",
+    "use_distributed_sampler",
+    "num_sanity_val_steps",
+    "enable_model_summary",
+    "enable_checkpointing",
+    "enable_progress_bar",
+}
+"""Trainer arguments the pipeline decides."""
+
+
+def add_settings(parser: ArgumentParser) -> None:
+    """Add everything a config may hold."""
+    parser.add_argument("--config", action="config", help="YAML file: a path, or a name such as camvid.yaml")
+    arms = "; ".join(f"{name}: {arm.summary}" for name, arm in ARMS.items())
+    parser.add_argument("--arm", type=ArmName, default="weclick", help=f"what the student learns from ({arms})")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order and draws")
+    parser.add_argument("--teacher_epochs", type=int | None, default=None, help="default: trainer.max_epochs")
+    parser.add_argument("--teacher_checkpoint", type=str | None, default=None, help="a finished teacher to use")
+    parser.add_class_arguments(ClipDataModule, "data", skip={"seed"}, instantiate=False)
+    parser.add_class_arguments(TeacherModule, "teacher", skip={"classes", "size"}, instantiate=False)
+    parser.add_class_arguments(StudentModule, "student", skip={"classes", "size", "arm"}, instantiate=False)
+    parser.add_class_arguments(MemorySettings, "memory", instantiate=False)
+    parser.add_class_arguments(TrackingSettings, "tracking", instantiate=False)
+    parser.add_class_arguments(pl.Trainer, "trainer", skip=OWNED, instantiate=False)
+    parser.set_defaults({"trainer.max_epochs": 20})
+
+
+def to_settings(parser: ArgumentParser, config: Namespace) -> FitSettings:
+    """Return the parsed config as settings."""
+    config = strip_meta(config)
+    trainer = config.trainer.as_dict()
+    trainer.pop("callbacks", None)
+    return FitSettings(
+        arm=config.arm,
+        seed=config.seed,
+        data=config.data.as_dict(),
+        teacher=config.teacher.as_dict(),
+        student=config.student.as_dict(),
+        trainer=trainer,
+        memory=MemorySettings(**config.memory.as_dict()),
+        tracking=TrackingSettings(**config.tracking.as_dict()),
+        teacher_epochs=config.teacher_epochs,
+        teacher_checkpoint=config.teacher_checkpoint,
+        callbacks=lambda: _callbacks(parser, config),
+    )
+
+
+def _callbacks(parser: ArgumentParser, config: Namespace) -> list[pl.Callback]:
+    made = parser.instantiate_classes(config).trainer.get("callbacks")
+    return list(made) if isinstance(made, list) else [made] if made else []
+
+
+def dump(parser: ArgumentParser, config: Namespace) -> str:
+    """Return the config as YAML, without what concerns only the command that was given."""
+    kept = strip_meta(config)
+    for name in ("config", "stage", "resume", "name", "runs", "shard", "run", "ckpt_path", "arms", "seeds"):
+        kept.pop(name, None)
+    text: str = parser.dump(kept, skip_validation=True)
+    return text
+
+
+def resolve_configs(arguments: list[str]) -> list[str]:
+    """Replace names of shipped YAML files after ``--config``, ``--data``, ... by their paths."""
+    resolved, expecting = [], False
+    for argument in arguments:
+        option, equals, value = argument.partition("=")
+        if expecting:
+            resolved.append(_found(argument))
+        elif equals and option.removeprefix("--") in GROUPS:
+            resolved.append(f"{option}={_found(value)}")
+        else:
+            resolved.append(argument)
+        expecting = not expecting and argument.startswith("--") and argument[2:] in GROUPS
+    return resolved
+
+
+def _found(name: str) -> str:
+    """Look a YAML file up as given, then in ``configs/``, then among the shipped ones."""
+    if not name.endswith((".yaml", ".yml")):
+        return name
+    places = [Path(name), Path("configs") / name, *(folder / name for folder in shipped_configs())]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise ConfigError(f"config {name} not found; looked in {', '.join(str(place.parent) for place in places)}")
+    return str(found)
+
+
+def shipped_configs() -> list[Path]:
+    """Return the folder of configs inside the package (wheel) or beside its source (checkout)."""
+    package = Path(weclick.__file__).parent
+    return [package / "configs", package.parents[1] / "configs"]
+
+
+def calm() -> None:
+    """Keep libraries' start-up remarks from users; Lightning's warnings about our data stay."""
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_ours)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    noise: tuple[str, ...] = (
+        "GPU available",
+        "TPU available",
+        "HPU available",
+        "💡 Tip",
+        "`Trainer.fit` stopped",
+        "Seed set",
+    )
+    return not record.getMessage().startswith(noise)
+
+
+def option_value(arguments: list[str], option: str) -> str | None:
+    """Return an option's last value before the arguments are parsed for good."""
+    found = None
+    for position, argument in enumerate(arguments):
+        if argument == option and position + 1 < len(arguments):
+            found = arguments[position + 1]
+        elif argument.startswith(f"{option}="):
+            found = argument.partition("=")[2]
+    return found

@@ -1,0 +1,1 @@
+"""Data sets: layouts, clip index, click store, transforms."""

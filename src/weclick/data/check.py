@@ -1,0 +1,171 @@
+"""What is in a data set, and which of its files are bad."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from weclick.classes import ClassSet
+from weclick.conventions import IGNORE_INDEX
+from weclick.data.decode import Progress
+from weclick.data.images import check_same_size, read_image, read_instances, read_label
+from weclick.data.index import Frame, Layout, Split, segments
+from weclick.errors import DataError
+
+_MOST_PRINTED: Final = 20
+
+
+@dataclass
+class SplitReport:
+    """What one split holds.
+
+    ``sizes`` counts the images of each (H, W); ``pixels`` counts the label pixels of each class, the ignored ones last.
+    """
+
+    videos: int
+    segments: int
+    frames: int
+    labelled: int
+    pixels: np.ndarray
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Share of each class among the pixels that have one, float (C,); all 0 without masks."""
+        known = self.pixels[:-1]
+        return np.asarray(known / max(int(known.sum()), 1))
+
+
+@dataclass
+class DataReport:
+    """Counts per split, and one line for every bad file."""
+
+    root: Path
+    layout: str
+    classes: ClassSet
+    splits: dict[Split, SplitReport] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every file can be used."""
+        return not self.problems
+
+
+@dataclass(frozen=True)
+class _Found:
+    size: tuple[int, int] | None = None
+    pixels: np.ndarray | None = None
+    problem: str | None = None
+
+
+def check_data(layout: Layout, *, progress: Progress | None = None) -> DataReport:
+    """Read every file of a data set and report what is there; a bad file is noted, not raised.
+
+    Raises:
+        DataError: The files cannot even be listed, for example a mask without an image.
+    """
+    report = DataReport(layout.root, layout.name, layout.classes)
+    frames = {split: layout.frames(split) for split in layout.splits()}
+    total, done = sum(map(len, frames.values())), 0
+    for split, listed in frames.items():
+        part = report.splits[split] = _count(listed, layout.classes)
+        sizes: dict[str, tuple[int, int]] = {}
+        for frame, found in zip(listed, _inspect_all(listed, layout), strict=True):
+            report.problems += [found.problem] if found.problem else []
+            if found.size is not None:
+                part.sizes[found.size] += 1
+                if found.size != sizes.setdefault(frame.key.video, found.size):
+                    report.problems.append(_odd_size(frame, found.size, sizes[frame.key.video]))
+            if found.pixels is not None:
+                part.pixels += found.pixels
+            done += 1
+            if progress is not None:
+                progress(done, total)
+    if not any(part.labelled for part in report.splits.values()):
+        report.problems.append(f"{layout.root} has no labelled frame; without masks nothing can be validated or tested")
+    return report
+
+
+def _count(frames: list[Frame], classes: ClassSet) -> SplitReport:
+    return SplitReport(
+        videos=len({frame.key.video for frame in frames}),
+        segments=len(segments(frames)),
+        frames=len(frames),
+        labelled=sum(frame.label is not None for frame in frames),
+        pixels=np.zeros(len(classes) + 1, np.int64),
+    )
+
+
+def _inspect_all(frames: list[Frame], layout: Layout) -> Iterator[_Found]:
+    # OpenCV decodes outside the interpreter lock, so threads share the work without copies.
+    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None)
+    try:
+        yield from pool.map(lambda frame: _inspect(frame, layout), frames)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _inspect(frame: Frame, layout: Layout) -> _Found:
+    size, pixels = None, None
+    try:
+        image = read_image(frame.image)
+        size = (image.shape[0], image.shape[1])
+        if frame.label is not None:
+            label = read_label(frame.label, layout.label_ids())
+            check_same_size(image, label, frame.image, frame.label)
+            counts = np.bincount(label.ravel(), minlength=IGNORE_INDEX + 1)
+            pixels = np.append(counts[: len(layout.classes)], counts[IGNORE_INDEX])
+        if frame.instances is not None:
+            check_same_size(image, read_instances(frame.instances), frame.image, frame.instances)
+    except DataError as error:
+        return _Found(size, pixels, str(error))
+    return _Found(size, pixels)
+
+
+def _odd_size(frame: Frame, size: tuple[int, int], usual: tuple[int, int]) -> str:
+    (h, w), (usual_h, usual_w) = size, usual
+    return f"{frame.image} is {w}x{h} but its video starts with {usual_w}x{usual_h}; frames of a video need one size"
+
+
+def print_report(report: DataReport, console: Console | None = None) -> None:
+    """Print a report: a table of splits, one of classes, and the first bad files."""
+    console = console or Console()
+    console.print(f"{report.root}: {report.layout} layout, {len(report.classes)} classes", markup=False, soft_wrap=True)
+    console.print(_split_table(report))
+    if any(part.labelled for part in report.splits.values()):
+        console.print(_class_table(report))
+    for problem in report.problems[:_MOST_PRINTED]:
+        console.print(problem, style="red", markup=False, soft_wrap=True)
+    if (more := len(report.problems) - _MOST_PRINTED) > 0:
+        console.print(f"... and {more} more")
+    console.print(f"{len(report.problems)} problems" if report.problems else "no problems found")
+
+
+def _split_table(report: DataReport) -> Table:
+    table = Table("split", "videos", "segments", "frames", "labelled", "sizes")
+    for split, part in report.splits.items():
+        sizes = ", ".join(f"{w}x{h} ({count})" for (h, w), count in part.sizes.most_common(3))
+        counts = (part.videos, part.segments, part.frames, part.labelled)
+        table.add_row(split, *map(str, counts), sizes + (", ..." if len(part.sizes) > 3 else ""))
+    return table
+
+
+def _class_table(report: DataReport) -> Table:
+    table = Table("class", "kind", *[f"% of {split} pixels" for split in report.splits])
+    for index, semantic in enumerate(report.classes):
+        shares = [f"{100 * part.shares[index]:.2f}" for part in report.splits.values()]
+        table.add_row(escape(semantic.name), "thing" if semantic.thing else "stuff", *shares)
+    ignored = [f"{100 * part.pixels[-1] / max(int(part.pixels.sum()), 1):.2f}" for part in report.splits.values()]
+    table.add_row("(ignored, of all)", "", *ignored)
+    return table

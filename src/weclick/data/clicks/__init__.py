@@ -1,0 +1,26 @@
+"""Clicks: where they are kept, how they are simulated from masks, exchanged and checked."""
+
+from weclick.data.clicks.check import Finding, StoreStats, check_clicks, stats
+from weclick.data.clicks.exchange import FORMATS, Format, export_csv, import_csv
+from weclick.data.clicks.records import Click, ClickRecord, FrameRecord, Status
+from weclick.data.clicks.simulate import Rule, simulate_clicks, simulate_store
+from weclick.data.clicks.store import ClickStore
+
+__all__ = [
+    "FORMATS",
+    "Click",
+    "ClickRecord",
+    "ClickStore",
+    "Finding",
+    "Format",
+    "FrameRecord",
+    "Rule",
+    "Status",
+    "StoreStats",
+    "check_clicks",
+    "export_csv",
+    "import_csv",
+    "simulate_clicks",
+    "simulate_store",
+    "stats",
+]

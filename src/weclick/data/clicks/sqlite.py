@@ -1,0 +1,176 @@
+"""The SQLite file under a click store: schema, opening it safely, and errors a user can act on."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from weclick.classes import ClassSet
+from weclick.errors import ClickError
+
+APPLICATION_ID: Final = 0x57436C6B
+"""Marks a SQLite file as a click store ("WClk")."""
+SCHEMA_VERSION: Final = 1
+BUSY_SECONDS: Final = 30.0
+
+_SCHEMA: Final = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE provenance (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    """CREATE TABLE frames (
+        video TEXT NOT NULL, number INTEGER NOT NULL,
+        status TEXT NOT NULL CHECK (status IN ('todo', 'done', 'skipped')),
+        annotator TEXT NOT NULL, height INTEGER, width INTEGER, updated TEXT NOT NULL, PRIMARY KEY (video, number))""",
+    """CREATE TABLE clicks (
+        id INTEGER PRIMARY KEY, video TEXT NOT NULL, number INTEGER NOT NULL,
+        x REAL NOT NULL CHECK (typeof(x) = 'real'), y REAL NOT NULL CHECK (typeof(y) = 'real'),
+        class_id INTEGER NOT NULL CHECK (typeof(class_id) = 'integer'),
+        annotator TEXT NOT NULL, created TEXT NOT NULL)""",
+    "CREATE INDEX clicks_of_frame ON clicks (video, number)",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+_HINTS: Final = {
+    sqlite3.SQLITE_FULL: "free some disk space; this change was not stored",
+    sqlite3.SQLITE_IOERR: "check the disk and its free space; this change was not stored",
+    sqlite3.SQLITE_READONLY: "the store is read-only here; make file and folder writable or work on a copy",
+    sqlite3.SQLITE_CANTOPEN: "SQLite keeps a log beside the store: make the folder writable or work on a copy",
+    sqlite3.SQLITE_BUSY: "another process is writing to it; try again when it is done",
+    sqlite3.SQLITE_NOTADB: "this is not a click store; choose another file",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged; restore a copy",
+}
+
+
+@contextmanager
+def clear_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors inside the block into one line that names the store and says what to do.
+
+    Raises:
+        ClickError: In place of the error; misuse of the interface (a closed store) stays what it is.
+    """
+    try:
+        yield
+    except sqlite3.ProgrammingError:
+        raise
+    except sqlite3.Error as error:
+        # The low byte is the kind of error, the rest its variety.
+        hint = _HINTS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "the click store cannot be used as it is")
+        raise ClickError(f"{path}: {error}; {hint}") from None
+
+
+def require_free(path: Path) -> None:
+    """Refuse to make a store where something is already.
+
+    Raises:
+        ClickError: A file is there, or the log of a store that was removed: SQLite would replay it into the new store.
+    """
+    if path.exists() and (not path.is_file() or path.stat().st_size):
+        raise ClickError(f"{path} already exists; open it, remove it or choose another path")
+    if _has_log(path):
+        raise ClickError(f"{_log(path)} is left over from a store that is gone; move it away first")
+
+
+def create_file(path: Path, classes: ClassSet) -> None:
+    """Make the file of an empty store, whole or not at all."""
+    require_free(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ClickError(f"{path.parent} cannot be made: {error.strerror}; choose another folder") from None
+    with clear_errors(path), closing(_connect(path, "mode=rwc")) as db:
+        db.execute("BEGIN IMMEDIATE")
+        for statement in _SCHEMA:
+            db.execute(statement)
+        db.execute("INSERT INTO meta VALUES ('classes', ?)", (json.dumps(classes.names),))
+        db.execute("COMMIT")
+
+
+def connect_existing(path: Path, classes: ClassSet) -> sqlite3.Connection:
+    """Open a store for reading and writing; a commit is on disk when it returns."""
+    _require_file(path)
+    if not os.access(path, os.W_OK):
+        raise ClickError(f"{path} is read-only; make it writable or work on a copy")
+    with clear_errors(path):
+        db = _connect(path, "mode=rw")
+        try:
+            _verify(db, path, classes)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def connect_readonly(path: Path, classes: ClassSet) -> sqlite3.Connection:
+    """Open a store for reading, also where neither file nor folder can be written."""
+    _require_file(path)
+    with clear_errors(path):
+        try:
+            db = _connect(path, "mode=rw")
+        except sqlite3.OperationalError:
+            # SQLite cannot set up its log here; without a log the file alone is the whole store, readable as it is.
+            if _has_log(path):
+                raise
+            db = _connect(path, "mode=ro&immutable=1")
+        try:
+            db.execute("PRAGMA query_only = ON")
+            _verify(db, path, classes)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?{mode}"
+    db = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        # Only the first read finds out whether the file can be used.
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _verify(db: sqlite3.Connection, path: Path, classes: ClassSet) -> None:
+    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise ClickError(f"{path} is not a click store; choose another file")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version != SCHEMA_VERSION:
+        raise ClickError(f"{path} has store version {version}, this weclick reads {SCHEMA_VERSION}; update weclick")
+    if (problem := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+        raise ClickError(f"{path} is damaged ({' '.join(problem.split())}); restore a copy")
+    stored = json.loads(db.execute("SELECT value FROM meta WHERE key = 'classes'").fetchone()[0])
+    if stored != list(classes.names):
+        raise ClickError(
+            f"{path} was made for other classes: {_difference(stored, classes.names)}; choose its data set"
+        )
+
+
+def _difference(stored: list[str], wanted: tuple[str, ...]) -> str:
+    for class_id, (old, new) in enumerate(zip(stored, wanted, strict=False)):
+        if old != new:
+            return f"class {class_id} is {old!r} in the store and {new!r} in the data set"
+    return f"{len(stored)} in the store and {len(wanted)} in the data set"
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise ClickError(
+            f"click store {path} not found; make one with `weclick clicks simulate`, `weclick clicks import` "
+            "or `weclick annotate`"
+        )
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _has_log(path: Path) -> bool:
+    return _log(path).exists() and _log(path).stat().st_size > 0

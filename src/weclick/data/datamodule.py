@@ -1,0 +1,285 @@
+"""The LightningDataModule: clicked targets with unlabelled neighbours in, batches out."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning.pytorch as pl
+import numpy as np
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Subset, default_collate
+
+from weclick.classes import ClassSet
+from weclick.data.clicks import Click, ClickStore
+from weclick.data.dataset import (
+    ClipFrames,
+    EvaluationFrames,
+    FrameReader,
+    RawClip,
+    Sample,
+    Supervision,
+    TrainingSamples,
+)
+from weclick.data.images import read_image
+from weclick.data.index import Clip, Frame, FrameKey, Layout, Segment, Sides, Split, clips, segments
+from weclick.data.layouts import open_layout
+from weclick.data.masks import simulate_split
+from weclick.data.photometric import Photometric
+from weclick.data.recall import Batch, RecallSource
+from weclick.data.sampler import SeededSampler
+from weclick.data.transforms import GeometricDraw
+from weclick.errors import ConfigError, DataError
+from weclick.memory import follow_draw
+
+CLICKS_FILE = "clicks.sqlite"
+
+
+class ClipDataModule(pl.LightningDataModule):
+    """Clicked target frames, their unlabelled neighbours, and labelled frames to evaluate on.
+
+    Args:
+        root: Folder of the data set; data/README.md shows the layouts.
+        layout: ``cityscapes``, ``camvid``, ``folder``, or ``auto`` to recognise it.
+        clicks: Click store; by default ``clicks.sqlite`` in the root, else one simulated from the masks into the run.
+        click_rule: How simulated clicks are placed: ``center``, ``uniform`` or ``human``.
+        click_min_area: Smallest region of stuff that gets a simulated click, in source pixels.
+        click_radius: Radius of the disc a click is drawn as, in pixels of the network input.
+        size: Working size [H, W] of all frames; by default that of the first frame.
+        crop: Size [h, w] of training crops, multiples of 32; by default the working size rounded down.
+        scale: Smallest and largest random scale before cropping.
+        flip: Probability of a horizontal flip.
+        photometric: Strength of colour augmentation, 0 (off) to 1.
+        neighbours: How many neighbour frames a clip has.
+        stride: Distance between neighbours, in steps of the video.
+        sides: ``past`` takes earlier frames only (the paper's), ``both`` also later ones.
+        batch_size: Training samples per batch and process.
+        workers: Loader processes; by default half the CPU cores, at most 8. 0 loads in the training process.
+        max_damaged: Largest share of training frames that may be unreadable before the run stops.
+        seed: Of order and draws.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        layout: Literal["auto", "cityscapes", "camvid", "folder"] = "auto",
+        clicks: str | None = None,
+        click_rule: Literal["center", "uniform", "human"] = "center",
+        click_min_area: int = 100,
+        click_radius: float = 2.0,
+        size: tuple[int, int] | None = None,
+        crop: tuple[int, int] | None = None,
+        scale: tuple[float, float] = (0.75, 1.5),
+        flip: float = 0.5,
+        photometric: float = 0.3,
+        neighbours: int = 2,
+        stride: int = 1,
+        sides: Sides = "past",
+        batch_size: int = 8,
+        workers: int | None = None,
+        max_damaged: float = 0.05,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.root = Path(root)
+        self.layout_name, self.clicks_path = layout, Path(clicks) if clicks else None
+        self.click_rule, self.click_min_area, self.click_radius = click_rule, click_min_area, click_radius
+        self._size, self._crop, self.scale, self.flip = size, crop, scale, flip
+        self.photometric = Photometric(photometric) if photometric else None
+        self.neighbours, self.stride, self.sides = neighbours, stride, sides
+        self.batch_size, self.max_damaged, self.seed = batch_size, max_damaged, seed
+        self.workers = default_workers() if workers is None else workers
+        self.supervision: Supervision = "clicks"
+        self.recall: RecallSource | None = None
+        self.chosen_split: Split | None = None
+        self._damaged: set[str] = set()
+
+    # What there is
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The data set's layout."""
+        return open_layout(self.layout_name, self.root)
+
+    @property
+    def classes(self) -> ClassSet:
+        """The data set's classes."""
+        return self.layout.classes
+
+    @cached_property
+    def reader(self) -> FrameReader:
+        """Reads frames at the working size."""
+        table = self.layout.label_ids()
+        return FrameReader(self.size, None if table is None else np.asarray(table, np.int16))
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Working size (H, W)."""
+        if self._size is not None:
+            return (self._size[0], self._size[1])
+        first = next(frame for split in self.layout.splits() for frame in self.layout.frames(split))
+        height, width = read_image(first.image).shape[:2]
+        return (height, width)
+
+    @property
+    def crop(self) -> tuple[int, int]:
+        """Size (h, w) of training crops."""
+        crop = self._crop or (self.size[0] // 32 * 32, self.size[1] // 32 * 32)
+        if any(side <= 0 or side % 32 for side in crop):
+            raise ConfigError(f"data.crop must be positive multiples of 32, found {list(crop)}")
+        return (crop[0], crop[1])
+
+    def segments(self, split: Split) -> list[Segment]:
+        """Return the split's runs of frames without gaps."""
+        return segments(self.layout.frames(split))
+
+    def labelled(self, split: Split) -> list[Frame]:
+        """Return the split's frames that have a mask."""
+        return [frame for segment in self.segments(split) for frame in segment.frames if frame.label is not None]
+
+    @property
+    def evaluation_split(self) -> Split:
+        """``test`` when it has labels, else ``val``."""
+        return "test" if "test" in self.layout.splits() and self.labelled("test") else "val"
+
+    # Clicks
+
+    def open_clicks(self, simulated: Path) -> Path:
+        """Find the click store, or simulate one into ``simulated`` from the training masks.
+
+        Raises:
+            DataError: The given store is missing, or there are neither clicks nor masks.
+        """
+        beside = self.root / CLICKS_FILE
+        if self.clicks_path is not None and not self.clicks_path.exists():
+            raise DataError(f"click store {self.clicks_path} (data.clicks) not found; make one with weclick clicks")
+        path = self.clicks_path or (beside if beside.exists() else simulated)
+        if not path.exists():
+            simulate_split(
+                self.layout, "train", path, rule=self.click_rule, min_area=self.click_min_area, seed=self.seed
+            )
+        self.clicks_path = path
+        return path
+
+    @cached_property
+    def clicks(self) -> Mapping[FrameKey, Sequence[Click]]:
+        """Clicks of every target, in source pixels."""
+        if self.clicks_path is None:
+            raise DataError("no click store is open; call open_clicks first")
+        with ClickStore(self.clicks_path, self.classes, readonly=True) as store:
+            return store.all_clicks()
+
+    def clips(self) -> list[Clip]:
+        """Return the training clips: one per target, or per masked frame under full supervision.
+
+        Raises:
+            DataError: There is nothing to train on.
+        """
+        if self.supervision == "masks":
+            targets = [frame.key for frame in self.labelled("train")]
+        else:
+            targets = [key for key, found in self.clicks.items() if found]
+        found = clips(self.segments("train"), targets, neighbours=self.neighbours, stride=self.stride, sides=self.sides)
+        if not found:
+            kind = "masks" if self.supervision == "masks" else f"clicks ({self.clicks_path})"
+            raise DataError(f"no training frame of {self.root} has {kind}; click some, or check data.root")
+        return found
+
+    # Batches
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Return drawn training samples in seeded order."""
+        draw = GeometricDraw(self.size, self.crop, self.scale, self.flip)
+        dataset = TrainingSamples(
+            self.clips(),
+            {} if self.supervision == "masks" else self.clicks,
+            self.reader,
+            draw,
+            supervision=self.supervision,
+            radius=self.click_radius,
+            extra=self.recall.read if self.recall else None,
+        )
+        replicas, rank = self._share()
+        sampler = SeededSampler(dataset, seed=self.seed, replicas=replicas, rank=rank)
+        drop_last = len(sampler) >= self.batch_size  # BatchNorm cannot train on a last batch of one
+        return self._loader(dataset, batch_size=self.batch_size, sampler=sampler, drop_last=drop_last)
+
+    def val_dataloader(self) -> DataLoader[Sample]:
+        """Return the labelled frames of the validation split."""
+        return self._evaluation_loader("val")
+
+    def test_dataloader(self) -> DataLoader[Sample]:
+        """Return the labelled frames of the chosen split, by default the evaluation split."""
+        return self._evaluation_loader(self.chosen_split or self.evaluation_split)
+
+    def clip_loader(self, found: Sequence[Clip]) -> DataLoader[Sample]:
+        """Return undrawn clips in order, for building the memory."""
+        dataset = ClipFrames(found, RawClip(self.reader, self.neighbours))
+        return self._loader(dataset, batch_size=max(self.batch_size // 2, 1), collate_fn=_collate_clips)
+
+    def _evaluation_loader(self, split: Split) -> DataLoader[Sample]:
+        frames = self.labelled(split)
+        if not frames:
+            raise DataError(f"the {split} split of {self.root} has no masks to evaluate with; see data/README.md")
+        replicas, rank = self._share()
+        own: Dataset[Sample] = EvaluationFrames(frames, self.reader)
+        if replicas > 1:  # every frame exactly once over all processes: padding would count frames twice
+            own = Subset(own, range(rank, len(frames), replicas))
+        return self._loader(own, batch_size=self.batch_size, collate_fn=_collate_frames)
+
+    def _loader(self, dataset: Dataset[Sample], **options: Any) -> DataLoader[Sample]:  # noqa: ANN401
+        pinned = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        return DataLoader(
+            dataset, num_workers=self.workers, persistent_workers=self.workers > 0, pin_memory=pinned, **options
+        )
+
+    def _share(self) -> tuple[int, int]:
+        return (self.trainer.world_size, self.trainer.global_rank) if self.trainer is not None else (1, 0)
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Finish a batch on the device: floats in 0..1, colour augmentation, and the recall following the draw.
+
+        Afterwards a training batch holds ``image`` (B, 3, h, w), ``labels`` int64 (B, h, w) and, if asked for, ``recall``
+        on the drawn grid at stride 4.
+        """
+        batch["image"] = batch["image"].float() / 255
+        if "damaged" not in batch:
+            return batch
+        self._count_damaged(batch.pop("damaged"))
+        batch["labels"] = batch["labels"].long()
+        if self.photometric is not None:
+            batch["image"] = self.photometric(batch["image"])
+        if self.recall is not None:
+            batch["recall"] = follow_draw(self.recall(batch), batch.pop("grid"))
+        return batch
+
+    def _count_damaged(self, messages: Sequence[str]) -> None:
+        new = {message for message in messages if message} - self._damaged
+        self._damaged |= new
+        for message in sorted(new):
+            warnings.warn(f"damaged training frame left out: {message}", stacklevel=2)
+        total = len(self.clips()) if new else 0
+        if new and len(self._damaged) > max(1, self.max_damaged * total):
+            raise DataError(
+                f"{len(self._damaged)} of {total} training frames are damaged, for example: {min(self._damaged)}; mend "
+                "them (weclick data check), or raise data.max_damaged"
+            )
+
+
+def default_workers() -> int:
+    """Half the CPU cores this process may use, 1 to 8."""
+    return min(8, max(1, len(os.sched_getaffinity(0)) // 2))
+
+
+def _collate_frames(samples: list[Sample]) -> Batch:
+    images: Tensor = default_collate([sample["image"] for sample in samples])
+    return {"image": images, "label": [s["label"] for s in samples], "key": [s["key"] for s in samples]}
+
+
+def _collate_clips(samples: list[Sample]) -> Batch:
+    keys = [sample.pop("key") for sample in samples]
+    return {**default_collate(samples), "key": keys}

@@ -1,0 +1,203 @@
+"""Reading samples: training draws, evaluation frames, and the clips the memory is built from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from weclick.conventions import IGNORE_INDEX
+from weclick.data.clicks import Click
+from weclick.data.images import check_same_size, read_image, read_label
+from weclick.data.index import Clip, Frame, FrameKey
+from weclick.data.sampler import SampleKey
+from weclick.data.transforms import GeometricDraw, draw_discs
+from weclick.errors import DataError
+
+Sample = dict[str, Any]
+Supervision = Literal["clicks", "masks"]
+
+TRIES: Final = 3
+"""How many other samples stand in for a damaged one before giving up."""
+
+cv2.setNumThreads(0)  # workers are the parallelism; OpenCV's own threads in each of them only get in the way
+
+
+@dataclass(frozen=True)
+class FrameReader:
+    """Reads frames at the working size and labels at their own.
+
+    Args:
+        size: Working size (H, W).
+        table: From stored label values to class ids, see ``Layout.label_ids``.
+    """
+
+    size: tuple[int, int]
+    table: NDArray[np.int16] | None = None
+
+    def image(self, frame: Frame) -> NDArray[np.uint8]:
+        """Return the frame as RGB uint8 (H, W, 3) at the working size."""
+        return resize_image(read_image(frame.image), self.size)
+
+    def label(self, frame: Frame) -> NDArray[np.uint8]:
+        """Return the frame's label at its own size."""
+        if frame.label is None:
+            raise DataError(f"frame {frame.key} has no mask")
+        return read_label(frame.label, self.table)
+
+    def labelled(self, frame: Frame) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return image at the working size and label at its own, refusing a pair of different sizes."""
+        image, label = read_image(frame.image), self.label(frame)
+        check_same_size(image, label, frame.image, frame.label or frame.image)
+        return resize_image(image, self.size), label
+
+
+def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Resize to (H, W); averaging when shrinking, so that thin things do not flicker."""
+    if image.shape[:2] == size:
+        return image
+    method = cv2.INTER_AREA if image.shape[0] > size[0] else cv2.INTER_LINEAR
+    return cv2.resize(image, size[::-1], interpolation=method).astype(np.uint8, copy=False)
+
+
+class TrainingSamples(Dataset[Sample]):
+    """One drawn sample per target frame.
+
+    A sample holds ``image`` uint8 (3, h, w), ``labels`` uint8 (h, w), ``grid`` float (h/4, w/4, 2), ``damaged`` (path of
+    an unreadable image another sample stands in for, or ""), and what ``extra`` adds for the target.
+
+    Args:
+        clips: Targets with neighbours; neighbours are read only for an online memory.
+        clicks: Clicks of every target, in source pixels. Not used with masks.
+        supervision: ``masks`` reads dense labels (the fully supervised ceiling), ``clicks`` never opens a mask.
+        radius: Of a click's disc, in pixels of the drawn image.
+        extra: Reads what the recall needs for a target (see :mod:`weclick.data.recall`), or None.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        clicks: Mapping[FrameKey, Sequence[Click]],
+        reader: FrameReader,
+        draw: GeometricDraw,
+        *,
+        supervision: Supervision = "clicks",
+        radius: float = 2.0,
+        extra: Callable[[Clip], Sample] | None = None,
+    ) -> None:
+        self.clips = clips
+        self.clicks = clicks
+        self.reader = reader
+        self.draw = draw
+        self.supervision = supervision
+        self.radius = radius
+        self.extra = extra
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, key: SampleKey) -> Sample:
+        damaged = ""
+        for attempt in range(TRIES + 1):
+            clip = self.clips[(key.position + attempt) % len(self)]
+            try:
+                return {**self._sample(clip, key.seed), "damaged": damaged}
+            except DataError as error:
+                damaged = damaged or str(error)
+        raise DataError(f"{TRIES + 1} damaged frames in a row; the first: {damaged}")
+
+    def _sample(self, clip: Clip, seed: int) -> Sample:
+        source, label, clicks = self._supervised(clip.target)
+        drawn = self.draw(source, label, clicks, seed=seed)
+        labels = (
+            drawn.label if self.supervision == "masks" else draw_discs(drawn.clicks, drawn.label.shape, self.radius)
+        )
+        sample = {"image": to_tensor(drawn.image), "labels": torch.from_numpy(labels)}
+        if self.extra is not None:
+            sample |= {"grid": torch.from_numpy(drawn.grid), **self.extra(clip)}
+        return sample
+
+    def _supervised(self, frame: Frame) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
+        """Return image and label at the working size, and clicks in its pixels."""
+        no_label, no_clicks = np.full(self.reader.size, IGNORE_INDEX, np.uint8), np.zeros((0, 3), np.float32)
+        if self.supervision == "masks":
+            image, label = self.reader.labelled(frame)
+            resized = cv2.resize(label, self.reader.size[::-1], interpolation=cv2.INTER_NEAREST)
+            return image, resized.astype(np.uint8, copy=False), no_clicks
+        source = read_image(frame.image)
+        scale = np.divide(self.reader.size, source.shape[:2])
+        clicks = scaled_clicks(self.clicks.get(frame.key, ()), scale[1], scale[0])
+        return resize_image(source, self.reader.size), no_label, clicks if len(clicks) else no_clicks
+
+
+def scaled_clicks(clicks: Sequence[Click], scale_x: float, scale_y: float) -> NDArray[np.float32]:
+    """Return clicks as (K, 3) of x, y, class after resizing the frame; pixel centres are at integers."""
+    return np.array(
+        [((c.x + 0.5) * scale_x - 0.5, (c.y + 0.5) * scale_y - 0.5, c.class_id) for c in clicks], np.float32
+    ).reshape(-1, 3)
+
+
+@dataclass(frozen=True)
+class RawClip:
+    """Adds what a memory is computed from: ``target`` (3, H, W), ``neighbours`` (N, 3, H, W) uint8, ``offsets`` (N,).
+
+    Missing and damaged neighbours are padding: black, with offset 0.
+    """
+
+    reader: FrameReader
+    count: int
+
+    def __call__(self, clip: Clip) -> Sample:
+        """Read the clip's frames at the working size."""
+        target = self.reader.image(clip.target)
+        neighbours = np.zeros((self.count, *target.shape), np.uint8)
+        offsets = np.zeros(self.count, np.int64)
+        for position, (frame, offset) in enumerate(zip(clip.neighbours, clip.offsets, strict=True)):
+            try:
+                neighbours[position], offsets[position] = self.reader.image(frame), offset
+            except DataError:
+                continue
+        stacked = torch.from_numpy(neighbours.transpose(0, 3, 1, 2).copy())
+        return {"target": to_tensor(target), "neighbours": stacked, "offsets": torch.from_numpy(offsets)}
+
+
+class ClipFrames(Dataset[Sample]):
+    """Undrawn clips in order, with their ``key``; what the memory is built from."""
+
+    def __init__(self, clips: Sequence[Clip], read: RawClip) -> None:
+        self.clips = clips
+        self.read = read
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> Sample:
+        clip = self.clips[index]
+        return {"key": clip.target.key, **self.read(clip)}
+
+
+class EvaluationFrames(Dataset[Sample]):
+    """Frames with masks, undrawn: ``image`` uint8 (3, H, W), ``label`` uint8 at its own size, ``key``, ``frame``."""
+
+    def __init__(self, frames: Sequence[Frame], reader: FrameReader) -> None:
+        self.frames = frames
+        self.reader = reader
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, index: int) -> Sample:
+        frame = self.frames[index]
+        image, label = self.reader.labelled(frame)
+        return {"image": to_tensor(image), "label": torch.from_numpy(label), "key": frame.key}
+
+
+def to_tensor(image: NDArray[np.uint8]) -> torch.Tensor:
+    """Return uint8 (3, H, W) from (H, W, 3)."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -1,0 +1,134 @@
+"""Video files to numbered frames, once and in order: nothing in weclick seeks in a video."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+
+from weclick.errors import DataError
+from weclick.files import write_json
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) as work goes on; total is 0 where it is unknown."""
+
+VIDEO_SUFFIXES: Final = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mxf", ".m4v", ".mpg", ".mpeg", ".ts")
+MANIFEST: Final = "decoded.json"
+JPEG_QUALITY: Final = 95
+
+_LEAST_SHARE = 0.9
+"""A video that gives fewer of the frames its container announces is truncated; above it, containers just miscount."""
+
+_log = logging.getLogger(__name__)
+
+
+def decode_video(
+    path: Path, out: Path, *, size: tuple[int, int] | None = None, progress: Progress | None = None
+) -> int:
+    """Decode every frame of a video into ``out/000000.jpg``, ``out/000001.jpg``, ... and return their number.
+
+    Frames are turned upright as the container says. ``out`` appears only when all frames are in it, together with a
+    manifest; when the manifest still fits the video, nothing is decoded again.
+
+    Args:
+        path: Video file.
+        out: Folder to make; the decoded frames of an older version of the video are replaced.
+        size: (H, W) to resize to, None to keep the video's own.
+        progress: Told (frames done, frames announced).
+
+    Raises:
+        DataError: No video, no frames, truncated, or ``out`` holds files of another origin.
+    """
+    origin = _origin(path, size)
+    found = manifest(out)
+    if found is not None and found.get("origin") == origin:
+        return int(found["frames"])
+    if found is None and out.exists():
+        raise DataError(f"{out} is in the way and was not decoded by weclick; remove it to decode {path} again")
+    partial = out.with_name(f".{out.name}-decoding")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        frames = _decode_all(path, partial, size, progress)
+        write_json(partial / MANIFEST, {"origin": origin, "frames": frames})
+        if found is not None:
+            shutil.rmtree(out)
+        partial.replace(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return frames
+
+
+def manifest(folder: Path) -> dict[str, Any] | None:
+    """Return what :func:`decode_video` noted in a folder of frames, None where it did not make the folder."""
+    try:
+        noted = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return noted if isinstance(noted, dict) and isinstance(noted.get("frames"), int) else None
+
+
+def is_decoded(path: Path, out: Path, size: tuple[int, int] | None = None) -> bool:
+    """Tell whether ``out`` holds the frames of ``path`` as the file is now."""
+    found = manifest(out)
+    return found is not None and found.get("origin") == _origin(path, size)
+
+
+def _origin(path: Path, size: tuple[int, int] | None) -> dict[str, Any]:
+    try:
+        stat = path.stat()
+    except OSError:
+        raise DataError(f"video {path} not found") from None
+    if not path.is_file() or stat.st_size == 0:
+        raise DataError(f"video {path} is empty or no file; fetch it again")
+    resized = list(size) if size else None
+    return {"name": path.name, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns, "size": resized}
+
+
+def _decode_all(path: Path, folder: Path, size: tuple[int, int] | None, progress: Progress | None) -> int:
+    with closing(_Capture(path)) as capture:
+        done = 0
+        while (frame := capture.read()) is not None:
+            if size is not None:
+                frame = cv2.resize(frame, size[::-1], interpolation=cv2.INTER_AREA)
+            _, encoded = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+            (folder / f"{done:06d}.jpg").write_bytes(encoded.tobytes())
+            done += 1
+            if progress is not None:
+                progress(done, max(capture.announced, done))
+    _check_count(path, done, capture.announced)
+    return done
+
+
+def _check_count(path: Path, done: int, announced: int) -> None:
+    if done == 0:
+        raise DataError(f"video {path} has no frame that can be decoded; it is damaged or truncated")
+    if done < _LEAST_SHARE * announced:
+        raise DataError(f"video {path} is truncated: {done} of {announced} frames can be decoded; fetch it again")
+    if 0 < announced != done:
+        _log.warning("video %s: %d frames decoded, its container announces %d", path, done, announced)
+
+
+class _Capture:
+    """A video opened for reading in order."""
+
+    def __init__(self, path: Path) -> None:
+        self._capture = cv2.VideoCapture(str(path))
+        if not self._capture.isOpened():
+            raise DataError(f"{path} cannot be opened as a video; it is damaged, truncated or of another kind")
+        self.announced = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+
+    def read(self) -> Any:  # noqa: ANN401 - OpenCV's array
+        """Return the next frame, BGR, or None after the last."""
+        good, frame = self._capture.read()
+        return frame if good else None
+
+    def close(self) -> None:
+        """Release the file."""
+        self._capture.release()

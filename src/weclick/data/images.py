@@ -1,0 +1,194 @@
+"""Finding and reading images, label maps and instance maps.
+
+Every function names the file in its error: a missing, empty, truncated or oddly typed file ends in one clear line.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from weclick.conventions import IGNORE_INDEX
+from weclick.errors import DataError
+
+IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg")
+"""Image formats every layout reads, whatever the case of the suffix."""
+
+FIRST_INSTANCE: Final = 1000
+"""Cityscapes instance ids are ``label id * 1000 + k``; smaller values are label ids of pixels without an instance."""
+
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+_PNG_PALETTE: Final = 3
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Read an 8-bit image as RGB, turned upright as its EXIF orientation says.
+
+    Grey images are repeated over the three channels and an alpha channel is dropped.
+
+    Returns:
+        uint8 (H, W, 3), RGB.
+
+    Raises:
+        DataError: The file is missing, empty, truncated, not an image, or has more than 8 bits a channel.
+    """
+    image = _decode(_read_bytes(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH, path)
+    if image.dtype != np.uint8:
+        raise DataError(f"{path} has {image.dtype.itemsize * 8} bits a channel; convert it to an 8-bit RGB image")
+    return image
+
+
+def read_label(path: Path, table: Sequence[int] | np.ndarray | None) -> np.ndarray:
+    """Read a label map and translate its stored values to class ids.
+
+    Args:
+        path: Single-channel 8-bit PNG; of a palette PNG the indices are read, not the colours.
+        table: 256 entries from stored value to class id (255 = ignore, -1 = unknown value), see
+            :meth:`weclick.data.index.Layout.label_ids`; None keeps values as they are.
+
+    Returns:
+        uint8 (H, W), class ids and ``IGNORE_INDEX``.
+
+    Raises:
+        DataError: The file cannot be read, is no 8-bit id map, or holds a value the table does not know.
+    """
+    stored = _read_ids(path)
+    if stored.ndim != 2 or stored.dtype != np.uint8:
+        found = f"{1 if stored.ndim == 2 else stored.shape[2]} channels of {stored.dtype}"
+        raise DataError(f"{path} holds {found}; a label map needs one 8-bit channel of class ids")
+    if table is None:
+        return stored
+    ids = np.asarray(table, np.int16)
+    if cv2.LUT(stored, (ids < 0).astype(np.uint8)).any():
+        unknown = [value for value in np.unique(stored).tolist() if ids[value] < 0]
+        raise DataError(
+            f"{path} holds unknown label values {unknown}; map them to classes or to {IGNORE_INDEX} = ignore"
+        )
+    return np.asarray(cv2.LUT(stored, (ids & 0xFF).astype(np.uint8)))
+
+
+def read_instances(path: Path) -> np.ndarray:
+    """Read an instance map: 0 where there is no instance, else an id of its own per object.
+
+    A 16-bit PNG follows Cityscapes: values below ``FIRST_INSTANCE`` are label ids and become 0. In an 8-bit PNG every
+    value but 0 is an instance.
+
+    Returns:
+        int32 (H, W).
+
+    Raises:
+        DataError: The file cannot be read or has more than one channel.
+    """
+    stored = _read_ids(path)
+    if stored.ndim != 2 or stored.dtype not in (np.uint8, np.uint16):
+        raise DataError(f"{path} is {stored.dtype} {stored.shape}; an instance map needs one channel of 8 or 16 bits")
+    ids = stored.astype(np.int32)
+    if stored.dtype == np.uint16:
+        ids[ids < FIRST_INSTANCE] = 0
+    return ids
+
+
+def check_same_size(image: np.ndarray, label: np.ndarray, image_path: Path, label_path: Path) -> None:
+    """Refuse a label or instance map whose size is not its image's.
+
+    Raises:
+        DataError: The sizes differ; the usual cause is that only one of the two was resized.
+    """
+    if image.shape[:2] != label.shape[:2]:
+        (h, w), (label_h, label_w) = image.shape[:2], label.shape[:2]
+        raise DataError(
+            f"{label_path} is {label_w}x{label_h} but its image {image_path} is {w}x{h}; resize one of them"
+        )
+
+
+def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dict[str, Path]:
+    """Return the images directly in ``folder`` by stem, sorted, without hidden files; none where there is no folder.
+
+    Raises:
+        DataError: Two files share a stem, so that it is open which of them is meant.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.suffix.lower() not in suffixes or path.name.startswith("."):
+            continue
+        if path.stem in found:
+            raise DataError(f"{found[path.stem]} and {path.name} differ only in format; remove one of them")
+        found[path.stem] = path
+    return found
+
+
+def list_numbered(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dict[int, Path]:
+    """Return the images directly in ``folder`` by frame number: the digits that end the stem.
+
+    Raises:
+        DataError: A name ends in no digits, or two files carry the same number.
+    """
+    found: dict[int, Path] = {}
+    for stem, path in list_images(folder, suffixes).items():
+        digits = re.search(r"[0-9]+$", stem)
+        if digits is None:
+            raise DataError(f"{path} carries no frame number; name frames like 000123{path.suffix}")
+        number = int(digits.group())
+        if number in found:
+            raise DataError(f"{found[number]} and {path.name} carry the same frame number; remove one of them")
+        found[number] = path
+    return dict(sorted(found.items()))
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path} not found; restore it or remove its frame") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); check its permissions and the disk") from None
+    if not raw:
+        raise DataError(f"{path} is empty (0 bytes); fetch it again")
+    if _truncated(raw):
+        raise DataError(f"{path} is truncated ({len(raw)} bytes); fetch it again")
+    return raw
+
+
+def _truncated(raw: bytes) -> bool:
+    # OpenCV before 5 fills the rest of a truncated JPEG with grey and says nothing. In scan data FF is always
+    # escaped, so an end mark after the last scan's start is the real one, also where a thumbnail has its own.
+    if raw.startswith(_JPEG_START):
+        return raw.rfind(_JPEG_END) < max(raw.rfind(_JPEG_SCAN), 2)
+    return raw.startswith(_PNG_START) and _PNG_END not in raw
+
+
+def _decode(raw: bytes, flags: int, path: Path) -> np.ndarray:
+    try:
+        image = cv2.imdecode(np.frombuffer(raw, np.uint8), flags)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise DataError(f"{path} is damaged or no image; fetch it again or remove its frame")
+    return np.asarray(image)
+
+
+def _read_ids(path: Path) -> np.ndarray:
+    raw = _read_bytes(path)
+    bits, color = (raw[24], raw[25]) if raw.startswith(_PNG_START) and len(raw) > 25 else (8, -1)
+    if color == _PNG_PALETTE:
+        return _palette_indices(raw, path)
+    if bits < 8:
+        raise DataError(f"{path} is {bits}-bit grey, whose ids would be scaled to 0..255; save it with 8 bits")
+    return _decode(raw, cv2.IMREAD_UNCHANGED, path)
+
+
+def _palette_indices(raw: bytes, path: Path) -> np.ndarray:
+    # OpenCV expands palettes to colours, which loses the ids of masks written the VOC or DAVIS way.
+    from PIL import Image
+
+    try:
+        return np.array(Image.open(io.BytesIO(raw)), np.uint8)
+    except (OSError, SyntaxError, ValueError):
+        raise DataError(f"{path} is damaged; fetch it again or remove its frame") from None

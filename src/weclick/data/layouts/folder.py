@@ -1,0 +1,201 @@
+"""The layout for everybody's own data: a folder of videos or of frames, and a list of classes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from weclick.classes import ClassSet
+from weclick.conventions import IGNORE_INDEX
+from weclick.data.decode import VIDEO_SUFFIXES, Progress, decode_video, is_decoded, manifest
+from weclick.data.images import list_images, list_numbered
+from weclick.data.index import Frame, FrameKey, Split
+from weclick.errors import DataError
+
+_SPLITS: Final[tuple[Split, ...]] = ("train", "val", "test")
+
+EVERY: Final = 5
+"""Without ``splits.yaml``, every fifth video is for validation."""
+
+TRAIN_SHARE: Final = 0.8
+GAP_SHARE: Final = 0.05
+"""Of a single video, this share of frames before the validation part is in no split, as it looks too much like it."""
+
+
+class FolderLayout:
+    """Videos or frames with ``classes.yaml``, and optionally ``masks``, ``instances`` and ``splits.yaml``.
+
+    Frames lie in ``frames/<video>/<n>.jpg|png``; ``videos/<video>.mp4`` is decoded into such a folder by
+    :func:`decode_videos` first. Masks, ``masks/<video>/<n>.png``, hold class ids and 255 for ignore.
+
+    Args:
+        root: The data set.
+        cache: Where frames of a read-only data set were decoded to.
+
+    Raises:
+        DataError: No such folder, no ``classes.yaml``, no videos or frames, or a video that is not decoded.
+    """
+
+    name = "folder"
+    needs = "classes.yaml with videos/ or frames/<video>/"
+
+    def __init__(self, root: Path, cache: Path | None = None) -> None:
+        self.root = root
+        if not self.recognises(root):
+            raise DataError(f"{root} holds no videos or frames of its own; {self.needs} was looked for there")
+        self.classes = ClassSet.read(root / "classes.yaml")
+        self._videos = self._list_videos(cache)
+        self._found: dict[Split, list[Frame]] | None = None
+
+    @classmethod
+    def recognises(cls, root: Path) -> bool:
+        """Tell whether ``root`` looks like this layout."""
+        return any((root / folder).is_dir() for folder in ("videos", "frames"))
+
+    def splits(self) -> tuple[Split, ...]:
+        """Splits that have frames."""
+        return tuple(split for split in _SPLITS if self.frames(split))
+
+    def frames(self, split: Split) -> list[Frame]:
+        """All frames of a split, ordered by video and number.
+
+        Raises:
+            DataError: A mask has no frame, a file has no number, or ``splits.yaml`` is wrong.
+        """
+        if self._found is None:
+            self._found = self._list()
+        return list(self._found[split])
+
+    def label_ids(self) -> Sequence[int]:
+        """Class ids as they are; 255 is ignored, ids beyond the classes are unknown."""
+        count = len(self.classes)
+        return (*range(count), *[-1] * (IGNORE_INDEX - count), IGNORE_INDEX)
+
+    def _list_videos(self, cache: Path | None) -> dict[str, Path]:
+        found = _frame_folders(self.root / "frames")
+        for name, path in list_videos(self.root).items():
+            places = [folder / name for folder in _homes(self.root, cache) if _usable(path, folder / name)]
+            if not places:
+                raise DataError(f"{path} is not decoded into frames yet; open the data set with weclick's open_layout")
+            found[name] = places[0]
+        if not found:
+            raise DataError(f"{self.root} holds no video; put files into videos/ or frames into frames/<video>/")
+        return dict(sorted(found.items()))
+
+    def _list(self) -> dict[Split, list[Frame]]:
+        self._check_mask_folders()
+        videos = {name: self._frames_of(name, folder) for name, folder in self._videos.items()}
+        path = self.root / "splits.yaml"
+        if path.exists():
+            return _as_listed(_read_splits(path, set(videos)), videos)
+        return _single(next(iter(videos.values()))) if len(videos) == 1 else _every(videos)
+
+    def _check_mask_folders(self) -> None:
+        for kind in ("masks", "instances"):
+            for folder in _subfolders(self.root / kind):
+                if folder.name not in self._videos:
+                    raise DataError(f"{folder} belongs to no video; the videos are: {', '.join(self._videos)}")
+
+    def _frames_of(self, name: str, folder: Path) -> list[Frame]:
+        images = list_numbered(folder)
+        masks, instances = (list_numbered(self.root / kind / name, (".png",)) for kind in ("masks", "instances"))
+        for number, path in [*masks.items(), *instances.items()]:
+            if number not in images:
+                raise DataError(f"{path} has no frame {number} in {folder}; restore the frame or remove the mask")
+        return [Frame(FrameKey(name, n), image, masks.get(n), instances.get(n)) for n, image in images.items()]
+
+
+def list_videos(root: Path) -> dict[str, Path]:
+    """Return the files in ``root/videos`` by the name of their video.
+
+    Raises:
+        DataError: Two files give the same name.
+    """
+    return list_images(root / "videos", VIDEO_SUFFIXES)
+
+
+def decode_videos(root: Path, cache: Path | None = None, *, progress: Progress | None = None) -> None:
+    """Decode the videos of a data set that are not decoded yet, into ``root/frames`` or, if it is read-only, ``cache``.
+
+    Frames somebody extracted into ``root/frames/<video>`` by hand are taken as they are.
+
+    Raises:
+        DataError: A video is damaged, or the data set is read-only and no cache is given.
+    """
+    homes = _homes(root, cache)
+    for name, path in list_videos(root).items():
+        if any(_usable(path, folder / name) for folder in homes):
+            continue
+        if not _writable(homes[0]) and cache is None:
+            raise DataError(f"{root} is read-only, so {path.name} cannot be decoded there; give a cache folder")
+        home = homes[0] if _writable(homes[0]) else homes[-1]
+        decode_video(path, home / name, progress=progress)
+
+
+def _homes(root: Path, cache: Path | None) -> list[Path]:
+    # Two data sets may share a cache, and may both have a video of the same name.
+    own = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]
+    return [root / "frames"] if cache is None else [root / "frames", cache / f"{root.resolve().name}-{own}"]
+
+
+def _usable(video: Path, folder: Path) -> bool:
+    by_hand = manifest(folder) is None and bool(list_images(folder))
+    return by_hand or is_decoded(video, folder)
+
+
+def _writable(folder: Path) -> bool:
+    while not folder.exists():
+        folder = folder.parent
+    return os.access(folder, os.W_OK)
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in found if path.is_dir() and not path.name.startswith(".")]
+
+
+def _frame_folders(folder: Path) -> dict[str, Path]:
+    return {path.name: path for path in _subfolders(folder) if list_images(path)}
+
+
+def _read_splits(path: Path, videos: set[str]) -> dict[Split, list[str]]:
+    try:
+        listed = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DataError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(listed, Mapping) or not all(isinstance(names, list) for names in listed.values()):
+        raise DataError(f"{path} must map train, val, test to lists of video names; see data/README.md")
+    if unknown := [str(split) for split in listed if split not in _SPLITS]:
+        raise DataError(f"{path} names unknown splits: {', '.join(unknown)}; use train, val, test")
+    names = [name for split in listed for name in listed[split]]
+    if missing := [repr(name) for name in names if not isinstance(name, str) or name not in videos]:
+        raise DataError(
+            f"{path} names unknown videos: {', '.join(missing)}; there are: {', '.join(sorted(videos))} (quote numbers)"
+        )
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DataError(f"{path} lists {', '.join(twice)} more than once; a video belongs to one split")
+    return {split: list(listed.get(split, [])) for split in _SPLITS}
+
+
+def _as_listed(listed: Mapping[Split, list[str]], videos: Mapping[str, list[Frame]]) -> dict[Split, list[Frame]]:
+    return {split: [frame for name in sorted(listed[split]) for frame in videos[name]] for split in _SPLITS}
+
+
+def _every(videos: Mapping[str, list[Frame]]) -> dict[Split, list[Frame]]:
+    """Take every fifth video with masks (of all videos when none has masks), but at least one, for validation."""
+    masked = [name for name, frames in videos.items() if any(frame.label for frame in frames)]
+    candidates = masked or list(videos)
+    val = candidates[EVERY - 1 :: EVERY] or candidates[-1:]
+    return _as_listed({"train": [name for name in videos if name not in val], "val": val, "test": []}, videos)
+
+
+def _single(frames: list[Frame]) -> dict[Split, list[Frame]]:
+    """Cut one video: the first 80 % train, less a gap of 5 %, and the last 20 % validate."""
+    cut = max(int(len(frames) * TRAIN_SHARE), 1)
+    gap = int(len(frames) * GAP_SHARE)
+    return {"train": frames[: cut - gap], "val": frames[cut:], "test": []}

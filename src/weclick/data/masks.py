@@ -1,0 +1,48 @@
+"""A data set's masks as click tools want them, and the simulation of its clicks."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from weclick.data.clicks import Rule, simulate_store
+from weclick.data.clicks.simulate import LoadMasks, Masks
+from weclick.data.images import check_same_size, read_instances, read_label
+from weclick.data.index import Frame, FrameKey, Layout, Split
+from weclick.errors import DataError
+
+
+def masks_of(layout: Layout, split: Split) -> dict[FrameKey, LoadMasks | None]:
+    """Return all frames of a split with the function that reads their masks, None where there are none."""
+    return {
+        frame.key: partial(load_masks, layout, frame) if frame.label is not None else None
+        for frame in layout.frames(split)
+    }
+
+
+def load_masks(layout: Layout, frame: Frame) -> Masks:
+    """Read class ids (H, W) and, where the data set has them, instance ids (H, W)."""
+    if frame.label is None:
+        raise DataError(f"frame {frame.key} has no mask")
+    label = read_label(frame.label, layout.label_ids())
+    if frame.instances is None:
+        return label, None
+    instances = read_instances(frame.instances)
+    check_same_size(label, instances, frame.label, frame.instances)
+    return label, instances
+
+
+def simulate_split(layout: Layout, split: Split, path: Path, *, rule: Rule, min_area: int, seed: int) -> int:
+    """Simulate clicks on every masked frame of a split into a new store; return their number.
+
+    Raises:
+        DataError: The split has no masks to simulate from.
+        ClickError: The store exists or cannot be written.
+    """
+    masks = [(key, load) for key, load in masks_of(layout, split).items() if load is not None]
+    if not masks:
+        raise DataError(
+            f"{layout.root} has neither clicks nor masks in its {split} split; click some frames, "
+            "or name a click store with --data.clicks"
+        )
+    return simulate_store(masks, path, layout.classes, rule=rule, min_area=min_area, seed=seed)

@@ -1,0 +1,29 @@
+"""Colour augmentation, by kornia, on the device, for whole batches."""
+
+from __future__ import annotations
+
+import kornia.augmentation as K
+from torch import Tensor, nn
+
+
+class Photometric(nn.Module):
+    """Random brightness, contrast, saturation, and now and then blur and noise; each image draws its own.
+
+    Shape:
+        RGB (B, 3, H, W) in 0..1 to the same.
+    """
+
+    def __init__(self, strength: float) -> None:
+        super().__init__()
+        self.augment = K.AugmentationSequential(
+            K.RandomBrightness((1 - strength, 1 + strength), p=0.8),
+            K.RandomContrast((1 - strength, 1 + strength), p=0.8),
+            K.RandomSaturation((1 - strength, 1 + strength), p=0.5),
+            K.RandomGaussianNoise(std=0.02, p=0.2),
+            data_keys=["input"],
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return augmented images."""
+        augmented: Tensor = self.augment(images)
+        return augmented.clamp(0, 1)

@@ -1,0 +1,63 @@
+"""Where a training batch gets its recall (teacher's view and memory) from: the store, or a teacher at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from weclick.data.dataset import RawClip, Sample
+from weclick.data.index import Clip
+from weclick.flow.estimators import FlowEstimator
+from weclick.memory import Memory, MemoryStore, Recall, remember
+from weclick.memory.build import Teacher
+
+Batch = dict[str, Any]
+
+
+class RecallSource(Protocol):
+    """Two halves of a recall: ``read`` runs in workers, the call on the device."""
+
+    @property
+    def read(self) -> Callable[[Clip], Sample]:
+        """What a worker adds to the sample of a clip."""
+
+    def __call__(self, batch: Batch) -> Recall:
+        """Return the recall of a batch on the undrawn target grid, in 0..1."""
+
+
+@dataclass(frozen=True)
+class StoredItem:
+    """Reads a target's item: uint8 ``teacher``, ``memory`` (C, h, w) and ``confidence`` (1, h, w)."""
+
+    store: MemoryStore
+
+    def __call__(self, clip: Clip) -> Sample:
+        """Return the arrays of the clip's target as tensors."""
+        return {name: torch.from_numpy(array) for name, array in self.store.read(clip.target.key)._asdict().items()}
+
+
+class StoredRecall:
+    """Recall from the memory store; needs neither teacher nor flow."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.read = StoredItem(store)
+
+    def __call__(self, batch: Batch) -> Recall:
+        """Scale the stored bytes to 0..1."""
+        teacher, memory, confidence = (batch.pop(name).float() / 255 for name in ("teacher", "memory", "confidence"))
+        return Recall(teacher, Memory(memory, confidence))
+
+
+class OnlineRecall:
+    """Recall computed for every batch by the frozen teacher and the flow estimator."""
+
+    def __init__(self, teacher: Teacher, flow: FlowEstimator, read: RawClip) -> None:
+        self.teacher, self.flow, self.read = teacher, flow, read
+
+    def __call__(self, batch: Batch) -> Recall:
+        """Run teacher and flow on the raw clips of the batch."""
+        target, neighbours = (batch.pop(name).float() / 255 for name in ("target", "neighbours"))
+        return remember(self.teacher, self.flow, target, neighbours, batch.pop("offsets"))

@@ -1,0 +1,51 @@
+"""Which samples come in which order, decided by seed and epoch alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sized
+from typing import NamedTuple
+
+import numpy as np
+from torch.utils.data import Sampler
+from torch.utils.data.distributed import DistributedSampler
+
+
+class SampleKey(NamedTuple):
+    """Which sample to load, and the seed of its draw."""
+
+    position: int
+    seed: int
+
+
+class SeededSampler(Sampler[SampleKey]):
+    """Shuffles anew each epoch and gives every sample a seed of its own.
+
+    Order and draws follow from (seed, epoch, index), so they are the same with any number of workers, and the same
+    after a resume. Lightning calls :meth:`set_epoch`. Shares the samples out over processes.
+    """
+
+    def __init__(self, dataset: Sized, *, seed: int, replicas: int = 1, rank: int = 0) -> None:
+        self._order: DistributedSampler[int] = DistributedSampler(
+            dataset,  # type: ignore[arg-type]
+            num_replicas=replicas,
+            rank=rank,
+            shuffle=True,
+            seed=seed,
+        )
+        self._seed = seed
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order and draws come next."""
+        self._order.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __iter__(self) -> Iterator[SampleKey]:
+        for index in self._order:
+            yield SampleKey(index, sample_seed(self._seed, self._order.epoch, index))
+
+
+def sample_seed(seed: int, epoch: int, index: int) -> int:
+    """Return a 32-bit seed for one sample of one epoch."""
+    return int(np.random.SeedSequence((seed, epoch, index)).generate_state(1)[0])

@@ -1,0 +1,111 @@
+"""Geometric draws of training samples. The only module that imports albumentations.
+
+A draw moves image, label and clicks together, and hands out its sampling grid, so that anything else on the undrawn
+target grid (the memory) can follow it later, on the device.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network for a newer version otherwise
+
+import albumentations as A
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from weclick.conventions import IGNORE_INDEX
+from weclick.errors import ConfigError
+
+GRID_STRIDE = 4
+"""The sampling grid has one point per 4 x 4 pixels of the drawn image, at their centre."""
+
+
+class Draw(NamedTuple):
+    """A drawn sample: image uint8 (h, w, 3), label uint8 (h, w), clicks float (K, 3) as x, y, class, grid (h/4, w/4, 2)."""
+
+    image: NDArray[np.uint8]
+    label: NDArray[np.uint8]
+    clicks: NDArray[np.float32]
+    grid: NDArray[np.float32]
+
+
+class GeometricDraw:
+    """Random scale, crop and horizontal flip, decided by a seed per sample.
+
+    Args:
+        size: (H, W) of the undrawn frame.
+        crop: (h, w) of the drawn one, multiples of 4; frames scaled below it get a border of ``IGNORE_INDEX``.
+        scale: Smallest and largest scale.
+        flip: Probability of a horizontal flip.
+
+    Raises:
+        ConfigError: A crop that is no multiple of 4, or scales that are not 0 < smallest <= largest.
+    """
+
+    def __init__(self, size: tuple[int, int], crop: tuple[int, int], scale: tuple[float, float], flip: float) -> None:
+        if any(side % GRID_STRIDE or side <= 0 for side in crop):
+            raise ConfigError(f"data.crop must be positive multiples of {GRID_STRIDE}, found {list(crop)}")
+        if not 0 < scale[0] <= scale[1]:
+            raise ConfigError(f"data.scale must be 0 < smallest <= largest, found {list(scale)}")
+        self._compose = A.Compose(
+            [
+                A.RandomScale(scale_limit=(scale[0] - 1, scale[1] - 1), p=1.0),
+                A.RandomCrop(*crop, pad_if_needed=True, pad_position="random", fill=0, fill_mask=IGNORE_INDEX),
+                A.HorizontalFlip(p=flip),
+            ],
+            keypoint_params=A.KeypointParams(format="xy", remove_invisible=False),
+            additional_targets={"grid": "mask"},
+        )
+        self._grid = sampling_grid(size)
+
+    def __call__(
+        self, image: NDArray[np.uint8], label: NDArray[np.uint8], clicks: NDArray[np.float32], *, seed: int
+    ) -> Draw:
+        """Draw once: image uint8 (H, W, 3), label uint8 (H, W), clicks (K, 3)."""
+        self._compose.set_random_seed(seed)
+        drawn = self._compose(image=image, mask=label, grid=self._grid, keypoints=clicks[:, :2])
+        moved = np.concatenate([drawn["keypoints"].reshape(-1, 2), clicks[:, 2:]], 1).astype(np.float32)
+        return Draw(drawn["image"], drawn["mask"], moved, _cell_centres(drawn["grid"]))
+
+
+def sampling_grid(size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the identity grid (H, W, 2): x and y of each pixel centre in -1..1, ``align_corners=False``."""
+    axes = [(2 * np.arange(side, dtype=np.float32) + 1) / side - 1 for side in size]
+    return np.stack(np.meshgrid(axes[1], axes[0]), -1)
+
+
+def _cell_centres(grid: NDArray[Any]) -> NDArray[np.float32]:
+    first = GRID_STRIDE // 2 - 1
+    near, far = grid[first::GRID_STRIDE, first::GRID_STRIDE], grid[first + 1 :: GRID_STRIDE, first + 1 :: GRID_STRIDE]
+    return np.ascontiguousarray((near + far) / 2, dtype=np.float32)
+
+
+def draw_discs(clicks: NDArray[np.float32], size: tuple[int, int], radius: float) -> NDArray[np.uint8]:
+    """Turn clicks into a label map: each click a disc, ``IGNORE_INDEX`` elsewhere.
+
+    Where discs meet, a pixel belongs to the nearest click.
+
+    Args:
+        clicks: (K, 3) as x, y, class, in pixels of the label map; clicks outside it are left out.
+        size: (H, W) of the label map.
+        radius: In pixels; 0 marks the clicked pixel alone.
+    """
+    label = np.full(size, IGNORE_INDEX, np.uint8)
+    x, y = np.floor(clicks[:, 0] + 0.5).astype(int), np.floor(clicks[:, 1] + 0.5).astype(int)
+    inside = (x >= 0) & (x < size[1]) & (y >= 0) & (y < size[0])
+    x, y, ids = x[inside], y[inside], clicks[inside, 2].astype(np.uint8)
+    if not len(ids):
+        return label
+    seeds = np.ones(size, np.uint8)
+    seeds[y, x] = 0
+    distance, nearest = cv2.distanceTransformWithLabels(
+        seeds, cv2.DIST_L2, cv2.DIST_MASK_PRECISE, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    class_of = np.full(nearest.max() + 1, IGNORE_INDEX, np.uint8)
+    class_of[nearest[y, x]] = ids
+    near = distance <= radius
+    label[near] = class_of[nearest[near]]
+    return label

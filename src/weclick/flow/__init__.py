@@ -1,0 +1,17 @@
+"""Optical flow: estimators, warping onto the target grid, and where a flow can be trusted."""
+
+from weclick.flow.estimators import DISFlow, FarnebackFlow, FlowEstimator, FlowName, RAFTFlow, make_flow
+from weclick.flow.reliability import reliable
+from weclick.flow.warp import resize_flow, warp_to_target
+
+__all__ = [
+    "DISFlow",
+    "FarnebackFlow",
+    "FlowEstimator",
+    "FlowName",
+    "RAFTFlow",
+    "make_flow",
+    "reliable",
+    "resize_flow",
+    "warp_to_target",
+]

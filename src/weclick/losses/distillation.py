@@ -1,0 +1,47 @@
+"""Learning from soft labels: vanilla distillation and, over the memory, Memory Flow Distillation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from weclick.errors import ShapeError
+
+
+def distillation(logits: Tensor, soft_label: Tensor, weight: Tensor, *, temperature: float = 1.0) -> Tensor:
+    """Weighted mean of ``tau^2 * KL(q_tau || softmax(logits / tau))`` over pixels.
+
+    ``q_tau`` is the soft label sharpened or softened to the temperature, ``q^(1/tau)`` renormalised, which equals
+    ``softmax(z / tau)`` where ``q = softmax(z)``.
+
+    Args:
+        logits: Student logits (B, C, h, w) at any stride, resized bilinearly to the soft label.
+        soft_label: Probabilities (B, C, H, W).
+        weight: Non-negative weight of each pixel (B, 1, H, W); 0 where nothing is known.
+        temperature: tau; above 1 small probabilities count more.
+
+    Returns:
+        A scalar; 0 (with zero gradient) where all weights are 0.
+
+    Raises:
+        ShapeError: Class counts or sizes of soft label and weight differ.
+
+    References:
+        Hinton et al., Distilling the Knowledge in a Neural Network, 2015.
+    """
+    if logits.shape[1] != soft_label.shape[1] or soft_label.shape[-2:] != weight.shape[-2:]:
+        shapes = [tuple(t.shape) for t in (logits, soft_label, weight)]
+        raise ShapeError(f"logits {shapes[0]}, soft label {shapes[1]} and weight {shapes[2]} do not fit together")
+    if logits.shape[-2:] != soft_label.shape[-2:]:
+        logits = F.interpolate(logits, size=soft_label.shape[-2:], mode="bilinear", align_corners=False)
+    student = F.log_softmax(logits.float() / temperature, dim=1)
+    target = at_temperature(soft_label.float(), temperature)
+    divergence = (torch.xlogy(target, target) - target * student).sum(1, keepdim=True)
+    return temperature**2 * (weight * divergence).sum() / weight.sum().clamp(min=1e-6)
+
+
+def at_temperature(probabilities: Tensor, temperature: float) -> Tensor:
+    """Return ``p^(1/tau)`` renormalised over classes (B, C, H, W); all-zero pixels stay zero."""
+    powered = probabilities if temperature == 1.0 else probabilities.pow(1.0 / temperature)
+    return powered / powered.sum(1, keepdim=True).clamp(min=1e-6)

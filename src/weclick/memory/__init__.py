@@ -1,0 +1,8 @@
+"""The memory: teacher predictions on neighbours, carried to the target, fused, stored."""
+
+from weclick.memory.build import Recall, remember, soft_labels
+from weclick.memory.draw import follow_draw
+from weclick.memory.fuse import Memory, fuse
+from weclick.memory.store import MemoryItem, MemoryStore, items
+
+__all__ = ["Memory", "MemoryItem", "MemoryStore", "Recall", "follow_draw", "fuse", "items", "remember", "soft_labels"]

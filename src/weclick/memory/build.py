@@ -1,0 +1,75 @@
+"""From a clip to what the student learns from: the teacher's view of the target, and the memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from weclick.flow.estimators import FlowEstimator
+from weclick.flow.reliability import reliable
+from weclick.flow.warp import resize_flow, warp_to_target
+from weclick.memory.fuse import Memory, fuse
+
+STRIDE = 4
+"""Finest stride at which soft labels are kept; a teacher with coarser logits is kept at its own stride."""
+
+Teacher = Callable[[Tensor], Tensor]
+
+
+class Recall(NamedTuple):
+    """What the frozen teacher knows about a batch of targets.
+
+    Shape:
+        teacher: its probabilities on the target itself, (B, C, h, w); memory: soft label and confidence, same grid.
+    """
+
+    teacher: Tensor
+    memory: Memory
+
+
+@torch.no_grad()
+def remember(teacher: Teacher, flow: FlowEstimator, target: Tensor, neighbours: Tensor, offsets: Tensor) -> Recall:
+    """Run the teacher on a clip and carry its neighbour predictions to the target.
+
+    Args:
+        teacher: Frozen network, RGB images (B, 3, H, W) in 0..1 to logits.
+        flow: Flow estimator, run on full-size frames in both directions.
+        target: Target frames (B, 3, H, W).
+        neighbours: Neighbour frames (B, N, 3, H, W); padding frames are never read.
+        offsets: (B, N), 0 marks padding.
+    """
+    own = soft_labels(teacher, target)
+    batch, count = offsets.shape
+    warped = own.new_zeros(batch, count, *own.shape[1:])
+    trusted = torch.zeros(batch, count, 1, *own.shape[-2:], dtype=torch.bool, device=own.device)
+    for position in range(count):
+        rows = offsets[:, position].nonzero().flatten()
+        if len(rows):
+            carried = _carry(teacher, flow, target[rows], neighbours[rows, position])
+            warped[rows, position], trusted[rows, position] = carried
+    return Recall(own, fuse(warped, trusted))
+
+
+def soft_labels(teacher: Teacher, images: Tensor) -> Tensor:
+    """Return the teacher's probabilities at its own stride, or at ``STRIDE`` where that is coarser."""
+    logits = teacher(images).float()
+    size = tuple(
+        min(have, math.ceil(full / STRIDE)) for have, full in zip(logits.shape[-2:], images.shape[-2:], strict=True)
+    )
+    if size != tuple(logits.shape[-2:]):
+        logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False, antialias=True)
+    return logits.softmax(1)
+
+
+def _carry(teacher: Teacher, flow: FlowEstimator, target: Tensor, neighbour: Tensor) -> tuple[Tensor, Tensor]:
+    probabilities = soft_labels(teacher, neighbour)
+    size = (probabilities.shape[-2], probabilities.shape[-1])
+    forward, backward = flow(target, neighbour), flow(neighbour, target)
+    trusted = reliable(forward, backward)
+    warped, inside = warp_to_target(probabilities, resize_flow(forward, size))
+    return warped, inside & (F.adaptive_avg_pool2d(trusted.float(), size) > 0.5)

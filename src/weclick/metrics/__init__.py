@@ -1,0 +1,18 @@
+"""Measures of quality: pure tensor code, states reduced over processes by torchmetrics."""
+
+from weclick.metrics.confusion import Scores, SegmentationScore, labels_at, scores_from_confusion
+from weclick.metrics.evaluation import Evaluation, Speed
+from weclick.metrics.temporal import Consistency, TemporalConsistency
+from weclick.metrics.video import VideoConsistency
+
+__all__ = [
+    "Consistency",
+    "Evaluation",
+    "Scores",
+    "SegmentationScore",
+    "Speed",
+    "TemporalConsistency",
+    "VideoConsistency",
+    "labels_at",
+    "scores_from_confusion",
+]

@@ -1,0 +1,45 @@
+"""What one evaluation of one network found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from weclick.metrics.confusion import Scores
+from weclick.metrics.temporal import Consistency
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Speed of one network on one device; a frame rate means nothing without size and precision.
+
+    Args:
+        fps: Frames per second.
+        ms: Milliseconds per frame, as measured.
+        device: Name of the processor or accelerator.
+        size: Network input as (height, width).
+        precision: Number format, such as "fp32" or "bf16".
+    """
+
+    fps: float
+    ms: float
+    device: str
+    size: tuple[int, int]
+    precision: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Result of an evaluation; None and an empty mapping mean "not measured".
+
+    Args:
+        scores: Agreement with the labels.
+        temporal: Agreement of successive predictions along the motion.
+        video_consistency: VC_n by n.
+        speed: Speed of the network.
+    """
+
+    scores: Scores
+    temporal: Consistency | None = None
+    video_consistency: Mapping[int, float] = field(default_factory=dict)
+    speed: Speed | None = None

@@ -1,0 +1,52 @@
+"""The light student: a timm encoder with a small fusion head."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from weclick.models.weights import encoder_channels, make_encoder
+
+
+class LightNet(nn.Module):
+    """Encoder features of stride 4 to 32, summed top-down at stride 4, refined once, classified.
+
+    Only convolutions, additions, bilinear resizing and one global mean, so that it exports at any size and runs
+    quickly on a CPU.
+
+    Args:
+        encoder: Name of a timm network that gives feature maps, for example ``tf_efficientnet_lite0``.
+        num_classes: Number of classes.
+        pretrained: Start the encoder from ImageNet weights.
+        width: Channels of the head.
+
+    Shape:
+        (B, 3, H, W), H and W divisible by 32, to logits (B, num_classes, H / 4, W / 4).
+    """
+
+    def __init__(self, encoder: str, num_classes: int, *, pretrained: bool = True, width: int = 64) -> None:
+        super().__init__()
+        self.encoder = make_encoder(encoder, pretrained=pretrained)
+        channels = encoder_channels(self.encoder)
+        self.lateral = nn.ModuleList(_conv_bn(c, width, kernel=1) for c in channels)
+        self.context = nn.Conv2d(channels[-1], width, 1)
+        self.refine = nn.Sequential(
+            _conv_bn(width, width, kernel=3, groups=width), nn.ReLU(), _conv_bn(width, width, kernel=1), nn.ReLU()
+        )
+        self.classifier = nn.Conv2d(width, num_classes, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits at stride 4."""
+        features = self.encoder(images)
+        fused = self.lateral[-1](features[-1]) + self.context(features[-1].mean((2, 3), keepdim=True))
+        for lateral, feature in zip(reversed(self.lateral[:-1]), reversed(features[:-1]), strict=True):
+            fused = lateral(feature) + F.interpolate(fused, size=feature.shape[-2:], mode="bilinear")
+        logits: Tensor = self.classifier(self.refine(torch.relu(fused)))
+        return logits
+
+
+def _conv_bn(inputs: int, outputs: int, *, kernel: int, groups: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(outputs)
+    )

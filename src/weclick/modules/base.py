@@ -1,0 +1,134 @@
+"""What teacher and student share: network, optimiser, schedule, evaluation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+
+from weclick.classes import ClassSet
+from weclick.losses import partial_cross_entropy
+from weclick.metrics import Scores, SegmentationScore, labels_at
+from weclick.models import make_network
+
+STAGE_KEY = "weclick_stage"
+"""Under this key a checkpoint says which stage it is of."""
+
+
+class SegmentationModule(pl.LightningModule):
+    """A network that learns to segment frames; see :mod:`weclick.conventions` for shapes.
+
+    Args:
+        classes: The data set's classes, as ``ClassSet.to_list()`` gives them.
+        size: Working size [H, W] of the frames it is trained on; ``predict`` and ``export`` go by it.
+        network: ``light``, or an architecture of segmentation_models.pytorch.
+        encoder: Encoder of the network, a timm name (``tu-NAME`` inside segmentation_models.pytorch).
+        pretrained: Start the encoder from ImageNet weights.
+        width: Channels of the light network's head.
+        learning_rate: Peak learning rate of AdamW.
+        weight_decay: Of weights; biases and normalisation are left alone.
+        warmup: Share of all steps over which the learning rate rises; then it falls to 0 on a half cosine.
+        ema: Horizon over which the evaluated weights are averaged, as a share of all steps; 0 turns averaging off.
+        channels_last: Memory format of the convolutions.
+        compile: Compile the network with torch.compile.
+    """
+
+    stage: ClassVar[str]
+
+    def __init__(
+        self,
+        classes: list[dict[str, Any]],
+        size: tuple[int, int],
+        network: str = "light",
+        encoder: str = "tf_efficientnet_lite0",
+        pretrained: bool = True,
+        width: int = 64,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-2,
+        warmup: float = 0.1,
+        ema: float = 0.05,
+        channels_last: bool = True,
+        compile: bool = False,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.hparams["size"] = list(size)
+        self.classes = ClassSet.from_list(classes)
+        self.network = make_network(network, encoder, num_classes=len(classes), pretrained=pretrained, width=width)
+        if channels_last:
+            self.network = self.network.to(memory_format=torch.channels_last)
+        self.score = SegmentationScore(len(classes))
+        self.scores: Scores | None = None
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits of RGB images (B, 3, H, W) in 0..1."""
+        logits: Tensor = self.network(images)
+        return logits
+
+    def setup(self, stage: str) -> None:
+        """Compile the network where asked to."""
+        if stage == "fit" and self.hparams["compile"]:
+            self.network.compile()
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW with linear warm-up and cosine decay over the whole budget."""
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.hparams["weight_decay"]},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self.hparams["learning_rate"])
+        total = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: learning_rate_factor(step, total, self.hparams["warmup"])
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def supervised_loss(self, logits: Tensor, batch: dict[str, Any]) -> Tensor:
+        """Cross-entropy over clicked, or under full supervision all labelled, pixels."""
+        return partial_cross_entropy(logits, batch["labels"])
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, list[Tensor]]:
+        """Score one batch and return its ``predictions`` at the labels' size."""
+        logits = self(batch["image"])
+        predictions = [
+            labels_at(one[None], (label.shape[0], label.shape[1]))[0]
+            for one, label in zip(logits, batch["label"], strict=True)
+        ]
+        for prediction, label in zip(predictions, batch["label"], strict=True):
+            self.score.update(prediction, label)
+        return {"predictions": predictions}
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores over all frames and processes."""
+        self._finish_scores("val")
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, list[Tensor]]:
+        """Score one batch, as in validation."""
+        return self.validation_step(batch, batch_idx)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the scores over all frames and processes."""
+        self._finish_scores("test")
+
+    def _finish_scores(self, prefix: str) -> None:
+        self.scores = self.score.compute()
+        self.score.reset()
+        self.log(f"{prefix}/miou", self.scores.miou, prog_bar=True, sync_dist=False, rank_zero_only=False)
+        self.log(f"{prefix}/accuracy", self.scores.accuracy)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let the checkpoint say which stage it is of."""
+        checkpoint[STAGE_KEY] = self.stage
+
+
+def learning_rate_factor(step: int, total: int, warmup: float) -> float:
+    """Share of the peak learning rate at a step: linear up over ``warmup * total`` steps, half cosine down to 0."""
+    rising = warmup * total
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(total - rising, 1))))

@@ -1,0 +1,70 @@
+"""Loading checkpoints of either stage, safely and with clear refusals."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from weclick.classes import ClassSet
+from weclick.errors import CheckpointError
+from weclick.modules.base import STAGE_KEY, SegmentationModule
+from weclick.modules.student import StudentModule
+from weclick.modules.teacher import TeacherModule
+
+STAGES: dict[str, type[SegmentationModule]] = {"teacher": TeacherModule, "student": StudentModule}
+
+
+def load_weights(path: Path | str) -> dict[str, Any]:
+    """Read a checkpoint file without running code from it.
+
+    Raises:
+        CheckpointError: It is a URL, missing, damaged, holds more than weights, or is not ours.
+    """
+    if "://" in str(path):
+        raise CheckpointError(f"{path} is a URL; fetch the file and name it instead")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"checkpoint {path} not found") from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise CheckpointError(f"checkpoint {path} is damaged or no checkpoint ({reason})") from None
+    if not isinstance(checkpoint, dict) or checkpoint.get(STAGE_KEY) not in STAGES:
+        raise CheckpointError(f"{path} is no checkpoint of a weclick teacher or student")
+    return checkpoint
+
+
+def load_checkpoint(
+    path: Path | str, *, stage: str | None = None, classes: ClassSet | None = None
+) -> SegmentationModule:
+    """Rebuild the module of a checkpoint, in evaluation mode, on the CPU.
+
+    Args:
+        path: Checkpoint file.
+        stage: Refuse any other stage than this, ``teacher`` or ``student``.
+        classes: Refuse a network trained for other classes than these.
+
+    Raises:
+        CheckpointError: See :func:`load_weights`; or the wrong stage, or other classes.
+    """
+    checkpoint = load_weights(path)
+    found = checkpoint[STAGE_KEY]
+    if stage is not None and found != stage:
+        raise CheckpointError(f"{path} is a {found} checkpoint; a {stage} checkpoint is needed here")
+    hyperparameters = {**checkpoint["hyper_parameters"], "pretrained": False, "compile": False}
+    module = STAGES[found](**hyperparameters)
+    if classes is not None and module.classes.names != classes.names:
+        raise CheckpointError(
+            f"{path} was trained for {len(module.classes)} classes ({', '.join(module.classes.names)}), the data set "
+            f"has {len(classes)} ({', '.join(classes.names)}); choose the checkpoint's data set"
+        )
+    try:
+        module.load_state_dict(checkpoint["state_dict"])
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"weights in {path} do not fit its network ({' '.join(str(error).split())[:160]})"
+        ) from None
+    return module.eval()

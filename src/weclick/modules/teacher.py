@@ -1,0 +1,21 @@
+"""The teacher: a cumbersome network that learns from clicks alone."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from weclick.modules.base import SegmentationModule
+
+
+class TeacherModule(SegmentationModule):
+    """Learns from clicks by partial cross-entropy; later frozen, it feeds the memory. See the base class for arguments."""
+
+    stage: ClassVar[str] = "teacher"
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        """Return the click loss of a batch."""
+        loss = self.supervised_loss(self(batch["image"]), batch)
+        self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(batch["image"]))
+        return loss

@@ -1,0 +1,88 @@
+"""The settings of a fit, one dataclass per group of the config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import lightning.pytorch as pl
+import torch
+from lightning.fabric import Fabric
+
+from weclick.callbacks.loggers import WandbMode
+from weclick.data.datamodule import ClipDataModule
+from weclick.flow.estimators import FlowName
+from weclick.modules import ARMS, Arm
+from weclick.modules.arms import ArmName
+
+
+@dataclass
+class MemorySettings:
+    """How the memory is made.
+
+    Args:
+        mode: ``stored`` builds it once and trains from disk; ``online`` runs teacher and flow in every step.
+        flow: ``auto`` is RAFT-large on a GPU and DIS on a CPU; or one of ``dis``, ``dis-fast``, ``raft-small``,
+            ``raft-large``.
+    """
+
+    mode: Literal["stored", "online"] = "stored"
+    flow: FlowName = "auto"
+
+
+@dataclass
+class TrackingSettings:
+    """Where runs are tracked, besides the local ``metrics.csv``.
+
+    Args:
+        wandb: ``auto`` is online when you are logged in to Weights & Biases, else offline; or ``online``, ``offline``,
+            ``disabled``. The environment variable WANDB_MODE goes first.
+        project: Weights & Biases project.
+    """
+
+    wandb: WandbMode = "auto"
+    project: str = "weclick"
+
+
+@dataclass
+class FitSettings:
+    """Everything a fit needs, parsed.
+
+    Args:
+        arm: Row of the method's table.
+        seed: Of weights, order and draws.
+        data: Arguments of :class:`~weclick.data.datamodule.ClipDataModule`.
+        teacher: Arguments of the teacher module.
+        student: Arguments of the student module.
+        trainer: Arguments of Lightning's Trainer, common to both stages.
+        teacher_epochs: Epochs of the teacher, by default the trainer's.
+        teacher_checkpoint: A finished teacher to use instead of training one.
+        callbacks: Makes the user's own callbacks, anew for each stage.
+    """
+
+    arm: ArmName
+    seed: int
+    data: dict[str, Any]
+    teacher: dict[str, Any]
+    student: dict[str, Any]
+    trainer: dict[str, Any]
+    memory: MemorySettings = field(default_factory=MemorySettings)
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    teacher_epochs: int | None = None
+    teacher_checkpoint: str | None = None
+    callbacks: Callable[[], list[pl.Callback]] = list
+
+    @property
+    def method(self) -> Arm:
+        """The arm itself."""
+        return ARMS[self.arm]
+
+    @property
+    def device(self) -> torch.device:
+        """Where single-process work runs."""
+        return Fabric(accelerator=self.trainer.get("accelerator") or "auto", devices=1).device
+
+    def make_data(self) -> ClipDataModule:
+        """Return a fresh data module."""
+        return ClipDataModule(**self.data, seed=self.seed)

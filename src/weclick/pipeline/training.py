@@ -1,0 +1,127 @@
+"""Training one stage with Lightning: trainer, callbacks, resume, final files."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.utilities import rank_zero_only
+from safetensors.torch import save_file
+
+from weclick.callbacks.averaging import HorizonAveraging
+from weclick.callbacks.interrupt import SaveOnSignal
+from weclick.callbacks.loggers import make_loggers
+from weclick.callbacks.pictures import SamplePictures
+from weclick.callbacks.progress import EpochLines, on_terminal
+from weclick.data.datamodule import ClipDataModule
+from weclick.files import atomic_path
+from weclick.modules import SegmentationModule, load_checkpoint
+from weclick.pipeline.run import Run
+from weclick.pipeline.settings import FitSettings
+
+
+def train(module: SegmentationModule, data: ClipDataModule, run: Run, settings: FitSettings, epochs: int) -> None:
+    """Train a stage's module into its folder, going on from ``last.ckpt`` where there is one.
+
+    Afterwards the folder holds ``best.ckpt`` (by ``val/miou``; the last one where there is no validation),
+    ``last.ckpt``, ``weights.safetensors``, ``metrics.csv``, ``curves.png`` and sample pictures.
+
+    Raises:
+        Interrupted: A signal came; ``last.ckpt`` holds the state.
+    """
+    folder = run.stage(module.stage)  # type: ignore[arg-type]
+    last = folder / "last.ckpt"
+    guard = SaveOnSignal(last)
+    trainer = make_trainer(module, data, run, settings, epochs, guard)
+    resume = str(last) if last.exists() else None
+    if resume is not None:
+        load_checkpoint(last, stage=module.stage, classes=module.classes)
+    with guard.listening(), _calm_warnings():
+        try:
+            trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
+        except SystemExit:  # how Lightning leaves after a second Ctrl-C
+            raise KeyboardInterrupt from None
+    _finish(folder, module)
+
+
+def make_trainer(
+    module: SegmentationModule, data: ClipDataModule, run: Run, settings: FitSettings, epochs: int, guard: SaveOnSignal
+) -> pl.Trainer:
+    """Return the trainer of a stage."""
+    folder = run.stage(module.stage)  # type: ignore[arg-type]
+    validated = "val" in data.layout.splits() and bool(data.labelled("val"))
+    checkpoint = ModelCheckpoint(
+        folder,
+        filename="best",
+        monitor="val/miou" if validated else None,
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,
+        auto_insert_metric_name=False,
+    )
+    horizon = float(module.hparams["ema"])
+    callbacks = [
+        checkpoint,
+        SamplePictures(folder, module.classes),
+        LearningRateMonitor("epoch"),
+        RichProgressBar(leave=True) if on_terminal() else EpochLines(),
+        *([HorizonAveraging(horizon)] if horizon else []),
+        guard,
+        *settings.callbacks(),
+    ]
+    loggers = make_loggers(
+        folder,
+        mode=settings.tracking.wandb,
+        project=settings.tracking.project,
+        run=run.name,
+        stage=module.stage,
+        config={"arm": settings.arm, "seed": settings.seed, "data": settings.data, module.stage: dict(module.hparams)},
+    )
+    return pl.Trainer(
+        **{
+            "log_every_n_steps": 10,
+            **settings.trainer,
+            "max_epochs": epochs,
+            "callbacks": callbacks,
+            "logger": loggers,
+            "default_root_dir": folder,
+            "use_distributed_sampler": False,  # the data module shares samples out itself, without repeats
+            "num_sanity_val_steps": 0,
+            "enable_progress_bar": on_terminal(),
+            "enable_model_summary": False,
+            **({} if validated else {"limit_val_batches": 0}),
+        }
+    )
+
+
+@rank_zero_only
+def _finish(folder: Path, module: SegmentationModule) -> None:
+    last, best = folder / "last.ckpt", folder / "best.ckpt"
+    if not best.exists() and last.exists():
+        with atomic_path(best) as temporary:
+            shutil.copyfile(last, temporary)
+    weights = {name: tensor.contiguous() for name, tensor in module.network.state_dict().items()}
+    with atomic_path(folder / "weights.safetensors") as temporary:
+        save_file({name: tensor.cpu() for name, tensor in weights.items()}, temporary)
+
+
+@contextmanager
+def _calm_warnings() -> Iterator[None]:
+    """Silence remarks of Lightning that do not hold here."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
+        warnings.filterwarnings("ignore", ".*number of training batches .* is smaller than the logging interval.*")
+        yield
+
+
+def frozen(module: SegmentationModule, device: torch.device) -> torch.nn.Module:
+    """Return the module's network for reading only: on the device, in evaluation mode, without gradients."""
+    network: torch.nn.Module = module.network.to(device).eval().requires_grad_(False)
+    return network

@@ -1,0 +1,111 @@
+import sqlite3
+
+import numpy as np
+import pytest
+
+from weclick.data.clicks import Click, StoreStats, check_clicks, export_csv, stats
+from weclick.errors import ClickError
+from weclick.frames import FrameKey
+
+A = FrameKey("a", 7)
+B = FrameKey("b", 0)
+
+
+def kinds(store, frames=None):
+    return [finding.kind for finding in check_clicks(store, frames)]
+
+
+def label(value=0, size=(10, 20)):
+    return np.full(size, value, np.uint8)
+
+
+def test_good_clicks_give_no_finding(store):
+    store.add(A, [Click(5, 5, 0), Click(9, 9, 1)], size=(10, 20))
+    store.add(B, [], status="todo")
+    truth = label()
+    truth[9, 9] = 1
+    assert check_clicks(store, {A: lambda: (truth, None), B: None}) == []
+
+
+@pytest.mark.parametrize(("x", "found"), [(6.4, ["duplicate"]), (7.0, ["duplicate"]), (7.1, [])])
+def test_two_clicks_of_a_class_within_two_pixels_are_duplicates(store, x, found):
+    store.add(A, [Click(5, 5, 0), Click(x, 5, 0)])
+    assert kinds(store) == found
+
+
+def test_two_classes_on_one_pixel_are_a_conflict(store):
+    store.add(A, [Click(5.4, 5, 0), Click(4.6, 5, 1), Click(6, 5, 2)])
+    (finding,) = check_clicks(store)
+    assert finding.kind == "conflict" and finding.key == A
+    assert str(finding) == "a:7: road and car are clicked on one pixel, at (5.4, 5) and (4.6, 5)"
+
+
+def test_frames_done_without_clicks_and_clicked_but_not_done_are_found(store):
+    store.add(A, [])
+    store.add(B, [Click(1, 1, 0)], status="todo")
+    assert kinds(store) == ["empty", "unfinished"]
+
+
+def test_skipped_frames_are_left_alone(store):
+    store.add(A, [Click(5, 5, 0), Click(5, 5, 0)])
+    store.add(A, [], status="skipped")
+    assert check_clicks(store, {}) == []
+
+
+def test_frames_the_data_set_lacks_are_found(store):
+    store.add(A, [Click(5, 5, 0)])
+    assert kinds(store, {}) == ["missing-frame"]
+    assert kinds(store, {A: None}) == []
+    assert kinds(store) == []
+
+
+def test_clicks_outside_the_mask_are_found_when_the_store_knows_no_size(store):
+    store.add(A, [Click(25, 5, 0), Click(5, 5, 0)])
+    assert kinds(store) == []
+    assert kinds(store, {A: lambda: (label(), None)}) == ["outside"]
+
+
+def test_clicks_made_at_another_size_are_found(store):
+    store.add(A, [Click(25, 5, 0)], size=(20, 40))
+    assert kinds(store, {A: lambda: (label(), None)}) == ["size"]
+
+
+def test_clicks_that_disagree_with_the_mask_are_counted_and_ignored_pixels_are_not(store):
+    truth = label(0)
+    truth[:, 10:] = 255
+    store.add(A, [Click(5, 5, 0), Click(1, 1, 1), Click(8, 8, 2), Click(15, 5, 1)], size=(10, 20))
+    (finding,) = check_clicks(store, {A: lambda: (truth, None)})
+    assert str(finding) == "a:7: 2 of 4 clicks have another class than the mask"
+
+
+def test_clicks_another_program_put_there_are_checked(store, path):
+    store.add(A, [Click(1, 1, 0)], size=(10, 20))
+    with sqlite3.connect(path) as db:
+        db.execute("INSERT INTO clicks VALUES (NULL, 'a', 7, 500.0, 5.0, 77, 'tool', '')")
+    db.close()
+    assert sorted(kinds(store)) == ["outside", "unknown-class"]
+    assert stats(store).clicks == 2
+    for use in (store.all_clicks, lambda: export_csv(store, path.with_name("clicks.csv"))):
+        with pytest.raises(ClickError, match=r"frame a:7: .*unknown class id 77.*clicks check"):
+            use()
+
+
+def test_stats_by_hand(store):
+    store.add(A, [Click(5, 5, 0), Click(9, 9, 0), Click(1, 1, 1)])
+    store.add(B, [Click(1, 1, 0)])
+    store.add(FrameKey("c", 1), [Click(1, 1, 0)], status="skipped")
+    store.add(FrameKey("c", 2), [], status="todo")
+    store.note(rule="center")
+    assert stats(store) == StoreStats(
+        frames={"todo": 1, "done": 2, "skipped": 1},
+        clicks=4,
+        clicks_per_class={"road": 3, "car": 1, "Mauer, rot": 0},
+        clicks_per_frame=(1, 2.0, 3),
+        never_clicked=("Mauer, rot",),
+        provenance={"rule": "center"},
+    )
+
+
+def test_stats_of_an_empty_store(store):
+    found = stats(store)
+    assert found.clicks == 0 and found.clicks_per_frame is None and len(found.never_clicked) == 3

@@ -1,0 +1,115 @@
+import io
+
+import cv2
+import numpy as np
+import pytest
+from rich.console import Console
+
+from weclick.data.check import check_data, print_report
+from weclick.data.layouts import open_layout
+from weclick.errors import DataError
+
+
+def write(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(path.suffix, array)[1].tobytes())
+    return path
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Two videos: three train frames, two of them labelled, and one labelled val frame."""
+    root = tmp_path / "daten ü"
+    for video, number in (("a", 0), ("a", 1), ("a", 5), ("b", 0)):
+        write(root / "frames" / video / f"{number}.png", np.full((4, 6, 3), 90, np.uint8))
+    label = np.zeros((4, 6), np.uint8)
+    label[:2, :3], label[2:] = 1, 255
+    for video, number in (("a", 0), ("a", 1), ("b", 0)):
+        write(root / "masks" / video / f"{number}.png", label)
+    (root / "classes.yaml").write_text("[road, {name: '[car]', thing: true}]", encoding="utf-8")
+    (root / "splits.yaml").write_text("train: [a]\nval: [b]", encoding="utf-8")
+    return root
+
+
+def printed(report):
+    console = Console(file=io.StringIO(), width=120)
+    print_report(report, console)
+    return console.file.getvalue()
+
+
+def test_counts_sizes_and_shares_by_hand(root):
+    told = []
+    report = check_data(open_layout("auto", root), progress=lambda *step: told.append(step))
+    train, val = report.splits["train"], report.splits["val"]
+    assert (train.videos, train.segments, train.frames, train.labelled) == (1, 2, 3, 2)
+    assert (val.videos, val.segments, val.frames, val.labelled) == (1, 1, 1, 1)
+    assert train.sizes == {(4, 6): 3}
+    assert train.pixels.tolist() == [12, 12, 24]
+    assert train.shares.tolist() == [0.5, 0.5]
+    assert report.ok
+    assert told == [(n, 4) for n in range(1, 5)]
+
+
+def test_report_is_printed(root):
+    text = printed(check_data(open_layout("auto", root)))
+    assert "folder layout, 2 classes" in text
+    assert "6x4 (3)" in text
+    assert "[car]" in text
+    assert "no problems found" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("frames/a/1.png", b"", "is empty"),
+        ("frames/a/1.png", b"\x89PNG\r\n\x1a\n", "is truncated"),
+        ("frames/a/1.png", np.zeros((4, 6, 3), np.uint16), "16 bits"),
+        ("frames/a/5.png", np.zeros((8, 6, 3), np.uint8), "6x8 but its video starts with 6x4"),
+        ("masks/a/1.png", np.zeros((4, 5), np.uint8), "is 5x4 but its image"),
+        ("masks/a/1.png", np.full((4, 6), 2, np.uint8), r"unknown label values [2]"),
+        ("masks/a/1.png", np.zeros((4, 6, 3), np.uint8), "one 8-bit channel"),
+        ("instances/a/1.png", np.zeros((4, 5), np.uint8), "is 5x4 but its image"),
+    ],
+)
+def test_a_bad_file_is_one_problem_that_names_it(root, name, content, message):
+    path = root / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        write(path, content)
+    report = check_data(open_layout("auto", root))
+    (problem,) = report.problems
+    assert str(path) in problem
+    assert message in problem
+    assert not report.ok
+    text = printed(report)
+    assert problem in text
+    assert "1 problems" in text
+
+
+def test_a_file_that_vanishes_is_a_problem(root):
+    layout = open_layout("auto", root)
+    (root / "frames/a/1.png").unlink()
+    assert ["not found" in problem for problem in check_data(layout).problems] == [True]
+
+
+def test_data_without_a_labelled_frame_says_so(root):
+    for mask in root.rglob("masks/*/*.png"):
+        mask.unlink()
+    report = check_data(open_layout("auto", root))
+    assert "no labelled frame" in report.problems[0]
+    assert report.splits["train"].shares.tolist() == [0, 0]
+
+
+def test_only_the_first_problems_are_printed(root):
+    for number in range(10, 40):
+        (root / f"frames/a/{number}.png").touch()
+    text = printed(check_data(open_layout("auto", root)))
+    assert text.count("is empty") == 20
+    assert "... and 10 more" in text
+
+
+def test_a_mask_without_image_ends_the_check(root):
+    (root / "frames/a/1.png").unlink()
+    with pytest.raises(DataError, match=r"masks/a/1\.png has no frame 1"):
+        check_data(open_layout("folder", root))

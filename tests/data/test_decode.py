@@ -1,0 +1,126 @@
+import json
+import logging
+import os
+
+import cv2
+import numpy as np
+import pytest
+
+from weclick.data import decode
+from weclick.data.decode import MANIFEST, decode_video, is_decoded
+from weclick.errors import DataError
+
+
+def make_video(path, frames=8, codec="MJPG"):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 10, (64, 48))
+    for number in range(frames):
+        writer.write(np.full((48, 64, 3), (20 + number * 25) % 256, np.uint8))
+    writer.release()
+    return path
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_every_frame_is_written_by_its_number(tmp_path):
+    out = tmp_path / "frames" / "a b ü"
+    told = []
+    assert decode_video(make_video(tmp_path / "ä 1.avi"), out, progress=lambda *step: told.append(step)) == 8
+    assert names(out) == [*[f"{n:06d}.jpg" for n in range(8)], MANIFEST]
+    levels = [cv2.imread(str(out / f"{n:06d}.jpg")).mean() for n in range(8)]
+    assert np.allclose(levels, [20 + n * 25 for n in range(8)], atol=3)
+    assert told == [(n, 8) for n in range(1, 9)]
+    assert names(out.parent) == [out.name]
+
+
+def test_frames_are_resized_on_demand(tmp_path):
+    decode_video(make_video(tmp_path / "a.avi"), tmp_path / "out", size=(24, 40))
+    assert cv2.imread(str(tmp_path / "out/000000.jpg")).shape == (24, 40, 3)
+
+
+def test_decoded_video_is_not_decoded_again_until_it_changes(tmp_path):
+    video, out = make_video(tmp_path / "a.avi"), tmp_path / "out"
+    decode_video(video, out)
+    (out / "000003.jpg").write_bytes(b"mark")
+    assert decode_video(video, out) == 8
+    assert (out / "000003.jpg").read_bytes() == b"mark"
+    make_video(video, frames=5)
+    assert not is_decoded(video, out)
+    assert decode_video(video, out) == 5
+    assert is_decoded(video, out)
+    assert len(names(out)) == 6
+
+
+def test_a_new_time_stamp_counts_as_a_change(tmp_path):
+    video, out = make_video(tmp_path / "a.avi"), tmp_path / "out"
+    decode_video(video, out)
+    os.utime(video, ns=(0, 0))
+    assert not is_decoded(video, out)
+
+
+def test_an_interrupted_decoding_leaves_nothing_and_starts_over(tmp_path):
+    video, out = make_video(tmp_path / "a.avi"), tmp_path / "out"
+
+    def interrupt(done, total):
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        decode_video(video, out, progress=interrupt)
+    assert names(tmp_path) == ["a.avi"]
+    (tmp_path / ".out-decoding").mkdir()
+    (tmp_path / ".out-decoding/000099.jpg").touch()
+    assert decode_video(video, out) == 8
+    assert "000099.jpg" not in names(out)
+
+
+def test_files_of_another_origin_are_not_touched(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/000000.jpg").write_bytes(b"mine")
+    with pytest.raises(DataError, match="in the way and was not decoded by weclick"):
+        decode_video(make_video(tmp_path / "a.avi"), tmp_path / "out")
+    assert (tmp_path / "out/000000.jpg").read_bytes() == b"mine"
+
+
+def test_damaged_manifest_counts_as_none(tmp_path):
+    video, out = make_video(tmp_path / "a.avi"), tmp_path / "out"
+    decode_video(video, out)
+    (out / MANIFEST).write_text(json.dumps(["frames"]))
+    assert not is_decoded(video, out)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"video .*a\.mp4 not found"),
+        (b"", "is empty or no file"),
+        (b"no video" * 99, "cannot be opened as a video"),
+    ],
+)
+def test_what_is_no_video_is_refused(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "a.mp4").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        decode_video(tmp_path / "a.mp4", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_truncated_video_is_refused(tmp_path):
+    video = make_video(tmp_path / "a.avi", frames=40)
+    raw = video.read_bytes()
+    video.write_bytes(raw[: len(raw) // 2])
+    with pytest.raises(DataError, match=r"a\.avi .*truncated"):
+        decode_video(video, tmp_path / "out")
+    assert names(tmp_path) == ["a.avi"]
+
+
+def test_a_container_that_miscounts_a_little_is_warned_of(tmp_path, caplog):
+    decode._check_count(tmp_path / "a.avi", 100, 100)
+    decode._check_count(tmp_path / "a.avi", 100, 0)
+    assert not caplog.records
+    with caplog.at_level(logging.WARNING):
+        decode._check_count(tmp_path / "a.avi", 97, 100)
+    assert "97 frames decoded, its container announces 100" in caplog.text
+    with pytest.raises(DataError, match="no frame that can be decoded"):
+        decode._check_count(tmp_path / "a.avi", 0, 0)

@@ -1,0 +1,185 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from weclick.data.images import (
+    check_same_size,
+    list_images,
+    list_numbered,
+    read_image,
+    read_instances,
+    read_label,
+)
+from weclick.errors import DataError
+
+TABLE = [*range(3), *[-1] * 252, 255]
+PICTURE = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+
+
+def write(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(path.suffix, array)[1].tobytes())
+    return path
+
+
+def test_colours_come_as_rgb_from_paths_with_spaces_and_unicode(tmp_path):
+    path = write(tmp_path / "straße 東京" / "bild 1.png", PICTURE[..., ::-1])
+    assert np.array_equal(read_image(path), PICTURE)
+
+
+def test_grey_is_repeated_and_alpha_dropped(tmp_path):
+    grey = read_image(write(tmp_path / "grey.png", PICTURE[..., 0]))
+    assert np.array_equal(grey, np.repeat(PICTURE[..., :1], 3, axis=2))
+    alpha = np.dstack([PICTURE[..., ::-1], PICTURE[..., 0]])
+    assert np.array_equal(read_image(write(tmp_path / "alpha.png", alpha)), PICTURE)
+
+
+def test_16_bit_image_is_refused(tmp_path):
+    path = write(tmp_path / "deep.png", PICTURE.astype(np.uint16) * 256)
+    with pytest.raises(DataError, match=r"deep\.png has 16 bits a channel"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_bad_files_are_named_with_their_fault(tmp_path, suffix):
+    path = write(tmp_path / f"a{suffix}", PICTURE)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=rf"a{suffix} is truncated"):
+        read_image(path)
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"is empty \(0 bytes\)"):
+        read_image(path)
+    path.write_bytes(b"<html>not found</html>")
+    with pytest.raises(DataError, match="damaged or no image"):
+        read_image(path)
+    path.unlink()
+    with pytest.raises(DataError, match="not found"):
+        read_image(path)
+    path.mkdir()
+    with pytest.raises(DataError, match="cannot be read"):
+        read_image(path)
+
+
+def test_truncated_jpeg_is_found_behind_a_whole_thumbnail(tmp_path):
+    jpeg = cv2.imencode(".jpg", PICTURE)[1].tobytes()
+    thumbnail = cv2.imencode(".jpg", PICTURE[:8, :8])[1].tobytes()
+    exif = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    path = tmp_path / "a.jpg"
+    path.write_bytes(jpeg[:2] + exif + jpeg[2:] + b"trailing bytes")
+    assert read_image(path).shape == PICTURE.shape
+    path.write_bytes(jpeg[:2] + exif + jpeg[2:-40])
+    with pytest.raises(DataError, match="truncated"):
+        read_image(path)
+
+
+@settings(deadline=None, max_examples=30)
+@given(share=st.floats(0.0, 0.999), suffix=st.sampled_from([".jpg", ".png"]))
+def test_no_truncated_image_is_ever_read(tmp_path_factory, share, suffix):
+    whole = cv2.imencode(suffix, PICTURE)[1].tobytes()
+    path = tmp_path_factory.mktemp("cut") / f"a{suffix}"
+    path.write_bytes(whole[: int(share * (len(whole) - 4))])
+    with pytest.raises(DataError):
+        read_image(path)
+
+
+def test_label_values_become_class_ids(tmp_path):
+    path = write(tmp_path / "l.png", np.array([[7, 8], [0, 255]], np.uint8))
+    table = np.full(256, -1, np.int16)
+    table[[7, 8, 0, 255]] = 0, 1, 255, 255
+    label = read_label(path, table)
+    assert label.dtype == np.uint8
+    assert label.tolist() == [[0, 1], [255, 255]]
+    assert read_label(path, None).tolist() == [[7, 8], [0, 255]]
+
+
+def test_unknown_label_values_are_listed(tmp_path):
+    path = write(tmp_path / "l.png", np.array([[0, 1], [9, 77]], np.uint8))
+    with pytest.raises(DataError, match=r"l\.png holds unknown label values \[9, 77\]"):
+        read_label(path, TABLE)
+
+
+def test_label_of_a_palette_png_gives_indices_not_colours(tmp_path):
+    ids = np.array([[0, 1, 2], [2, 255, 0]], np.uint8)
+    image = Image.fromarray(ids)
+    image.putpalette(bytes(np.random.default_rng(1).integers(0, 256, 768, np.uint8)))
+    image.save(tmp_path / "p.png")
+    assert np.array_equal(read_label(tmp_path / "p.png", TABLE), ids)
+
+
+@pytest.mark.parametrize("array", [PICTURE, PICTURE[..., 0].astype(np.uint16)])
+def test_colour_and_16_bit_labels_are_refused(tmp_path, array):
+    with pytest.raises(DataError, match="one 8-bit channel of class ids"):
+        read_label(write(tmp_path / "l.png", array), None)
+
+
+def test_label_of_few_bits_is_refused_as_its_values_would_be_scaled(tmp_path):
+    Image.fromarray(np.eye(8, dtype=bool)).save(tmp_path / "bits.png")
+    with pytest.raises(DataError, match="1-bit grey"):
+        read_label(tmp_path / "bits.png", None)
+
+
+def test_damaged_palette_label_is_refused(tmp_path):
+    image = Image.fromarray(PICTURE[..., 0])
+    image.putpalette(bytes(768))
+    image.save(tmp_path / "p.png")
+    raw = bytearray((tmp_path / "p.png").read_bytes())
+    start = raw.index(b"IDAT") + 4
+    raw[start : start + 60] = bytes(60)
+    (tmp_path / "p.png").write_bytes(raw)
+    with pytest.raises(DataError, match=r"p\.png is damaged"):
+        read_label(tmp_path / "p.png", None)
+
+
+def test_cityscapes_instances_below_1000_are_none(tmp_path):
+    path = write(tmp_path / "i.png", np.array([[7, 999], [1000, 26003]], np.uint16))
+    found = read_instances(path)
+    assert found.dtype == np.int32
+    assert found.tolist() == [[0, 0], [1000, 26003]]
+
+
+def test_8_bit_instances_count_from_one(tmp_path):
+    path = write(tmp_path / "i.png", np.array([[0, 1], [2, 255]], np.uint8))
+    assert read_instances(path).tolist() == [[0, 1], [2, 255]]
+    with pytest.raises(DataError, match="one channel of 8 or 16 bits"):
+        read_instances(write(tmp_path / "c.png", PICTURE))
+
+
+def test_sizes_are_both_named(tmp_path):
+    a, b = tmp_path / "a.png", tmp_path / "b.png"
+    check_same_size(PICTURE, PICTURE[..., 0], a, b)
+    with pytest.raises(DataError, match=r"b\.png is 16x24 but its image .*a\.png is 32x24"):
+        check_same_size(PICTURE, PICTURE[:, :16, 0], a, b)
+
+
+def test_listing_skips_hidden_and_foreign_files(tmp_path):
+    for name in ("b.PNG", "a.jpg", "._a.jpg", "notes.txt"):
+        (tmp_path / name).touch()
+    assert list(list_images(tmp_path)) == ["a", "b"]
+    assert list_images(tmp_path / "missing") == {}
+
+
+def test_frame_numbers_are_the_digits_at_the_end(tmp_path):
+    for name in ("frame_10.png", "frame_9.png", "v2_0011.jpg"):
+        (tmp_path / name).touch()
+    assert [(number, path.name) for number, path in list_numbered(tmp_path).items()] == [
+        (9, "frame_9.png"),
+        (10, "frame_10.png"),
+        (11, "v2_0011.jpg"),
+    ]
+
+
+def test_ambiguous_and_numberless_frames_are_refused(tmp_path):
+    (tmp_path / "1.png").touch()
+    (tmp_path / "01.png").touch()
+    with pytest.raises(DataError, match=r"01\.png and 1\.png carry the same frame number"):
+        list_numbered(tmp_path)
+    (tmp_path / "01.png").replace(tmp_path / "1.jpg")
+    with pytest.raises(DataError, match=r"1\.jpg and 1\.png differ only in format"):
+        list_images(tmp_path)
+    (tmp_path / "1.jpg").replace(tmp_path / "left.png")
+    with pytest.raises(DataError, match=r"left\.png carries no frame number"):
+        list_numbered(tmp_path)

@@ -1,0 +1,77 @@
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weclick.data.index import Frame, FrameKey, clips, segments
+
+
+def frames(video, *numbers):
+    return [Frame(FrameKey(video, number), Path(f"{video}/{number}.png")) for number in numbers]
+
+
+def numbers(segment):
+    return [frame.key.number for frame in segment.frames]
+
+
+def test_segments_are_cut_at_gaps_and_never_join_videos():
+    found = segments(frames("b", 9, 7, 8) + frames("a", 10, 12, 14, 20, 22))
+    assert [(s.frames[0].key.video, numbers(s), s.step) for s in found] == [
+        ("a", [10, 12, 14], 2),
+        ("a", [20, 22], 2),
+        ("b", [7, 8, 9], 1),
+    ]
+
+
+def test_a_strip_of_another_split_leaves_a_gap():
+    train = frames("0016E5", 7860, 7890, 7920, 8190, 8220)
+    assert [numbers(s) for s in segments(train)] == [[7860, 7890, 7920], [8190, 8220]]
+
+
+def test_smaller_step_wins_a_tie_and_a_lone_frame_is_a_segment():
+    assert [numbers(s) for s in segments(frames("a", 0, 3, 4))] == [[0], [3, 4]]
+    assert [(numbers(s), s.step) for s in segments(frames("a", 5))] == [([5], 1)]
+    assert segments([]) == []
+
+
+def test_segment_finds_frames_by_number_only():
+    (segment,) = segments(frames("a", 10, 12, 14))
+    assert segment.at(12).key.number == 12
+    assert segment.at(11) is None
+    assert segment.at(8) is None
+    assert segment.at(16) is None
+
+
+def test_neighbours_by_hand():
+    found = segments(frames("a", *range(0, 20, 2)))
+    target = [FrameKey("a", 8)]
+    assert clips(found, target, neighbours=2)[0].offsets == (-2, -4)
+    assert clips(found, target, neighbours=2, stride=2)[0].offsets == (-4, -8)
+    assert clips(found, target, neighbours=3, sides="both")[0].offsets == (-2, 2, -4)
+    assert clips(found, [FrameKey("a", 2)], neighbours=3)[0].offsets == (-2,)
+    assert clips(found, [FrameKey("a", 0)], neighbours=3)[0].offsets == ()
+    assert clips(found, [FrameKey("a", 7), FrameKey("b", 8)], neighbours=1) == []
+
+
+FRAME_SETS = st.dictionaries(st.sampled_from(["a", "b", "ü c"]), st.sets(st.integers(0, 60), min_size=1), min_size=1)
+
+
+@settings(deadline=None)
+@given(FRAME_SETS, st.integers(0, 5), st.integers(1, 3), st.sampled_from(["past", "both"]))
+def test_a_clip_never_crosses_a_gap_a_video_or_a_split(found, count, stride, sides):
+    split = [frame for video, own in found.items() for frame in frames(video, *own)]
+    cut = segments(split)
+    assert sorted(frame.key for segment in cut for frame in segment.frames) == sorted(frame.key for frame in split)
+    made = clips(cut, [frame.key for frame in split], neighbours=count, stride=stride, sides=sides)
+    assert sorted(clip.target.key for clip in made) == sorted(frame.key for frame in split)
+    home = {frame.key: segment for segment in cut for frame in segment.frames}
+    for clip in made:
+        segment = home[clip.target.key]
+        assert len(set(clip.offsets)) == len(clip.neighbours) <= count
+        assert list(map(abs, clip.offsets)) == sorted(map(abs, clip.offsets))
+        assert 0 not in clip.offsets
+        for frame in clip.neighbours:
+            low, high = sorted((frame.key.number, clip.target.key.number))
+            assert frame.key.video == clip.target.key.video
+            assert all(FrameKey(frame.key.video, n) in home for n in range(low, high + 1, segment.step))
+            assert sides == "both" or frame.key.number < clip.target.key.number

