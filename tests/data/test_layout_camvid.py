@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weclick.data.images import read_image, read_label
 from weclick.data.index import FrameKey, segments
 from weclick.data.layouts import CamVidLayout, open_layout
 from weclick.errors import DataError
+from weclick.images import read_image, read_label
 
 PNG = cv2.imencode(".png", np.zeros((4, 6), np.uint8))[1].tobytes()
 

@@ -5,10 +5,10 @@ import cv2
 import numpy as np
 import pytest
 
-from weclick.data.images import read_image, read_instances, read_label
 from weclick.data.index import FrameKey, clips, segments
 from weclick.data.layouts import CityscapesLayout, open_layout
 from weclick.errors import DataError
+from weclick.images import read_image, read_instances, read_label
 
 GREY = np.zeros((4, 6, 3), np.uint8)
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from weclick.data import images
+from weclick import images
 from weclick.data.index import FrameKey
 from weclick.data.layouts import LAYOUTS, FolderLayout, folder, open_layout
 from weclick.errors import ConfigError, DataError

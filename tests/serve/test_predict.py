@@ -8,7 +8,8 @@ from weclick.classes import ClassSet
 from weclick.errors import ConfigError, DataError, ShapeError
 from weclick.serve import predict as predict_module
 from weclick.serve.predict import predict
-from weclick.serve.video import SourceFrame, VideoFile, VideoWriter
+from weclick.serve.video import SourceFrame, VideoFile
+from weclick.serve.writer import VideoWriter
 
 CLASSES = ClassSet.from_list([{"name": "dark"}, {"name": "bright", "color": [0, 200, 0]}])
 SIZE = (48, 64)

@@ -18,9 +18,9 @@ from rich.table import Table
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.decode import Progress
-from weclick.data.images import check_same_size, read_image, read_instances, read_label
 from weclick.data.index import Frame, Layout, Split, segments
 from weclick.errors import DataError
+from weclick.images import check_same_size, read_image, read_instances, read_label
 
 _MOST_PRINTED: Final = 20
 

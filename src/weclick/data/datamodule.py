@@ -25,7 +25,6 @@ from weclick.data.dataset import (
     Supervision,
     TrainingSamples,
 )
-from weclick.data.images import read_image
 from weclick.data.index import Clip, Frame, FrameKey, Layout, Segment, Sides, Split, clips, segments
 from weclick.data.layouts import open_layout
 from weclick.data.masks import simulate_split
@@ -34,6 +33,7 @@ from weclick.data.recall import Batch, RecallSource
 from weclick.data.sampler import SeededSampler
 from weclick.data.transforms import GeometricDraw
 from weclick.errors import ConfigError, DataError
+from weclick.images import read_image
 from weclick.memory import follow_draw
 
 CLICKS_FILE = "clicks.sqlite"

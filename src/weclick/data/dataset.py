@@ -14,11 +14,11 @@ from torch.utils.data import Dataset
 
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.clicks import Click
-from weclick.data.images import check_same_size, read_image, read_label
 from weclick.data.index import Clip, Frame, FrameKey
 from weclick.data.sampler import SampleKey
 from weclick.data.transforms import GeometricDraw, draw_discs
 from weclick.errors import DataError
+from weclick.images import check_same_size, read_image, read_label
 
 Sample = dict[str, Any]
 Supervision = Literal["clicks", "masks"]

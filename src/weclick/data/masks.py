@@ -7,9 +7,9 @@ from pathlib import Path
 
 from weclick.data.clicks import Rule, simulate_store
 from weclick.data.clicks.simulate import LoadMasks, Masks
-from weclick.data.images import check_same_size, read_instances, read_label
 from weclick.data.index import Frame, FrameKey, Layout, Split
 from weclick.errors import DataError
+from weclick.images import check_same_size, read_instances, read_label
 
 
 def masks_of(layout: Layout, split: Split) -> dict[FrameKey, LoadMasks | None]:

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 
 from weclick.data.decode import JPEG_QUALITY, VIDEO_SUFFIXES, Progress, decode_video
-from weclick.data.images import check_same_size, list_images, list_numbered, read_image
 from weclick.data.index import FrameKey, Split
 from weclick.data.layouts.camvid import CLASSES, VOID, frame_key
 from weclick.errors import DataError
+from weclick.images import check_same_size, list_images, list_numbered, read_image
 
 STILLS: Final = "701_StillsRaw_full"
 LABELS: Final = "LabeledApproved_full"

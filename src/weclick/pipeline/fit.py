@@ -43,7 +43,7 @@ def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard
         RunError: An earlier stage that is needed is missing.
     """
     needed: tuple[Stage, ...] = ("teacher", "memory", "student") if settings.method.needs_teacher else ("student",)
-    if settings.memory.mode == "online":
+    if settings.memory.mode == "online" or settings.memory.folder is not None:
         needed = tuple(stage for stage in needed if stage != "memory")
     unneeded = [stage for stage in stages if stage not in needed]
     if unneeded == list(stages):
@@ -142,7 +142,7 @@ def recall_source(settings: FitSettings, run: Run, data: ClipDataModule) -> Reca
         teacher = load_checkpoint(teacher_checkpoint(settings, run), stage="teacher", classes=data.classes)
         flow: FlowEstimator = make_flow(settings.memory.flow, device)
         return OnlineRecall(frozen(teacher, device), flow, RawClip(data.reader, data.neighbours))
-    store = MemoryStore(run.stage("memory"))
+    store = MemoryStore(Path(settings.memory.folder) if settings.memory.folder else run.stage("memory"))
     missing = store.missing(clip.target.key for clip in data.clips())
     if missing:
         raise RunError(f"the memory in {store.folder} lacks {len(missing)} targets; finish it with --stage memory")

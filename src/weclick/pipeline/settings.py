@@ -25,10 +25,12 @@ class MemorySettings:
         mode: ``stored`` builds it once and trains from disk; ``online`` runs teacher and flow in every step.
         flow: ``auto`` is RAFT-large on a GPU and DIS on a CPU; or one of ``dis``, ``dis-fast``, ``raft-small``,
             ``raft-large``.
+        folder: A finished memory of another run to use instead of building one.
     """
 
     mode: Literal["stored", "online"] = "stored"
     flow: FlowName = "auto"
+    folder: str | None = None
 
 
 @dataclass

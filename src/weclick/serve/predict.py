@@ -22,8 +22,9 @@ from rich.text import Text
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
 from weclick.errors import ConfigError, DataError, ShapeError
-from weclick.files import atomic_path, write_text
-from weclick.serve.video import Camera, SourceFrame, VideoWriter, open_source, writing
+from weclick.files import atomic_path, write_text, writing
+from weclick.serve.video import Camera, SourceFrame, open_source
+from weclick.serve.writer import VideoWriter
 
 Segment = Callable[[np.ndarray], np.ndarray]
 """From an RGB image, uint8 (H, W, 3), to class ids, uint8 (H, W)."""

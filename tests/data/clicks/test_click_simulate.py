@@ -53,7 +53,21 @@ def test_regions_below_min_area_get_no_click():
     label = [[0, 0, 0, 255, 0], [0, 0, 0, 255, 0]]
     assert len(clicks(label, min_area=2)) == 2
     assert [c.x for c in clicks(label, min_area=3)] == [1.0]
-    assert clicks(label, min_area=7) == []
+
+
+def test_a_class_of_specks_only_is_clicked_once_on_the_largest():
+    label = [
+        [2, 255, 0, 0, 0, 0],
+        [255, 255, 0, 0, 0, 0],
+        [2, 2, 255, 255, 255, 0],
+    ]
+    assert clicks(label, min_area=8, rule="center") == [Click(3.0, 0.0, ROAD), Click(0.0, 2.0, WALL)]
+    assert len(clicks(label, min_area=2)) == 2
+    assert len(clicks(label, min_area=1)) == 3
+
+
+def test_of_equally_large_specks_the_first_in_reading_order_is_clicked():
+    assert clicks([[255, 255, 2], [255, 255, 255], [2, 255, 255]], min_area=2) == [Click(2.0, 0.0, WALL)]
 
 
 def test_one_click_per_instance_also_when_they_touch_or_are_small():
@@ -79,6 +93,7 @@ def test_thing_pixels_without_instance_are_clicked_by_region():
     instances = [[3, 0, 0, 0, 0, 0]]
     assert len(clicks(label, instances, min_area=2)) == 3
     assert len(clicks(label, instances, min_area=3)) == 1
+    assert [c.x for c in clicks(label, np.zeros((1, 6)), min_area=4)] == [1.0]
 
 
 def test_ignored_pixels_get_no_click():
@@ -141,6 +156,15 @@ def test_every_click_lies_on_its_class_and_the_number_is_that_of_regions_and_ins
     regions = sum(count_regions((label == class_id) & (objects == 0)) for class_id in range(3))
     assert len(found) == regions + len(set(objects[objects > 0].tolist()))
     assert len({(c.x, c.y) for c in found}) == len(found)
+
+
+@settings(deadline=None)
+@given(maps, st.sampled_from(RULES), st.integers(1, 60))
+def test_every_class_in_the_mask_is_clicked_whatever_the_smallest_area(masks, rule, min_area):
+    label, instances = masks
+    found = clicks(label, instances, rule=rule, min_area=min_area)
+    assert {c.class_id for c in found} == set(np.unique(label).tolist()) - {255}
+    assert len(found) <= len(clicks(label, instances, rule=rule))
 
 
 @settings(deadline=None)
@@ -257,4 +281,5 @@ def test_camvid_masks_give_a_plausible_number_of_clicks():
         label[label == 11] = 255
         found = clicks(label, min_area=100, classes=classes, rule="human")
         assert 5 < len(found) < 100
+        assert {c.class_id for c in found} == set(np.unique(label).tolist()) - {255}
         assert all(label[int(c.y), int(c.x)] == c.class_id for c in found)

@@ -33,11 +33,12 @@ HUMAN_TRIES: Final = 32
 
 
 class _Region(NamedTuple):
-    """A region cut out of the image: its upper left corner, its pixels, its class."""
+    """A region cut out of the image: its upper left corner, its pixels and their number, its class."""
 
     top: int
     left: int
     mask: np.ndarray
+    area: int
     class_id: int
 
     @property
@@ -58,7 +59,8 @@ def simulate_clicks(
     """Click once on every object of a mask.
 
     Each instance of a thing class gets one click, on its largest piece. Everything else, stuff as well as thing pixels
-    without an instance id, gets one click per connected region (8 neighbours).
+    without an instance id, gets one click per connected region (8 neighbours). Every class in the mask gets a click, so
+    that a class without one is known to be absent.
 
     Shape:
         ``label`` uint8 (H, W), class ids and 255; ``instances`` integer (H, W), 0 = none, else one id per object.
@@ -70,8 +72,9 @@ def simulate_clicks(
         rule: Where to click. "center": the pixel farthest from the region's border, on a tie the one nearest to the
             centroid. "uniform": any pixel, equally likely. "human": normally distributed around the centre, with half
             the inner radius as standard deviation, kept inside the region.
-        min_area: Connected regions with fewer pixels get no click: specks are accidents of labelling. It does not apply
-            to instances, which somebody outlined one by one. Meant at the label's size; 100 suits 480x360.
+        min_area: Connected regions with fewer pixels get no click, since specks are accidents of labelling; but the
+            largest of a class that would else have none gets one. It does not apply to instances, which somebody
+            outlined one by one. Meant at the label's size; 100 suits 480x360.
         rng: Source of randomness; "center" does not use it.
 
     Raises:
@@ -171,20 +174,26 @@ def _validate_rule(rule: str, min_area: int) -> None:
 
 def _regions_of(label: np.ndarray, instances: np.ndarray | None, classes: ClassSet, min_area: int) -> Iterator[_Region]:
     for class_id in np.flatnonzero(np.bincount(label.ravel(), minlength=256)[: len(classes)]).tolist():
-        mask = label == class_id
+        mask, objects = label == class_id, []
         if classes[class_id].thing and instances is not None:
-            yield from _instances(np.where(mask, instances, 0), class_id)
+            objects = list(_instances(np.where(mask, instances, 0), class_id))
             mask &= instances == 0
-        yield from _connected(mask, class_id, min_area)
+        regions = list(_connected(mask, class_id))
+        objects += [region for region in regions if region.area >= min_area]
+        # A class without a click would be taken to be absent.
+        yield from objects or [_largest(regions)]
 
 
 def _instances(ids: np.ndarray, class_id: int) -> Iterator[_Region]:
     for instance in np.unique(ids[ids != 0]):
-        pieces = _connected(ids == instance, class_id, min_area=1)
-        yield max(pieces, key=lambda piece: (piece.mask.sum(), [-v for v in piece.order]))
+        yield _largest(_connected(ids == instance, class_id))
 
 
-def _connected(mask: np.ndarray, class_id: int, min_area: int) -> Iterator[_Region]:
+def _largest(regions: Iterable[_Region]) -> _Region:
+    return min(regions, key=lambda region: (-region.area, region.order))
+
+
+def _connected(mask: np.ndarray, class_id: int) -> Iterator[_Region]:
     # Labelling only the bounding box spares most of the image for most instances.
     left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
     window = mask[top : top + height, left : left + width].astype(np.uint8)
@@ -193,8 +202,7 @@ def _connected(mask: np.ndarray, class_id: int, min_area: int) -> Iterator[_Regi
     count, ids, boxes, _ = cv2.connectedComponentsWithStats(window, connectivity=8)
     for region in range(1, count):
         x, y, w, h, area = (int(v) for v in boxes[region])
-        if area >= min_area:
-            yield _Region(top + y, left + x, ids[y : y + h, x : x + w] == region, class_id)
+        yield _Region(top + y, left + x, ids[y : y + h, x : x + w] == region, area, class_id)
 
 
 def _click(region: _Region, rule: Rule, rng: np.random.Generator) -> Click:

@@ -10,9 +10,9 @@ from typing import Final
 
 from weclick.classes import ClassSet, SemanticClass
 from weclick.conventions import IGNORE_INDEX
-from weclick.data.images import list_images, list_numbered
 from weclick.data.index import Frame, FrameKey, Split
 from weclick.errors import DataError
+from weclick.images import list_images, list_numbered
 
 _SPLITS: Final[tuple[Split, ...]] = ("train", "val", "test")
 _NAME = re.compile(r"(?P<video>.+)_[a-z]?(?P<number>[0-9]+)")

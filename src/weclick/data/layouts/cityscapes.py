@@ -9,9 +9,9 @@ from typing import Final
 
 from weclick.classes import ClassSet, SemanticClass
 from weclick.conventions import IGNORE_INDEX
-from weclick.data.images import list_images, read_label
 from weclick.data.index import Frame, FrameKey, Split
 from weclick.errors import DataError
+from weclick.images import list_images, read_label
 
 _IMAGES: Final = ("leftImg8bit", "leftImg8bit_sequence")
 _SPLITS: Final[tuple[Split, ...]] = ("train", "val", "test")

@@ -13,9 +13,9 @@ import yaml
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.decode import VIDEO_SUFFIXES, Progress, decode_video, is_decoded, manifest
-from weclick.data.images import list_images, list_numbered
 from weclick.data.index import Frame, FrameKey, Split
 from weclick.errors import DataError
+from weclick.images import list_images, list_numbered
 
 _SPLITS: Final[tuple[Split, ...]] = ("train", "val", "test")
 

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from weclick.data.images import (
+from weclick.errors import DataError
+from weclick.images import (
     check_same_size,
     list_images,
     list_numbered,
@@ -13,7 +14,6 @@ from weclick.data.images import (
     read_instances,
     read_label,
 )
-from weclick.errors import DataError
 
 TABLE = [*range(3), *[-1] * 252, 255]
 PICTURE = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)

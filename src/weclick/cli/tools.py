@@ -1,0 +1,280 @@
+"""``weclick predict``, ``weclick clicks ...`` and ``weclick data ...``: plain functions made into commands."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from jsonargparse import auto_cli
+
+from weclick.data.clicks import FORMATS, ClickStore, Rule, check_clicks, stats
+from weclick.data.datamodule import CLICKS_FILE
+from weclick.data.index import Layout, Split
+from weclick.data.layouts import open_layout
+from weclick.errors import ClickError, ConfigError, DataError
+
+
+def main(command: str, arguments: list[str]) -> int | None:
+    """Run the tool that the arguments name."""
+    options: dict[str, Any] = {"prog": f"weclick {command}", "exit_on_error": False}
+    if command == "predict":
+        auto_cli(predict, args=arguments, as_positional=False, **options)
+        return None
+    status: int | None = auto_cli(TOOLS[command], args=arguments, **options)
+    return status
+
+
+def predict(
+    source: str,
+    run: str | None = None,
+    ckpt_path: str | None = None,
+    out: str = "predictions",
+    runs: str = "runs",
+    overlay: bool = True,
+    labels: bool = True,
+    alpha: float = 0.5,
+    max_frames: int | None = None,
+    stride: int = 1,
+) -> None:
+    """Segment a video file, a folder of frames or a camera with a trained student.
+
+    Args:
+        source: Video file, folder of images, or camera:0.
+        run: Run whose student to use, by name or folder; by default the newest.
+        ckpt_path: This checkpoint instead.
+        out: Folder for the overlay video (or pictures) and the label PNGs.
+        runs: Folder of all runs.
+        overlay: Write the overlay.
+        labels: Write one PNG of class ids per frame.
+        alpha: Strength of the overlay's colours, 0 to 1.
+        max_frames: Stop after so many frames.
+        stride: Take every n-th frame only.
+    """
+    from weclick.pipeline.predict import predict_with
+    from weclick.pipeline.run import Run
+
+    if ckpt_path is None:
+        chosen = Run.open(run, Path(runs)) if run else Run.newest(Path(runs))
+        ckpt_path = str(chosen.checkpoint("student", "last"))
+    summary = predict_with(
+        Path(ckpt_path),
+        source,
+        Path(out),
+        overlays=overlay,
+        labels=labels,
+        max_frames=max_frames,
+        stride=stride,
+        alpha=alpha,
+    )
+    print(
+        f"{summary.frames} frames in {summary.seconds:.1f} s: {summary.fps_end_to_end:.1f} FPS end to end, "
+        f"{summary.fps_network:.1f} FPS network alone; wrote {', '.join(map(str, summary.paths))}"
+    )
+
+
+def clicks_simulate(
+    root: str,
+    out: str | None = None,
+    rule: Rule = "center",
+    min_area: int = 100,
+    seed: int = 0,
+    split: Split = "train",
+    layout: str = "auto",
+) -> None:
+    """Click once on every object of a masked data set, as an annotator would.
+
+    Args:
+        root: Folder of the data set.
+        out: Click store to make; by default clicks.sqlite in the root, where training finds it.
+        rule: center (far from the border), uniform, or human (near the centre with scatter).
+        min_area: Smallest region of stuff that is clicked, in pixels.
+        seed: Of the positions.
+        split: Which split's masks to click on.
+        layout: Layout of the data set; auto recognises it.
+    """
+    from weclick.data.masks import simulate_split
+
+    path = _store_path(root, out)
+    count = simulate_split(open_layout(layout, Path(root)), split, path, rule=rule, min_area=min_area, seed=seed)
+    print(f"{count} clicks in {path}")
+
+
+def clicks_stats(root: str, store: str | None = None, layout: str = "auto") -> None:
+    """Print what is in a click store.
+
+    Args:
+        root: Folder of the data set.
+        store: Click store; by default clicks.sqlite in the root.
+        layout: Layout of the data set; auto recognises it.
+    """
+    opened = open_layout(layout, Path(root))
+    with _opened(_store_path(root, store), opened) as clicks:
+        found = stats(clicks)
+    print(f"frames: {', '.join(f'{count} {status}' for status, count in found.frames.items())}")
+    print(f"clicks: {found.clicks}")
+    if found.clicks_per_frame:
+        print("clicks per frame: {} least, {} median, {} most".format(*found.clicks_per_frame))
+    for name, count in found.clicks_per_class.items():
+        print(f"  {name}: {count}")
+    print(f"never clicked: {', '.join(found.never_clicked) or 'none'}")
+    print(f"made by: {', '.join(f'{key}={value}' for key, value in found.provenance.items()) or 'hand'}")
+
+
+def clicks_check(root: str, store: str | None = None, layout: str = "auto") -> int:
+    """Look for clicks that are probably mistakes; exit status 1 if there are any.
+
+    Args:
+        root: Folder of the data set.
+        store: Click store; by default clicks.sqlite in the root.
+        layout: Layout of the data set; auto recognises it.
+    """
+    from weclick.data.masks import masks_of
+
+    opened = open_layout(layout, Path(root))
+    frames = {key: load for split in opened.splits() for key, load in masks_of(opened, split).items()}
+    with _opened(_store_path(root, store), opened) as clicks:
+        findings = check_clicks(clicks, frames)
+    for finding in findings:
+        print(finding)
+    print(f"{len(findings)} findings")
+    return 1 if findings else 0
+
+
+def clicks_export(root: str, file: str, store: str | None = None, layout: str = "auto") -> None:
+    """Write the clicks to a file of another format.
+
+    Args:
+        root: Folder of the data set.
+        file: File to write; its suffix chooses the format (csv).
+        store: Click store; by default clicks.sqlite in the root.
+        layout: Layout of the data set; auto recognises it.
+    """
+    opened = open_layout(layout, Path(root))
+    with _opened(_store_path(root, store), opened) as clicks:
+        count = FORMATS[_format(file)].export(clicks, Path(file))
+    print(f"{count} clicks in {file}")
+
+
+def clicks_import(root: str, file: str, store: str | None = None, layout: str = "auto", replace: bool = False) -> None:
+    """Read clicks from a file of another format, all or none of them.
+
+    Args:
+        root: Folder of the data set.
+        file: File to read; its suffix chooses the format (csv).
+        store: Click store, made if missing; by default clicks.sqlite in the root.
+        layout: Layout of the data set; auto recognises it.
+        replace: Replace the clicks of frames that have some, instead of refusing.
+    """
+    opened = open_layout(layout, Path(root))
+    path = _store_path(root, store)
+    chosen = FORMATS[_format(file)]
+    if not Path(file).is_file():
+        raise DataError(f"{file} not found; name the file to import")
+    with ClickStore(path, opened.classes) if path.exists() else ClickStore.create(path, opened.classes) as clicks:
+        count = chosen.load(Path(file), clicks, replace=replace)
+    print(f"{count} clicks into {path}")
+
+
+def data_check(root: str, layout: str = "auto") -> int:
+    """Read every file of a data set and print what is there; exit status 1 if something is wrong.
+
+    Args:
+        root: Folder of the data set.
+        layout: cityscapes, camvid, folder, or auto to recognise it.
+    """
+    from weclick.data.check import check_data, print_report
+
+    with _bar("check") as progress:
+        report = check_data(open_layout(layout, Path(root), progress=progress), progress=progress)
+    print_report(report)
+    return 0 if report.ok else 1
+
+
+def data_synthetic(
+    out: str,
+    seed: int = 0,
+    train: int = 48,
+    val: int = 8,
+    frames: int = 12,
+    target: int = 7,
+    size: tuple[int, int] = (256, 512),
+) -> None:
+    """Write a synthetic street data set in the official Cityscapes layout.
+
+    Args:
+        out: Folder to make.
+        seed: The same seed gives the same bytes.
+        train: Number of training snippets; only their target frame is labelled.
+        val: Number of validation snippets; all their frames are labelled.
+        frames: Frames per snippet.
+        target: Number of the target frame in its snippet.
+        size: Height and width of frames.
+    """
+    from weclick.data.synthetic import write_synthetic
+
+    write_synthetic(Path(out), seed=seed, train=train, val=val, frames=frames, target=target, size=size)
+    print(f"{train} training and {val} validation snippets of {frames} frames in {out}")
+
+
+def data_camvid(source: str, out: str, size: tuple[int, int] = (360, 480), reach: int = 10) -> None:
+    """Prepare CamVid as it is published: labels to 11 classes, splits, neighbour frames from the videos.
+
+    Args:
+        source: Folder with 701_StillsRaw_full, LabeledApproved_full, and the videos if you have them.
+        out: Folder to make.
+        size: Height and width to resize to.
+        reach: Video frames to keep on each side of a labelled still.
+    """
+    from weclick.data.prepare_camvid import prepare_camvid
+
+    with _bar("prepare") as progress:
+        prepare_camvid(Path(source), Path(out), size=size, reach=reach, progress=progress)
+    print(f"CamVid is ready in {out}; train with: weclick fit --config camvid.yaml --data.root {out}")
+
+
+TOOLS: Final[dict[str, dict[str, Any]]] = {
+    "clicks": {
+        "simulate": clicks_simulate,
+        "import": clicks_import,
+        "export": clicks_export,
+        "check": clicks_check,
+        "stats": clicks_stats,
+    },
+    "data": {"check": data_check, "synthetic": data_synthetic, "camvid": data_camvid},
+}
+
+
+def _store_path(root: str, store: str | None) -> Path:
+    return Path(store) if store else Path(root) / CLICKS_FILE
+
+
+def _opened(path: Path, layout: Layout) -> ClickStore:
+    if not path.exists():
+        raise ClickError(
+            f"no click store at {path}; make one with weclick clicks simulate or import, or name it (--store)"
+        )
+    return ClickStore(path, layout.classes, readonly=True)
+
+
+def _format(file: str) -> str:
+    suffix = Path(file).suffix.removeprefix(".").lower()
+    if suffix not in FORMATS:
+        raise ConfigError(f"{file}: no format for the suffix {suffix!r}; use one of {', '.join(FORMATS)}")
+    return suffix
+
+
+@contextmanager
+def _bar(title: str) -> Any:  # noqa: ANN401
+    """Yield a function (done, total) that moves a progress bar on stderr."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(title, total=None)
+
+        def move(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield move
