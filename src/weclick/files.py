@@ -30,7 +30,8 @@ _NO_FOLDER_SYNC: Final = {
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place when the block succeeds, and vanishes when it fails.
 
-    Afterwards file and name are on disk: a power cut undoes neither. The temporary name keeps the suffix, so writers that choose a format by suffix work.
+    Afterwards file and name are on disk: a power cut undoes neither. The temporary name keeps the suffix, so writers
+    that choose a format by suffix work.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)

@@ -122,7 +122,7 @@ class FrameFolder:
             try:
                 height, width = read_image(path).shape[:2]
             except DataError as error:
-                reasons.append(error)
+                reasons.append(str(error))
             else:
                 return height, width
         raise DataError(f"none of the {len(reasons)} images in {self.path} can be read; the first: {reasons[0]}")

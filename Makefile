@@ -1,0 +1,49 @@
+# Everything works on a fresh machine with Python 3.11 or newer: each target makes the environment it needs.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: install demo test test-all lint format type bench clean help
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("weclick needs Python 3.11 or newer; set PYTHON=...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+install: $(INSTALLED)  ## make the environment in .venv
+
+demo/data: | $(INSTALLED)
+	$(BIN)/weclick data synthetic demo/data --size '[160,320]'
+
+demo: $(INSTALLED) demo/data  ## train clicks, weclick and full on synthetic video and compare them
+	$(BIN)/weclick ablate --config demo.yaml --arms clicks,weclick,full --name demo
+
+test: $(INSTALLED)  ## all tests that need no real data
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m 'not realdata' tests
+
+test-all: $(INSTALLED)  ## all tests; those on real data need WECLICK_CAMVID and WECLICK_CITYSCAPES
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto tests
+
+lint: $(INSTALLED)  ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(INSTALLED)  ## mend style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+type: $(INSTALLED)  ## types
+	$(BIN)/mypy
+
+bench: $(INSTALLED)  ## does the data loader keep up with training?
+	$(BIN)/python benchmarks/loader.py
+
+clean:  ## remove the environment, runs and the demo
+	rm -rf $(VENV) runs demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
