@@ -5,9 +5,21 @@ Each message says what was found, where, and what to do. The command line prints
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
+_FROM_WORKER: Final = re.compile(r"Caught \w+ in .*\nOriginal Traceback.*\n[\w.]+: (.*)", re.DOTALL)
+
 
 class WeclickError(Exception):
     """Base of all errors a user can cause and mend."""
+
+    def __init__(self, message: str = "") -> None:
+        # torch hands on an error from a loader's worker with the worker's whole traceback as its message
+        wrapped = _FROM_WORKER.fullmatch(message)
+        super().__init__(wrapped[1].strip() if wrapped else message)
+        if wrapped:
+            self.add_note(message)
 
 
 class DataError(WeclickError):
@@ -28,6 +40,10 @@ class CheckpointError(WeclickError):
 
 class RunError(WeclickError):
     """A run folder is missing, unfinished or belongs to something else."""
+
+
+class TrainingError(WeclickError):
+    """A training has diverged."""
 
 
 class ShapeError(WeclickError, ValueError):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import lightning.pytorch as pl
-import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class HorizonAveraging(WeightAveraging):
@@ -18,7 +18,7 @@ class HorizonAveraging(WeightAveraging):
     """
 
     def __init__(self, horizon: float) -> None:
-        super().__init__(avg_fn=self._average)
+        super().__init__(multi_avg_fn=self._average)
         self.horizon = horizon
         self._steps = 1.0
 
@@ -26,8 +26,10 @@ class HorizonAveraging(WeightAveraging):
         """Turn the share into steps."""
         self._steps = max(1.0, self.horizon * float(trainer.estimated_stepping_batches))
 
-    def _average(self, averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-        if not torch.is_floating_point(averaged):
-            return current
-        keep = 1.0 - 1.0 / min(self._steps, float(count) + 1.0)
-        return averaged.lerp(current, 1.0 - keep)
+    def _average(self, averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
+        if not averaged[0].is_floating_point():  # lists hold one type each; counters are not averaged
+            for kept, new in zip(averaged, current, strict=True):
+                kept.copy_(new)
+            return
+        decay = 1.0 - 1.0 / min(self._steps, float(count) + 1.0)
+        get_ema_multi_avg_fn(decay)(averaged, current, count)  # type: ignore[no-untyped-call]

@@ -25,7 +25,8 @@ class Interrupted(BaseException):
 class SaveOnSignal(pl.Callback):
     """On SIGINT or SIGTERM, finish the step, save ``checkpoint`` and raise :class:`Interrupted`.
 
-    A second SIGINT stops at once; then the checkpoint of the last epoch's end is what remains.
+    An epoch whose last step is done is ended first, with its validation: a resumed run could not make up for it. A
+    second SIGINT stops at once; then the checkpoint of the last epoch's end is what remains.
     """
 
     def __init__(self, checkpoint: Path) -> None:
@@ -47,6 +48,15 @@ class SaveOnSignal(pl.Callback):
             raise KeyboardInterrupt
         self._received = signum
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take SIGTERM back from Lightning, which would leave without saving, and resume the loader.
+
+        Lightning resumes a loader only if it was not made before the loops were restored; counting the steps of the
+        learning rate's schedule made it before.
+        """
+        signal.signal(signal.SIGTERM, self._note)
+        trainer.fit_loop._load_combined_loader_states()
+
     def on_train_batch_end(
         self,
         trainer: pl.Trainer,
@@ -55,10 +65,22 @@ class SaveOnSignal(pl.Callback):
         batch: Any,  # noqa: ANN401
         batch_idx: int,
     ) -> None:
-        """Save and stop if a signal came, on all processes together."""
-        received = self._received is not None
-        if trainer.world_size > 1:
-            received = trainer.strategy.reduce_boolean_decision(received, all=False)
-        if received:
+        """Save and stop between two optimiser steps."""
+        between_steps = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        if between_steps and batch_idx + 1 < trainer.num_training_batches and self._asked(trainer):
             trainer.save_checkpoint(self.checkpoint)
             raise Interrupted(self._received or signal.SIGTERM)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop between two epochs; the end of the one before is saved already."""
+        if self._asked(trainer):
+            raise Interrupted(self._received or signal.SIGTERM)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop after the last epoch, before the next stage."""
+        self.on_train_epoch_start(trainer, pl_module)
+
+    def _asked(self, trainer: pl.Trainer) -> bool:
+        """Tell whether a signal came to any process."""
+        received = self._received is not None
+        return trainer.strategy.reduce_boolean_decision(received, all=False) if trainer.world_size > 1 else received

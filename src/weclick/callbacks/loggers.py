@@ -31,6 +31,7 @@ class MetricsFile(CSVLogger):
             super().__init__(folder, name="", version="", flush_logs_every_n_steps=1)
             if process_rank() == 0:
                 self.experiment.metrics.extend(rows)
+                self.experiment.save()  # Lightning has deleted the file
 
     @property
     def log_dir(self) -> str:
@@ -68,6 +69,10 @@ class SafeWandb(WandbLogger):
     """Weights & Biases through Lightning's logger, never fatal."""
 
     failed = False
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(**options)
+        self._wandb_init.pop("anonymous", None)  # the client warns whenever it is given, even as None
 
     @property
     def experiment(self) -> Any:  # noqa: ANN401
@@ -185,9 +190,9 @@ def make_loggers(
 
 def wandb_mode(mode: WandbMode) -> Literal["online", "offline", "disabled"]:
     """Decide how to track: WANDB_MODE first, then ``mode``; ``auto`` is online only where the user is logged in."""
-    wanted = os.environ.get("WANDB_MODE") or mode
-    if wanted in ("disabled", "dryrun", "offline", "online"):
-        return "offline" if wanted == "dryrun" else wanted  # type: ignore[return-value]
+    for wanted in (os.environ.get("WANDB_MODE"), mode):
+        if wanted in ("disabled", "dryrun", "offline", "online"):
+            return "offline" if wanted == "dryrun" else wanted  # type: ignore[return-value]
     return "online" if _logged_in() else "offline"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from weclick.cli.options import add_settings, calm, dump, option_value, resolve_configs, to_settings
+from weclick.cli.options import add_settings, calm, dump, option_value, parse, resolve_configs, to_settings
 from weclick.errors import ConfigError
 from weclick.modules import ARMS
 from weclick.pipeline.ablate import ablate, table_markdown
@@ -37,7 +37,7 @@ def main(command: str, arguments: list[str]) -> None:
     calm()
     arguments = resolve_configs(arguments)
     made = parser()
-    config = made.parse_args(arguments)
+    config = parse(made, arguments)
     arms = [name.strip() for name in config.arms.split(",") if name.strip()]
     unknown = [name for name in arms if name not in ARMS]
     if unknown or not arms:

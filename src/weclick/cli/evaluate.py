@@ -8,7 +8,7 @@ from typing import Literal
 from jsonargparse import ArgumentParser
 
 from weclick.callbacks.report import print_table
-from weclick.cli.options import add_settings, calm, option_value, resolve_configs, to_settings
+from weclick.cli.options import add_settings, calm, option_value, parse, resolve_configs, to_settings
 from weclick.errors import RunError
 from weclick.pipeline.evaluate import Chosen, choose_checkpoint, evaluate
 from weclick.pipeline.run import RUNS, Run
@@ -27,7 +27,9 @@ def parser(command: str) -> ArgumentParser:
         "--run", type=str | None, default=None, help="run to evaluate, by name or folder; default: newest"
     )
     made.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
-    made.add_argument("--stage", type=Literal["student", "teacher"], default="student", help="which network of the run")
+    made.add_argument(
+        "--stage", type=Literal["student", "teacher"] | None, default=None, help="which network; default: student"
+    )
     made.add_argument(
         "--ckpt_path", type=str | None, default=None, help="this checkpoint instead of the run's own choice"
     )
@@ -43,18 +45,17 @@ def main(command: str, arguments: list[str]) -> None:
     if {"-h", "--help"} & set(arguments):
         made.parse_args(["--help"])
     run = _run(arguments)
-    config = made.parse_args(["--config", str(run.config), *arguments])
+    config = parse(made, ["--config", str(run.config), *arguments])
     settings = to_settings(made, config)
     split = "val" if command == "validate" else settings.make_data().evaluation_split
     chosen = (
         Chosen(Path(config.ckpt_path), "named on the command line")
         if config.ckpt_path
-        else choose_checkpoint(run, config.stage, split)
+        else choose_checkpoint(run, config.stage or "student", split)
     )
     folder = run.folder / "test" if command == "test" else None
     print(f"{command}: {chosen.path} ({chosen.reason}) on the {split} split of {settings.data['root']}")
-    stage = None if config.ckpt_path else config.stage
-    evaluation, module = evaluate(settings, run, chosen, split, folder=folder, stage=stage)
+    evaluation, module = evaluate(settings, run, chosen, split, folder=folder, stage=config.stage)
     print_table(evaluation, module.classes)
     if folder is not None:
         print(f"report: {folder / 'report.html'}")

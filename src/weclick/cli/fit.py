@@ -9,10 +9,11 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from weclick.cli.options import add_settings, calm, dump, option_value, resolve_configs, to_settings
+from weclick.cli.options import add_settings, calm, dump, option_value, parse, resolve_configs, to_settings
 from weclick.errors import ConfigError
-from weclick.pipeline.fit import Shard, fit
+from weclick.pipeline.fit import Shard, check, fit
 from weclick.pipeline.run import RUNS, Run, Stage, shared_name
+from weclick.processes import process_rank
 
 STAGES: tuple[Stage, ...] = ("teacher", "memory", "student")
 
@@ -45,24 +46,22 @@ def main(command: str, arguments: list[str]) -> None:
     runs = Path(option_value(arguments, "--runs") or RUNS)
     run = Run.open(resumed, runs) if resumed else None
     made = parser()
-    config = made.parse_args(["--config", str(run.config), *arguments] if run else arguments)
+    config = parse(made, ["--config", str(run.config), *arguments] if run else arguments)
     stages = STAGES if config.stage == "all" else (config.stage,)
     shard = parse_shard(config.shard)
     settings = to_settings(made, config)
-    settings.make_data().layout  # noqa: B018 - refuses a bad data set before anything is written
+    check(settings)
     if run is None:
         run = _new_run(config.name or _default_name(arguments, config.arm), runs, dump(made, config))
     with run.locked():
         fit(settings, run, stages, shard)
-    print(f"run: {run.folder}   next: weclick test --run {run.folder}")
+    if process_rank() == 0:
+        print(f"run: {run.folder}   next: weclick test --run {run.folder}")
 
 
 def _new_run(name: str, runs: Path, config: str) -> Run:
-    shared = shared_name(name)
-    folder = runs / shared
-    if shared != name and (folder / "config.yaml").exists():
-        return Run(folder)  # a process started for another device of the same fit
-    return Run.create(folder, config)
+    folder = runs / shared_name(name)
+    return Run.create(folder, config) if process_rank() == 0 else Run(folder)
 
 
 def _default_name(arguments: list[str], arm: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from pathlib import Path
 from typing import Final
 
 import lightning.pytorch as pl
-from jsonargparse import ArgumentParser, Namespace, strip_meta
+import yaml
+from jsonargparse import ArgumentParser, Namespace
 
 import weclick
 from weclick.data.datamodule import ClipDataModule
@@ -28,8 +30,11 @@ OWNED: Final = {
     "enable_model_summary",
     "enable_checkpointing",
     "enable_progress_bar",
+    "fast_dev_run",
+    "overfit_batches",
+    "barebones",
 }
-"""Trainer arguments the pipeline decides."""
+"""Trainer arguments the pipeline decides, and modes that would take its checkpoints or its sampler away."""
 
 
 def add_settings(parser: ArgumentParser) -> None:
@@ -51,7 +56,7 @@ def add_settings(parser: ArgumentParser) -> None:
 
 def to_settings(parser: ArgumentParser, config: Namespace) -> FitSettings:
     """Return the parsed config as settings."""
-    config = strip_meta(config)
+    config = config.clone(with_meta=False)
     trainer = config.trainer.as_dict()
     trainer.pop("callbacks", None)
     return FitSettings(
@@ -76,7 +81,7 @@ def _callbacks(parser: ArgumentParser, config: Namespace) -> list[pl.Callback]:
 
 def dump(parser: ArgumentParser, config: Namespace) -> str:
     """Return the config as YAML, without what concerns only the command that was given."""
-    kept = strip_meta(config)
+    kept = config.clone(with_meta=False)
     for name in ("config", "stage", "resume", "name", "runs", "shard", "run", "ckpt_path", "arms", "seeds"):
         kept.pop(name, None)
     text: str = parser.dump(kept, skip_validation=True)
@@ -98,6 +103,24 @@ def resolve_configs(arguments: list[str]) -> list[str]:
     return resolved
 
 
+def parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
+    """Parse arguments; a group's file (``--teacher teacher/lite2.yaml``) replaces the config's whole group.
+
+    What such a file leaves out is the default, not what another file of its kind had set.
+    """
+    defaults, complete = parser.get_defaults(), list[str]()
+    for position, argument in enumerate(arguments):
+        option, equals, value = argument.partition("=")
+        named = value if equals else "".join(arguments[position + 1 : position + 2])
+        group = option.removeprefix("--")
+        if group in GROUPS[1:] and named.endswith((".yaml", ".yml")):
+            # data.root alone has no default: where the data lie, the config or another option may say
+            optional = {key: value for key, value in defaults[group].as_dict().items() if key != "root"}
+            complete.append(f"--{group}={json.dumps(optional)}")
+        complete.append(argument)
+    return parser.parse_args(complete)
+
+
 def _found(name: str) -> str:
     """Look a YAML file up as given, then in ``configs/``, then among the shipped ones."""
     if not name.endswith((".yaml", ".yml")):
@@ -106,6 +129,10 @@ def _found(name: str) -> str:
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         raise ConfigError(f"config {name} not found; looked in {', '.join(str(place.parent) for place in places)}")
+    try:
+        yaml.safe_load(found.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"config {found} cannot be read: {' '.join(str(error).split())}") from None
     return str(found)
 
 
@@ -130,6 +157,9 @@ def _is_ours(record: logging.LogRecord) -> bool:
         "💡 Tip",
         "`Trainer.fit` stopped",
         "Seed set",
+        "Loading `train_dataloader` to estimate",
+        "Restor",
+        "Found current_model_state",
     )
     return not record.getMessage().startswith(noise)
 

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import lightning.pytorch as pl
 import numpy as np
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Subset, default_collate
+import torch
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from weclick.classes import ClassSet
 from weclick.data.clicks import Click, ClickStore
@@ -27,10 +27,11 @@ from weclick.data.dataset import (
 )
 from weclick.data.index import Clip, Frame, FrameKey, Layout, Segment, Sides, Split, clips, segments
 from weclick.data.layouts import open_layout
+from weclick.data.loader import ResumableLoader, collate_clips, collate_frames
 from weclick.data.masks import simulate_split
 from weclick.data.photometric import Photometric
 from weclick.data.recall import Batch, RecallSource
-from weclick.data.sampler import SeededSampler
+from weclick.data.sampler import SeededSampler, sample_seed
 from weclick.data.transforms import GeometricDraw
 from weclick.errors import ConfigError, DataError
 from weclick.images import read_image
@@ -47,7 +48,7 @@ class ClipDataModule(pl.LightningDataModule):
         layout: ``cityscapes``, ``camvid``, ``folder``, or ``auto`` to recognise it.
         clicks: Click store; by default ``clicks.sqlite`` in the root, else one simulated from the masks into the run.
         click_rule: How simulated clicks are placed: ``center``, ``uniform`` or ``human``.
-        click_min_area: Smallest region of stuff that gets a simulated click, in source pixels.
+        click_min_area: Smallest region that gets a simulated click, in source pixels; the largest of a class always does.
         click_radius: Radius of the disc a click is drawn as, in pixels of the network input.
         size: Working size [H, W] of all frames; by default that of the first frame.
         crop: Size [h, w] of training crops, multiples of 32; by default the working size rounded down.
@@ -206,7 +207,9 @@ class ClipDataModule(pl.LightningDataModule):
         replicas, rank = self._share()
         sampler = SeededSampler(dataset, seed=self.seed, replicas=replicas, rank=rank)
         drop_last = len(sampler) >= self.batch_size  # BatchNorm cannot train on a last batch of one
-        return self._loader(dataset, batch_size=self.batch_size, sampler=sampler, drop_last=drop_last)
+        return ResumableLoader(
+            dataset, sampler, batch_size=self.batch_size, drop_last=drop_last, **self._loader_options()
+        )
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """Return the labelled frames of the validation split."""
@@ -217,9 +220,12 @@ class ClipDataModule(pl.LightningDataModule):
         return self._evaluation_loader(self.chosen_split or self.evaluation_split)
 
     def clip_loader(self, found: Sequence[Clip]) -> DataLoader[Sample]:
-        """Return undrawn clips in order, for building the memory."""
+        """Return undrawn clips in order, for building the memory.
+
+        A batch holds ``damaged``, what is wrong with targets left out; without any other target it holds nothing else.
+        """
         dataset = ClipFrames(found, RawClip(self.reader, self.neighbours))
-        return self._loader(dataset, batch_size=max(self.batch_size // 2, 1), collate_fn=_collate_clips)
+        return self._loader(dataset, batch_size=max(self.batch_size // 2, 1), collate_fn=collate_clips)
 
     def _evaluation_loader(self, split: Split) -> DataLoader[Sample]:
         frames = self.labelled(split)
@@ -229,13 +235,14 @@ class ClipDataModule(pl.LightningDataModule):
         own: Dataset[Sample] = EvaluationFrames(frames, self.reader)
         if replicas > 1:  # every frame exactly once over all processes: padding would count frames twice
             own = Subset(own, range(rank, len(frames), replicas))
-        return self._loader(own, batch_size=self.batch_size, collate_fn=_collate_frames)
+        return self._loader(own, batch_size=self.batch_size, collate_fn=collate_frames)
 
     def _loader(self, dataset: Dataset[Sample], **options: Any) -> DataLoader[Sample]:  # noqa: ANN401
+        return DataLoader(dataset, **self._loader_options(), **options)
+
+    def _loader_options(self) -> dict[str, Any]:
         pinned = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
-        return DataLoader(
-            dataset, num_workers=self.workers, persistent_workers=self.workers > 0, pin_memory=pinned, **options
-        )
+        return {"num_workers": self.workers, "persistent_workers": self.workers > 0, "pin_memory": pinned}
 
     def _share(self) -> tuple[int, int]:
         return (self.trainer.world_size, self.trainer.global_rank) if self.trainer is not None else (1, 0)
@@ -249,7 +256,8 @@ class ClipDataModule(pl.LightningDataModule):
         batch["image"] = batch["image"].float() / 255
         if "damaged" not in batch:
             return batch
-        self._count_damaged(batch.pop("damaged"))
+        self.count_damaged(batch.pop("damaged"))
+        self._seed_step()
         batch["labels"] = batch["labels"].long()
         if self.photometric is not None:
             batch["image"] = self.photometric(batch["image"])
@@ -257,7 +265,20 @@ class ClipDataModule(pl.LightningDataModule):
             batch["recall"] = follow_draw(self.recall(batch), batch.pop("grid"))
         return batch
 
-    def _count_damaged(self, messages: Sequence[str]) -> None:
+    def _seed_step(self) -> None:
+        """Let all that is random on the device (colour, dropout) follow from seed, step and process.
+
+        A resumed training then draws what the uninterrupted one would have drawn.
+        """
+        if self.trainer is not None:
+            torch.manual_seed(sample_seed(self.seed, self.trainer.fit_loop.total_batch_idx + 1, self._share()[1]))
+
+    def count_damaged(self, messages: Sequence[str]) -> None:
+        """Warn of each damaged training frame once.
+
+        Raises:
+            DataError: They are more than ``max_damaged`` allows.
+        """
         new = {message for message in messages if message} - self._damaged
         self._damaged |= new
         for message in sorted(new):
@@ -273,13 +294,3 @@ class ClipDataModule(pl.LightningDataModule):
 def default_workers() -> int:
     """Half the CPU cores this process may use, 1 to 8."""
     return min(8, max(1, len(os.sched_getaffinity(0)) // 2))
-
-
-def _collate_frames(samples: list[Sample]) -> Batch:
-    images: Tensor = default_collate([sample["image"] for sample in samples])
-    return {"image": images, "label": [s["label"] for s in samples], "key": [s["key"] for s in samples]}
-
-
-def _collate_clips(samples: list[Sample]) -> Batch:
-    keys = [sample.pop("key") for sample in samples]
-    return {**default_collate(samples), "key": keys}

@@ -168,7 +168,10 @@ class RawClip:
 
 
 class ClipFrames(Dataset[Sample]):
-    """Undrawn clips in order, with their ``key``; what the memory is built from."""
+    """Undrawn clips in order, with their ``key``; what the memory is built from.
+
+    Where the target cannot be read, there is only ``damaged``, which says why.
+    """
 
     def __init__(self, clips: Sequence[Clip], read: RawClip) -> None:
         self.clips = clips
@@ -179,7 +182,10 @@ class ClipFrames(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         clip = self.clips[index]
-        return {"key": clip.target.key, **self.read(clip)}
+        try:
+            return {"key": clip.target.key, **self.read(clip)}
+        except DataError as error:
+            return {"damaged": str(error)}
 
 
 class EvaluationFrames(Dataset[Sample]):

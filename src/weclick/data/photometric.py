@@ -16,7 +16,7 @@ class Photometric(nn.Module):
     def __init__(self, strength: float) -> None:
         super().__init__()
         self.augment = K.AugmentationSequential(
-            K.RandomBrightness((1 - strength, 1 + strength), p=0.8),
+            K.RandomBrightness((1 - strength / 2, 1 + strength / 2), p=0.8),
             K.RandomContrast((1 - strength, 1 + strength), p=0.8),
             K.RandomSaturation((1 - strength, 1 + strength), p=0.5),
             K.RandomGaussianNoise(std=0.02, p=0.2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sized
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,9 @@ class SeededSampler(Sampler[SampleKey]):
 
     Order and draws follow from (seed, epoch, index), so they are the same with any number of workers, and the same
     after a resume. Lightning calls :meth:`set_epoch`. Shares the samples out over processes.
+
+    Attributes:
+        skip: How many samples of this process's share the next pass leaves out at its start.
     """
 
     def __init__(self, dataset: Sized, *, seed: int, replicas: int = 1, rank: int = 0) -> None:
@@ -33,6 +37,7 @@ class SeededSampler(Sampler[SampleKey]):
             seed=seed,
         )
         self._seed = seed
+        self.skip = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order and draws come next."""
@@ -42,7 +47,7 @@ class SeededSampler(Sampler[SampleKey]):
         return len(self._order)
 
     def __iter__(self) -> Iterator[SampleKey]:
-        for index in self._order:
+        for index in islice(self._order, self.skip, None):
             yield SampleKey(index, sample_seed(self._seed, self._order.epoch, index))
 
 

@@ -42,7 +42,7 @@ class GeometricDraw:
         flip: Probability of a horizontal flip.
 
     Raises:
-        ConfigError: A crop that is no multiple of 4, or scales that are not 0 < smallest <= largest.
+        ConfigError: A crop that is no multiple of 4, scales that are not 0 < smallest <= largest, or a flip outside 0..1.
     """
 
     def __init__(self, size: tuple[int, int], crop: tuple[int, int], scale: tuple[float, float], flip: float) -> None:
@@ -50,6 +50,8 @@ class GeometricDraw:
             raise ConfigError(f"data.crop must be positive multiples of {GRID_STRIDE}, found {list(crop)}")
         if not 0 < scale[0] <= scale[1]:
             raise ConfigError(f"data.scale must be 0 < smallest <= largest, found {list(scale)}")
+        if not 0 <= flip <= 1:
+            raise ConfigError(f"data.flip is a probability from 0 to 1, found {flip}")
         self._compose = A.Compose(
             [
                 A.RandomScale(scale_limit=(scale[0] - 1, scale[1] - 1), p=1.0),

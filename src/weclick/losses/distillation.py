@@ -25,12 +25,13 @@ def distillation(logits: Tensor, soft_label: Tensor, weight: Tensor, *, temperat
         A scalar; 0 (with zero gradient) where all weights are 0.
 
     Raises:
-        ShapeError: Class counts or sizes of soft label and weight differ.
+        ShapeError: Batches, class counts, or sizes of soft label and weight differ.
 
     References:
         Hinton et al., Distilling the Knowledge in a Neural Network, 2015.
     """
-    if logits.shape[1] != soft_label.shape[1] or soft_label.shape[-2:] != weight.shape[-2:]:
+    batch, _, height, width = soft_label.shape
+    if logits.shape[:2] != soft_label.shape[:2] or weight.shape != (batch, 1, height, width):
         shapes = [tuple(t.shape) for t in (logits, soft_label, weight)]
         raise ShapeError(f"logits {shapes[0]}, soft label {shapes[1]} and weight {shapes[2]} do not fit together")
     if logits.shape[-2:] != soft_label.shape[-2:]:

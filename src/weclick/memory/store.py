@@ -1,6 +1,6 @@
 """The memory on disk: one small file per target, written whole or not at all.
 
-Layout: ``manifest.json`` and ``<video>/<number>.npz`` (names percent-encoded). An item holds three uint8 arrays on the
+Layout: ``manifest.json`` and ``<video>/<number>.npz`` (slashes in names percent-encoded). An item holds three uint8 arrays on the
 undrawn target grid (stride 4 or the teacher's own, if coarser): ``teacher`` (C, h, w), ``memory`` (C, h, w) and
 ``confidence`` (1, h, w), all scaled by 255 and deflated. Bound: ``(2 C + 1) h w`` bytes plus 1 KB per target, before
 deflation; typically a fifth of that.
@@ -9,11 +9,9 @@ deflation; typically a fifth of that.
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import numpy as np
 import torch
@@ -60,7 +58,7 @@ class MemoryStore:
     def _read_manifest(self) -> dict[str, Any]:
         try:
             return dict(json.loads(self._file.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise RunError(
                 f"{self.folder} holds no readable memory ({error}); build it with fit --stage memory"
             ) from None
@@ -75,7 +73,8 @@ class MemoryStore:
 
     def path(self, key: FrameKey) -> Path:
         """Return where the item of ``key`` lies."""
-        return self.folder / quote(key.video, safe="") / f"{key.number}.npz"
+        name = key.video.replace("%", "%25").replace("/", "%2F")  # nothing else: encoded letters make names too long
+        return self.folder / name / f"{key.number}.npz"
 
     def missing(self, keys: Iterable[FrameKey]) -> list[FrameKey]:
         """Return those of ``keys`` that have no item yet."""
@@ -91,7 +90,7 @@ class MemoryStore:
         try:
             with np.load(self.path(key)) as arrays:
                 return MemoryItem(*(arrays[name] for name in MemoryItem._fields))
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except Exception as error:  # a damaged zip raises many kinds: EOFError, zlib.error, NotImplementedError, ...
             raise RunError(
                 f"memory item {self.path(key)} cannot be read ({error}); delete it and resume the run to rebuild it"
             ) from None

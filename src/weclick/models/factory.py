@@ -6,6 +6,7 @@ import inspect
 from typing import Final
 
 import segmentation_models_pytorch as smp
+import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,8 +18,10 @@ from weclick.models.weights import PACKAGED, no_weights, packaged_state
 DIVISOR: Final = 32
 """Encoders halve the image five times."""
 
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation of each channel."""
+
 IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-INCEPTION: Final = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 class SegmentationNetwork(nn.Module):
@@ -31,7 +34,7 @@ class SegmentationNetwork(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, body: nn.Module, statistics: tuple[tuple[float, ...], tuple[float, ...]]) -> None:
+    def __init__(self, body: nn.Module, statistics: Statistics) -> None:
         super().__init__()
         self.body = body
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in statistics)
@@ -77,12 +80,19 @@ def make_network(
         >>> make_network("pspnet", "resnet18", num_classes=11, pretrained=False)(torch.rand(1, 3, 64, 96)).shape
         torch.Size([1, 11, 8, 12])
     """
-    statistics = INCEPTION if encoder.removeprefix("tu-") in PACKAGED else IMAGENET
     if network == "light":
         body: nn.Module = LightNet(encoder, num_classes, pretrained=pretrained, width=width)
     else:
         body = _smp_network(network, encoder, num_classes, pretrained)
-    return SegmentationNetwork(body, statistics)
+    return SegmentationNetwork(body, _statistics(network, encoder))
+
+
+def _statistics(network: str, encoder: str) -> Statistics:
+    """Return what the encoder's ImageNet weights were trained with."""
+    if network != "light" and not encoder.startswith("tu-"):
+        return IMAGENET
+    config = timm.get_pretrained_cfg(encoder.removeprefix("tu-"))
+    return (config.mean, config.std) if config else IMAGENET
 
 
 def _smp_network(network: str, encoder: str, num_classes: int, pretrained: bool) -> nn.Module:
@@ -98,7 +108,10 @@ def _smp_network(network: str, encoder: str, num_classes: int, pretrained: bool)
     except KeyError as error:
         raise ConfigError(f"unknown encoder {encoder!r} for {network} ({' '.join(str(error).split())[:120]})") from None
     except Exception as error:  # hubs raise many kinds of errors without a network
-        raise no_weights(encoder, error) if pretrained else error from None
+        if pretrained:
+            raise no_weights(encoder, error) from None
+        reason = " ".join(str(error).split())[:120]
+        raise ConfigError(f"network {network!r} cannot be built on encoder {encoder!r} ({reason})") from None
     if packaged:
         state = packaged_state(encoder.removeprefix("tu-"))
         inner: nn.Module = body.get_submodule("encoder.model")

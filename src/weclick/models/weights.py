@@ -40,6 +40,9 @@ def make_encoder(name: str, *, pretrained: bool) -> nn.Module:
         raise ConfigError(f"encoder {name!r} gives no feature maps of strides 4 to 32 ({_line(error)})") from None
     except Exception as error:  # hubs raise many kinds of errors without a network
         raise no_weights(name, error) from None
+    info: Any = encoder.feature_info
+    if info.reduction() != [4, 8, 16, 32]:
+        raise ConfigError(f"encoder {name!r} gives no feature maps of strides 4 to 32; choose a convolutional one")
     if packaged:
         state = packaged_state(name)
         encoder.load_state_dict({key: state[key] for key in encoder.state_dict()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import lightning.pytorch as pl
@@ -11,6 +12,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from weclick.classes import ClassSet
+from weclick.errors import TrainingError
 from weclick.losses import partial_cross_entropy
 from weclick.metrics import Scores, SegmentationScore, labels_at
 from weclick.models import make_network
@@ -91,6 +93,20 @@ class SegmentationModule(pl.LightningModule):
     def supervised_loss(self, logits: Tensor, batch: dict[str, Any]) -> Tensor:
         """Cross-entropy over clicked, or under full supervision all labelled, pixels."""
         return partial_cross_entropy(logits, batch["labels"])
+
+    def refuse_broken(self, terms: Mapping[str, Tensor]) -> None:
+        """Stop a training that has diverged, while the last checkpoint is still sound.
+
+        Raises:
+            TrainingError: A loss term is infinite or not a number.
+        """
+        broken = [name for name, term in terms.items() if not torch.isfinite(term)]
+        if broken:
+            raise TrainingError(
+                f"the {self.stage}'s {', '.join(broken)} loss became {float(terms[broken[0]])} at step "
+                f"{self.global_step}; start a new run with a lower --{self.stage}.learning_rate (now "
+                f"{self.hparams['learning_rate']:g})"
+            )
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, list[Tensor]]:
         """Score one batch and return its ``predictions`` at the labels' size."""

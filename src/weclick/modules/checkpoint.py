@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pickle
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -15,6 +15,8 @@ from weclick.modules.student import StudentModule
 from weclick.modules.teacher import TeacherModule
 
 STAGES: dict[str, type[SegmentationModule]] = {"teacher": TeacherModule, "student": StudentModule}
+PARTS: Final = {STAGE_KEY, "hyper_parameters", "state_dict"}
+"""What a checkpoint must hold."""
 
 
 def load_weights(path: Path | str) -> dict[str, Any]:
@@ -23,16 +25,16 @@ def load_weights(path: Path | str) -> dict[str, Any]:
     Raises:
         CheckpointError: It is a URL, missing, damaged, holds more than weights, or is not ours.
     """
-    if "://" in str(path):
+    if re.match(r"[a-z][a-z0-9+.-]+:/", str(path)):
         raise CheckpointError(f"{path} is a URL; fetch the file and name it instead")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"checkpoint {path} not found") from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a file that is no checkpoint raises nearly anything: struct.error, IndexError, ...
         reason = " ".join(str(error).split())[:120]
         raise CheckpointError(f"checkpoint {path} is damaged or no checkpoint ({reason})") from None
-    if not isinstance(checkpoint, dict) or checkpoint.get(STAGE_KEY) not in STAGES:
+    if not isinstance(checkpoint, dict) or not checkpoint.keys() >= PARTS or checkpoint[STAGE_KEY] not in STAGES:
         raise CheckpointError(f"{path} is no checkpoint of a weclick teacher or student")
     return checkpoint
 

@@ -45,6 +45,7 @@ class StudentModule(SegmentationModule):
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Return the weighted sum of the arm's loss terms."""
         terms = self.loss_terms(self(batch["image"]), batch)
+        self.refuse_broken(terms)
         weights = {"supervised": 1.0, "kd": self.hparams["kd_weight"], "mfd": self.hparams["mfd_weight"]}
         loss = sum((weights[name] * term for name, term in terms.items()), start=terms["supervised"].new_zeros(()))
         logged = {f"train/loss_{name}": term for name, term in terms.items()}

@@ -17,5 +17,6 @@ class TeacherModule(SegmentationModule):
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Return the click loss of a batch."""
         loss = self.supervised_loss(self(batch["image"]), batch)
+        self.refuse_broken({"supervised": loss})
         self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(batch["image"]))
         return loss

@@ -16,7 +16,7 @@ from weclick.data.datamodule import ClipDataModule
 from weclick.data.dataset import RawClip
 from weclick.data.index import Clip
 from weclick.data.recall import OnlineRecall, RecallSource, StoredRecall
-from weclick.errors import ConfigError, RunError
+from weclick.errors import ConfigError, DataError, RunError
 from weclick.files import sha256
 from weclick.flow.estimators import FlowEstimator, make_flow
 from weclick.memory import MemoryStore, items, remember
@@ -28,6 +28,15 @@ from weclick.processes import process_rank
 
 Shard = tuple[int, int]
 """This process's part of the work, and the number of parts."""
+
+
+def check(settings: FitSettings) -> None:
+    """Refuse a bad data set, teacher or memory before anything is written."""
+    classes = settings.make_data().classes
+    if settings.method.needs_teacher and settings.teacher_checkpoint is not None:
+        load_checkpoint(settings.teacher_checkpoint, stage="teacher", classes=classes)
+    if settings.method.needs_teacher and settings.memory.folder is not None:
+        MemoryStore(Path(settings.memory.folder))
 
 
 def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard | None = None) -> None:
@@ -87,7 +96,7 @@ def build_memory(settings: FitSettings, run: Run, shard: Shard | None = None) ->
     _store_items(settings, run, data, store, [clip for clip in found if clip.target.key in missing])
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
-    if not store.missing(clip.target.key for clip in found):
+    if not lacking(store, data):
         run.mark_done("memory", store.manifest)
 
 
@@ -100,10 +109,27 @@ def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: M
     loader = data.clip_loader(todo)
     shown = track(loader, "memory", disable=process_rank() > 0 or not sys.stderr.isatty(), transient=True)
     for batch in shown:
+        data.count_damaged(batch["damaged"])
+        if not batch["key"]:
+            continue
         target, neighbours = (batch[name].to(device).float() / 255 for name in ("target", "neighbours"))
         recall = remember(teacher, flow, target, neighbours, batch["offsets"].to(device))
         for key, item in zip(batch["key"], items(recall), strict=True):
             store.write(key, item)
+
+
+def lacking(store: MemoryStore, data: ClipDataModule) -> list[Clip]:
+    """Return the clips a store should hold and does not; those with an unreadable target it cannot hold."""
+    missing = set(store.missing(clip.target.key for clip in data.clips()))
+    return [clip for clip in data.clips() if clip.target.key in missing and _readable(data, clip)]
+
+
+def _readable(data: ClipDataModule, clip: Clip) -> bool:
+    try:
+        data.reader.image(clip.target)
+    except DataError:
+        return False
+    return True
 
 
 def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> None:
@@ -143,7 +169,7 @@ def recall_source(settings: FitSettings, run: Run, data: ClipDataModule) -> Reca
         flow: FlowEstimator = make_flow(settings.memory.flow, device)
         return OnlineRecall(frozen(teacher, device), flow, RawClip(data.reader, data.neighbours))
     store = MemoryStore(Path(settings.memory.folder) if settings.memory.folder else run.stage("memory"))
-    missing = store.missing(clip.target.key for clip in data.clips())
+    missing = lacking(store, data)
     if missing:
         raise RunError(f"the memory in {store.folder} lacks {len(missing)} targets; finish it with --stage memory")
     return StoredRecall(store)

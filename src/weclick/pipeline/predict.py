@@ -57,11 +57,12 @@ def segmenter(module: SegmentationModule) -> Callable[[Image], Image]:
 
     @torch.inference_mode()
     def segment(image: Image) -> Image:
-        size = (image.shape[0], image.shape[1])
-        pixels = torch.from_numpy(resize_image(image, working_size(size, trained))).to(device)
+        size = working_size((image.shape[0], image.shape[1]), trained)
+        pixels = torch.from_numpy(resize_image(image, size)).to(device)
         logits = network(pixels.permute(2, 0, 1)[None].float() / 255)
-        found: Image = labels_at(logits, size)[0].to(torch.uint8).cpu().numpy()
-        return found
+        labels = labels_at(logits, size)[0].to(torch.uint8).cpu().numpy()
+        # Enlarging ids instead of logits: at the frame's size the argmax would take longer than the network.
+        return cv2.resize(labels, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_NEAREST).astype(np.uint8)
 
     return segment
 

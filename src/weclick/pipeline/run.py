@@ -15,6 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from weclick.errors import RunError
 from weclick.files import write_json, write_text
+from weclick.processes import process_rank
 
 RUNS: Final = Path("runs")
 Stage = Literal["teacher", "memory", "student"]
@@ -80,6 +81,9 @@ class Run:
         Raises:
             RunError: Another process is at it.
         """
+        if process_rank() > 0:  # the lock of the first process is for all of this training
+            yield
+            return
         with (self.folder / ".lock").open("w") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -139,4 +143,7 @@ def _names(runs: Path) -> list[str]:
 
 def shared_name(name: str) -> str:
     """Return ``name`` in the process the user started, and that same name in processes it starts for other devices."""
-    return os.environ.setdefault("WECLICK_RUN_NAME", name)
+    if process_rank() > 0:
+        return os.environ.get("WECLICK_RUN_NAME", name)
+    os.environ["WECLICK_RUN_NAME"] = name
+    return name

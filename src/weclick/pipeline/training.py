@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -22,6 +23,7 @@ from weclick.callbacks.progress import EpochLines, on_terminal
 from weclick.data.datamodule import ClipDataModule
 from weclick.files import atomic_path
 from weclick.modules import SegmentationModule, load_checkpoint
+from weclick.pipeline.checkpoint_io import WholeCheckpointIO
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 
@@ -47,7 +49,7 @@ def train(module: SegmentationModule, data: ClipDataModule, run: Run, settings: 
             trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
         except SystemExit:  # how Lightning leaves after a second Ctrl-C
             raise KeyboardInterrupt from None
-    _finish(folder, module)
+    _finish(folder)
 
 
 def make_trainer(
@@ -56,23 +58,14 @@ def make_trainer(
     """Return the trainer of a stage."""
     folder = run.stage(module.stage)  # type: ignore[arg-type]
     validated = "val" in data.layout.splits() and bool(data.labelled("val"))
-    checkpoint = ModelCheckpoint(
-        folder,
-        filename="best",
-        monitor="val/miou" if validated else None,
-        mode="max",
-        save_last=True,
-        enable_version_counter=False,
-        auto_insert_metric_name=False,
-    )
     horizon = float(module.hparams["ema"])
     callbacks = [
-        checkpoint,
+        *_checkpoints(folder, validated),
         SamplePictures(folder, module.classes),
-        LearningRateMonitor("epoch"),
         RichProgressBar(leave=True) if on_terminal() else EpochLines(),
         *([HorizonAveraging(horizon)] if horizon else []),
-        guard,
+        guard,  # after averaging, so that it saves the average; before the rates, so that it stops before they are logged
+        LearningRateMonitor("epoch"),
         *settings.callbacks(),
     ]
     loggers = make_loggers(
@@ -89,6 +82,7 @@ def make_trainer(
             **settings.trainer,
             "max_epochs": epochs,
             "callbacks": callbacks,
+            "plugins": [*_listed(settings.trainer.get("plugins")), WholeCheckpointIO()],
             "logger": loggers,
             "default_root_dir": folder,
             "use_distributed_sampler": False,  # the data module shares samples out itself, without repeats
@@ -100,15 +94,38 @@ def make_trainer(
     )
 
 
+def _checkpoints(folder: Path, validated: bool) -> list[ModelCheckpoint]:
+    """Return what saves ``last.ckpt`` after every epoch, and ``best.ckpt`` where there is something to choose it by.
+
+    Two callbacks, as ``save_last`` of one alone saves only when the best has changed.
+    """
+    last = ModelCheckpoint(folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
+    best = ModelCheckpoint(
+        folder,
+        filename="best",
+        monitor="val/miou",
+        mode="max",
+        save_on_train_epoch_end=False,
+        enable_version_counter=False,
+    )
+    return [last, best] if validated else [last]
+
+
+def _listed(plugins: Any) -> list[Any]:  # noqa: ANN401
+    return list(plugins) if isinstance(plugins, list | tuple) else [plugins] if plugins else []
+
+
 @rank_zero_only
-def _finish(folder: Path, module: SegmentationModule) -> None:
+def _finish(folder: Path) -> None:
+    """Add what follows from the checkpoints; they, and not the module in memory, hold the averaged weights."""
     last, best = folder / "last.ckpt", folder / "best.ckpt"
     if not best.exists() and last.exists():
         with atomic_path(best) as temporary:
             shutil.copyfile(last, temporary)
-    weights = {name: tensor.contiguous() for name, tensor in module.network.state_dict().items()}
+    network = load_checkpoint(last).network
+    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     with atomic_path(folder / "weights.safetensors") as temporary:
-        save_file({name: tensor.cpu() for name, tensor in weights.items()}, temporary)
+        save_file(weights, temporary)
 
 
 @contextmanager

@@ -1,0 +1,24 @@
+"""Checkpoints that are written whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from weclick.files import atomic_path
+
+
+class WholeCheckpointIO(TorchCheckpointIO):
+    """Saves through a temporary file beside the checkpoint.
+
+    Lightning's own goes through the system's temporary folder, often on another disk, and then copies: a kill in the
+    middle leaves half a checkpoint.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Path | str, storage_options: Any = None) -> None:  # noqa: ANN401
+        """Write ``checkpoint`` to ``path``."""
+        with atomic_path(Path(path)) as temporary:
+            torch.save(checkpoint, temporary)

@@ -1,0 +1,100 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from weclick.cli.main import run
+
+TINY = [
+    *("--data.size=[64,128]", "--data.crop=[64,64]", "--data.batch_size=2", "--data.workers=0"),
+    "--data.click_min_area=20",
+    *(f"--{stage}.{option}" for stage in ("teacher", "student") for option in ("pretrained=false", "width=16")),
+    *("--trainer.max_epochs=1", "--trainer.accelerator=cpu"),
+]
+"""The smallest settings with which everything still happens."""
+
+
+class Answer:
+    """What a command line left: exit status, and what it printed."""
+
+    def __init__(self, status, out, err):
+        self.status = status
+        self.out = out
+        self.err = err
+
+    def refused(self, *words, status=1):
+        """Check that this ends in one clear line that holds all the words, and return the line."""
+        assert self.status == status, self.err
+        ours = [line for line in self.err.splitlines() if line.startswith("weclick: ")]
+        assert len(ours) == 1, self.err
+        assert self.err.rstrip().endswith(ours[0])
+        assert "Traceback" not in self.err
+        assert "unexpected" not in ours[0]
+        for word in words:
+            assert str(word) in ours[0]
+        return ours[0]
+
+    def refused_at_once(self, *words, status=1):
+        """Check that the refusal is all that was printed."""
+        line = self.refused(*words, status=status)
+        assert self.err.strip() == line
+        return line
+
+    def done(self):
+        """Check that all went well, and return the answer."""
+        assert self.status == 0, self.err
+        assert "weclick: " not in self.err
+        return self
+
+
+@pytest.fixture
+def weclick(capfd, monkeypatch, tmp_path):
+    """Run a command line in process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        capfd.readouterr()
+        status = run([str(argument) for argument in arguments])
+        return Answer(status, *capfd.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def fit(weclick, synthetic_root):
+    """Run a tiny `weclick fit` on the synthetic set; later options win."""
+
+    def call(*arguments):
+        return weclick("fit", "--data.root", synthetic_root, *TINY, *arguments)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def trained(synthetic_root, tmp_path_factory):
+    """A runs folder with one finished run, `done`, of the arm weclick; only to be read."""
+    runs = tmp_path_factory.mktemp("trained") / "runs"
+    arguments = ["fit", "--data.root", synthetic_root, *TINY, "--name", "done", "--runs", runs]
+    assert run([str(argument) for argument in arguments]) == 0
+    return runs
+
+
+@pytest.fixture
+def start(tmp_path, synthetic_root):
+    """Start a tiny `weclick fit` as a process of its own, in the test's folder; later options win."""
+    started = []
+
+    def call(*arguments):
+        command = [sys.executable, "-m", "weclick", "fit", "--data.root", str(synthetic_root), *TINY]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled", "PYTHONUNBUFFERED": "1"}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        process = subprocess.Popen([*command, *map(str, arguments)], cwd=tmp_path, env=environment, **pipes)
+        started.append(process)
+        return process
+
+    yield call
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

@@ -1,0 +1,104 @@
+"""The command line as a process: start-up, signals, kill -9, several devices."""
+
+import csv
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from safetensors.torch import load_file
+
+from weclick.modules import load_weights
+
+HEAVY = ("torch", "lightning", "numpy", "cv2", "jsonargparse")
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_import_nothing_heavy(option):
+    program = f"import sys; from weclick.cli.main import run; run([{option!r}]); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not set(HEAVY) & set(done.stdout.splitlines()[-1].split())
+
+
+def wait_for(process, pattern, stream="stderr"):
+    """Read a process's lines until one matches, and return them all."""
+    lines = []
+    for line in getattr(process, stream):
+        lines.append(line)
+        if re.search(pattern, line):
+            return lines
+    raise AssertionError("".join(lines))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_training_with_everything_saved(start, tmp_path, signum, status):
+    process = start("--arm=clicks", "--name=run", "--trainer.max_epochs=500")
+    wait_for(process, "epoch 1/")
+    process.send_signal(signum)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == status, err
+    assert err.splitlines()[-1].startswith("weclick: stopped by SIG")
+    assert "Traceback" not in err
+    assert load_weights(tmp_path / "runs" / "run" / "student" / "last.ckpt")["global_step"] > 0
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_been(start, fit, tmp_path):
+    process = start("--arm=clicks", "--name=run", "--trainer.max_epochs=4")
+    wait_for(process, "epoch 1/")
+    process.kill()
+    process.communicate()
+    assert not (tmp_path / "runs" / "run" / "student" / "done.json").exists()
+    fit("--resume", "run", "--trainer.max_epochs=4").done()
+    fit("--arm=clicks", "--name=whole", "--trainer.max_epochs=4").done()
+    resumed, whole = (
+        load_file(tmp_path / "runs" / name / "student" / "weights.safetensors") for name in ("run", "whole")
+    )
+    assert all(abs(tensor - resumed[name]).max() < 1e-5 for name, tensor in whole.items())
+
+
+@pytest.mark.slow
+def test_a_killed_memory_build_goes_on_and_gives_the_same_store(start, fit, trained, tmp_path):
+    shutil.copytree(trained / "done", tmp_path / "runs" / "run")
+    shutil.rmtree(tmp_path / "runs" / "run" / "memory")
+    process = start("--resume=run", "--stage=memory", "--data.batch_size=1")
+    wait_for(process, "memory: 4 of 4")
+    stored = tmp_path / "runs" / "run" / "memory"
+    while not list(stored.glob("*/*.npz")) and process.poll() is None:
+        time.sleep(0.001)
+    process.kill()
+    process.communicate()
+    fit("--resume", "run", "--stage", "memory").done()
+    assert contents(stored) == contents(trained / "done" / "memory")
+
+
+def contents(store):
+    import numpy as np
+
+    items = {path.relative_to(store): dict(np.load(path)) for path in store.glob("*/[!.]*.npz")}
+    return {name: {key: array.tobytes() for key, array in item.items()} for name, item in items.items()}
+
+
+@pytest.mark.slow
+def test_two_processes_train_together(start, weclick, synthetic_root, tmp_path):
+    process = start("--name=run", "--trainer.devices=2", "--trainer.strategy=ddp", "--data.batch_size=1")
+    out, err = process.communicate(timeout=180)
+    assert process.returncode == 0, err
+    assert out.count("run: ") == 1
+    run = tmp_path / "runs" / "run"
+    for stage in ("teacher", "student"):
+        with (run / stage / "metrics.csv").open() as stream:
+            rows = list(csv.DictReader(stream))
+        assert len([row for row in rows if row["val/miou"]]) == 1
+        assert load_weights(run / stage / "last.ckpt")["global_step"] == 2  # 4 frames, 2 processes, batches of 1
+    assert len(list((run / "memory").glob("*/*.npz"))) == 4
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"run"}
+    assert not list(tmp_path.rglob("*-v1.ckpt"))
+    weclick("test").done()
+    metrics = json.loads((run / "test" / "metrics.json").read_text())
+    assert metrics["evaluated"]["frames"] == len(list(synthetic_root.glob("gtFine/val/*/*_labelIds.png")))

@@ -1,0 +1,197 @@
+"""Promise 5: what cannot be done is refused in one line that names it, and nothing is left half-written."""
+
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from weclick.cli.main import COMMANDS
+from weclick.pipeline.run import Run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["paint"], 2, ["paint", "fit"]),
+        (["fit", "--data.rot", "x"], 2, ["data.rot"]),
+        (["fit", "--data.root", "x", "--nonsense=1"], 2, ["nonsense"]),
+        (["fit", "--data.root", "x", "--trainer.max_epochs=many"], 2, ["max_epochs"]),
+        (["fit", "--data.root", "x", "--arm=best"], 2, ["arm"]),
+        (["fit", "--data.root", "x", "--trainer.fast_dev_run=true"], 2, ["fast_dev_run"]),
+        (["fit"], 2, ["data.root"]),
+        (["fit", "--data.root", "missing"], 1, ["missing"]),
+        (["fit", "--config", "missing.yaml"], 1, ["missing.yaml", "configs"]),
+        (["fit", "--resume", "missing"], 1, ["missing"]),
+        (["fit", "--config"], 2, ["config"]),
+        (["test"], 1, ["runs", "--run"]),
+        (["validate", "--run", "missing"], 1, ["missing"]),
+        (["test", "--ckpt_path", "missing.ckpt"], 1, ["missing.ckpt", "--run"]),
+        (["predict"], 2, ["source"]),
+        (["predict", "--source", "film.mp4"], 1, ["runs"]),
+        (["predict", "--source", "film.mp4", "--ckpt_path", "missing.ckpt"], 1, ["missing.ckpt"]),
+        (["predict", "--source", "x.mp4", "--ckpt_path", "https://example.org/x.ckpt"], 1, ["URL"]),
+        (["clicks", "stats", "missing"], 1, ["missing"]),
+        (["clicks", "paint", "missing"], 2, ["paint"]),
+        (["data", "check", "missing"], 1, ["missing"]),
+        (["ablate", "--data.root", "x", "--arms", "clicks,best"], 1, ["best", "full"]),
+        (["ablate", "--data.root", "x", "--seeds", "one"], 1, ["one", "0,1,2"]),
+    ],
+    ids=lambda value: "_".join(value)[:60] if isinstance(value, list) else "",
+)
+def test_wrong_arguments_are_refused_at_once(weclick, tmp_path, arguments, status, words):
+    weclick(*arguments).refused_at_once(*words, status=status)
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_command_has_a_help(weclick):
+    for command in COMMANDS:
+        answer = weclick(command, "--help")
+        assert answer.status == 0
+        assert "usage:" in answer.out
+
+
+def test_debug_shows_the_traceback(weclick):
+    with pytest.raises(Exception, match="missing"):
+        weclick("fit", "--data.root", "missing", "--debug")
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "status"),
+    [
+        ("data: [1, 2", ["bad.yaml"], 1),
+        ("paint: 1\n", ["paint"], 2),
+        ("data:\n  root: x\n  batch_sise: 2\n", ["batch_sise"], 2),
+    ],
+    ids=["no YAML", "unknown key", "unknown key in a group"],
+)
+def test_bad_configs_are_refused(weclick, tmp_path, text, words, status):
+    (tmp_path / "bad.yaml").write_text(text)
+    weclick("fit", "--config", "bad.yaml").refused_at_once(*words, status=status)
+
+
+def test_shards_must_make_sense(fit, tmp_path):
+    fit("--stage", "memory", "--shard", "2/2").refused_at_once("--shard 2/2", "0/4")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_existing_run_is_not_overwritten(fit, trained):
+    before = (trained / "done" / "config.yaml").read_bytes()
+    fit("--name", "done", "--runs", trained, "--seed", "5").refused_at_once("done", "--resume")
+    assert (trained / "done" / "config.yaml").read_bytes() == before
+
+
+def test_a_second_process_on_the_same_run_is_refused(fit, trained):
+    with Run(trained / "done").locked():
+        fit("--resume", "done", "--runs", trained).refused_at_once("another process", "done")
+
+
+def test_an_unwritable_runs_folder_is_refused(fit, tmp_path):
+    (tmp_path / "file").write_text("")
+    fit("--runs", "file/runs").refused_at_once("file/runs", "--runs")
+
+
+def test_a_changed_setting_of_a_finished_stage_is_refused(fit, trained):
+    fit("--resume", "done", "--runs", trained, "--teacher.learning_rate=0.5").refused("teacher", "delete")
+    fit("--resume", "done", "--runs", trained, "--student.temperature=3.0").refused("student", "delete")
+
+
+def test_a_memory_without_its_teacher_is_refused(fit):
+    fit("--name", "new", "--stage", "memory").refused("teacher", "--stage teacher")
+    fit("--resume", "new", "--stage", "student").refused("memory", "--stage memory")
+    fit("--resume", "new", "--stage", "teacher", "--arm", "full").refused("full", "no teacher stage")
+
+
+# Checkpoints
+
+
+def test_a_student_is_no_teacher(fit, trained, tmp_path):
+    student = trained / "done" / "student" / "last.ckpt"
+    fit("--teacher_checkpoint", student).refused_at_once("student checkpoint", "teacher", student)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_named_stage_must_be_that_of_the_checkpoint(weclick, trained):
+    teacher = trained / "done" / "teacher" / "last.ckpt"
+    weclick("validate", "--ckpt_path", teacher, "--stage", "student").refused("teacher checkpoint", "student", teacher)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "pickle", "foreign"])
+def test_damaged_and_foreign_checkpoints_are_refused(fit, trained, tmp_path, damage):
+    sound = (trained / "done" / "teacher" / "last.ckpt").read_bytes()
+    path = tmp_path / "bad.ckpt"
+    path.write_bytes({"cut": sound[: len(sound) // 2], "text": b"no checkpoint"}.get(damage, b""))
+    if damage in ("pickle", "foreign"):
+        torch.save(ValueError("code") if damage == "pickle" else {"state_dict": {}}, path)
+    fit("--teacher_checkpoint", path).refused_at_once("bad.ckpt")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_damaged_last_checkpoint_is_refused_on_resume(fit, trained, tmp_path):
+    shutil.copytree(trained / "done", tmp_path / "runs" / "copy")
+    for stage in ("teacher", "student"):
+        (tmp_path / "runs" / "copy" / stage / "done.json").unlink()
+        (tmp_path / "runs" / "copy" / stage / "last.ckpt").write_bytes(b"cut")
+    fit("--resume", "copy").refused("teacher/last.ckpt", "damaged")
+
+
+def test_another_data_sets_checkpoint_is_refused(fit, weclick, trained, folder_root, tmp_path):
+    teacher = trained / "done" / "teacher" / "last.ckpt"
+    fit("--data.root", folder_root, "--teacher_checkpoint", teacher).refused_at_once("19 classes", "2")
+    assert not (tmp_path / "runs").exists()
+    weclick("test", "--run", trained / "done", "--data.root", folder_root).refused("19 classes", "2")
+
+
+# Data
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Write a folder data set: masks of chosen videos, frames of any number."""
+
+    def write(frames=2, masks=("a", "b"), classes="[ground, car]"):
+        root = tmp_path / "set"
+        rng = np.random.default_rng(0)
+        for video in ("a", "b"):
+            for kind in ("frames", "masks") if video in masks else ("frames",):
+                (root / kind / video).mkdir(parents=True)
+            for number in range(frames):
+                image = rng.integers(0, 255, (64, 128, 3), np.uint8)
+                cv2.imwrite(str(root / "frames" / video / f"{number}.png"), image)
+                if video in masks:
+                    cv2.imwrite(str(root / "masks" / video / f"{number}.png"), (image[..., 0] > 127).astype(np.uint8))
+        (root / "classes.yaml").write_text(classes)
+        (root / "splits.yaml").write_text("{train: [a], val: [b]}")
+        return root
+
+    return write
+
+
+def test_neither_clicks_nor_masks_is_refused(fit, folder):
+    fit("--data.root", folder(masks=()), "--name", "run").refused("click")
+
+
+def test_a_missing_click_store_is_refused(fit):
+    fit("--data.clicks", "missing.sqlite").refused("missing.sqlite")
+
+
+def test_training_without_validation_masks_keeps_the_last_as_best(fit, weclick, folder, tmp_path):
+    fit("--data.root", folder(masks=("a",)), "--arm", "full", "--name", "run").done()
+    student = tmp_path / "runs" / "run" / "student"
+    assert (student / "best.ckpt").read_bytes() == (student / "last.ckpt").read_bytes()
+    weclick("test").refused("val", "no masks")
+
+
+@pytest.mark.slow
+def test_one_frame_is_enough_to_train(fit, folder):
+    fit("--data.root", folder(frames=1)).done()
+
+
+@pytest.mark.slow
+def test_one_class_is_enough_to_train(fit, weclick, folder):
+    root = folder(classes="[ground]")
+    for mask in root.glob("masks/*/*.png"):
+        cv2.imwrite(str(mask), np.zeros((64, 128), np.uint8))
+    fit("--data.root", root, "--arm", "clicks").done()
+    weclick("test").done()

@@ -1,0 +1,226 @@
+import shutil
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from weclick.conventions import IGNORE_INDEX
+from weclick.data.clicks import Click, ClickStore
+from weclick.data.datamodule import ClipDataModule, default_workers
+from weclick.data.index import FrameKey
+from weclick.errors import ConfigError, DataError
+from weclick.memory.draw import known
+
+
+def process(rank, size):
+    return SimpleNamespace(
+        world_size=size,
+        global_rank=rank,
+        strategy=SimpleNamespace(root_device=torch.device("cpu")),
+    )
+
+
+def same(first, second):
+    return all(torch.equal(first[name], second[name]) for name in ("image", "labels", "grid", "target", "offsets"))
+
+
+# What there is
+
+
+def test_size_and_crop_follow_the_data(make_data, copied):
+    assert make_data().size == (64, 128)
+    assert make_data().crop == (64, 128)
+    assert make_data(size=(48, 100)).crop == (32, 96)
+    assert make_data(root=str(copied), crop=(32, 64)).crop == (32, 64)
+
+
+@pytest.mark.parametrize("crop", [(30, 64), (0, 32)])
+def test_a_crop_that_is_no_multiple_of_32_is_refused(make_data, crop):
+    with pytest.raises(ConfigError, match=r"data\.crop must be positive multiples of 32"):
+        make_data(crop=crop).train_dataloader()
+
+
+def test_clips_hold_the_frames_before_each_clicked_one(make_data):
+    found = make_data(neighbours=2).clips()
+    assert [clip.target.key.number for clip in found] == [3, 3, 3, 3]
+    assert {clip.offsets for clip in found} == {(-1, -2)}
+
+
+def test_clicks_beside_the_data_are_found(folder_root):
+    data = ClipDataModule(str(folder_root))
+    assert data.open_clicks(folder_root / "unused.sqlite") == folder_root / "clicks.sqlite"
+    assert not (folder_root / "unused.sqlite").exists()
+    assert set(data.clicks) == {FrameKey("a", 2), FrameKey("a", 4)}
+
+
+def test_without_clicks_they_are_simulated_from_training_masks(synthetic_root, tmp_path):
+    data = ClipDataModule(str(synthetic_root), click_min_area=20)
+    path = data.open_clicks(tmp_path / "run" / "clicks.sqlite")
+    assert path == tmp_path / "run" / "clicks.sqlite"
+    assert {key.number for key in data.clicks} == {3}
+    assert len(data.clips()) == 4
+
+
+def test_a_given_click_store_that_is_missing_is_refused(make_data, tmp_path):
+    with pytest.raises(DataError, match=r"none\.sqlite \(data\.clicks\) not found") as refusal:
+        make_data(clicks=str(tmp_path / "none.sqlite")).open_clicks(tmp_path / "clicks.sqlite")
+    assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "clicks.sqlite").exists()
+
+
+def test_neither_clicks_nor_masks_is_refused_in_one_line(copied, tmp_path):
+    shutil.rmtree(copied / "gtFine" / "train")
+    with pytest.raises(DataError, match="has neither clicks nor masks in its train split") as refusal:
+        ClipDataModule(str(copied)).open_clicks(tmp_path / "clicks.sqlite")
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_store_without_clicks_is_refused_in_one_line(make_data, tmp_path):
+    data = make_data(clicks=str(tmp_path / "empty.sqlite"))
+    with ClickStore.create(tmp_path / "empty.sqlite", data.classes) as store:
+        store.add(FrameKey("synthaven_000000", 3), [], status="done")
+    with pytest.raises(DataError, match=r"no training frame of .* has clicks \(.*empty\.sqlite\)") as refusal:
+        data.clips()
+    assert "\n" not in str(refusal.value)
+
+
+def test_clicks_on_validation_frames_train_nothing(folder_root, tmp_path):
+    data = ClipDataModule(str(folder_root), clicks=str(tmp_path / "clicks.sqlite"))
+    with ClickStore.create(tmp_path / "clicks.sqlite", data.classes) as store:
+        store.add(FrameKey("b", 2), [Click(1.0, 1.0, 0)])
+    with pytest.raises(DataError, match="no training frame"):
+        data.clips()
+
+
+def test_no_masks_to_evaluate_with_is_refused_in_one_line(make_data, copied):
+    shutil.rmtree(copied / "gtFine" / "val")
+    with pytest.raises(DataError, match=r"the val split of .* has no masks to evaluate with") as refusal:
+        make_data(root=str(copied)).val_dataloader()
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_evaluation_split_is_val_where_test_has_no_labels(make_data):
+    assert make_data().evaluation_split == "val"
+
+
+def test_clicks_must_be_opened_first(make_data):
+    with pytest.raises(DataError, match="no click store is open"):
+        _ = make_data(clicks=None).clicks
+
+
+def test_at_least_one_worker():
+    assert 1 <= default_workers() <= 8
+
+
+# Batches
+
+
+def test_a_training_batch_follows_the_conventions(make_data, online_recall):
+    data = make_data(neighbours=2)
+    online_recall(data)
+    batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
+    assert batch["image"].shape == (2, 3, 64, 128)
+    assert batch["image"].dtype == torch.float32
+    assert 0 <= batch["image"].min() <= batch["image"].max() <= 1
+    assert batch["labels"].dtype == torch.int64
+    assert set(batch["labels"].unique().tolist()) <= {*range(19), IGNORE_INDEX}
+    assert (batch["labels"] != IGNORE_INDEX).any()
+    recall = batch["recall"]
+    assert recall.teacher.shape == (2, 3, 16, 32)
+    assert recall.memory.confidence.shape == (2, 1, 16, 32)
+    assert batch.keys() == {"image", "labels", "recall"}
+
+
+def test_the_memory_follows_the_same_draw_as_the_image(make_data, online_recall):
+    data = make_data(photometric=0.0, scale=(0.75, 1.5))
+    online_recall(data)
+    batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
+    inside = torch.nn.functional.avg_pool2d(known(batch["recall"]), 3, 1, 1) == 1  # away from the draw's border
+    seen = torch.nn.functional.avg_pool2d(batch["image"], 4).softmax(1)
+    off = (seen - batch["recall"].teacher).abs().amax(1, keepdim=True)[inside]
+    turned = (seen.flip(-1) - batch["recall"].teacher).abs().amax(1, keepdim=True)[inside]
+    assert off.mean() < 0.01
+    assert off.mean() < turned.mean() / 2
+
+
+def test_an_evaluation_batch_is_left_as_it_is(make_data):
+    data = make_data()
+    batch = next(iter(data.val_dataloader()))
+    image = batch["image"].clone()
+    batch = data.on_after_batch_transfer(batch, 0)
+    torch.testing.assert_close(batch["image"], image.float() / 255)
+    assert isinstance(batch["label"], list)
+    assert batch["label"][0].shape == (64, 128)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+def test_every_evaluation_frame_is_counted_exactly_once_over_processes(make_data, batch_size):
+    keys = []
+    for rank in (0, 1, 2):
+        data = make_data(batch_size=batch_size)
+        data.trainer = process(rank, 3)
+        keys += [key for batch in data.val_dataloader() for key in batch["key"]]
+    assert len(keys) == len(make_data().labelled("val")) == 8
+    assert set(keys) == {frame.key for frame in make_data().labelled("val")}
+
+
+def test_training_targets_are_shared_out_over_processes(make_data):
+    images = []
+    for rank in (0, 1):
+        data = make_data(scale=(1.0, 1.0), flip=0.0)
+        data.trainer = process(rank, 2)
+        images += [image.numpy().tobytes() for batch in data.train_dataloader() for image in batch["image"]]
+    assert len(images) == len(set(images)) == 4
+
+
+def test_workers_change_nothing(make_data, online_recall):
+    alone, helped = make_data(workers=0), make_data(workers=2)
+    for data in (alone, helped):
+        online_recall(data)
+    pairs = list(zip(alone.train_dataloader(), helped.train_dataloader(), strict=True))
+    assert len(pairs) == 2
+    assert all(same(first, second) for first, second in pairs)
+
+
+def test_same_seed_same_batches_and_another_seed_others(make_data):
+    first, again, other = (
+        next(iter(make_data(seed=seed, crop=(32, 32)).train_dataloader()))["image"] for seed in (3, 3, 4)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_the_last_small_batch_is_left_out_but_never_the_only_one(make_data):
+    assert [len(batch["image"]) for batch in make_data(batch_size=3).train_dataloader()] == [3]
+    assert [len(batch["image"]) for batch in make_data(batch_size=8).train_dataloader()] == [4]
+
+
+def test_the_memorys_clips_come_in_order_with_their_keys(make_data):
+    data = make_data(batch_size=4)
+    batches = list(data.clip_loader(data.clips()))
+    assert [len(batch["key"]) for batch in batches] == [2, 2]
+    assert [key for batch in batches for key in batch["key"]] == [clip.target.key for clip in data.clips()]
+    assert batches[0]["neighbours"].shape == (2, 2, 3, 64, 128)
+
+
+def test_the_working_size_differs_from_the_labels_size(make_data):
+    batch = next(iter(make_data(size=(32, 64)).val_dataloader()))
+    assert batch["image"].shape[-2:] == (32, 64)
+    assert batch["label"][0].shape == (64, 128)
+
+
+def test_frames_of_mixed_sizes_make_one_batch(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "frames" / "a").mkdir(parents=True)
+    for number, size in enumerate([(32, 64), (48, 96), (64, 64)]):
+        cv2.imwrite(str(tmp_path / "frames" / "a" / f"{number}.png"), rng.integers(0, 255, (*size, 3), np.uint8))
+    (tmp_path / "classes.yaml").write_text("[ground, car]\n", encoding="utf-8")
+    (tmp_path / "splits.yaml").write_text("train: [a]\n", encoding="utf-8")
+    data = ClipDataModule(str(tmp_path), workers=0, batch_size=3)
+    with ClickStore.create(tmp_path / "clicks.sqlite", data.classes) as store:
+        for number in range(3):
+            store.add(FrameKey("a", number), [Click(3.0, 3.0, 0)])
+    data.open_clicks(tmp_path / "unused.sqlite")
+    assert next(iter(data.train_dataloader()))["image"].shape == (3, 3, 32, 64)

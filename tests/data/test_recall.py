@@ -1,0 +1,90 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from weclick.data.dataset import RawClip
+from weclick.data.recall import OnlineRecall, StoredRecall
+from weclick.errors import RunError
+from weclick.memory import MemoryStore, items, remember
+
+
+def teacher(images):
+    return 6 * F.avg_pool2d(images, 4)
+
+
+class ShiftedFlow:
+    """One pixel to the right and back again: reliable nearly everywhere."""
+
+    name = "shifted"
+
+    def __call__(self, target, neighbour):
+        flow = torch.zeros(len(target), 2, *target.shape[-2:])
+        flow[:, 0] = 1.0 if target.mean() > neighbour.mean() else -1.0
+        return flow
+
+
+@pytest.fixture
+def store(make_data, tmp_path):
+    data = make_data()
+    store = MemoryStore(tmp_path / "memory", {"version": 1})
+    for batch in data.clip_loader(data.clips()):
+        target, neighbours = batch["target"].float() / 255, batch["neighbours"].float() / 255
+        # one clip at a time, so that ShiftedFlow sees the same pairs as online
+        for index, key in enumerate(batch["key"]):
+            one = slice(index, index + 1)
+            recall = remember(teacher, ShiftedFlow(), target[one], neighbours[one], batch["offsets"][one])
+            store.write(key, items(recall)[0])
+    return store
+
+
+def finished_batches(data):
+    return [data.on_after_batch_transfer(batch, 0) for batch in data.train_dataloader()]
+
+
+def test_stored_and_online_recall_agree_to_quantisation(make_data, store):
+    stored, online = (make_data(photometric=0.0, batch_size=1) for _ in range(2))
+    stored.recall = StoredRecall(store)
+    online.recall = OnlineRecall(teacher, ShiftedFlow(), RawClip(online.reader, online.neighbours))
+    pairs = list(zip(finished_batches(stored), finished_batches(online), strict=True))
+    assert len(pairs) == 4
+    for first, second in pairs:
+        assert torch.equal(first["image"], second["image"])
+        assert torch.equal(first["labels"], second["labels"])
+        one, other = first["recall"], second["recall"]
+        assert one.memory.confidence.max() > 0.9
+        for a, b in ((one.teacher, other.teacher), *zip(one.memory, other.memory, strict=True)):
+            torch.testing.assert_close(a, b, atol=1 / 510 + 1e-5, rtol=0)
+
+
+def test_a_batch_is_left_without_what_the_recall_was_made_from(make_data, store):
+    data = make_data()
+    data.recall = StoredRecall(store)
+    assert finished_batches(data)[0].keys() == {"image", "labels", "recall"}
+
+
+def test_the_stored_recall_needs_no_neighbours(make_data, store, opened_images):
+    data = make_data()
+    data.recall = StoredRecall(store)
+    finished_batches(data)
+    assert opened_images
+    assert all("_000003_" in name for name in opened_images)
+
+
+@pytest.fixture
+def opened_images(monkeypatch):
+    from weclick.data import dataset
+
+    names = []
+    read = dataset.read_image
+    monkeypatch.setattr(dataset, "read_image", lambda path: names.append(path.name) or read(path))
+    return names
+
+
+def test_a_damaged_item_stops_training_by_name(make_data, store):
+    data = make_data()
+    path = store.path(data.clips()[0].target.key)
+    path.write_bytes(path.read_bytes()[:50])
+    data.recall = StoredRecall(store)
+    with pytest.raises(RunError, match=str(path)) as refusal:
+        finished_batches(data)
+    assert "\n" not in str(refusal.value)

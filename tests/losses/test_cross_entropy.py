@@ -1,0 +1,64 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from weclick.conventions import IGNORE_INDEX
+from weclick.losses import partial_cross_entropy
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 3), st.integers(2, 6), st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**31))
+def test_equals_dense_cross_entropy_when_every_pixel_is_clicked(batch, classes, height, width, seed):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(batch, classes, height, width, generator=generator)
+    labels = torch.randint(0, classes, (batch, height, width), generator=generator)
+    torch.testing.assert_close(partial_cross_entropy(logits, labels), F.cross_entropy(logits, labels))
+
+
+def test_no_click_gives_zero_loss_and_zero_gradient():
+    logits = torch.randn(2, 4, 3, 5, requires_grad=True)
+    loss = partial_cross_entropy(logits, torch.full((2, 12, 20), IGNORE_INDEX))
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.equal(logits.grad, torch.zeros_like(logits))
+
+
+def test_value_by_hand():
+    logits = torch.tensor([[[[math.log(3.0), 0.0]], [[0.0, 0.0]]]])  # p = (3/4, 1/4) and (1/2, 1/2)
+    labels = torch.tensor([[[0, 1]]])
+    assert partial_cross_entropy(logits, labels).item() == pytest.approx((math.log(4 / 3) + math.log(2)) / 2)
+    assert partial_cross_entropy(logits, torch.tensor([[[1, IGNORE_INDEX]]])).item() == pytest.approx(math.log(4))
+
+
+def test_clicks_count_alike_whichever_image_they_are_on():
+    logits = torch.randn(2, 3, 4, 4)
+    labels = torch.full((2, 4, 4), IGNORE_INDEX)
+    labels[0, 0, 0], labels[0, 1, 1], labels[1, 2, 2] = 0, 1, 2
+    values = -logits.log_softmax(1)
+    by_hand = (values[0, 0, 0, 0] + values[0, 1, 1, 1] + values[1, 2, 2, 2]) / 3
+    torch.testing.assert_close(partial_cross_entropy(logits, labels), by_hand)
+
+
+def test_gradient_reaches_clicked_pixels_only():
+    logits = torch.randn(1, 3, 4, 4, requires_grad=True)
+    labels = torch.full((1, 4, 4), IGNORE_INDEX)
+    labels[0, 1, 2] = 2
+    partial_cross_entropy(logits, labels).backward()
+    touched = logits.grad.abs().sum(1)[0] > 0
+    assert touched.nonzero().tolist() == [[1, 2]]
+
+
+def test_logits_of_any_stride_are_brought_to_the_labels():
+    logits, labels = torch.randn(2, 3, 4, 5), torch.randint(0, 3, (2, 16, 20))
+    resized = F.interpolate(logits, size=(16, 20), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(partial_cross_entropy(logits, labels), F.cross_entropy(resized, labels))
+
+
+def test_half_precision_logits_are_summed_in_float32():
+    loss = partial_cross_entropy(torch.zeros(1, 2, 64, 64, dtype=torch.bfloat16), torch.zeros(1, 64, 64).long())
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(math.log(2), rel=1e-6)

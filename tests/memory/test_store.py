@@ -1,0 +1,146 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weclick.data.index import FrameKey
+from weclick.errors import RunError
+from weclick.memory import Memory, MemoryItem, MemoryStore, Recall, items
+
+MANIFEST = {"version": 1, "teacher": "abc", "flow": "dis", "size": [32, 64]}
+KEY = FrameKey("drive", 12)
+
+
+def item(classes=3, height=8, width=16, seed=0):
+    rng = np.random.default_rng(seed)
+    shapes = (classes, height, width), (classes, height, width), (1, height, width)
+    return MemoryItem(*(rng.integers(0, 256, shape, np.uint8) for shape in shapes))
+
+
+def same(first, second):
+    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.fixture
+def store(tmp_path):
+    return MemoryStore(tmp_path / "memory", MANIFEST)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**31))
+def test_quantisation_is_off_by_half_a_step_at_most(seed):
+    generator = torch.Generator().manual_seed(seed)
+    maps = [torch.rand(2, channels, 4, 6, generator=generator) for channels in (3, 3, 1)]
+    stored = items(Recall(maps[0], Memory(maps[1], maps[2])))
+    assert len(stored) == 2
+    for index, entry in enumerate(stored):
+        for array, exact in zip(entry, maps, strict=True):
+            assert array.dtype == np.uint8
+            off = torch.from_numpy(array).float() / 255 - exact[index]
+            assert off.abs().max() <= 1 / 510 + 1e-6
+
+
+def test_what_was_written_is_read(store):
+    store.write(KEY, item())
+    assert same(store.read(KEY), item())
+
+
+@pytest.mark.parametrize("video", ["Straße 1/Nord", "..%2F..", "aachen_000012", "视频" * 20, "a b"])
+def test_any_video_name_has_a_place_inside_the_store(store, video):
+    key = FrameKey(video, 7)
+    store.write(key, item())
+    assert same(store.read(key), item())
+    assert store.path(key).resolve().is_relative_to(store.folder.resolve())
+    assert store.path(key).parent.parent == store.folder
+
+
+def test_videos_that_differ_only_in_a_slash_do_not_share_items(store):
+    names = ["a/b", "a%2Fb", "a_b", "a"]
+    assert len({store.path(FrameKey(name, 1)) for name in names}) == len(names)
+
+
+def test_missing_lists_what_is_still_to_do_in_order(store):
+    keys = [FrameKey("a", number) for number in (3, 1, 2)]
+    store.write(keys[1], item())
+    assert store.missing(keys) == [keys[0], keys[2]]
+
+
+def test_the_memory_of_another_teacher_is_refused_by_name(store):
+    with pytest.raises(RunError, match="built with another teacher, flow;") as refusal:
+        MemoryStore(store.folder, {**MANIFEST, "teacher": "xyz", "flow": "raft-large"})
+    assert str(store.folder) in str(refusal.value)
+
+
+def test_the_same_manifest_opens_the_store_again(store):
+    store.write(KEY, item())
+    again = MemoryStore(store.folder, MANIFEST)
+    assert again.missing([KEY]) == []
+    assert MemoryStore(store.folder).manifest == MANIFEST
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "3", "\udcff"])
+def test_a_folder_without_readable_manifest_is_refused(tmp_path, content):
+    if content is not None:
+        (tmp_path / "manifest.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(RunError, match="no readable memory"):
+        MemoryStore(tmp_path)
+
+
+def test_a_missing_item_is_refused_by_path(store):
+    with pytest.raises(RunError, match="cannot be read") as refusal:
+        store.read(KEY)
+    assert str(store.path(KEY)) in str(refusal.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04", b"\x93NUMPY"])
+def test_a_file_that_is_no_item_is_refused(store, content):
+    store.write(KEY, item())
+    store.path(KEY).write_bytes(content)
+    with pytest.raises(RunError, match="cannot be read"):
+        store.read(KEY)
+
+
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_a_damaged_item_is_refused_or_read_as_it_was(tmp_path_factory, data):
+    store = MemoryStore(tmp_path_factory.mktemp("memory"), MANIFEST)
+    store.write(KEY, item(height=2, width=4))
+    raw = bytearray(store.path(KEY).read_bytes())
+    place = data.draw(st.integers(0, len(raw) - 1))
+    if data.draw(st.booleans()):
+        raw[place] ^= data.draw(st.integers(1, 255))
+    else:
+        del raw[place:]
+    store.path(KEY).write_bytes(raw)
+    try:
+        found = store.read(KEY)
+    except RunError as error:
+        assert "\n" not in str(error)
+    else:
+        assert same(found, item(height=2, width=4))
+
+
+def test_a_write_that_fails_leaves_nothing_behind(store, monkeypatch):
+    def full(*args, **kwargs):
+        args[0].write(b"half")
+        raise OSError(28, "No space left on device")
+
+    store.write(FrameKey("drive", 1), item())
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(OSError, match="No space"):
+        store.write(KEY, item())
+    assert [path.name for path in store.path(KEY).parent.iterdir()] == ["1.npz"]
+    assert store.missing([KEY]) == [KEY]
+
+
+@pytest.mark.parametrize(("classes", "height", "width"), [(3, 8, 16), (19, 32, 64), (255, 4, 4)])
+def test_an_item_stays_below_the_documented_bytes(store, classes, height, width):
+    store.write(KEY, item(classes, height, width))  # random bytes: deflation does not help
+    assert store.path(KEY).stat().st_size <= (2 * classes + 1) * height * width + 1024
+
+
+def test_the_manifest_is_plain_json(store):
+    assert json.loads((store.folder / "manifest.json").read_text(encoding="utf-8")) == MANIFEST

@@ -1,0 +1,177 @@
+import pytest
+import segmentation_models_pytorch as smp
+import timm
+import torch
+
+from weclick.errors import ConfigError
+from weclick.models import make_network
+from weclick.models import weights as weights_module
+from weclick.models.factory import SegmentationNetwork
+from weclick.models.weights import PACKAGED, packaged_state
+
+CLASSES = 5
+# name: encoder, stride of its logits
+NETWORKS = {
+    "light": ("tf_efficientnet_lite0", 4),
+    "deeplabv3": ("resnet18", 8),
+    "deeplabv3plus": ("resnet18", 4),
+    "fpn": ("resnet18", 4),
+    "linknet": ("resnet18", 1),
+    "manet": ("resnet18", 1),
+    "pan": ("resnet18", 4),
+    "pspnet": ("resnet18", 8),
+    "segformer": ("resnet18", 4),
+    "unet": ("resnet18", 1),
+    "unetplusplus": ("resnet18", 1),
+    "upernet": ("resnet18", 4),
+}
+
+
+@pytest.fixture(scope="module")
+def built():
+    return {
+        name: make_network(name, encoder, num_classes=CLASSES, pretrained=False).eval()
+        for name, (encoder, _) in NETWORKS.items()
+    }
+
+
+def test_every_architecture_of_the_factory_is_tested():
+    known = {cls.__name__.lower() for cls in smp.MODEL_ARCHITECTURES_MAPPING.values()}
+    assert known - {"dpt"} == NETWORKS.keys() - {"light"}  # dpt takes only vision transformers of one size
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("size", [(128, 160), (100, 142)], ids=["multiple of 32", "odd size"])
+def test_logits_of_any_size_are_finite_and_train_the_first_convolution(built, name, size):
+    network, stride = built[name], NETWORKS[name][1]
+    network.zero_grad()
+    logits = network(torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)))
+    assert logits.shape == (1, CLASSES, -(-size[0] // stride), -(-size[1] // stride))
+    assert logits.isfinite().all()
+    logits.square().mean().backward()
+    first = next(module for module in network.modules() if isinstance(module, torch.nn.Conv2d))
+    assert first.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", ["light", "pspnet"])
+def test_a_batch_gives_what_its_images_give_alone(built, name):
+    images = torch.rand(2, 3, 64, 96)
+    together = built[name](images)
+    torch.testing.assert_close(together[1:], built[name](images[1:]), atol=1e-4, rtol=1e-3)
+
+
+def test_padding_is_cropped_from_the_logits_again():
+    network = SegmentationNetwork(torch.nn.AvgPool2d(4), ((0.0,) * 3, (1.0,) * 3))
+    images = torch.rand(1, 3, 36, 52)
+    torch.testing.assert_close(network(images), torch.nn.functional.avg_pool2d(images, 4))
+
+
+@pytest.mark.parametrize(
+    ("network", "encoder", "mean", "std"),
+    [
+        ("light", "tf_efficientnet_lite0", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        ("light", "tf_efficientnet_lite1", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        ("light", "mobilenetv3_small_050", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ("pspnet", "resnet18", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ("pspnet", "mobilenet_v2", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ("fpn", "tu-tf_efficientnet_lite2", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    ],
+)
+def test_the_network_normalises_as_its_encoder_was_trained(network, encoder, mean, std):
+    made = make_network(network, encoder, num_classes=2, pretrained=False)
+    seen = []
+    made.body.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    images = torch.rand(2, 3, 64, 64)
+    made.eval()(images)
+    expected = (images - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
+    torch.testing.assert_close(seen[0], expected)
+
+
+def test_mean_and_std_are_no_weights():
+    names = make_network(num_classes=2, pretrained=False).state_dict()
+    assert not {"mean", "std"} & {name.split(".")[-1] for name in names if not name.startswith("body.")}
+
+
+@pytest.mark.parametrize(
+    ("network", "encoder"), [("light", "tf_efficientnet_lite0"), ("fpn", "tu-tf_efficientnet_lite2")]
+)
+def test_packaged_weights_are_loaded(network, encoder):
+    made = make_network(network, encoder, num_classes=2)
+    stem = next(module for module in made.modules() if isinstance(module, torch.nn.Conv2d))
+    state = packaged_state(encoder.removeprefix("tu-"))
+    name, first = next(iter(state.items()))
+    assert name == "conv_stem.weight"
+    assert torch.equal(stem.weight, first)
+    norm = next(module for module in made.modules() if isinstance(module, torch.nn.BatchNorm2d))
+    assert torch.equal(norm.running_mean, state["bn1.running_mean"])
+
+
+@pytest.mark.parametrize("encoder", PACKAGED)
+def test_packaged_weights_classify_nothing_but_fit_every_tensor(encoder):
+    expected = timm.create_model(encoder).state_dict()
+    state = packaged_state(encoder)
+    assert list(state) == list(expected)
+    assert all(state[name].shape == tensor.shape for name, tensor in expected.items())
+
+
+def test_pretrained_false_leaves_the_encoder_random():
+    first, second = (make_network(num_classes=2, pretrained=False) for _ in range(2))
+    assert not torch.equal(*(next(net.parameters()) for net in (first, second)))
+
+
+@pytest.mark.parametrize(
+    ("network", "encoder", "named"),
+    [
+        ("nonsense", "resnet18", "nonsense"),
+        ("light", "nonsense", "nonsense"),
+        ("pspnet", "nonsense", "nonsense"),
+        ("pspnet", "tu-nonsense", "nonsense"),
+        ("light", "vit_tiny_patch16_224", "vit_tiny_patch16_224"),
+        ("dpt", "resnet18", "dpt"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_in_one_line(network, encoder, named):
+    with pytest.raises(ConfigError, match=named) as refusal:
+        make_network(network, encoder, num_classes=2, pretrained=False)
+    assert "\n" not in str(refusal.value)
+
+
+def test_without_network_the_light_encoder_is_refused_in_one_line(monkeypatch):
+    def offline(*args, **kwargs):
+        raise ConnectionError("Failed to resolve 'hub'\nno route")
+
+    monkeypatch.setattr(weights_module.timm, "create_model", offline)
+    with pytest.raises(ConfigError, match=r"'resnet18' could not be loaded.*pretrained: false") as refusal:
+        make_network("light", "resnet18", num_classes=2)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("error", [ConnectionError, OSError, RuntimeError, ValueError])
+def test_without_network_an_smp_encoder_is_refused_in_one_line(monkeypatch, error):
+    def offline(*args, **kwargs):
+        raise error("Failed to resolve 'hub'\nno route")
+
+    monkeypatch.setattr(smp.encoders, "hf_hub_download", offline)
+    with pytest.raises(ConfigError, match=r"'resnet18' could not be loaded.*pretrained: false") as refusal:
+        make_network("pspnet", "resnet18", num_classes=2)
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_packaged_encoder_asks_no_hub(monkeypatch):
+    def offline(*args, **kwargs):
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", offline)
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_url", offline)
+    make_network("light", "tf_efficientnet_lite0", num_classes=2)
+
+
+def test_a_package_of_other_weights_is_refused(monkeypatch):
+    monkeypatch.setitem(PACKAGED, "tf_efficientnet_lite2", PACKAGED["tf_efficientnet_lite0"])
+    with pytest.raises(ConfigError, match="do not fit timm's tf_efficientnet_lite2"):
+        packaged_state("tf_efficientnet_lite2")
+
+
+@pytest.mark.parametrize("width", [16, 64])
+def test_the_light_head_is_as_wide_as_asked(width):
+    assert make_network(num_classes=7, pretrained=False, width=width).body.classifier.weight.shape == (7, width, 1, 1)

@@ -1,0 +1,56 @@
+import lightning.pytorch as pl
+import pytest
+import torch
+
+from weclick.memory import Memory, Recall
+from weclick.modules import StudentModule, TeacherModule
+
+CLASSES = [{"name": name} for name in ("road", "car", "sky")]
+NETWORK = {"encoder": "mobilenetv3_small_050", "pretrained": False, "width": 8}
+
+
+@pytest.fixture(scope="session")
+def make_module():
+    """Build a small, untrained student or teacher; keywords override its arguments."""
+
+    def build(kind="student", **options):
+        pl.seed_everything(options.pop("seed", 0), verbose=False)
+        options = {"classes": CLASSES, "size": (32, 64), **NETWORK, **options}
+        return (StudentModule if kind == "student" else TeacherModule)(**options)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def make_trainer():
+    """Build a trainer that is silent and trains for a few steps."""
+
+    def build(folder, **options):
+        return pl.Trainer(
+            **{
+                "default_root_dir": folder,
+                "accelerator": "cpu",
+                "max_epochs": 1,
+                "logger": False,
+                "enable_checkpointing": False,
+                "enable_progress_bar": False,
+                "enable_model_summary": False,
+                "use_distributed_sampler": False,
+                **options,
+            }
+        )
+
+    return build
+
+
+@pytest.fixture
+def batch():
+    """A training batch of two 32 x 64 crops with a recall at stride 4."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.full((2, 32, 64), 255)
+    labels[:, 4:8, 4:8], labels[0, 20:24, 40:44] = 0, 2
+    teacher, memory = (torch.randn(2, 3, 8, 16, generator=generator).softmax(1) for _ in range(2))
+    confidence = (torch.rand(2, 1, 8, 16, generator=generator) > 0.3).float()
+    teacher[:, :, :, :2] = 0  # the draw's border
+    recall = Recall(teacher, Memory(memory * confidence, confidence))
+    return {"image": torch.rand(2, 3, 32, 64, generator=generator), "labels": labels, "recall": recall}

@@ -1,0 +1,92 @@
+import math
+import warnings
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weclick.modules.base import learning_rate_factor
+
+
+def test_learning_rate_by_hand():
+    # 10 steps, 4 of them rising: 1/5, 2/5, 3/5, 4/5, then a half cosine over 6
+    found = [learning_rate_factor(step, 10, 0.4) for step in range(11)]
+    falling = [0.5 * (1 + math.cos(math.pi * step / 6)) for step in range(7)]
+    assert found == pytest.approx([0.2, 0.4, 0.6, 0.8, *falling])
+    assert found[4] == 1.0
+    assert found[10] == pytest.approx(0)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 2000), st.floats(0, 1))
+def test_learning_rate_rises_peaks_and_falls(total, warmup):
+    factors = [learning_rate_factor(step, total, warmup) for step in range(total)]
+    assert all(0 < factor <= 1 for factor in factors)
+    peak = max(range(total), key=lambda step: factors[step])
+    assert factors[: peak + 1] == sorted(factors[: peak + 1])
+    assert factors[peak:] == sorted(factors[peak:], reverse=True)
+
+
+def test_learning_rate_ends_near_zero_and_stays_there():
+    assert learning_rate_factor(999, 1000, 0.1) < 1e-5
+    assert learning_rate_factor(5000, 1000, 0.1) == pytest.approx(0)
+
+
+def test_without_warmup_training_starts_at_the_peak():
+    assert learning_rate_factor(0, 100, 0.0) == 1.0
+
+
+def test_norms_and_biases_are_not_decayed(make_module, make_trainer, make_data, tmp_path):
+    data = make_data(crop=(32, 64))
+    module = make_module(classes=data.classes.to_list(), weight_decay=0.3, arm="clicks")
+    trainer = make_trainer(tmp_path, max_steps=1)
+    trainer.fit(module, datamodule=data)
+    decayed, free = trainer.optimizers[0].param_groups
+    assert (decayed["weight_decay"], free["weight_decay"]) == (0.3, 0.0)
+    assert {p.ndim for p in decayed["params"]} == {4}
+    assert {p.ndim for p in free["params"]} == {1}
+    assert len(decayed["params"]) + len(free["params"]) == len(list(module.parameters()))
+
+
+def test_evaluation_scores_every_frame_once_at_the_labels_size(make_module, make_trainer, make_data, tmp_path):
+    data = make_data(size=(32, 64), batch_size=3)
+    module = make_module(classes=data.classes.to_list(), size=data.size)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        results = make_trainer(tmp_path).test(module, datamodule=data, verbose=False)
+    labelled = sum((data.reader.label(frame) != 255).sum() for frame in data.labelled("val"))
+    assert module.scores.confusion.sum() == labelled
+    assert results[0]["test/miou"] == pytest.approx(module.scores.miou, nan_ok=True)
+    assert module.score.confusion.sum() == 0  # ready for the next evaluation
+
+
+def test_validation_returns_predictions_at_the_labels_size(make_module):
+    module = make_module().eval()
+    labels = [torch.randint(0, 3, (40, 70)), torch.randint(0, 3, (32, 64))]
+    outputs = module.validation_step({"image": torch.rand(2, 3, 32, 64), "label": labels}, 0)
+    assert [tuple(p.shape) for p in outputs["predictions"]] == [(40, 70), (32, 64)]
+
+
+def test_a_checkpoint_says_which_stage_it_is_of(make_module):
+    for kind in ("teacher", "student"):
+        checkpoint = {}
+        make_module(kind).on_save_checkpoint(checkpoint)
+        assert checkpoint == {"weclick_stage": kind}
+
+
+def test_trap_7_arguments_are_plain_values(make_module):
+    import json
+
+    for kind in ("teacher", "student"):
+        json.dumps(dict(make_module(kind).hparams))
+
+
+def test_trap_16_compiling_is_left_to_the_network(make_module, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, *a, **k: compiled.append(self))
+    module = make_module(compile=True)
+    module.setup("test")
+    assert not compiled
+    module.setup("fit")
+    assert compiled == [module.network]

@@ -1,0 +1,154 @@
+import os
+import pickle
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weclick.classes import ClassSet
+from weclick.errors import CheckpointError
+from weclick.modules import StudentModule, TeacherModule, load_checkpoint, load_weights
+
+
+@pytest.fixture(scope="module")
+def files(make_module, make_trainer, tmp_path_factory):
+    """An untrained teacher's and an untrained student's checkpoint, as Lightning writes them."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for kind in ("teacher", "student"):
+        trainer = make_trainer(folder)
+        trainer.strategy.connect(make_module(kind))
+        trainer.save_checkpoint(folder / f"{kind}.ckpt")
+    return folder
+
+
+@pytest.mark.parametrize(("stage", "kind"), [("teacher", TeacherModule), ("student", StudentModule)])
+def test_promise_7_a_checkpoint_loads_with_weights_only_and_gives_the_same_network(files, make_module, stage, kind):
+    path = files / f"{stage}.ckpt"
+    torch.load(path, weights_only=True)
+    module = load_checkpoint(path, stage=stage)
+    assert type(module) is kind
+    assert not module.training
+    images = torch.rand(1, 3, 32, 64)
+    torch.testing.assert_close(module(images), make_module(stage).eval()(images))
+    assert module.classes.names == ("road", "car", "sky")
+    assert module.hparams["size"] == [32, 64]
+
+
+def test_the_students_arm_and_weights_come_back(make_module, make_trainer, tmp_path):
+    trainer = make_trainer(tmp_path)
+    trainer.strategy.connect(make_module(arm="kd", kd_weight=0.25, temperature=3.0))
+    trainer.save_checkpoint(tmp_path / "student.ckpt")
+    hparams = load_checkpoint(tmp_path / "student.ckpt").hparams
+    assert (hparams["arm"], hparams["kd_weight"], hparams["temperature"]) == ("kd", 0.25, 3.0)
+
+
+def test_loading_needs_neither_pretrained_weights_nor_a_compiler(files, tmp_path):
+    checkpoint = torch.load(files / "student.ckpt", weights_only=True)
+    checkpoint["hyper_parameters"] |= {"pretrained": True, "compile": True}
+    torch.save(checkpoint, tmp_path / "student.ckpt")
+    load_checkpoint(tmp_path / "student.ckpt")  # this encoder's weights would have to be downloaded
+
+
+def test_trap_1_a_teacher_is_refused_where_a_student_is_needed(files):
+    with pytest.raises(CheckpointError, match=r"teacher\.ckpt is a teacher checkpoint; a student"):
+        load_checkpoint(files / "teacher.ckpt", stage="student")
+
+
+def test_trap_3_a_student_is_refused_where_a_teacher_is_needed(files):
+    with pytest.raises(CheckpointError, match=r"student\.ckpt is a student checkpoint; a teacher"):
+        load_checkpoint(files / "student.ckpt", stage="teacher")
+
+
+def test_other_classes_are_refused_by_name(files):
+    other = ClassSet.from_list([{"name": "road"}, {"name": "Haus"}])
+    with pytest.raises(CheckpointError, match=r"3 classes \(road, car, sky\), the data set has 2 \(road, Haus\)"):
+        load_checkpoint(files / "student.ckpt", classes=other)
+    same = ClassSet.from_list([{"name": name} for name in ("road", "car", "sky")])
+    load_checkpoint(files / "student.ckpt", classes=same)
+
+
+def test_the_same_classes_in_another_order_are_other_classes(files):
+    with pytest.raises(CheckpointError, match="was trained for"):
+        load_checkpoint(
+            files / "student.ckpt", classes=ClassSet.from_list([{"name": n} for n in ("car", "road", "sky")])
+        )
+
+
+@pytest.mark.parametrize("url", ["https://example.org/student.ckpt", "s3://bucket/student.ckpt"])
+def test_trap_17_a_url_is_refused(url):
+    with pytest.raises(CheckpointError, match="is a URL"):
+        load_checkpoint(url)
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path):
+    with pytest.raises(CheckpointError, match=r"none\.ckpt not found"):
+        load_checkpoint(tmp_path / "none.ckpt")
+    with pytest.raises(CheckpointError, match="damaged or no checkpoint"):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_a_truncated_file_is_refused_in_one_line(files, tmp_path, share):
+    raw = (files / "student.ckpt").read_bytes()
+    (tmp_path / "cut.ckpt").write_bytes(raw[: int(share * len(raw))])
+    with pytest.raises(CheckpointError, match=r"cut\.ckpt is damaged") as refusal:
+        load_checkpoint(tmp_path / "cut.ckpt")
+    assert "\n" not in str(refusal.value)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=40))
+def test_any_other_file_is_refused_in_one_line(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "other.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError) as refusal:
+        load_weights(path)
+    assert "\n" not in str(refusal.value)
+
+
+class Attack:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.marker),)
+
+
+@pytest.mark.parametrize("writer", ["torch", "pickle"])
+def test_code_in_a_checkpoint_never_runs(tmp_path, writer):
+    path, marker = tmp_path / "evil.ckpt", tmp_path / "ran"
+    evil = {"weclick_stage": "student", "state_dict": Attack(marker)}
+    if writer == "torch":
+        torch.save(evil, path)
+    else:
+        path.write_bytes(pickle.dumps(evil))
+    with pytest.raises(CheckpointError, match=r"evil\.ckpt is damaged or no checkpoint"):
+        load_checkpoint(path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("content", [{}, {"state_dict": {}}, {"weclick_stage": "memory"}, [1, 2], torch.zeros(3)])
+def test_weights_of_another_program_are_refused(tmp_path, content):
+    torch.save(content, tmp_path / "other.ckpt")
+    with pytest.raises(CheckpointError, match="no checkpoint of a weclick teacher or student"):
+        load_checkpoint(tmp_path / "other.ckpt")
+
+
+@pytest.mark.parametrize("missing", ["hyper_parameters", "state_dict"])
+def test_a_checkpoint_without_its_parts_is_refused(files, tmp_path, missing):
+    checkpoint = torch.load(files / "student.ckpt", weights_only=True)
+    del checkpoint[missing]
+    torch.save(checkpoint, tmp_path / "student.ckpt")
+    with pytest.raises(CheckpointError, match="no checkpoint of a weclick teacher or student"):
+        load_checkpoint(tmp_path / "student.ckpt")
+
+
+def test_weights_that_do_not_fit_are_refused_in_one_line(files, tmp_path):
+    checkpoint = torch.load(files / "student.ckpt", weights_only=True)
+    name = next(iter(checkpoint["state_dict"]))
+    checkpoint["state_dict"][name] = torch.zeros(2)
+    torch.save(checkpoint, tmp_path / "student.ckpt")
+    with pytest.raises(CheckpointError, match="do not fit its network") as refusal:
+        load_checkpoint(tmp_path / "student.ckpt")
+    assert "\n" not in str(refusal.value)

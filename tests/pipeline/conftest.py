@@ -1,0 +1,82 @@
+import os
+import signal
+import warnings
+
+import lightning.pytorch as pl
+import pytest
+
+from weclick.data.synthetic import write_synthetic
+from weclick.pipeline import fit as fitting
+from weclick.pipeline.run import Run
+from weclick.pipeline.settings import FitSettings, MemorySettings, TrackingSettings
+
+NETWORK = {"network": "light", "pretrained": False, "width": 16}
+
+
+@pytest.fixture(scope="session")
+def street(tmp_path_factory):
+    """Ten training snippets of three frames: five batches of two in an epoch."""
+    root = tmp_path_factory.mktemp("street") / "data"
+    write_synthetic(root, train=10, val=1, frames=3, target=2, size=(64, 128))
+    return root
+
+
+@pytest.fixture(scope="session")
+def settings(street):
+    """Return tiny settings on ``street``; keywords replace fields, or update the dictionaries among them."""
+
+    def make(**changes):
+        fields = {
+            "arm": "clicks",
+            "seed": 0,
+            "data": {
+                **{"root": str(street), "size": [64, 128], "crop": [64, 64], "batch_size": 2, "workers": 0},
+                **{"click_min_area": 20, "neighbours": 2},
+            },
+            "teacher": dict(NETWORK),
+            "student": dict(NETWORK),
+            "trainer": {"max_epochs": 2, "accelerator": "cpu"},
+            "memory": MemorySettings(),
+            "tracking": TrackingSettings(wandb="disabled"),
+        }
+        for name, value in changes.items():
+            fields[name] = {**fields[name], **value} if isinstance(fields.get(name), dict) else value
+        return FitSettings(**fields)
+
+    return make
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Make a run by name."""
+    return lambda name="run": Run.create(tmp_path / "runs" / name, "seed: 0\n")
+
+
+@pytest.fixture(scope="session")
+def fit():
+    """Fit all stages, or those named."""
+
+    def call(settings, run, *stages, shard=None):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fitting.fit(settings, run, stages or ("teacher", "memory", "student"), shard)
+        return run
+
+    return call
+
+
+class SignalAfter(pl.Callback):
+    """Sends this process a signal after a number of training steps."""
+
+    def __init__(self, step, signum=signal.SIGTERM):
+        self.step, self.signum = step, signum
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if trainer.global_step == self.step:
+            os.kill(os.getpid(), self.signum)
+
+
+@pytest.fixture
+def signal_after():
+    """Return settings' ``callbacks`` that send SIGTERM after a number of steps."""
+    return lambda step: lambda: [SignalAfter(step)]

@@ -1,0 +1,147 @@
+"""Promise 3: the same seed gives the same results, and interrupted and resumed equals uninterrupted."""
+
+import csv
+from dataclasses import replace
+from unittest.mock import Mock
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from weclick.callbacks.interrupt import Interrupted
+from weclick.data.dataset import TrainingSamples
+from weclick.modules import load_weights
+from weclick.pipeline import training
+from weclick.pipeline.run import Run
+
+
+def weights(run, stage="student"):
+    return load_file(run.stage(stage) / "weights.safetensors")
+
+
+def metrics(run, stage="student"):
+    with (run.stage(stage) / "metrics.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def assert_same_weights(one, other):
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        torch.testing.assert_close(tensor, other[name], rtol=1e-5, atol=1e-6, msg=name)
+
+
+@pytest.mark.slow
+def test_same_seed_gives_the_same_metrics_and_weights(settings, run, fit):
+    one, two = fit(settings(arm="weclick"), run("one")), fit(settings(arm="weclick"), run("two"))
+    for stage in ("teacher", "student"):
+        assert metrics(one, stage) == metrics(two, stage)
+        first, second = weights(one, stage), weights(two, stage)
+        assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_other_seed_gives_other_weights(settings, run, fit):
+    one, two = (fit(settings(seed=seed, trainer={"max_epochs": 1}), run(str(seed))) for seed in (0, 1))
+    assert any(not torch.equal(tensor, weights(two)[name]) for name, tensor in weights(one).items())
+
+
+LIGHT = {}
+DROPPING = {"network": "fpn", "encoder": "tu-tf_efficientnet_lite0"}
+"""A network with dropout: a resumed training must drop the same units."""
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(settings, fit, tmp_path_factory):
+    """Return a run of a network that nothing interrupted; each is trained once."""
+    made = {}
+
+    def get(network):
+        name = network.get("network", "light")
+        if name not in made:
+            run = Run.create(tmp_path_factory.mktemp("runs") / name, "seed: 0\n")
+            made[name] = fit(settings(student=network), run)
+        return made[name]
+
+    return get
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("step", "workers", "network"),
+    [(2, 0, LIGHT), (2, 0, DROPPING), (5, 0, LIGHT), (7, 0, LIGHT), (7, 1, LIGHT), (10, 0, LIGHT)],
+    ids=["first epoch", "with dropout", "end of an epoch", "second epoch", "with workers", "last step"],
+)
+def test_interrupted_and_resumed_equals_uninterrupted(
+    settings, run, fit, signal_after, uninterrupted, step, workers, network
+):
+    chosen = settings(data={"workers": workers}, student=network)
+    interrupted, wanted = run(), uninterrupted(network)
+    with pytest.raises(Interrupted):
+        fit(replace(chosen, callbacks=signal_after(step)), interrupted)
+    assert not (interrupted.stage("student") / "done.json").exists()
+    saved = load_weights(interrupted.checkpoint("student", "last"))
+    assert saved["global_step"] == (step if step % 5 == 0 else step + 1)  # signals are heeded at the end of a step
+    fit(chosen, interrupted)
+    assert_same_weights(weights(interrupted), weights(wanted))
+    ours, theirs = (load_weights(r.checkpoint("student", "last")) for r in (interrupted, wanted))
+    for part in ("current_model_state", "averaging_state"):
+        assert_same_weights(ours[part], theirs[part])
+    assert [row["val/miou"] for row in metrics(interrupted)] == [row["val/miou"] for row in metrics(wanted)]
+
+
+def test_a_resumed_run_keeps_one_last_checkpoint(settings, run, fit, signal_after):
+    made = run()
+    with pytest.raises(Interrupted):
+        fit(settings(callbacks=signal_after(6)), made)
+    fit(settings(), made)
+    assert sorted(path.name for path in made.folder.rglob("*.ckpt")) == ["best.ckpt", "last.ckpt"]
+    assert load_weights(made.checkpoint("student", "last"))["global_step"] == 10
+
+
+def test_last_is_of_the_last_epoch_even_if_the_best_was_earlier(settings, run, fit):
+    made = fit(settings(trainer={"max_epochs": 3, "check_val_every_n_epoch": 2}), run())
+    assert load_weights(made.checkpoint("student", "best"))["global_step"] == 10
+    last = load_weights(made.checkpoint("student", "last"))
+    assert last["global_step"] == 15
+    exported = weights(made)
+    assert all(torch.equal(last["state_dict"][f"network.{name}"], tensor) for name, tensor in exported.items())
+
+
+class Stopped(RuntimeError):
+    """Raised by a test in the place of a power cut."""
+
+
+def test_a_run_cut_off_before_its_last_files_is_completed(settings, run, fit, monkeypatch):
+    made = run()
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_finish", Mock(side_effect=Stopped))
+        with pytest.raises(Stopped):
+            fit(settings(), made)
+    assert not (made.stage("student") / "weights.safetensors").exists()
+    fit(settings(), made)
+    average = load_weights(made.checkpoint("student", "last"))["state_dict"]
+    assert all(torch.equal(average[f"network.{name}"], tensor) for name, tensor in weights(made).items())
+
+
+def test_resuming_never_reads_what_was_seen(settings, run, fit, signal_after, monkeypatch):
+    made, read = run(), []
+    original = TrainingSamples.__getitem__
+    with pytest.raises(Interrupted):
+        fit(settings(callbacks=signal_after(2), trainer={"max_epochs": 1}), made)
+
+    def noting(self, key):
+        read.append(key.position)
+        return original(self, key)
+
+    monkeypatch.setattr(TrainingSamples, "__getitem__", noting)
+    fit(settings(trainer={"max_epochs": 1}), made)
+    assert len(read) == 2 * (5 - 3)
+
+
+def test_a_signal_while_gradients_gather_is_heeded_after_their_step(settings, run, fit, signal_after):
+    trainer = {"max_epochs": 1, "accumulate_grad_batches": 2}
+    whole = fit(settings(trainer=trainer), run("whole"))
+    made = run()
+    with pytest.raises(Interrupted):
+        fit(settings(trainer=trainer, callbacks=signal_after(1)), made)
+    fit(settings(trainer=trainer), made)
+    assert_same_weights(weights(made), weights(whole))

@@ -1,0 +1,91 @@
+"""Every shipped config can be used, and says no more than it must."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from weclick.cli.fit import parser
+from weclick.cli.options import parse, resolve_configs, to_settings
+from weclick.data.layouts import open_layout
+from weclick.modules import StudentModule, TeacherModule
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / "configs"
+TOP = sorted(path.name for path in CONFIGS.glob("*.yaml"))
+PARTS = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.glob("*/*.yaml"))
+TELLING = {"network", "encoder", "accelerator", "devices", "max_epochs"}
+"""Keys a file may name though they are the default: they say what the file is."""
+
+
+def settings(*arguments):
+    made = parser()
+    return to_settings(made, parse(made, resolve_configs([str(argument) for argument in arguments])))
+
+
+@pytest.mark.parametrize("name", TOP)
+def test_top_configs_parse_and_make_networks_and_data(name, synthetic_root):
+    made = settings("--config", name, "--data.root", synthetic_root, "--data.layout=cityscapes")
+    data = made.make_data()
+    assert data.crop[0] <= data.size[0]
+    assert data.crop[1] <= data.size[1]
+    for module, options in ((TeacherModule, made.teacher), (StudentModule, made.student)):
+        module(
+            open_layout("cityscapes", synthetic_root).classes.to_list(), data.size, **{**options, "pretrained": False}
+        )
+
+
+def test_every_part_is_a_group_of_the_parser():
+    assert {Path(part).parent.name for part in PARTS} == {"data", "teacher", "student", "trainer"}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_parts_parse_as_their_group(part):
+    group = Path(part).parent.name
+    wanted = yaml.safe_load((CONFIGS / part).read_text())
+    found = getattr(settings("--data.root=x", f"--{group}={part}"), group)
+    assert {key: list(found[key]) if isinstance(value, list) else found[key] for key, value in wanted.items()} == wanted
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_parts_hold_only_what_differs_from_the_default(part):
+    group = Path(part).parent.name
+    default = getattr(settings("--data.root=data"), group)
+    wanted = yaml.safe_load((CONFIGS / part).read_text())
+    same = {key for key, value in wanted.items() if value == default[key]}
+    assert same <= TELLING
+
+
+def test_a_part_on_the_command_line_replaces_the_configs_whole():
+    swapped = settings(
+        *("--config", "cityscapes.yaml", "--teacher", "teacher/lite2.yaml", "--student=student/light.yaml"),
+        *("--trainer", "trainer/cpu.yaml"),
+    )
+    default = settings("--data.root=x")
+    assert swapped.teacher["learning_rate"] == default.teacher["learning_rate"]
+    assert swapped.student["learning_rate"] == default.student["learning_rate"]
+    assert swapped.trainer["precision"] is None
+    assert swapped.data["layout"] == "cityscapes"
+
+
+def test_single_values_beat_configs_and_parts():
+    made = settings("--config", "camvid.yaml", "--teacher", "teacher/lite2.yaml", "--teacher.learning_rate=0.5")
+    assert made.teacher["learning_rate"] == 0.5
+
+
+def test_every_trainer_option_reaches_the_trainer():
+    """Untyped parameters would vanish silently: what a config can say must be known to the parser."""
+    known = settings("--data.root=x")
+    for part in PARTS:
+        group = Path(part).parent.name
+        assert set(yaml.safe_load((CONFIGS / part).read_text())) <= set(getattr(known, group))
+
+
+@pytest.mark.parametrize("bad", ["2.6.2", "2.6.3"])
+def test_malicious_releases_of_lightning_are_excluded(bad):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lightning = next(r for r in map(Requirement, project["dependencies"]) if r.name == "lightning")
+    assert not lightning.specifier.contains(bad)
+    assert lightning.specifier.contains("2.6.6")
