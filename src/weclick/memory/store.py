@@ -88,7 +88,7 @@ class MemoryStore:
     def read(self, key: FrameKey) -> MemoryItem:
         """Load one item."""
         try:
-            with np.load(self.path(key)) as arrays:
+            with self.path(key).open("rb") as stream, np.load(stream) as arrays:
                 return MemoryItem(*(arrays[name] for name in MemoryItem._fields))
         except Exception as error:  # a damaged zip raises many kinds: EOFError, zlib.error, NotImplementedError, ...
             raise RunError(

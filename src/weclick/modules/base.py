@@ -103,7 +103,7 @@ class SegmentationModule(pl.LightningModule):
         broken = [name for name, term in terms.items() if not torch.isfinite(term)]
         if broken:
             raise TrainingError(
-                f"the {self.stage}'s {', '.join(broken)} loss became {float(terms[broken[0]])} at step "
+                f"the {self.stage}'s {', '.join(broken)} loss became {terms[broken[0]].item()} at step "
                 f"{self.global_step}; start a new run with a lower --{self.stage}.learning_rate (now "
                 f"{self.hparams['learning_rate']:g})"
             )
