@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 from jsonargparse import ArgumentParser
@@ -53,8 +52,8 @@ def main(command: str, arguments: list[str]) -> None:
 
     def text(settings: FitSettings) -> str:
         changed = config.clone()
-        changed.update({"arm": settings.arm, "seed": settings.seed, "teacher_checkpoint": settings.teacher_checkpoint})
-        changed.update({"memory": asdict(settings.memory)})
+        changed.arm, changed.seed = settings.arm, settings.seed
+        changed.teacher_checkpoint, changed.memory.folder = settings.teacher_checkpoint, settings.memory.folder
         return dump(made, changed)
 
     results = ablate(to_settings(made, config), arms, seeds, folder, text)
