@@ -54,7 +54,8 @@ class SamplePictures(pl.Callback):
         pictures = [("sample", image), ("labels", overlay(image, ids(batch["labels"][index]), self.classes, alpha=1.0))]
         if "recall" in batch:
             recall = batch["recall"]
-            for title, maps in (("teacher", recall.teacher), ("memory", recall.memory.probabilities)):
+            remembered = recall.memory.probabilities * (recall.memory.confidence > 0)
+            for title, maps in (("teacher", recall.teacher), ("memory", remembered)):
                 pictures.append((title, overlay(image, self._soft(maps[index], image.shape[:2]), self.classes)))
         return panel(pictures)
 
