@@ -15,6 +15,7 @@ from weclick.data.datamodule import ClipDataModule
 from weclick.flow.estimators import FlowName
 from weclick.modules import ARMS, Arm
 from weclick.modules.arms import ArmName
+from weclick.processes import local_rank
 
 
 @dataclass
@@ -82,8 +83,9 @@ class FitSettings:
 
     @property
     def device(self) -> torch.device:
-        """Where single-process work runs."""
-        return Fabric(accelerator=self.trainer.get("accelerator") or "auto", devices=1).device
+        """Where this process runs teacher and flow outside of training: its own GPU, or the CPU."""
+        device = Fabric(accelerator=self.trainer.get("accelerator") or "auto", devices=1).device
+        return torch.device("cuda", local_rank()) if device.type == "cuda" else device
 
     def make_data(self) -> ClipDataModule:
         """Return a fresh data module."""
