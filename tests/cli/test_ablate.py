@@ -23,7 +23,9 @@ def test_arms_share_one_teacher_and_end_in_one_table(weclick, synthetic_root, tm
     assert not (folder / "weclick-s0" / "teacher").exists()
     assert (folder / "weclick-s0" / "test" / "report.html").exists()
 
-    trained = {arm: (folder / f"{arm}-s0" / "student" / "last.ckpt").stat().st_mtime_ns for arm in ("clicks", "weclick")}
+    trained = {
+        arm: (folder / f"{arm}-s0" / "student" / "last.ckpt").stat().st_mtime_ns for arm in ("clicks", "weclick")
+    }
     answer = weclick(*command, "--arms", "clicks,weclick,kd,full").done()
     table = rows(folder / "table.csv")
     assert list(table) == ["clicks", "weclick", "kd", "full"]
