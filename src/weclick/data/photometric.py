@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Photometric(nn.Module):
-    """Random brightness, contrast, saturation, and now and then blur and noise; each image draws its own.
+    """Random brightness, contrast, saturation, and now and then noise; each image draws its own.
 
     Shape:
         RGB (B, 3, H, W) in 0..1 to the same.

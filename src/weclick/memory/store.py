@@ -3,7 +3,7 @@
 Layout: ``manifest.json`` and ``<video>/<number>.npz`` (slashes in names percent-encoded). An item holds three uint8 arrays on the
 undrawn target grid (stride 4 or the teacher's own, if coarser): ``teacher`` (C, h, w), ``memory`` (C, h, w) and
 ``confidence`` (1, h, w), all scaled by 255 and deflated. Bound: ``(2 C + 1) h w`` bytes plus 1 KB per target, before
-deflation; typically a fifth of that.
+deflation; a fifth of that on CamVid (50 KB on average, 66 KB at most, at 480x360 with 11 classes).
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class MemoryStore:
         try:
             with self.path(key).open("rb") as stream, np.load(stream) as arrays:
                 return MemoryItem(*(arrays[name] for name in MemoryItem._fields))
-        except Exception as error:  # a damaged zip raises many kinds: EOFError, zlib.error, NotImplementedError, ...
+        except Exception as error:  # reading a damaged zip fails in many ways
             raise RunError(
                 f"memory item {self.path(key)} cannot be read ({error}); delete it and resume the run to rebuild it"
             ) from None

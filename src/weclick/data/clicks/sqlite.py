@@ -163,8 +163,7 @@ def _difference(stored: list[str], wanted: tuple[str, ...]) -> str:
 def _require_file(path: Path) -> None:
     if not path.is_file():
         raise ClickError(
-            f"click store {path} not found; make one with `weclick clicks simulate`, `weclick clicks import` "
-            "or `weclick annotate`"
+            f"click store {path} not found; make one with `weclick clicks simulate` or `weclick clicks import`"
         )
 
 
