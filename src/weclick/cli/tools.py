@@ -186,8 +186,9 @@ def data_check(root: str, layout: str = "auto") -> int:
     """
     from weclick.data.check import check_data, print_report
 
+    opened = open_layout(layout, Path(root))
     with _bar("check") as progress:
-        report = check_data(open_layout(layout, Path(root), progress=progress), progress=progress)
+        report = check_data(opened, progress=progress)
     print_report(report)
     return 0 if report.ok else 1
 

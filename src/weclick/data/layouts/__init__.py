@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from weclick.data.decode import Progress
 from weclick.data.index import Layout
 from weclick.data.layouts.camvid import CamVidLayout
 from weclick.data.layouts.cityscapes import CityscapesLayout
@@ -22,14 +21,12 @@ LAYOUTS: Final[dict[str, type[CityscapesLayout] | type[CamVidLayout] | type[Fold
 __all__ = ["LAYOUTS", "CamVidLayout", "CityscapesLayout", "FolderLayout", "open_layout"]
 
 
-def open_layout(name: str, root: Path, *, cache: Path | None = None, progress: Progress | None = None) -> Layout:
+def open_layout(name: str, root: Path) -> Layout:
     """Open the data set in ``root``.
 
     Args:
         name: A key of ``LAYOUTS``, or "auto" to tell it from what is on disk.
         root: Folder of the data set; written to only when a "folder" data set has videos that are not decoded yet.
-        cache: Folder for decoded videos when ``root`` is read-only.
-        progress: Told of each video's frames (done, announced) while videos are decoded.
 
     Raises:
         ConfigError: There is no layout of this name.
@@ -43,17 +40,17 @@ def open_layout(name: str, root: Path, *, cache: Path | None = None, progress: P
         )
     if not any(root.iterdir()):
         raise DataError(f"data folder {root} is empty; data/README.md shows what belongs there")
-    layout = _open(_recognise(root) if name == "auto" else name, root, cache, progress)
+    layout = _open(_recognise(root) if name == "auto" else name, root)
     if not layout.splits():
         raise DataError(f"{root} has the folders of a {layout.name} data set but no frame in them")
     return layout
 
 
-def _open(name: str, root: Path, cache: Path | None, progress: Progress | None) -> Layout:
+def _open(name: str, root: Path) -> Layout:
     if name != "folder":
         return CityscapesLayout(root) if name == "cityscapes" else CamVidLayout(root)
-    decode_videos(root, cache, progress=progress)
-    return FolderLayout(root, cache)
+    decode_videos(root)
+    return FolderLayout(root)
 
 
 def _recognise(root: Path) -> str:

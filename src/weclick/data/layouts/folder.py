@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import yaml
+from platformdirs import user_cache_path
+from rich.console import Console
+from rich.progress import Progress, TaskID
 
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
-from weclick.data.decode import VIDEO_SUFFIXES, Progress, decode_video, is_decoded, manifest
+from weclick.data.decode import VIDEO_SUFFIXES, decode_video, is_decoded, manifest
 from weclick.data.index import Frame, FrameKey, Split
 from weclick.errors import DataError
 from weclick.images import list_images, list_numbered
@@ -26,6 +30,8 @@ TRAIN_SHARE: Final = 0.8
 GAP_SHARE: Final = 0.05
 """Of a single video, this share of frames before the validation part is in no split, as it looks too much like it."""
 
+_log = logging.getLogger(__name__)
+
 
 class FolderLayout:
     """Videos or frames with ``classes.yaml``, and optionally ``masks``, ``instances`` and ``splits.yaml``.
@@ -35,7 +41,6 @@ class FolderLayout:
 
     Args:
         root: The data set.
-        cache: Where frames of a read-only data set were decoded to.
 
     Raises:
         DataError: No such folder, no ``classes.yaml``, no videos or frames, or a video that is not decoded.
@@ -44,12 +49,12 @@ class FolderLayout:
     name = "folder"
     needs = "classes.yaml with videos/ or frames/<video>/"
 
-    def __init__(self, root: Path, cache: Path | None = None) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
         if not self.recognises(root):
             raise DataError(f"{root} holds no videos or frames of its own; {self.needs} was looked for there")
         self.classes = ClassSet.read(root / "classes.yaml")
-        self._videos = self._list_videos(cache)
+        self._videos = self._list_videos()
         self._found: dict[Split, list[Frame]] | None = None
 
     @classmethod
@@ -76,13 +81,13 @@ class FolderLayout:
         count = len(self.classes)
         return (*range(count), *[-1] * (IGNORE_INDEX - count), IGNORE_INDEX)
 
-    def _list_videos(self, cache: Path | None) -> dict[str, Path]:
+    def _list_videos(self) -> dict[str, Path]:
         found = _frame_folders(self.root / "frames")
         for name, path in list_videos(self.root).items():
-            places = [folder / name for folder in _homes(self.root, cache) if _usable(path, folder / name)]
-            if not places:
+            folder = _home_of(name, path, self.root)
+            if folder is None:
                 raise DataError(f"{path} is not decoded into frames yet; open the data set with weclick's open_layout")
-            found[name] = places[0]
+            found[name] = folder
         if not found:
             raise DataError(f"{self.root} holds no video; put files into videos/ or frames into frames/<video>/")
         return dict(sorted(found.items()))
@@ -119,28 +124,43 @@ def list_videos(root: Path) -> dict[str, Path]:
     return list_images(root / "videos", VIDEO_SUFFIXES)
 
 
-def decode_videos(root: Path, cache: Path | None = None, *, progress: Progress | None = None) -> None:
-    """Decode the videos of a data set that are not decoded yet, into ``root/frames`` or, if it is read-only, ``cache``.
+def decode_videos(root: Path) -> None:
+    """Decode the videos of a data set that are not decoded yet, with a progress bar on a terminal.
 
-    Frames somebody extracted into ``root/frames/<video>`` by hand are taken as they are.
+    Frames go into ``root/frames``, or, where that is read-only, into the user's cache folder (``$XDG_CACHE_HOME/weclick`` on
+    Linux), by data set. Frames somebody extracted into ``root/frames/<video>`` by hand are taken as they are.
 
     Raises:
-        DataError: A video is damaged, or the data set is read-only and no cache is given.
+        DataError: A video is damaged.
     """
-    homes = _homes(root, cache)
-    for name, path in list_videos(root).items():
-        if any(_usable(path, folder / name) for folder in homes):
-            continue
-        if not _writable(homes[0]) and cache is None:
-            raise DataError(f"{root} is read-only, so {path.name} cannot be decoded there; give a cache folder")
-        home = homes[0] if _writable(homes[0]) else homes[-1]
-        decode_video(path, home / name, progress=progress)
+    waiting = [(name, path) for name, path in list_videos(root).items() if not _home_of(name, path, root)]
+    if not waiting:
+        return
+    beside, cache = _homes(root)
+    home = beside if _writable(beside) else cache
+    if home == cache:
+        _log.warning("%s is read-only: decoding its videos into %s", root, cache)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        for count, (name, path) in enumerate(waiting, 1):
+            task = bar.add_task(f"decoding {name} ({count} of {len(waiting)})", total=None)
+            decode_video(path, home / name, progress=_mover(bar, task))
+            bar.remove_task(task)
 
 
-def _homes(root: Path, cache: Path | None) -> list[Path]:
-    # Two data sets may share a cache, and may both have a video of the same name.
+def _mover(bar: Progress, task: TaskID) -> Callable[[int, int], None]:
+    return lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _homes(root: Path) -> tuple[Path, Path]:
+    """Where frames of the data set's videos may be: beside them, or in the cache."""
+    # Two data sets may have the same name and a video of the same name.
     own = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]
-    return [root / "frames"] if cache is None else [root / "frames", cache / f"{root.resolve().name}-{own}"]
+    return root / "frames", user_cache_path("weclick") / f"{root.resolve().name}-{own}"
+
+
+def _home_of(name: str, video: Path, root: Path) -> Path | None:
+    return next((folder / name for folder in _homes(root) if _usable(video, folder / name)), None)
 
 
 def _usable(video: Path, folder: Path) -> bool:
