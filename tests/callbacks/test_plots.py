@@ -14,6 +14,9 @@ from weclick.callbacks.plots import (
     plot_confusion,
     plot_curves,
     plot_iou_bars,
+    rates_figure,
+    trade_figure,
+    unbeaten,
 )
 from weclick.classes import ClassSet
 from weclick.errors import ShapeError
@@ -111,3 +114,21 @@ def test_svg_is_well_formed_and_has_no_paper():
 
 def test_no_global_figure_state():
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+def test_unbeaten_points_cost_less_or_give_more():
+    points = {"cheap": (1.0, 10.0), "worse": (2.0, 9.0), "dear": (3.0, 20.0), "as dear": (3.0, 15.0)}
+    assert unbeaten(points) == ["cheap", "dear"]
+    assert unbeaten({}) == []
+
+
+def test_rates_carry_their_numbers():
+    axes = rates_figure({"ours $1": 60.0, "theirs": 25.04}, "FPS").axes[0]
+    assert [text.get_text() for text in axes.texts] == ["60.0", "25.0"]
+    assert axes.get_xlabel() == "FPS"
+
+
+def test_a_trade_names_all_points_and_joins_the_unbeaten():
+    axes = trade_figure({"a": (1.0, 1.0), "b": (2.0, 0.5), "c": (3.0, 2.0)}, "ms", "mIoU").axes[0]
+    assert [text.get_text() for text in axes.texts] == ["a", "b", "c"]
+    assert list(axes.lines[-1].get_xdata()) == [1.0, 3.0]

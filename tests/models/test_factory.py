@@ -13,6 +13,7 @@ CLASSES = 5
 # name: encoder, stride of its logits
 NETWORKS = {
     "light": ("tf_efficientnet_lite0", 4),
+    "lraspp": ("mobilenet_v3_large", 8),
     "deeplabv3": ("resnet18", 8),
     "deeplabv3plus": ("resnet18", 4),
     "fpn": ("resnet18", 4),
@@ -37,7 +38,7 @@ def built():
 
 def test_every_architecture_of_the_factory_is_tested():
     known = {cls.__name__.lower() for cls in smp.MODEL_ARCHITECTURES_MAPPING.values()}
-    assert known - {"dpt"} == NETWORKS.keys() - {"light"}  # dpt takes only vision transformers of one size
+    assert known - {"dpt"} == NETWORKS.keys() - {"light", "lraspp"}  # dpt takes only vision transformers of one size
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -128,6 +129,7 @@ def test_pretrained_false_leaves_the_encoder_random():
         ("pspnet", "tu-nonsense", "nonsense"),
         ("light", "vit_tiny_patch16_224", "vit_tiny_patch16_224"),
         ("dpt", "resnet18", "dpt"),
+        ("lraspp", "resnet18", "resnet18"),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_one_line(network, encoder, named):
@@ -170,6 +172,43 @@ def test_a_package_of_other_weights_is_refused(monkeypatch):
     monkeypatch.setitem(PACKAGED, "tf_efficientnet_lite2", PACKAGED["tf_efficientnet_lite0"])
     with pytest.raises(ConfigError, match="do not fit timm's tf_efficientnet_lite2"):
         packaged_state("tf_efficientnet_lite2")
+
+
+def test_without_network_lraspp_is_refused_in_one_line(monkeypatch):
+    def offline(*args, **kwargs):
+        raise ConnectionError("Failed to resolve 'download'\nno route")
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
+    with pytest.raises(ConfigError, match=r"'mobilenet_v3_large' could not be loaded.*pretrained: false") as refusal:
+        make_network("lraspp", "mobilenet_v3_large", num_classes=2)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("strides", [(8, 16, 32), (4, 8, 16), (8, 16), (16,)])
+def test_the_light_network_fuses_the_strides_asked_for_and_ends_there(strides):
+    made = make_network(num_classes=2, pretrained=False, strides=strides)
+    assert made(torch.rand(1, 3, 64, 96)).shape == (1, 2, 64 // strides[0], 96 // strides[0])
+    whole = make_network(num_classes=2, pretrained=False)
+    count = [sum(p.numel() for p in net.body.encoder.parameters()) for net in (made, whole)]
+    assert (count[0] < count[1]) == (strides[-1] < 32)
+
+
+@pytest.mark.parametrize("strides", [(), (8, 4), (4, 4), (2, 4), (64,)])
+def test_strides_no_encoder_has_are_refused(strides):
+    with pytest.raises(ConfigError, match="rising order"):
+        make_network(num_classes=2, pretrained=False, strides=strides)
+
+
+def test_a_scale_makes_the_body_see_a_smaller_image():
+    network = SegmentationNetwork(torch.nn.AvgPool2d(4), ((0.0,) * 3, (1.0,) * 3), scale=0.5)
+    assert network(torch.rand(1, 3, 72, 96)).shape == (1, 3, 9, 12)
+    torch.testing.assert_close(network(torch.full((1, 3, 70, 90), 0.25))[..., :8, :11], torch.full((1, 3, 8, 11), 0.25))
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, 1.5, float("nan")])
+def test_a_scale_that_makes_no_sense_is_refused(scale):
+    with pytest.raises(ConfigError, match="scale must be"):
+        make_network(num_classes=2, pretrained=False, scale=scale)
 
 
 @pytest.mark.parametrize("width", [16, 64])

@@ -53,6 +53,16 @@ def plot_iou_bars(iou: Sequence[float], classes: ClassSet, kind: Kind = "png") -
     return _encode(iou_figure(iou, classes), kind)
 
 
+def plot_rates(rates: Mapping[str, float], unit: str, kind: Kind = "png") -> bytes:
+    """Draw one bar per named rate, in the order given, with its number."""
+    return _encode(rates_figure(rates, unit), kind)
+
+
+def plot_trade(points: Mapping[str, tuple[float, float]], across: str, up: str, kind: Kind = "png") -> bytes:
+    """Draw named points (cost, gain) and the line of those that no other beats in both: less cost, more gain."""
+    return _encode(trade_figure(points, across, up), kind)
+
+
 def _encode(figure: Figure, kind: Kind) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=144, facecolor="white" if kind == "png" else "none")
@@ -162,6 +172,50 @@ def iou_figure(iou: Sequence[float], classes: ClassSet) -> Figure:
     _plain(axes)
     axes.grid(axis="y", visible=False)
     return figure
+
+
+def rates_figure(rates: Mapping[str, float], unit: str) -> Figure:
+    """Build the figure of :func:`plot_rates`."""
+    figure = Figure(figsize=(7.2, 0.8 + 0.26 * len(rates)), layout="constrained")
+    axes = figure.subplots()
+    axes.barh(range(len(rates)), list(rates.values()), color=_ACCENT)
+    for row, value in enumerate(rates.values()):
+        axes.annotate(
+            f"{value:.1f}", (value, row), (4, 0), textcoords="offset points", color=_INK, va="center", fontsize=8
+        )
+    axes.set_yticks(range(len(rates)), [_label(name) for name in rates])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.1 * max(rates.values(), default=1.0))
+    axes.margins(y=0.02)
+    axes.set_xlabel(unit, color=_INK)
+    _plain(axes)
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+def trade_figure(points: Mapping[str, tuple[float, float]], across: str, up: str) -> Figure:
+    """Build the figure of :func:`plot_trade`."""
+    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    axes = figure.subplots()
+    for name, (cost, gain) in points.items():
+        axes.plot([cost], [gain], marker="o", color=_ACCENT)
+        axes.annotate(_label(name), (cost, gain), (5, 4), textcoords="offset points", color=_INK, fontsize=8)
+    front = unbeaten(points)
+    axes.plot([points[name][0] for name in front], [points[name][1] for name in front], color=_COLORS[1], zorder=0)
+    axes.margins(x=0.15, y=0.1)
+    axes.set_xlabel(across, color=_INK)
+    axes.set_ylabel(up, color=_INK)
+    _plain(axes)
+    return figure
+
+
+def unbeaten(points: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Return the names of points (cost, gain) that no other beats in both, by rising cost."""
+    front: list[str] = []
+    for name in sorted(points, key=lambda n: (points[n][0], -points[n][1])):
+        if not front or points[name][1] > points[front[-1]][1]:
+            front.append(name)
+    return front
 
 
 def _label(name: str) -> str:

@@ -1,12 +1,16 @@
-"""Progress where there is no terminal to draw a bar on."""
+"""Progress: bars on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
+from rich.console import Console
+from rich.progress import Progress
 
 from weclick.processes import process_rank
 
@@ -14,6 +18,14 @@ from weclick.processes import process_rank
 def on_terminal() -> bool:
     """Tell whether a progress bar can be drawn, and drawn by this process."""
     return sys.stderr.isatty() and process_rank() == 0
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function (done, total) that moves a progress bar on stderr, if that is a terminal."""
+    with Progress(console=Console(stderr=True), transient=True, disable=not on_terminal()) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 class EpochLines(pl.Callback):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Final
 
 import segmentation_models_pytorch as smp
@@ -13,7 +14,8 @@ from torch.nn import functional as F
 
 from weclick.errors import ConfigError
 from weclick.models.light import LightNet
-from weclick.models.weights import PACKAGED, no_weights, packaged_state
+from weclick.models.lraspp import LRASPP
+from weclick.models.weights import PACKAGED, STRIDES, no_weights, packaged_state
 
 DIVISOR: Final = 32
 """Encoders halve the image five times."""
@@ -25,24 +27,34 @@ IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class SegmentationNetwork(nn.Module):
-    """Normalises, pads to a multiple of 32, runs the network, crops the padding from its logits.
+    """Shrinks, normalises, pads to a multiple of 32, runs the network, crops the padding from its logits.
+
+    Args:
+        body: Normalised images, sides divisible by 32, to logits.
+        statistics: What the body wants images normalised by.
+        scale: Share of the image's sides at which the body works.
 
     Shape:
-        RGB images (B, 3, H, W) in 0..1, any H and W, to logits (B, C, h, w) at the network's own stride.
+        RGB images (B, 3, H, W) in 0..1, any H and W, to logits (B, C, h, w) at the body's own stride of the shrunk image.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, body: nn.Module, statistics: Statistics) -> None:
+    def __init__(self, body: nn.Module, statistics: Statistics, scale: float = 1.0) -> None:
         super().__init__()
-        self.body = body
+        if not 0 < scale <= 1:
+            raise ConfigError(f"scale must be above 0 and at most 1, found {scale}")
+        self.body, self.scale = body, scale
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in statistics)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits of ``images``."""
+        if self.scale != 1:
+            size = [max(1, round(side * self.scale)) for side in images.shape[-2:]]
+            images = F.interpolate(images, size, mode="bilinear", align_corners=False)
         height, width = images.shape[-2:]
         padding = (-width % DIVISOR, -height % DIVISOR)
         normalised = (images - self.mean) / self.std
@@ -62,16 +74,21 @@ def make_network(
     num_classes: int,
     pretrained: bool = True,
     width: int = 64,
+    strides: Sequence[int] = STRIDES,
+    scale: float = 1.0,
 ) -> SegmentationNetwork:
     """Build a segmentation network.
 
     Args:
-        network: ``light`` for our own, or an architecture of segmentation_models.pytorch (``pspnet``, ``fpn``, ...).
-        encoder: A timm name for ``light``; an encoder name of segmentation_models.pytorch for the others
-            (``tu-NAME`` there takes any timm encoder).
+        network: ``light`` for our own, ``lraspp`` for torchvision's, or an architecture of segmentation_models.pytorch
+            (``pspnet``, ``fpn``, ...).
+        encoder: A timm name for ``light``; ``mobilenet_v3_large`` for ``lraspp``; an encoder name of
+            segmentation_models.pytorch for the others (``tu-NAME`` there takes any timm encoder).
         num_classes: Number of classes.
         pretrained: Start the encoder from ImageNet weights.
         width: Channels of the light network's head; the others keep their own.
+        strides: Encoder strides the light network fuses, see :class:`LightNet`; the others keep their own.
+        scale: Share of the image's sides at which the network works.
 
     Raises:
         ConfigError: Unknown network or encoder, or weights that cannot be had.
@@ -81,10 +98,12 @@ def make_network(
         torch.Size([1, 11, 8, 12])
     """
     if network == "light":
-        body: nn.Module = LightNet(encoder, num_classes, pretrained=pretrained, width=width)
+        body: nn.Module = LightNet(encoder, num_classes, pretrained=pretrained, width=width, strides=strides)
+    elif network == "lraspp":
+        body = LRASPP(encoder, num_classes, pretrained=pretrained)
     else:
         body = _smp_network(network, encoder, num_classes, pretrained)
-    return SegmentationNetwork(body, _statistics(network, encoder))
+    return SegmentationNetwork(body, _statistics(network, encoder), scale)
 
 
 def _statistics(network: str, encoder: str) -> Statistics:
@@ -98,7 +117,7 @@ def _statistics(network: str, encoder: str) -> Statistics:
 def _smp_network(network: str, encoder: str, num_classes: int, pretrained: bool) -> nn.Module:
     known = {cls.__name__.lower(): cls for cls in smp.MODEL_ARCHITECTURES_MAPPING.values()}
     if network not in known:
-        raise ConfigError(f"unknown network {network!r}; choose light, {', '.join(sorted(known))}")
+        raise ConfigError(f"unknown network {network!r}; choose light, lraspp, {', '.join(sorted(known))}")
     packaged = pretrained and encoder.removeprefix("tu-") in PACKAGED
     options = {"upsampling": 1} if "upsampling" in inspect.signature(known[network]).parameters else {}
     try:

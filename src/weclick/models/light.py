@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from weclick.models.weights import encoder_channels, make_encoder
+from weclick.models.weights import STRIDES, encoder_channels, make_encoder
 
 
 class LightNet(nn.Module):
-    """Encoder features of stride 4 to 32, summed top-down at stride 4, refined once, classified.
+    """Encoder features of several strides, summed top-down at the finest of them, refined once, classified.
 
     Only convolutions, additions, bilinear resizing and one global mean, so that it exports at any size and runs
     quickly on a CPU.
@@ -20,14 +22,23 @@ class LightNet(nn.Module):
         num_classes: Number of classes.
         pretrained: Start the encoder from ImageNet weights.
         width: Channels of the head.
+        strides: Which of the encoder's feature maps are fused; logits have the first, the encoder ends at the last.
 
     Shape:
-        (B, 3, H, W), H and W divisible by 32, to logits (B, num_classes, H / 4, W / 4).
+        (B, 3, H, W), H and W divisible by the last stride s_n, to logits (B, num_classes, H / s_1, W / s_1).
     """
 
-    def __init__(self, encoder: str, num_classes: int, *, pretrained: bool = True, width: int = 64) -> None:
+    def __init__(
+        self,
+        encoder: str,
+        num_classes: int,
+        *,
+        pretrained: bool = True,
+        width: int = 64,
+        strides: Sequence[int] = STRIDES,
+    ) -> None:
         super().__init__()
-        self.encoder = make_encoder(encoder, pretrained=pretrained)
+        self.encoder = make_encoder(encoder, pretrained=pretrained, strides=strides)
         channels = encoder_channels(self.encoder)
         self.lateral = nn.ModuleList(_conv_bn(c, width, kernel=1) for c in channels)
         self.context = nn.Conv2d(channels[-1], width, 1)
@@ -37,7 +48,7 @@ class LightNet(nn.Module):
         self.classifier = nn.Conv2d(width, num_classes, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits at stride 4."""
+        """Return logits at the finest stride."""
         features = self.encoder(images)
         fused = self.lateral[-1](features[-1]) + self.context(features[-1].mean((2, 3), keepdim=True))
         for lateral, feature in zip(reversed(self.lateral[:-1]), reversed(features[:-1]), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +13,8 @@ from torch import Tensor, nn
 
 from weclick.errors import ConfigError
 
-STRIDES: Final = (1, 2, 3, 4)
-"""timm's indices of the feature maps at strides 4, 8, 16 and 32."""
+STRIDES: Final = (4, 8, 16, 32)
+"""Strides of the feature maps a light network may fuse."""
 
 
 PACKAGED: Final = {
@@ -23,29 +24,37 @@ PACKAGED: Final = {
 """timm networks whose weights come inside a Python package."""
 
 
-def make_encoder(name: str, *, pretrained: bool) -> nn.Module:
-    """Build a timm encoder that returns feature maps at strides 4, 8, 16 and 32.
+def make_encoder(name: str, *, pretrained: bool, strides: Sequence[int] = STRIDES) -> nn.Module:
+    """Build a timm encoder that returns feature maps at the given strides; nothing beyond the last of them is kept.
 
     Raises:
         ConfigError: timm knows no such network, it has no such feature maps, or its weights cannot be had.
     """
+    wanted = list(strides)
+    if not wanted or wanted != sorted(set(wanted) & set(STRIDES)):
+        raise ConfigError(f"strides must be some of {', '.join(map(str, STRIDES))} in rising order, found {wanted}")
     if not timm.is_model(name):
         raise ConfigError(f"unknown encoder {name!r}; see timm.list_models() for names")
     packaged = pretrained and name in PACKAGED
     try:
         encoder = timm.create_model(
-            name, pretrained=pretrained and not packaged, features_only=True, out_indices=STRIDES
+            name,
+            pretrained=pretrained and not packaged,
+            features_only=True,
+            feature_cls="getter",  # the kind that drops what comes after the last map
+            out_indices=[STRIDES.index(stride) + 1 for stride in wanted],  # timm's index 0 has stride 2
         )
     except (RuntimeError, AttributeError, AssertionError, IndexError) as error:
-        raise ConfigError(f"encoder {name!r} gives no feature maps of strides 4 to 32 ({_line(error)})") from None
+        raise ConfigError(f"encoder {name!r} gives no feature maps of strides {wanted} ({_line(error)})") from None
     except Exception as error:  # hubs raise many kinds of errors without a network
         raise no_weights(name, error) from None
     info: Any = encoder.feature_info
-    if info.reduction() != [4, 8, 16, 32]:
-        raise ConfigError(f"encoder {name!r} gives no feature maps of strides 4 to 32; choose a convolutional one")
+    if info.reduction() != wanted:
+        raise ConfigError(f"encoder {name!r} gives no feature maps of strides {wanted}; choose a convolutional one")
     if packaged:
         state = packaged_state(name)
-        encoder.load_state_dict({key: state[key] for key in encoder.state_dict()})
+        inner: Any = encoder.model
+        inner.load_state_dict({key: state[key] for key in inner.state_dict()})
     return encoder
 
 

@@ -27,10 +27,12 @@ class SegmentationModule(pl.LightningModule):
     Args:
         classes: The data set's classes, as ``ClassSet.to_list()`` gives them.
         size: Working size [H, W] of the frames it is trained on; ``predict`` and ``export`` go by it.
-        network: ``light``, or an architecture of segmentation_models.pytorch.
+        network: ``light``, ``lraspp``, or an architecture of segmentation_models.pytorch.
         encoder: Encoder of the network, a timm name (``tu-NAME`` inside segmentation_models.pytorch).
         pretrained: Start the encoder from ImageNet weights.
         width: Channels of the light network's head.
+        strides: Encoder strides the light network fuses; logits have the first, the encoder ends at the last.
+        scale: Share of the image's sides at which the network works.
         learning_rate: Peak learning rate of AdamW.
         weight_decay: Of weights; biases and normalisation are left alone.
         warmup: Share of all steps over which the learning rate rises; then it falls to 0 on a half cosine.
@@ -49,6 +51,8 @@ class SegmentationModule(pl.LightningModule):
         encoder: str = "tf_efficientnet_lite0",
         pretrained: bool = True,
         width: int = 64,
+        strides: tuple[int, ...] = (4, 8, 16, 32),
+        scale: float = 1.0,
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-2,
         warmup: float = 0.1,
@@ -58,9 +62,17 @@ class SegmentationModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        self.hparams["size"] = list(size)
+        self.hparams["size"], self.hparams["strides"] = list(size), list(strides)
         self.classes = ClassSet.from_list(classes)
-        self.network = make_network(network, encoder, num_classes=len(classes), pretrained=pretrained, width=width)
+        self.network = make_network(
+            network,
+            encoder,
+            num_classes=len(classes),
+            pretrained=pretrained,
+            width=width,
+            strides=strides,
+            scale=scale,
+        )
         if channels_last:
             self.network = self.network.to(memory_format=torch.channels_last)
         self.score = SegmentationScore(len(classes))
