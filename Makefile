@@ -42,8 +42,10 @@ format: $(INSTALLED)  ## mend style
 type: $(INSTALLED)  ## types
 	$(BIN)/mypy
 
-bench: $(INSTALLED)  ## does the data loader keep up with training?
-	$(BIN)/python benchmarks/loader.py
+bench: $(INSTALLED) demo/data  ## speed of student, training and memory on the synthetic set
+	$(BIN)/weclick benchmark student
+	$(BIN)/weclick benchmark train --config demo.yaml
+	$(BIN)/python benchmarks/memory.py
 
 clean:  ## remove the environment, runs and the demo
 	rm -rf $(VENV) runs demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,5 +1,6 @@
 """Every shipped config can be used, and says no more than it must."""
 
+import inspect
 import tomllib
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from packaging.requirements import Requirement
 
 from weclick.cli.fit import parser
 from weclick.cli.options import parse, resolve_configs, to_settings
+from weclick.data.datamodule import ClipDataModule
 from weclick.data.layouts import open_layout
 from weclick.modules import StudentModule, TeacherModule
 
@@ -75,6 +77,34 @@ def test_single_values_beat_configs_and_parts():
     assert made.teacher["learning_rate"] == 0.5
 
 
+def test_trap_11_a_part_is_looked_up_beside_the_config_that_names_it(tmp_path, monkeypatch):
+    (tmp_path / "mine" / "parts").mkdir(parents=True)
+    (tmp_path / "mine" / "all.yaml").write_text("data: parts/set.yaml\n")
+    (tmp_path / "mine" / "parts" / "set.yaml").write_text("root: here\nneighbours: 7\n")
+    monkeypatch.chdir(tmp_path)
+    made = settings("--config", "mine/all.yaml")
+    assert (made.data["root"], made.data["neighbours"]) == ("here", 7)
+
+
+@pytest.mark.parametrize(
+    ("group", "kind", "own"),
+    [
+        ("data", ClipDataModule, {"seed"}),
+        ("teacher", TeacherModule, {"classes", "size"}),
+        ("student", StudentModule, {"classes", "size", "arm"}),
+    ],
+)
+def test_trap_6_no_argument_vanishes_on_its_way_to_the_parser(group, kind, own):
+    arguments = {
+        name
+        for base in kind.__mro__
+        if base.__module__.startswith("weclick.")
+        for name, parameter in inspect.signature(base.__init__).parameters.items()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    }
+    assert set(getattr(settings("--data.root=x"), group)) == arguments - own - {"self"}
+
+
 def test_every_trainer_option_reaches_the_trainer():
     """Untyped parameters would vanish silently: what a config can say must be known to the parser."""
     known = settings("--data.root=x")
@@ -83,9 +113,17 @@ def test_every_trainer_option_reaches_the_trainer():
         assert set(yaml.safe_load((CONFIGS / part).read_text())) <= set(getattr(known, group))
 
 
+def required(name):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return next(r for r in map(Requirement, project["dependencies"]) if r.name == name)
+
+
+def test_trap_21_only_the_last_free_release_of_albumentations_is_taken():
+    assert str(required("albumentations").specifier) == "==2.0.8"
+
+
 @pytest.mark.parametrize("bad", ["2.6.2", "2.6.3"])
 def test_malicious_releases_of_lightning_are_excluded(bad):
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lightning = next(r for r in map(Requirement, project["dependencies"]) if r.name == "lightning")
+    lightning = required("lightning")
     assert not lightning.specifier.contains(bad)
     assert lightning.specifier.contains("2.6.6")

@@ -31,6 +31,14 @@ def test_the_file_appears_when_the_block_ends_with_the_permissions_of_the_user(t
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["a.txt"]
 
 
+def test_what_need_not_be_durable_is_not_waited_for_and_still_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda handle: pytest.fail("waited for the disk"))
+    with atomic_path(tmp_path / "a.txt", durable=False) as temporary:
+        temporary.write_text("x")
+        assert not (tmp_path / "a.txt").exists()
+    assert (tmp_path / "a.txt").read_text() == "x"
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_a_failing_block_leaves_the_older_file_and_no_rest(tmp_path, error):
     write_text(tmp_path / "a", "older")

@@ -38,6 +38,10 @@ class CheckpointError(WeclickError):
     """A checkpoint is missing, damaged, of the wrong stage or of the wrong class count."""
 
 
+class ExportError(WeclickError):
+    """An exported model does not do what the network it was made of does."""
+
+
 class RunError(WeclickError):
     """A run folder is missing, unfinished or belongs to something else."""
 

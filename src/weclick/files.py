@@ -26,12 +26,23 @@ _NO_FOLDER_SYNC: Final = {
 }
 
 
+def _read_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+# asked for once, as asking means setting it for a moment, which other threads would notice
+_UMASK: Final = _read_umask()
+
+
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place when the block succeeds, and vanishes when it fails.
 
-    Afterwards file and name are on disk: a power cut undoes neither. The temporary name keeps the suffix, so writers
-    that choose a format by suffix work.
+    Afterwards, if ``durable``, file and name are on disk: a power cut undoes neither. That takes tens of milliseconds, too
+    long for what is made again in less. The temporary name keeps the suffix, so writers that choose a format by suffix
+    work.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
@@ -39,19 +50,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        _allow_as_umask(temporary)
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_UMASK)
+        if durable:
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _allow_as_umask(path: Path) -> None:
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +43,22 @@ def read_image(path: Path) -> np.ndarray:
     if image.dtype != np.uint8:
         raise DataError(f"{path} has {image.dtype.itemsize * 8} bits a channel; convert it to an 8-bit RGB image")
     return image
+
+
+def first_size(paths: Iterable[Path]) -> tuple[int, int]:
+    """Return (H, W) of the first image that can be read.
+
+    Raises:
+        DataError: None can be; the message is about the first.
+    """
+    problem = None
+    for path in paths:
+        try:
+            height, width = read_image(path).shape[:2]
+            return (height, width)
+        except DataError as error:
+            problem = problem or error
+    raise problem or DataError("there is no image to take the size of; check data.root, or set data.size")
 
 
 def read_label(path: Path, table: Sequence[int] | np.ndarray | None) -> np.ndarray:

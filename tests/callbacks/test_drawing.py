@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from weclick.callbacks.drawing import colorize, draw_clicks, legend, overlay, panel
+from weclick.callbacks.drawing import colorize, draw_clicks, lay_over, legend, overlay, panel
 from weclick.classes import ClassSet
 from weclick.errors import ShapeError
 
@@ -70,23 +70,39 @@ def test_read_only_and_flipped_pictures_can_be_drawn_on():
     assert draw_clicks(image, [(30, 20, 0)], CLASSES).shape == image.shape
 
 
-@pytest.mark.parametrize("width", [30, 200, 1000])
-def test_legend_has_the_width_asked_for_and_every_colour(width):
-    strip = legend(CLASSES, width)
-    assert strip.shape[1:] == (width, 3)
-    for color in (RED, GREEN):
-        assert (strip == color).all(-1).any()
+def test_overlay_of_a_frame_without_and_with_only_ignored_pixels():
+    image, ignored = grey(2, 3), np.full((2, 3), 255, np.uint8)
+    assert (overlay(image, ignored, CLASSES) == image).all()
+    assert (overlay(image, np.zeros((2, 3), np.uint8), CLASSES) == [150, 55, 60]).all()
 
 
-def test_legend_grows_downwards_when_narrow():
-    many = ClassSet.from_list([{"name": f"class number {i}"} for i in range(20)])
-    assert legend(many, 150).shape[0] > legend(many, 1500).shape[0]
+@pytest.mark.parametrize("count", [1, 2, 11, 19, 60])
+@pytest.mark.parametrize("size", [(8, 8), (64, 96), (540, 960), (1024, 2048), (2160, 3840), (40, 2000), (2000, 40)])
+def test_the_legend_is_small(count, size):
+    names = ClassSet.from_list([{"name": f"class {index}"} for index in range(count)])
+    height, width = legend(names.classes, size).shape[:2]
+    assert 1 <= height <= size[0] * 2 / 3 and 1 <= width <= size[1] / 2
 
 
-def test_legend_shows_the_names():
-    assert (legend(ClassSet.from_list([{"name": "iiiiiiii"}]), 200) != legend(CLASSES, 200)).any()
-    strip = legend(CLASSES, 200)
-    assert (strip[:, 24:60] < 120).all(-1).any(), "dark text beside the swatch"
+def test_the_legend_names_the_classes_given_in_their_colours():
+    both, one = legend(CLASSES.classes, (540, 960)), legend(CLASSES.classes[:1], (540, 960))
+    assert (both == RED).all(-1).any() and (both == GREEN).all(-1).any()
+    assert not (one == GREEN).all(-1).any()
+    assert one.shape[0] < both.shape[0]
+    assert (both[:, 20:].min(-1) > 200).any(), "light text beside the swatches"
+    assert legend(ClassSet.from_list([{"name": "a long name"}]).classes, (540, 960)).shape[1] > one.shape[1]
+
+
+def test_many_classes_share_columns():
+    many = ClassSet.from_list([{"name": f"c{index}"} for index in range(40)]).classes
+    assert legend(many, (540, 960)).shape[1] > legend(many[:5], (540, 960)).shape[1]
+
+
+def test_what_is_laid_over_a_picture_lets_it_shine_through_and_stays_in_its_corner():
+    picture = grey()
+    lay_over(picture, np.full((10, 20, 3), 200, np.uint8), strength=0.75)
+    assert (picture[:10, :20] == 175).all()
+    assert (picture[10:] == 100).all() and (picture[:, 20:] == 100).all()
 
 
 def test_panel_puts_pictures_side_by_side_below_their_titles():

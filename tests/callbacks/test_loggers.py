@@ -2,13 +2,21 @@ import sys
 import types
 import warnings
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 
 from weclick.callbacks import loggers
-from weclick.callbacks.loggers import MetricsFile, SafeWandb, make_loggers, read_metrics, wandb_mode
+from weclick.callbacks.loggers import (
+    MetricsFile,
+    SafeWandb,
+    make_loggers,
+    make_tracker,
+    read_metrics,
+    wandb_mode,
+)
 from weclick.classes import ClassSet
 
 CLASSES = ClassSet.from_list([{"name": "road"}, {"name": "car"}])
@@ -30,7 +38,7 @@ def test_metrics_are_written_into_the_folder_itself(tmp_path):
     file = MetricsFile(tmp_path)
     file.log_metrics({"train/loss": torch.tensor(0.5)}, step=3)
     assert read_metrics(tmp_path / "metrics.csv") == [{"train/loss": 0.5, "step": 3.0}]
-    assert Path(file.log_dir) == tmp_path
+    assert Path(file.save_dir) == tmp_path
 
 
 def test_a_resumed_run_keeps_its_rows(tmp_path):
@@ -47,6 +55,34 @@ def test_a_resumed_run_keeps_its_rows(tmp_path):
         {"val/miou": 0.3, "step": 3.0},
         {"train/loss": 0.2, "lr": 0.1, "step": 4.0},
     ]
+
+
+def test_promise_4_metrics_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    file = MetricsFile(tmp_path)
+    file.log_metrics({"train/loss": 0.5}, step=1)
+    before = (tmp_path / "metrics.csv").read_bytes()
+
+    def killed(*arguments):
+        assert (tmp_path / "metrics.csv").read_bytes() == before
+        raise OSError("no space left")
+
+    for where in ("os.fsync", "pathlib.Path.replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(where, killed)
+            with pytest.raises(OSError, match="no space"):
+                file.log_metrics({"val/miou": 0.3}, step=2)
+        assert (tmp_path / "metrics.csv").read_bytes() == before
+
+
+def test_a_resumed_file_reads_like_an_uninterrupted_one(tmp_path):
+    rows = [({"loss": 0.1, "epoch": 0}, 4), ({"miou": float("nan"), "epoch": 0}, 4), ({"loss": 1e-12, "epoch": 1}, 9)]
+    whole = MetricsFile(tmp_path / "whole")
+    for row in rows:
+        whole.log_metrics(*row)
+        MetricsFile(tmp_path / "parts").log_metrics(*row)
+    text = (tmp_path / "whole" / "metrics.csv").read_text()
+    assert text == (tmp_path / "parts" / "metrics.csv").read_text()
+    assert text.splitlines()[1] == "0,0.1,,4"
 
 
 def test_a_run_that_is_killed_right_after_its_resume_keeps_its_rows(tmp_path):
@@ -183,6 +219,41 @@ def test_a_resumed_run_goes_on_under_the_same_id(tmp_path, monkeypatch):
     assert not set(first) & set("/\\#?%: ")
 
 
+def test_results_go_into_the_summary_of_the_same_record(tmp_path, monkeypatch):
+    summary, opened, closed = {}, [], []
+
+    def init(**options):
+        opened.append(options)
+        return types.SimpleNamespace(
+            summary=summary,
+            finish=lambda exit_code: closed.append(exit_code),
+            config=types.SimpleNamespace(update=Mock()),
+        )
+
+    monkeypatch.setattr("wandb.init", init)
+    monkeypatch.setattr(loggers, "_logged_in", lambda: True)
+    track(tmp_path, mode="auto")[1].finalize("success")
+    later = make_tracker(tmp_path, mode="auto", project="p", run="läuft 1", stage="student")
+    later.log_summary({"test/miou": 0.5})
+    later.finalize("success")
+    assert summary == {"test/miou": 0.5}
+    assert opened[0]["id"] == opened[1]["id"]
+    assert opened[1]["resume"] == "allow"
+    assert closed == [0, 0]
+    assert not later.failed
+
+
+def test_a_summary_that_cannot_be_written_only_warns(tmp_path):
+    tracker = SafeWandb(experiment=None, save_dir=tmp_path, offline=True)
+    tracker._experiment = types.SimpleNamespace(summary=None)
+    with pytest.warns(UserWarning, match="Weights & Biases failed"):
+        tracker.log_summary({"test/miou": 0.5})
+
+
+def test_disabled_has_no_record(tmp_path):
+    assert make_tracker(tmp_path, mode="disabled", project="p", run="r", stage="student") is None
+
+
 def test_promise_6_an_offline_run_needs_no_network(tmp_path, monkeypatch):
     import wandb
 
@@ -196,3 +267,18 @@ def test_promise_6_an_offline_run_needs_no_network(tmp_path, monkeypatch):
     assert not tracker.failed
     (written,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
     assert written.stat().st_size > 0
+
+
+def test_trap_35_overlays_carry_their_masks_with_names_and_ignored_pixels(tmp_path, monkeypatch):
+    shown, logged = [], []
+    monkeypatch.setattr("wandb.Image", lambda image, masks: shown.append((image, masks)))
+    tracker = SafeWandb(experiment=None, save_dir=tmp_path, offline=True)
+    tracker._experiment = types.SimpleNamespace(log=lambda values, commit: logged.append((values, commit)))
+    image, truth = np.zeros((2, 2, 3), np.uint8), np.array([[0, 1], [1, 255]], np.uint8)
+    tracker.log_overlays("val/samples", [{"image": image, "truth": truth, "prediction": 1 - truth // 255}], CLASSES)
+    assert not tracker.failed
+    ((picture, masks),) = shown
+    assert picture is image
+    assert masks["truth"]["mask_data"].tolist() == [[0, 1], [1, 255]]
+    assert masks["prediction"]["class_labels"] == {0: "road", 1: "car"}
+    assert logged == [({"val/samples": [None]}, False)]

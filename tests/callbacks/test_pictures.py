@@ -1,3 +1,5 @@
+import errno
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -8,6 +10,7 @@ import torch
 from weclick.callbacks.loggers import MetricsFile
 from weclick.callbacks.pictures import SamplePictures, comparison, ids, picture, write_picture
 from weclick.classes import ClassSet
+from weclick.errors import DataError
 from weclick.memory import Memory, Recall
 
 CLASSES = ClassSet.from_list([{"name": "road", "color": [200, 0, 0]}, {"name": "car", "color": [0, 0, 200]}])
@@ -115,6 +118,22 @@ def test_a_picture_is_written_as_rgb_and_whole(tmp_path):
     write_picture(tmp_path / "ü.png", np.full((4, 4, 3), (10, 20, 30), np.uint8))
     assert read_bytes(tmp_path / "ü.png").tolist() == [10, 20, 30]
     assert [path.name for path in tmp_path.iterdir()] == ["ü.png"]
+
+
+def test_a_map_of_ids_is_written_as_it_is(tmp_path):
+    labels = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    write_picture(tmp_path / "ids.png", labels)
+    assert (cv2.imread(str(tmp_path / "ids.png"), cv2.IMREAD_UNCHANGED) == labels).all()
+
+
+def test_a_full_disk_is_named_with_the_picture(tmp_path, monkeypatch):
+    def full(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(DataError, match=r"val_samples\.png cannot be written: No space left on device"):
+        write_picture(tmp_path / "val_samples.png", np.zeros((4, 4, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
 
 
 def read_bytes(path):

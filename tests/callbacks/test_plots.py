@@ -27,7 +27,7 @@ CURVES = {
     "train/loss_click": [(0, 1.0), (1, 0.5)],
     "val/miou": [(0, 0.3), (1, 0.5), (2, 0.4)],
 }
-# As Lightning's CSVLogger writes it: a row per logging step, most cells empty.
+# As metrics.csv holds it: a row per logging step, most cells empty.
 SPARSE: list[dict[str, float]] = [
     {"lr-AdamW": 0.1, "step": 0},
     {"epoch": 0, "step": 9, "train/loss_step": 3.0},

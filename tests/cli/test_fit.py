@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -58,8 +60,6 @@ def test_a_student_checkpoint_knows_its_stage_and_holds_no_teacher(trained):
 
 @pytest.mark.slow
 def test_finished_stages_are_reused(fit, trained, tmp_path):
-    import shutil
-
     shutil.copytree(trained, tmp_path / "runs")
     files = [path for path in (tmp_path / "runs").rglob("*") if path.suffix in (".ckpt", ".npz", ".safetensors")]
     before = {path: path.stat().st_mtime_ns for path in files}
@@ -186,6 +186,34 @@ def test_test_writes_tables_report_and_official_predictions(weclick, trained, sy
     html = (folder / "report.html").read_text()
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert "<script" not in html
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "stage", "told"), [("test", "student", 1), ("test", "teacher", 1), ("validate", "student", 0)]
+)
+def test_results_of_test_go_to_the_record_of_the_stage(weclick, trained, monkeypatch, command, stage, told):
+    records = []
+
+    def record(folder, **options):
+        records.append((folder, options))
+        return Mock(log_summary=lambda values: summary.update(values))
+
+    summary = {}
+    monkeypatch.setattr("weclick.pipeline.evaluate.make_tracker", record)
+    weclick(command, "--run", trained / "done", "--stage", stage).done()
+    assert [folder for folder, _ in records] == [trained / "done" / stage] * told
+    if told:
+        assert (records[0][1]["run"], records[0][1]["stage"]) == ("done", stage)
+        assert {"test/miou", "test/temporal_consistency", "test/iou/road"} <= summary.keys()
+        assert all(0 <= value <= 1 for value in summary.values())
+
+
+@pytest.mark.slow
+def test_results_of_another_runs_checkpoint_are_not_tracked(weclick, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("weclick.pipeline.evaluate.make_tracker", lambda *a, **k: pytest.fail("tracked"))
+    other = shutil.copy(trained / "done" / "student" / "last.ckpt", tmp_path / "other.ckpt")
+    weclick("test", "--run", trained / "done", "--ckpt_path", other).done()
 
 
 @pytest.mark.slow

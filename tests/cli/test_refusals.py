@@ -17,6 +17,8 @@ from weclick.pipeline.run import Run
         (["paint"], 2, ["paint", "fit"]),
         (["fit", "--data.rot", "x"], 2, ["data.rot"]),
         (["fit", "--data.root", "x", "--nonsense=1"], 2, ["nonsense"]),
+        (["fit", "--data.root", "x", "--batch_size=1"], 2, ["did you mean data.batch_size?"]),
+        (["ablate", "--data.root", "x", "--max_epochs", "1"], 2, ["did you mean trainer.max_epochs?"]),
         (["fit", "--data.root", "x", "--trainer.max_epochs=many"], 2, ["max_epochs"]),
         (["fit", "--data.root", "x", "--arm=best"], 2, ["arm"]),
         (["fit", "--data.root", "x", "--trainer.fast_dev_run=true"], 2, ["fast_dev_run"]),
@@ -45,6 +47,49 @@ def test_wrong_arguments_are_refused_at_once(weclick, tmp_path, arguments, statu
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("option", "range_"),
+    [
+        ("data.neighbours=-1", "at least 0"),
+        ("data.stride=0", "at least 1"),
+        ("data.batch_size=0", "at least 1"),
+        ("data.workers=-2", "at least 0"),
+        ("data.size=[-3,4]", "at least 1"),
+        ("data.scale=[0.0,1.0]", "above 0"),
+        ("data.flip=1.5", "from 0 to 1"),
+        ("data.max_damaged=-1", "from 0 to 1"),
+        ("data.click_radius=-1", "at least 0"),
+        ("student.warmup=7", "from 0 to 1"),
+        ("student.ema=-0.1", "from 0 to 1"),
+        ("student.temperature=0", "above 0"),
+        ("student.kd_weight=-1", "at least 0"),
+        ("student.learning_rate=-1", "above 0"),
+        ("teacher.learning_rate=.nan", "above 0"),
+        ("teacher.width=0", "at least 1"),
+        ("trainer.max_epochs=0", "at least 1"),
+        ("trainer.max_epochs=-1", "at least 1"),
+        ("trainer.max_epochs=null", "at least 1"),
+        ("trainer.accumulate_grad_batches=0", "at least 1"),
+        ("trainer.check_val_every_n_epoch=0", "at least 1"),
+        ("teacher_epochs=0", "at least 1"),
+        ("seed=-1", "from 0"),
+    ],
+)
+def test_values_out_of_range_are_refused_at_once(fit, tmp_path, option, range_):
+    fit(f"--{option}").refused_at_once(option.partition("=")[0], range_)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("option", ["accelerator=nonsense", "devices=0", "strategy=nonsense"])
+def test_what_lightning_refuses_is_refused_at_once(fit, tmp_path, option):
+    fit(f"--trainer.{option}").refused_at_once(*option.split("="), "trainer")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_device_that_is_not_there_is_refused_when_testing_too(weclick, trained):
+    weclick("test", "--runs", trained, "--trainer.accelerator=nonsense").refused("accelerator", "nonsense")
+
+
 def test_every_command_has_a_help(weclick):
     for command in COMMANDS:
         answer = weclick(command, "--help")
@@ -63,12 +108,31 @@ def test_debug_shows_the_traceback(weclick):
         ("data: [1, 2", ["bad.yaml"], 1),
         ("paint: 1\n", ["paint"], 2),
         ("data:\n  root: x\n  batch_sise: 2\n", ["batch_sise"], 2),
+        ("data:\n  root: x\n  batch_size: many\n", ["data.batch_size", "int", "many"], 2),
+        ("batch_size: 2\ndata:\n  root: x\n", ["'batch_size'", "did you mean data.batch_size?"], 2),
+        (
+            "learning_rate: 0.1\ndata:\n  root: x\n",
+            ["did you mean teacher.learning_rate or student.learning_rate?"],
+            2,
+        ),
+        ("data:\n  root: x\n  init_args:\n    batch_size: 2\n", ["'data'", "init_args.batch_size"], 2),
+        ("data: data/gone.yaml\n", ["data/gone.yaml"], 2),
     ],
-    ids=["no YAML", "unknown key", "unknown key in a group"],
+    ids=[
+        "no YAML",
+        "unknown key",
+        "unknown key in a group",
+        "wrong type",
+        "trap 8, no group",
+        "trap 8, one of two groups",
+        "trap 8, init_args",
+        "part",
+    ],
 )
 def test_bad_configs_are_refused(weclick, tmp_path, text, words, status):
     (tmp_path / "bad.yaml").write_text(text)
     weclick("fit", "--config", "bad.yaml").refused_at_once(*words, status=status)
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.yaml"]
 
 
 def test_shards_must_make_sense(fit, tmp_path):
@@ -99,8 +163,29 @@ def test_a_changed_setting_of_a_finished_stage_is_refused(fit, trained):
 
 def test_a_memory_without_its_teacher_is_refused(fit):
     fit("--name", "new", "--stage", "memory").refused("teacher", "--stage teacher")
-    fit("--resume", "new", "--stage", "student").refused("memory", "--stage memory")
-    fit("--resume", "new", "--stage", "teacher", "--arm", "full").refused("full", "no teacher stage")
+    fit("--name", "new", "--stage", "student").refused("memory", "--stage memory")
+    fit("--name", "new", "--stage", "teacher", "--arm", "full").refused("full", "no teacher stage")
+
+
+def test_a_refused_run_leaves_its_name_free(fit, tmp_path):
+    for _ in range(2):
+        fit("--arm", "clicks", "--name", "new", "--data.crop=[50,50]").refused("data.crop")
+    assert not (tmp_path / "runs" / "new").exists()
+
+
+def test_a_refusal_removes_nothing_that_was_there_before(fit, tmp_path):
+    (tmp_path / "runs" / "mine").mkdir(parents=True)
+    (tmp_path / "runs" / "mine" / "notes.txt").write_text("keep")
+    fit("--arm", "clicks", "--name", "mine", "--data.crop=[50,50]").refused("data.crop")
+    assert (tmp_path / "runs" / "mine" / "notes.txt").read_text() == "keep"
+
+
+@pytest.mark.slow
+def test_a_refusal_keeps_what_took_work(fit, trained, tmp_path):
+    fit("--name", "run", "--student.network=nonsense").refused("nonsense")
+    assert (tmp_path / "runs" / "run" / "teacher" / "last.ckpt").exists()
+    fit("--resume", "run", "--student.network=nonsense").refused("nonsense")
+    assert (tmp_path / "runs" / "run" / "teacher" / "last.ckpt").exists()
 
 
 # Checkpoints
@@ -134,6 +219,15 @@ def test_a_damaged_last_checkpoint_is_refused_on_resume(fit, trained, tmp_path):
         (tmp_path / "runs" / "copy" / stage / "done.json").unlink()
         (tmp_path / "runs" / "copy" / stage / "last.ckpt").write_bytes(b"cut")
     fit("--resume", "copy").refused("teacher/last.ckpt", "damaged")
+
+
+def test_trap_1_a_teachers_checkpoint_in_the_place_of_the_students_is_refused(fit, trained, tmp_path):
+    run = shutil.copytree(trained / "done", tmp_path / "runs" / "copy")
+    (run / "student" / "done.json").unlink()
+    before = shutil.copy(run / "teacher" / "last.ckpt", run / "student" / "last.ckpt").read_bytes()
+    fit("--resume", "copy").refused("student/last.ckpt", "is a teacher checkpoint", "student checkpoint is needed")
+    assert (run / "student" / "last.ckpt").read_bytes() == before
+    assert not (run / "student" / "done.json").exists()
 
 
 def test_another_data_sets_checkpoint_is_refused(fit, weclick, trained, folder_root, tmp_path):

@@ -1,7 +1,9 @@
 import warnings
 
+import cv2
 import pytest
 
+from weclick.data.datamodule import ClipDataModule
 from weclick.errors import DataError
 
 
@@ -34,6 +36,39 @@ def test_training_stops_past_the_share_of_damaged_images(make_data, copied):
     assert "\n" not in str(refusal.value)
 
 
+def test_a_mask_of_another_size_than_its_image_gives_no_clicks(copied, tmp_path):
+    for mask in sorted((copied / "gtFine" / "train").rglob("*000000_000003*Ids.png")):
+        half = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)[::2, ::2]
+        cv2.imwrite(str(mask), half)
+    data = ClipDataModule(str(copied), click_min_area=20, batch_size=2, workers=0)
+    data.open_clicks(tmp_path / "clicks.sqlite")
+    with pytest.warns(UserWarning, match="000000_000003.* is 128x64 but its clicks were made on 64x32") as caught:
+        epochs(data, 2)
+    assert len(caught) == 1
+
+
+def test_a_share_of_0_stops_at_the_first_damaged_image(make_data, copied):
+    spoil(copied, 1)
+    with pytest.warns(UserWarning, match="damaged"), pytest.raises(DataError, match="1 of 4 training frames"):
+        epochs(make_data(root=str(copied), max_damaged=0.0), 1)
+
+
+def test_any_other_share_forgives_one(make_data, copied):
+    spoil(copied, 1)
+    with pytest.warns(UserWarning, match="damaged"):
+        epochs(make_data(root=str(copied), max_damaged=0.01), 1)
+
+
+def test_the_size_is_that_of_the_first_readable_frame(copied):
+    frames = [frame for split in ("train", "val") for frame in ClipDataModule(str(copied)).layout.frames(split)]
+    for frame in frames[:9]:
+        frame.image.write_bytes(b"")
+    assert ClipDataModule(str(copied)).size == (64, 128)
+    frames[9].image.write_bytes(b"")
+    with pytest.raises(DataError, match=frames[0].image.name):
+        _ = ClipDataModule(str(copied)).size
+
+
 def test_a_larger_share_can_be_allowed(make_data, copied):
     data = make_data(root=str(copied), max_damaged=0.6)
     spoil(copied, 2)
@@ -46,8 +81,7 @@ def test_damaged_neighbours_are_padding_and_no_damage_to_the_run(make_data, copi
     for path in (copied / "leftImg8bit_sequence" / "train").rglob("*_000002_leftImg8bit.png"):
         path.write_bytes(path.read_bytes()[:100])
     online_recall(data)
-    batches = list(data.clip_loader(data.clips()))
-    assert {tuple(row.tolist()) for batch in batches for row in batch["offsets"]} == {(0, -2)}
+    assert {tuple(data.recall.read(clip)["offsets"].tolist()) for clip in data.clips()} == {(0, -2)}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         epochs(data, 1)

@@ -42,6 +42,14 @@ def test_a_crop_that_is_no_multiple_of_32_is_refused(make_data, crop):
         make_data(crop=crop).train_dataloader()
 
 
+@pytest.mark.parametrize(
+    "option", [{"neighbours": -1}, {"stride": 0}, {"batch_size": 0}, {"size": (0, 4)}, {"seed": -1}]
+)
+def test_a_number_out_of_range_is_refused_from_python_too(make_data, option):
+    with pytest.raises(ConfigError, match=rf"data\.{next(iter(option))} must be"):
+        make_data(**option)
+
+
 def test_clips_hold_the_frames_before_each_clicked_one(make_data):
     found = make_data(neighbours=2).clips()
     assert [clip.target.key.number for clip in found] == [3, 3, 3, 3]
@@ -110,6 +118,13 @@ def test_clicks_must_be_opened_first(make_data):
         _ = make_data(clicks=None).clicks
 
 
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 1), (6, 3), (64, 8)])
+def test_trap_22_workers_follow_the_cores_this_process_may_use(monkeypatch, cores, workers):
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(cores)))
+    monkeypatch.setattr("os.cpu_count", lambda: 1000)
+    assert default_workers() == workers
+
+
 def test_at_least_one_worker():
     assert 1 <= default_workers() <= 8
 
@@ -166,6 +181,13 @@ def test_every_evaluation_frame_is_counted_exactly_once_over_processes(make_data
     assert set(keys) == {frame.key for frame in make_data().labelled("val")}
 
 
+def test_fewer_evaluation_frames_than_processes_are_refused(make_data):
+    data = make_data()
+    data.trainer = process(8, 9)
+    with pytest.raises(DataError, match=r"has 8 frames with masks, too few for 9 processes.*trainer\.devices"):
+        data.val_dataloader()
+
+
 def test_training_targets_are_shared_out_over_processes(make_data):
     images = []
     for rank in (0, 1):
@@ -197,12 +219,13 @@ def test_the_last_small_batch_is_left_out_but_never_the_only_one(make_data):
     assert [len(batch["image"]) for batch in make_data(batch_size=8).train_dataloader()] == [4]
 
 
-def test_the_memorys_clips_come_in_order_with_their_keys(make_data):
-    data = make_data(batch_size=4)
-    batches = list(data.clip_loader(data.clips()))
-    assert [len(batch["key"]) for batch in batches] == [2, 2]
-    assert [key for batch in batches for key in batch["key"]] == [clip.target.key for clip in data.clips()]
-    assert batches[0]["neighbours"].shape == (2, 2, 3, 64, 128)
+def test_the_memorys_frames_come_clip_by_clip_with_their_keys(make_data):
+    data = make_data()
+    batches = list(data.clip_loader(data.clips(), batch_size=5))
+    assert [len(batch) for batch in batches] == [5, 5, 2]
+    expected = [frame.key for clip in data.clips() for frame in (clip.target, *clip.neighbours)]
+    assert [sample["key"] for batch in batches for sample in batch] == expected
+    assert {sample["image"].shape for batch in batches for sample in batch} == {(3, 64, 128)}
 
 
 def test_the_working_size_differs_from_the_labels_size(make_data):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader, Dataset
 
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.clicks import Click
@@ -68,6 +69,14 @@ def test_clicks_are_scaled_with_the_frame(tmp_path):
     clip = Clip(frame(tmp_path, 7, size=(64, 128)))
     sample = samples([clip], {clip.target.key: [Click(100.0, 40.0, 2)]}, radius=0.0)[SampleKey(0, 0)]
     assert (sample["labels"] != IGNORE_INDEX).nonzero().tolist() == [[20, 50]]
+
+
+def test_a_frame_of_another_size_than_was_clicked_is_damaged(clips):
+    sizes = {clip.target.key: SIZE for clip in clips} | {clips[1].target.key: (64, 128)}
+    sample = samples(clips, sizes=sizes)[SampleKey(1, 0)]
+    assert sample["image"].unique().tolist() == [12]
+    assert "11.png is 64x32 but its clicks were made on 128x64" in sample["damaged"]
+    assert samples(clips, sizes=sizes)[SampleKey(0, 0)]["damaged"] == ""
 
 
 def test_a_target_without_clicks_teaches_nothing(clips):
@@ -165,10 +174,20 @@ def test_a_damaged_target_is_no_clip(tmp_path):
         RawClip(FrameReader(SIZE), 1)(clip)
 
 
-def test_clip_frames_carry_their_key(clips):
-    dataset = ClipFrames(clips, RawClip(FrameReader(SIZE), 2))
-    assert len(dataset) == 6
-    assert dataset[4]["key"] == FrameKey("v", 14)
+def test_a_frame_that_several_clips_need_comes_once_when_the_first_needs_it(tmp_path):
+    frames = {number: frame(tmp_path, number) for number in (8, 9, 10, 11)}
+    clips = [Clip(frames[10], (frames[9], frames[8])), Clip(frames[11], (frames[10], frames[9]))]
+    dataset = ClipFrames(clips, FrameReader(SIZE))
+    assert [dataset[i]["key"].number for i in range(len(dataset))] == [10, 9, 8, 11]
+    assert [dataset[i]["image"].unique().tolist() for i in range(len(dataset))] == [[10], [9], [8], [11]]
+
+
+def test_of_a_damaged_frame_comes_what_is_wrong_with_it(clips):
+    damage(clips[4])
+    sample = ClipFrames(clips, FrameReader(SIZE))[4]
+    assert sample["key"] == FrameKey("v", 14)
+    assert "14.png is empty" in sample["damaged"]
+    assert "image" not in sample
 
 
 def test_evaluation_labels_stay_at_their_own_size(tmp_path):
@@ -200,3 +219,16 @@ def test_labels_are_translated_by_the_layouts_table(tmp_path):
     cv2.imwrite(str(other.label), np.full(SIZE, 9, np.uint8))
     with pytest.raises(DataError, match="9"):
         FrameReader(SIZE, table).label(other)
+
+
+class OwnThreads(Dataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return cv2.getNumThreads()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_trap_22_opencv_starts_no_threads_of_its_own_beside_the_workers(workers):
+    assert [int(count) for count in DataLoader(OwnThreads(), num_workers=workers)] == [1]

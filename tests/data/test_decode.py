@@ -39,6 +39,23 @@ def test_frames_are_resized_on_demand(tmp_path):
     assert cv2.imread(str(tmp_path / "out/000000.jpg")).shape == (24, 40, 3)
 
 
+def test_trap_28_a_video_filmed_on_its_side_is_turned_upright(tmp_path):
+    video = tmp_path / "phone.mp4"
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter_fourcc(*"mp4v"), 10, (64, 48))
+    for _ in range(3):
+        writer.write(np.vstack([np.full((24, 64, 3), level, np.uint8) for level in (230, 20)]))  # light above dark
+    writer.release()
+    raw = video.read_bytes()
+    matrix = raw.index(b"tkhd") + 4 + 40
+    quarter = (0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    turned = b"".join(value.to_bytes(4, "big", signed=True) for value in quarter)
+    video.write_bytes(raw[:matrix] + turned + raw[matrix + 36 :])
+    assert decode_video(video, tmp_path / "out") == 3
+    frame = cv2.imread(str(tmp_path / "out/000000.jpg"))
+    assert frame.shape == (64, 48, 3)
+    assert frame[:, -16:].mean() > 180 > 80 > frame[:, :16].mean()  # a quarter turn to the right
+
+
 def test_decoded_video_is_not_decoded_again_until_it_changes(tmp_path):
     video, out = make_video(tmp_path / "a.avi"), tmp_path / "out"
     decode_video(video, out)

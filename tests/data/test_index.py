@@ -28,6 +28,12 @@ def test_a_strip_of_another_split_leaves_a_gap():
     assert [numbers(s) for s in segments(train)] == [[7860, 7890, 7920], [8190, 8220]]
 
 
+def test_promise_2_a_frame_of_another_split_in_between_is_a_gap():
+    train, val = frames("a", 0, 2, 4, 6, 8), [frame.key for frame in frames("a", 3, 7, 11) + frames("b", 5)]
+    assert [numbers(s) for s in segments(train, val)] == [[0, 2], [4, 6], [8]]
+    assert {s.step for s in segments(train, val)} == {2}
+
+
 def test_smaller_step_wins_a_tie_and_a_lone_frame_is_a_segment():
     assert [numbers(s) for s in segments(frames("a", 0, 3, 4))] == [[0], [3, 4]]
     assert [(numbers(s), s.step) for s in segments(frames("a", 5))] == [([5], 1)]
@@ -57,10 +63,11 @@ FRAME_SETS = st.dictionaries(st.sampled_from(["a", "b", "ü c"]), st.sets(st.int
 
 
 @settings(deadline=None)
-@given(FRAME_SETS, st.integers(0, 5), st.integers(1, 3), st.sampled_from(["past", "both"]))
-def test_a_clip_never_crosses_a_gap_a_video_or_a_split(found, count, stride, sides):
+@given(FRAME_SETS, FRAME_SETS, st.integers(0, 5), st.integers(1, 3), st.sampled_from(["past", "both"]))
+def test_a_clip_never_crosses_a_gap_a_video_or_a_split(found, others, count, stride, sides):
     split = [frame for video, own in found.items() for frame in frames(video, *own)]
-    cut = segments(split)
+    borders = {FrameKey(video, n) for video, own in others.items() for n in own - found.get(video, set())}
+    cut = segments(split, borders)
     assert sorted(frame.key for segment in cut for frame in segment.frames) == sorted(frame.key for frame in split)
     made = clips(cut, [frame.key for frame in split], neighbours=count, stride=stride, sides=sides)
     assert sorted(clip.target.key for clip in made) == sorted(frame.key for frame in split)
@@ -74,4 +81,5 @@ def test_a_clip_never_crosses_a_gap_a_video_or_a_split(found, count, stride, sid
             low, high = sorted((frame.key.number, clip.target.key.number))
             assert frame.key.video == clip.target.key.video
             assert all(FrameKey(frame.key.video, n) in home for n in range(low, high + 1, segment.step))
+            assert not borders & {FrameKey(frame.key.video, n) for n in range(low, high + 1)}
             assert sides == "both" or frame.key.number < clip.target.key.number

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from weclick.data.datamodule import ClipDataModule
 from weclick.data.index import FrameKey, segments
 from weclick.data.layouts import CamVidLayout, open_layout
 from weclick.errors import DataError
@@ -97,13 +98,12 @@ def test_no_segment_of_a_split_reaches_over_a_frame_of_another(tmp_path_factory,
     for number, split in owners.items():
         add(root, split, f"v_{number}")
     extra(root, "v", *extras)
-    layout = CamVidLayout(root)
+    data = ClipDataModule(str(root), layout="camvid")
+    layout = data.layout
     for split in layout.splits():
-        foreign = {number for number, owner in owners.items() if owner != split}
-        for segment in segments(layout.frames(split)):
-            if segment.step == 1:
-                inside = range(segment.frames[0].key.number, segment.frames[-1].key.number + 1)
-                assert not foreign & set(inside)
+        foreign = {frame.key.number for other in layout.splits() if other != split for frame in layout.frames(other)}
+        for segment in data.segments(split):
+            assert not foreign & set(range(segment.frames[0].key.number, segment.frames[-1].key.number + 1))
     assert sum(frame.label is not None for split in layout.splits() for frame in layout.frames(split)) == len(owners)
 
 

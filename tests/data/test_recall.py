@@ -5,7 +5,7 @@ from torch.nn import functional as F
 from weclick.data.dataset import RawClip
 from weclick.data.recall import OnlineRecall, StoredRecall
 from weclick.errors import RunError
-from weclick.memory import MemoryStore, items, remember
+from weclick.memory import MemoryStore, items, remember_all
 
 
 def teacher(images):
@@ -19,7 +19,8 @@ class ShiftedFlow:
 
     def __call__(self, target, neighbour):
         flow = torch.zeros(len(target), 2, *target.shape[-2:])
-        flow[:, 0] = 1.0 if target.mean() > neighbour.mean() else -1.0
+        brighter = target.float().mean((1, 2, 3)) > neighbour.float().mean((1, 2, 3))
+        flow[:, 0] = brighter.float().view(-1, 1, 1) * 2 - 1
         return flow
 
 
@@ -27,13 +28,10 @@ class ShiftedFlow:
 def store(make_data, tmp_path):
     data = make_data()
     store = MemoryStore(tmp_path / "memory", {"version": 1})
-    for batch in data.clip_loader(data.clips()):
-        target, neighbours = batch["target"].float() / 255, batch["neighbours"].float() / 255
-        # one clip at a time, so that ShiftedFlow sees the same pairs as online
-        for index, key in enumerate(batch["key"]):
-            one = slice(index, index + 1)
-            recall = remember(teacher, ShiftedFlow(), target[one], neighbours[one], batch["offsets"][one])
-            store.write(key, items(recall)[0])
+    frames = ({s["key"]: s["image"] for s in samples} for samples in data.clip_loader(data.clips()))
+    wanted = {clip.target.key: [frame.key for frame in clip.neighbours] for clip in data.clips()}
+    for key, recall in remember_all(teacher, ShiftedFlow(), frames, wanted, count=data.neighbours):
+        store.write(key, items(recall)[0])
     return store
 
 

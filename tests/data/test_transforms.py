@@ -1,9 +1,12 @@
+import importlib.util
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weclick.conventions import IGNORE_INDEX
+from weclick.data import transforms
 from weclick.data.transforms import GeometricDraw, draw_discs, sampling_grid
 from weclick.errors import ConfigError
 
@@ -191,3 +194,11 @@ def test_discs_equal_the_nearest_click_within_the_radius(points, radius):
             nearest = min(distances, default=(np.inf, 0))[0]
             allowed = {c for d, c in distances if d == nearest} if nearest <= radius**2 else {IGNORE_INDEX}
             assert label[row, column] in allowed
+
+
+@pytest.mark.parametrize("version", ["2.0.11", "2.1.0", "1.4.24"])
+def test_trap_21_another_release_under_the_same_name_is_refused_at_import(monkeypatch, version):
+    monkeypatch.setattr("albumentations.__version__", version)
+    spec = importlib.util.spec_from_file_location("once_more", transforms.__file__)
+    with pytest.raises(ConfigError, match=rf"albumentations {version} .*albumentations==2\.0\.8"):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))

@@ -209,3 +209,27 @@ def test_weights_that_would_run_code_are_refused(tmp_path):
     torch.save({"evil": print}, tmp_path / "evil.pth")
     with pytest.raises(ConfigError, match=r"evil\.pth"):
         RAFTFlow("small", weights_path=tmp_path / "evil.pth")
+
+
+@pytest.mark.parametrize("name", CPU_METHODS)
+def test_flow_does_not_depend_on_the_number_of_threads(name):
+    pairs = [moved_pair(2.0, 1.0), moved_pair(-3.0, 0.5), moved_pair(0.0, -4.0)]
+    target, neighbour = (torch.cat([pair[side] for pair in pairs]) for side in (0, 1))
+    flows, before = [], torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            flows.append(make_flow(name)(target, neighbour))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*flows)
+
+
+def test_raft_works_on_as_many_pairs_at_a_time_as_memory_allows(raft, monkeypatch):
+    target, neighbour = (torch.rand(3, 3, 128, 136, generator=torch.Generator().manual_seed(n)) for n in (0, 1))
+    together = raft(target, neighbour)
+    batches = []
+    raft.network.register_forward_pre_hook(lambda network, images: batches.append(len(images[0])))
+    monkeypatch.setattr("weclick.flow.estimators._RAFT_CORRELATIONS", 2 * (128 * 136 // 64) ** 2)
+    torch.testing.assert_close(raft(target, neighbour), together, atol=1e-3, rtol=1e-3)
+    assert batches == [2, 1]

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from weclick.errors import ConfigError
 from weclick.modules.base import learning_rate_factor
 
 
@@ -80,6 +81,14 @@ def test_trap_7_arguments_are_plain_values(make_module):
 
     for kind in ("teacher", "student"):
         json.dumps(dict(make_module(kind).hparams))
+
+
+@pytest.mark.parametrize(
+    "option", [{"warmup": 7.0}, {"learning_rate": -1.0}, {"temperature": 0.0}, {"width": 0}, {"scale": 1.5}]
+)
+def test_a_number_out_of_range_is_refused_by_name(make_module, option):
+    with pytest.raises(ConfigError, match=rf"student\.{next(iter(option))} must be"):
+        make_module(**option)
 
 
 def test_trap_16_compiling_is_left_to_the_network(make_module, monkeypatch):

@@ -1,11 +1,19 @@
 """Stages of the pipeline: the memory in parts, online, and what a teacher may not do."""
 
+import os
+import shutil
+import signal
+
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 
+from weclick.callbacks.interrupt import Interrupted
+from weclick.memory import MemoryStore
 from weclick.modules import StudentModule, load_checkpoint, load_weights
-from weclick.pipeline.fit import opened_data, recall_source
+from weclick.pipeline.inputs import opened_data
+from weclick.pipeline.memory import recall_source
 from weclick.pipeline.settings import MemorySettings
 
 
@@ -34,6 +42,13 @@ def contents(store):
     return {name: {key: array.tobytes() for key, array in item.items()} for name, item in items.items()}
 
 
+def test_a_model_checkpoint_among_the_users_callbacks_stands_beside_ours(settings, run, fit, tmp_path):
+    own = tmp_path / "own"
+    made = fit(settings(trainer={"max_epochs": 1}, callbacks=lambda: [ModelCheckpoint(own)]), run())
+    assert len(list(own.glob("*.ckpt"))) == 1
+    assert sorted(path.name for path in made.folder.rglob("*.ckpt")) == ["best.ckpt", "last.ckpt"]
+
+
 @pytest.mark.slow
 def test_a_memory_built_in_parts_equals_one_built_at_once(chosen, run, fit, with_memory):
     made = run()
@@ -45,13 +60,59 @@ def test_a_memory_built_in_parts_equals_one_built_at_once(chosen, run, fit, with
     assert contents(made.stage("memory")) == contents(with_memory.stage("memory"))
 
 
+@pytest.mark.slow
+def test_promise_1_the_teacher_stays_as_it_is_while_the_memory_is_built_and_used(chosen, run, fit, with_memory):
+    before = {path: path.read_bytes() for path in with_memory.stage("teacher").iterdir() if path.is_file()}
+    made = fit(chosen(), run())
+    assert {path: path.read_bytes() for path in before} == before
+    student = load_weights(made.checkpoint("student", "last"))["state_dict"]
+    teacher = {t.numpy().tobytes() for t in load_weights(chosen().teacher_checkpoint)["state_dict"].values()}
+    assert not {t.numpy().tobytes() for name, t in student.items() if "running" in name} & teacher
+
+
 def test_the_memory_does_not_depend_on_batch_size(chosen, run, fit, with_memory):
     made = fit(chosen(data={"batch_size": 6}), run(), "memory")
-    ours, theirs = (
-        {path.name: np.load(path)["teacher"].astype(int) for path in r.stage("memory").glob("*/*.npz")}
-        for r in (made, with_memory)
-    )
-    assert all(abs(array - theirs[name]).max() <= 1 for name, array in ours.items())
+    assert contents(made.stage("memory")) == contents(with_memory.stage("memory"))
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_memory_build_stopped_by_a_signal_goes_on_where_it_was(chosen, run, fit, with_memory, monkeypatch, signum):
+    made, handlers = run(), [signal.getsignal(signum), signal.getsignal(signal.SIGTERM)]
+    write, written = MemoryStore.write, []
+
+    def write_three(store, key, item):
+        write(store, key, item)
+        written.append(key)
+        if len(written) == 3:
+            os.kill(os.getpid(), signum)
+
+    monkeypatch.setattr(MemoryStore, "write", write_three)
+    with pytest.raises(Interrupted) as stopped:
+        fit(chosen(), made, "memory")
+    assert stopped.value.signum == signum
+    assert handlers == [signal.getsignal(signum), signal.getsignal(signal.SIGTERM)]
+    assert len(contents(made.stage("memory"))) == 3
+    assert not (made.stage("memory") / "done.json").exists()
+    fit(chosen(), made, "memory")
+    assert len(set(written)) == len(written) == 10
+    assert contents(made.stage("memory")) == contents(with_memory.stage("memory"))
+
+
+def test_damaged_frames_cost_their_own_items_and_confidence_only(chosen, run, fit, street, tmp_path, with_memory):
+    root = shutil.copytree(street, tmp_path / "street")
+    sequence, images = root / "leftImg8bit_sequence" / "train", root / "leftImg8bit" / "train"
+    target = sorted(images.rglob("*.png"))[0]
+    target.write_bytes(b"")
+    neighbour = sorted(sequence.rglob("*_000001_leftImg8bit.png"))[1]
+    neighbour.write_bytes(b"")
+    made = fit(chosen(data={"root": str(root), "clicks": str(with_memory.clicks)}), run(), "memory")
+    assert (made.stage("memory") / "done.json").exists()
+    ours, theirs = contents(made.stage("memory")), contents(with_memory.stage("memory"))
+    assert len(ours) == 9
+    different = [name for name in ours if ours[name] != theirs[name]]
+    assert len(different) == 1
+    confidence = np.load(made.stage("memory") / different[0])["confidence"]
+    assert set(np.unique(confidence)) <= {0, 128}
 
 
 def losses(settings, run):

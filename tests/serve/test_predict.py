@@ -1,5 +1,12 @@
 """Prediction on small videos and folders with a stand-in network."""
 
+import shutil
+import weakref
+from collections import namedtuple
+from itertools import chain, count, repeat
+from threading import Event
+from typing import ClassVar
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +14,9 @@ import pytest
 from weclick.classes import ClassSet
 from weclick.errors import ConfigError, DataError, ShapeError
 from weclick.serve import predict as predict_module
+from weclick.serve import stream as stream_module
 from weclick.serve.predict import predict
+from weclick.serve.results import Film
 from weclick.serve.video import SourceFrame, VideoFile
 from weclick.serve.writer import VideoWriter
 
@@ -169,30 +178,140 @@ def test_ctrl_c_on_a_video_goes_on_up_and_leaves_a_playable_part(video, tmp_path
     assert len(names(tmp_path / "out" / "labels")) == 6
 
 
-def test_few_frames_are_held_at_once(camera, tmp_path, monkeypatch):
-    held, most = set(), []
-    real = FakeCamera.__iter__
+@pytest.mark.parametrize("realtime", [False, True])
+def test_few_frames_are_held_at_once(monkeypatch, tmp_path, realtime):
+    alive, most = set(), []
 
-    def counted(self):
-        for item in real(self):
-            held.add(item.name)
-            most.append(len(held))
-            yield item
+    class Watched(FakeCamera):
+        def __iter__(self):
+            for number in count():
+                image = frame(number % 30)
+                alive.add(number)
+                weakref.finalize(image, alive.discard, number)
+                most.append(len(alive))
+                yield SourceFrame(f"{number:06d}", image)
 
     def draw_slowly(image, ids):
         np.sort(np.random.default_rng(0).random(200_000))
         return image
 
-    write = predict_module._write_image
+    monkeypatch.setattr(predict_module, "open_source", lambda source: Watched())
+    predict("camera:0", segment, CLASSES, tmp_path, draw=draw_slowly, max_frames=40, realtime=realtime)
+    assert len(most) >= 40
+    assert max(most) <= 4 * predict_module.WAITING
 
-    def written(path, image):
-        held.discard(path.stem)
-        write(path, image)
 
-    monkeypatch.setattr(FakeCamera, "__iter__", counted)
-    monkeypatch.setattr(predict_module, "_write_image", written)
-    predict("camera:0", segment, CLASSES, tmp_path / "out", draw=draw_slowly, max_frames=40)
-    assert max(most) <= 3 * predict_module._WAITING
+@pytest.fixture
+def live(monkeypatch):
+    """Give a 10 FPS video of frames 0 to 9 and its network, which is busy with frame 2 until frame 7 has come."""
+    begun, come = [Event() for _ in range(10)], Event()
+
+    class Live(VideoFile):
+        def __init__(self):
+            self.fps, self.size, self.count = 10.0, SIZE, 10
+
+        def __iter__(self):
+            for number in range(10):
+                before = min(number - 1, 2) if number < 8 else number - 1
+                assert before < 0 or begun[before].wait(10)
+                yield SourceFrame(f"{number:06d}", np.full((*SIZE, 3), 20 * number, np.uint8))
+                if number == 7:
+                    come.set()
+
+    def network(image):
+        number = image[0, 0, 0] // 20
+        begun[number].set()
+        assert number != 2 or come.wait(10)
+        return segment(image)
+
+    monkeypatch.setattr(predict_module, "open_source", lambda source: Live())
+    monkeypatch.setattr(stream_module, "at_own_pace", lambda frames, fps: frames)
+    return network
+
+
+def test_realtime_drops_old_frames_and_keeps_numbers_and_speed(live, tmp_path, capfd):
+    summary = predict("x.mp4", live, CLASSES, tmp_path / "out", draw=lambda image, ids: image, realtime=True)
+    assert (summary.frames, summary.dropped) == (6, 4)
+    assert names(tmp_path / "out" / "labels") == [f"{number:06d}.png" for number in (0, 1, 2, 7, 8, 9)]
+    overlay = VideoFile(tmp_path / "out" / "overlay.mp4")
+    assert (overlay.fps, overlay.count) == (10, 10)
+    shown = [round(found.image.mean() / 20) for found in overlay]
+    assert shown == [0, 1, 2, 2, 2, 2, 2, 7, 8, 9]
+    error = capfd.readouterr().err
+    assert "4 dropped" in error and "10/10" in error
+
+
+def test_realtime_counts_max_frames_without_the_dropped(live, tmp_path):
+    summary = predict("x.mp4", live, CLASSES, tmp_path / "out", realtime=True, max_frames=4)
+    assert (summary.frames, summary.dropped) == (4, 4)
+    assert names(tmp_path / "out" / "labels")[-1] == "000007.png"
+
+
+def test_a_live_camera_runs_until_ctrl_c_and_keeps_everything(camera, tmp_path):
+    summary = predict("camera:0", interrupt_after(7), CLASSES, tmp_path / "out", draw=draw, realtime=True)
+    assert summary.frames == len(names(tmp_path / "out" / "labels")) == 7
+    assert list(VideoFile(tmp_path / "out" / "overlay.mp4"))
+
+
+def test_realtime_of_a_folder_is_refused_before_anything_is_made(folder, tmp_path):
+    with pytest.raises(ConfigError, match="realtime needs a camera or a video file"):
+        predict(folder, segment, CLASSES, tmp_path / "out", realtime=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_picture_that_comes_late_leaves_its_place_to_the_one_before(tmp_path):
+    pictures = [np.full((*SIZE, 3), 60 * value, np.uint8) for value in range(5)]
+    with VideoWriter(tmp_path / "out.mp4", 10) as video:
+        film = Film(video, lambda image, ids: image, {})
+        for place, picture in zip([1, 1, 3, 4, 4], pictures, strict=True):
+            film(place, SourceFrame("", picture), np.zeros(SIZE, np.uint8))
+    shown = [round(found.image.mean() / 60) for found in VideoFile(tmp_path / "out.mp4")]
+    assert shown == [0, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("realtime", [False, True])
+def test_an_unplugged_camera_ends_with_a_warning_and_keeps_everything(monkeypatch, tmp_path, caplog, realtime):
+    with VideoWriter(tmp_path / "device.mp4", 10) as writer:
+        for number in range(5):
+            writer.write(frame(number))
+    real, device = cv2.VideoCapture, str(tmp_path / "device.mp4")
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *which: real(device) if which == (0,) else real(*which))
+    summary = predict("camera:0", segment, CLASSES, tmp_path / "out", draw=draw, realtime=realtime)
+    assert caplog.messages == ["camera 0 gives no more pictures"]
+    assert summary.frames + summary.dropped == 5
+    assert len(names(tmp_path / "out" / "labels")) == summary.frames
+    assert list(VideoFile(tmp_path / "out" / "overlay.mp4"))
+
+
+def test_a_full_disk_keeps_the_overlay_until_then(video, tmp_path, monkeypatch):
+    usage = namedtuple("usage", "free")
+    free = chain([usage(1 << 30)] * 4, repeat(usage(0)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: next(free))
+    with pytest.raises(DataError, match=r"overlay\.mp4 ends after 4 frames: its disk is full") as caught:
+        predict(video, segment, CLASSES, tmp_path / "out", draw=draw)
+    assert "\n" not in str(caught.value)
+    assert len(list(VideoFile(tmp_path / "out" / "overlay.mp4"))) == 4
+
+
+def test_the_time_is_split_by_stages(video, folder, tmp_path):
+    stages = predict(video, segment, CLASSES, tmp_path / "a", draw=draw).stages
+    assert stages.keys() == {"decode", "network", "draw", "write", "labels"}
+    assert all(seconds > 0 for seconds in stages.values())
+    assert predict(folder, segment, CLASSES, tmp_path / "b").stages.keys() == {"decode", "network", "labels"}
+    assert predict(folder, segment, CLASSES, tmp_path / "c", draw=draw).stages.keys() == stages.keys()
+
+
+def test_a_networks_own_stages_stand_for_it(video, tmp_path):
+    class Network:
+        seconds: ClassVar = {"prepare": 1.0, "post": 2.0}
+
+        def __call__(self, image):
+            return segment(image)
+
+    summary = predict(video, Network(), CLASSES, tmp_path / "out")
+    assert summary.stages.keys() == {"decode", "prepare", "post", "labels"}
+    assert summary.stages["post"] == 2.0
+    assert summary.fps_network >= summary.fps_end_to_end
 
 
 def test_progress_goes_to_stderr_and_shows_the_rate(video, tmp_path, capfd):

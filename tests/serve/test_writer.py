@@ -97,6 +97,20 @@ def test_a_nearly_full_disk_stops_early(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_full_disk_keeps_what_was_written_playable_and_says_how_much(tmp_path, codec, monkeypatch):
+    usage = namedtuple("usage", "free")
+    free = iter([usage(1 << 30)] * 5 + [usage(0)])
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: next(free))
+    with (
+        pytest.raises(DataError, match=r"out\.mp4 ends after 5 frames: its disk is full"),
+        VideoWriter(tmp_path / "out.mp4", 10) as writer,
+    ):
+        for value in ramp_values(9):
+            writer.write(grey(value))
+    assert len(list(VideoFile(tmp_path / "out.mp4"))) == 5
+    assert [p.name for p in tmp_path.iterdir()] == ["out.mp4"]
+
+
 def test_writes_that_fail_silently_are_noticed(tmp_path, codec):
     noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

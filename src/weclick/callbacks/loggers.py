@@ -4,39 +4,55 @@ from __future__ import annotations
 
 import csv
 import functools
+import io
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from weclick.classes import ClassSet
+from weclick.files import write_text
 from weclick.processes import process_rank
 
 WandbMode = Literal["auto", "online", "offline", "disabled"]
 Result = TypeVar("Result")
 
 
-class MetricsFile(CSVLogger):
-    """Lightning's CSV logger writing ``metrics.csv`` straight into ``folder``, kept when a run is resumed."""
+class MetricsFile(Logger):
+    """Writes ``metrics.csv`` into ``folder``, whole each time, and goes on with the rows of a run that is resumed.
+
+    Lightning's own CSV logger deletes the file when it is made and later writes in place: a kill would cost all rows.
+    """
+
+    name = version = ""
 
     def __init__(self, folder: Path) -> None:
-        file = folder / "metrics.csv"
-        rows = read_metrics(file)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Experiment logs directory")  # the rows are put back below
-            super().__init__(folder, name="", version="", flush_logs_every_n_steps=1)
-            if process_rank() == 0:
-                self.experiment.metrics.extend(rows)
-                self.experiment.save()  # Lightning has deleted the file
+        super().__init__()
+        self.file = folder / "metrics.csv"
+        self._rows = read_metrics(self.file)
 
     @property
-    def log_dir(self) -> str:
+    def save_dir(self) -> str:
         """The folder itself."""
-        return str(self.root_dir)
+        return str(self.file.parent)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Add a row."""
+        row = {name: float(value) for name, value in metrics.items()}
+        self._rows.append({**row, "step": float(len(self._rows) if step is None else step)})
+        text = io.StringIO()
+        writer = csv.DictWriter(text, sorted(set().union(*self._rows)), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: repr(value).removesuffix(".0") for name, value in row.items()} for row in self._rows)
+        write_text(self.file, text.getvalue())
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Do nothing: the run's ``config.yaml`` and the checkpoints hold them."""
 
 
 def read_metrics(file: Path) -> list[dict[str, float]]:
@@ -142,6 +158,12 @@ class SafeWandb(WandbLogger):
         rows = [[name, value] for name, value in zip(classes.names, iou, strict=True)]
         self.experiment.log({key: wandb.Table(columns=["class", "iou"], data=rows)}, commit=False)
 
+    @rank_zero_only
+    @never_fatal
+    def log_summary(self, values: Mapping[str, float]) -> None:
+        """Put single values beside the curves."""
+        self.experiment.summary.update(dict(values))
+
 
 class _Silent:
     """Takes any call and does nothing."""
@@ -166,26 +188,35 @@ def make_loggers(
         stage: ``teacher`` or ``student``; with ``run`` it makes the id under which a resumed run continues.
         config: Settings to show beside the metrics.
     """
-    loggers: list[Logger] = [MetricsFile(folder)]
+    tracker = make_tracker(folder, mode=mode, project=project, run=run, stage=stage)
+    if tracker is None:
+        return [MetricsFile(folder)]
+    tracker.log_hyperparams(config)
+    return [MetricsFile(folder), tracker]
+
+
+def make_tracker(folder: Path, *, mode: WandbMode, project: str, run: str, stage: str) -> SafeWandb | None:
+    """Return one stage's record in Weights & Biases, begun or gone on with; None where tracking is disabled.
+
+    Arguments are those of :func:`make_loggers`.
+    """
     chosen = wandb_mode(mode)
-    if chosen != "disabled":
-        online = chosen == "online"
-        tracker = SafeWandb(
-            name=f"{run}-{stage}",
-            id="".join(c if c.isalnum() or c in "-_" else "-" for c in f"{run}-{stage}")[-64:],
-            project=project,
-            group=run,
-            job_type=stage,
-            save_dir=folder,
-            offline=not online,
-            mode=chosen,
-            log_model=online,
-            settings=_quiet_settings(),
-            resume="allow" if online else None,
-        )
-        tracker.log_hyperparams(config)
-        loggers.append(tracker)
-    return loggers
+    if chosen == "disabled":
+        return None
+    online = chosen == "online"
+    return SafeWandb(
+        name=f"{run}-{stage}",
+        id="".join(c if c.isalnum() or c in "-_" else "-" for c in f"{run}-{stage}")[-64:],
+        project=project,
+        group=run,
+        job_type=stage,
+        save_dir=folder,
+        offline=not online,
+        mode=chosen,
+        log_model=online,
+        settings=_quiet_settings(),
+        resume="allow" if online else None,
+    )
 
 
 def wandb_mode(mode: WandbMode) -> Literal["online", "offline", "disabled"]:

@@ -16,7 +16,7 @@ from weclick.callbacks.loggers import SafeWandb, read_metrics
 from weclick.callbacks.plots import plot_curves
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
-from weclick.files import atomic_path, write_bytes
+from weclick.files import write_bytes, writing
 
 TRAINING_SAMPLES = 4
 VALIDATION_SAMPLES = 4
@@ -129,6 +129,11 @@ def ids(labels: Tensor) -> NDArray[np.uint8]:
 
 
 def write_picture(path: Path, image: NDArray[np.uint8]) -> None:
-    """Write an RGB picture, atomically."""
-    with atomic_path(path) as temporary:
-        cv2.imwrite(str(temporary), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    """Write a PNG, RGB (H, W, 3) or grey (H, W), atomically.
+
+    Raises:
+        DataError: The disk is full, or the folder cannot be written.
+    """
+    _, encoded = cv2.imencode(".png", image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    with writing(path):
+        write_bytes(path, encoded.tobytes())

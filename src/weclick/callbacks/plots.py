@@ -37,7 +37,7 @@ def plot_curves(rows: Sequence[Mapping[str, float]], kind: Kind = "png") -> byte
     """Draw training losses above and validation values below, over epochs.
 
     Args:
-        rows: Rows of the ``metrics.csv`` of Lightning's CSVLogger, without empty cells; each holds only a few columns.
+        rows: Rows of a ``metrics.csv``, without empty cells; each holds only a few columns.
         kind: Format of the picture.
     """
     return _encode(curves_figure(curves(rows)), kind)

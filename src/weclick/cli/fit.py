@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -10,8 +13,9 @@ from typing import Literal
 from jsonargparse import ArgumentParser
 
 from weclick.cli.options import add_settings, calm, dump, option_value, parse, resolve_configs, to_settings
-from weclick.errors import ConfigError
-from weclick.pipeline.fit import Shard, check, fit
+from weclick.errors import ConfigError, TrainingError, WeclickError
+from weclick.pipeline.fit import check, fit
+from weclick.pipeline.memory import Shard
 from weclick.pipeline.run import RUNS, Run, Stage, shared_name
 from weclick.processes import process_rank
 
@@ -51,17 +55,29 @@ def main(command: str, arguments: list[str]) -> None:
     shard = parse_shard(config.shard)
     settings = to_settings(made, config)
     check(settings)
+    cleanup: AbstractContextManager[None] = nullcontext()
     if run is None:
-        run = _new_run(config.name or _default_name(arguments, config.arm), runs, dump(made, config))
-    with run.locked():
+        folder = runs / shared_name(config.name or _default_name(arguments, config.arm))
+        if process_rank() == 0 and not folder.exists():
+            cleanup = _gone_if_refused(folder)
+        run = Run.create(folder, dump(made, config)) if process_rank() == 0 else Run(folder)
+    with run.locked(), cleanup:  # what another process has locked is not ours to remove
         fit(settings, run, stages, shard)
     if process_rank() == 0:
         print(f"run: {run.folder}   next: weclick test --run {run.folder}")
 
 
-def _new_run(name: str, runs: Path, config: str) -> Run:
-    folder = runs / shared_name(name)
-    return Run.create(folder, config) if process_rank() == 0 else Run(folder)
+@contextmanager
+def _gone_if_refused(folder: Path) -> Iterator[None]:
+    """Remove a new run's folder after a refusal before its first checkpoint and memory item: its name is free again."""
+    try:
+        yield
+    except TrainingError:  # what a diverged training leaves may tell why
+        raise
+    except WeclickError:
+        if not any(path.suffix in (".ckpt", ".npz") for path in folder.rglob("*")):
+            shutil.rmtree(folder)
+        raise
 
 
 def _default_name(arguments: list[str], arm: str) -> str:

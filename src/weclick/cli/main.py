@@ -29,8 +29,10 @@ COMMANDS: Final = {
         "weclick.cli.evaluate", "evaluate on the test split (val where test has no labels); writes a report"
     ),
     "predict": Command("weclick.cli.tools", "segment a video, a folder of frames or a camera"),
+    "export": Command("weclick.cli.export", "student to ONNX and OpenVINO files, checked against PyTorch"),
     "clicks": Command("weclick.cli.tools", "simulate, import, export, check or count clicks"),
     "data": Command("weclick.cli.tools", "check a data set, write the synthetic one, prepare CamVid"),
+    "benchmark": Command("weclick.cli.benchmark", "measure the speed of student, training and prediction"),
     "ablate": Command("weclick.cli.ablate", "train several arms of the method under one budget and compare them"),
 }
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import warnings
+from argparse import ArgumentError
 from pathlib import Path
 from typing import Final
 
@@ -118,7 +120,18 @@ def parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
             optional = {key: value for key, value in defaults[group].as_dict().items() if key != "root"}
             complete.append(f"--{group}={json.dumps(optional)}")
         complete.append(argument)
-    return parser.parse_args(complete)
+    try:
+        return parser.parse_args(complete)
+    except ArgumentError as error:
+        raise ArgumentError(None, f"{error}{_meant(str(error), defaults)}") from error
+
+
+def _meant(message: str, defaults: Namespace) -> str:
+    """Name the groups that have the option which the parser says there is none of at the top."""
+    unknown = re.match(r"Option '(\w+)' is not accepted|unrecognized arguments: --(\w+)", message)
+    name = (unknown[1] or unknown[2]) if unknown else None
+    found = [key for key in defaults.keys() if key.endswith(f".{name}")]
+    return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
 def _found(name: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from jsonargparse import auto_cli
 
+from weclick.callbacks.progress import progress_bar
 from weclick.data.clicks import FORMATS, ClickStore, Rule, check_clicks, stats
 from weclick.data.datamodule import CLICKS_FILE
 from weclick.data.index import Layout, Split
@@ -35,22 +34,30 @@ def predict(
     overlay: bool = True,
     labels: bool = True,
     alpha: float = 0.5,
+    legend: bool = True,
     max_frames: int | None = None,
     stride: int = 1,
+    realtime: bool = False,
+    smooth: float = 0.0,
 ) -> None:
     """Segment a video file, a folder of frames or a camera with a trained student.
 
     Args:
         source: Video file, folder of images, or camera:0.
         run: Run whose student to use, by name or folder; by default the newest.
-        ckpt_path: This checkpoint instead.
+        ckpt_path: This checkpoint or exported model instead.
         out: Folder for the overlay video (or pictures) and the label PNGs.
         runs: Folder of all runs.
         overlay: Write the overlay.
         labels: Write one PNG of class ids per frame.
         alpha: Strength of the overlay's colours, 0 to 1.
+        legend: Name the classes seen so far in the overlay's upper left corner.
         max_frames: Stop after so many frames.
         stride: Take every n-th frame only.
+        realtime: For a camera, or a video file played at its own pace: always take the newest frame and drop those
+            the network was too slow for.
+        smooth: Share of the frames before in a running average of class probabilities, 0 (off) to below 1. Labels
+            flicker less, but motion is not compensated: what moves quickly leaves a trail.
     """
     from weclick.pipeline.predict import predict_with
     from weclick.pipeline.run import Run
@@ -67,9 +74,13 @@ def predict(
         max_frames=max_frames,
         stride=stride,
         alpha=alpha,
+        legends=legend,
+        realtime=realtime,
+        smooth=smooth,
     )
+    dropped = f", {summary.dropped} dropped," if realtime else ""
     print(
-        f"{summary.frames} frames in {summary.seconds:.1f} s: {summary.fps_end_to_end:.1f} FPS end to end, "
+        f"{summary.frames} frames{dropped} in {summary.seconds:.1f} s: {summary.fps_end_to_end:.1f} FPS end to end, "
         f"{summary.fps_network:.1f} FPS network alone; wrote {', '.join(map(str, summary.paths))}"
     )
 
@@ -187,7 +198,7 @@ def data_check(root: str, layout: str = "auto") -> int:
     from weclick.data.check import check_data, print_report
 
     opened = open_layout(layout, Path(root))
-    with _bar("check") as progress:
+    with progress_bar("check") as progress:
         report = check_data(opened, progress=progress)
     print_report(report)
     return 0 if report.ok else 1
@@ -230,7 +241,7 @@ def data_camvid(source: str, out: str, size: tuple[int, int] = (360, 480), reach
     """
     from weclick.data.prepare_camvid import prepare_camvid
 
-    with _bar("prepare") as progress:
+    with progress_bar("prepare") as progress:
         prepare_camvid(Path(source), Path(out), size=size, reach=reach, progress=progress)
     print(f"CamVid is ready in {out}; train with: weclick fit --config camvid.yaml --data.root {out}")
 
@@ -264,18 +275,3 @@ def _format(file: str) -> str:
     if suffix not in FORMATS:
         raise ConfigError(f"{file}: no format for the suffix {suffix!r}; use one of {', '.join(FORMATS)}")
     return suffix
-
-
-@contextmanager
-def _bar(title: str) -> Any:  # noqa: ANN401
-    """Yield a function (done, total) that moves a progress bar on stderr."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(title, total=None)
-
-        def move(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield move

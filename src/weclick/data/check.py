@@ -18,7 +18,7 @@ from rich.table import Table
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.decode import Progress
-from weclick.data.index import Frame, Layout, Split, segments
+from weclick.data.index import Frame, FrameKey, Layout, Split, segments
 from weclick.errors import DataError
 from weclick.images import check_same_size, read_image, read_instances, read_label
 
@@ -79,7 +79,8 @@ def check_data(layout: Layout, *, progress: Progress | None = None) -> DataRepor
     frames = {split: layout.frames(split) for split in layout.splits()}
     total, done = sum(map(len, frames.values())), 0
     for split, listed in frames.items():
-        part = report.splits[split] = _count(listed, layout.classes)
+        others = [frame.key for other in frames if other != split for frame in frames[other]]
+        part = report.splits[split] = _count(listed, others, layout.classes)
         sizes: dict[str, tuple[int, int]] = {}
         for frame, found in zip(listed, _inspect_all(listed, layout), strict=True):
             report.problems += [found.problem] if found.problem else []
@@ -97,10 +98,10 @@ def check_data(layout: Layout, *, progress: Progress | None = None) -> DataRepor
     return report
 
 
-def _count(frames: list[Frame], classes: ClassSet) -> SplitReport:
+def _count(frames: list[Frame], others: list[FrameKey], classes: ClassSet) -> SplitReport:
     return SplitReport(
         videos=len({frame.key.video for frame in frames}),
-        segments=len(segments(frames)),
+        segments=len(segments(frames, others)),
         frames=len(frames),
         labelled=sum(frame.label is not None for frame in frames),
         pixels=np.zeros(len(classes) + 1, np.int64),

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,27 +16,27 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from weclick.classes import ClassSet
-from weclick.data.clicks import Click, ClickStore
+from weclick.data.clicks import Click, ClickStore, Size
 from weclick.data.dataset import (
     ClipFrames,
     EvaluationFrames,
     FrameReader,
-    RawClip,
     Sample,
     Supervision,
     TrainingSamples,
 )
 from weclick.data.index import Clip, Frame, FrameKey, Layout, Segment, Sides, Split, clips, segments
 from weclick.data.layouts import open_layout
-from weclick.data.loader import ResumableLoader, collate_clips, collate_frames
+from weclick.data.loader import ResumableLoader, collate_frames
 from weclick.data.masks import simulate_split
 from weclick.data.photometric import Photometric
 from weclick.data.recall import Batch, RecallSource
 from weclick.data.sampler import SeededSampler, sample_seed
 from weclick.data.transforms import GeometricDraw
 from weclick.errors import ConfigError, DataError
-from weclick.images import read_image
+from weclick.images import first_size
 from weclick.memory import follow_draw
+from weclick.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Seed, Share, check_ranges
 
 CLICKS_FILE = "clicks.sqlite"
 
@@ -50,7 +51,7 @@ class ClipDataModule(pl.LightningDataModule):
         click_rule: How simulated clicks are placed: ``center``, ``uniform`` or ``human``.
         click_min_area: Smallest region that gets a simulated click, in source pixels; the largest of a class always does.
         click_radius: Radius of the disc a click is drawn as, in pixels of the network input.
-        size: Working size [H, W] of all frames; by default that of the first frame.
+        size: Working size [H, W] of all frames; by default that of the first readable one of the first ten.
         crop: Size [h, w] of training crops, multiples of 32; by default the working size rounded down.
         scale: Smallest and largest random scale before cropping.
         flip: Probability of a horizontal flip.
@@ -60,8 +61,12 @@ class ClipDataModule(pl.LightningDataModule):
         sides: ``past`` takes earlier frames only (the paper's), ``both`` also later ones.
         batch_size: Training samples per batch and process.
         workers: Loader processes; by default half the CPU cores, at most 8. 0 loads in the training process.
-        max_damaged: Largest share of training frames that may be unreadable before the run stops.
+        max_damaged: Largest share of training frames that may be unreadable before the run stops; 0 stops at the first
+            one, any other share forgives at least one.
         seed: Of order and draws.
+
+    Raises:
+        ConfigError: A number is outside of the range its type states.
     """
 
     def __init__(
@@ -70,21 +75,22 @@ class ClipDataModule(pl.LightningDataModule):
         layout: Literal["auto", "cityscapes", "camvid", "folder"] = "auto",
         clicks: str | None = None,
         click_rule: Literal["center", "uniform", "human"] = "center",
-        click_min_area: int = 100,
-        click_radius: float = 2.0,
-        size: tuple[int, int] | None = None,
+        click_min_area: NonNegativeInt = 100,
+        click_radius: NonNegativeFloat = 2.0,
+        size: tuple[PositiveInt, PositiveInt] | None = None,
         crop: tuple[int, int] | None = None,
-        scale: tuple[float, float] = (0.75, 1.5),
-        flip: float = 0.5,
-        photometric: float = 0.3,
-        neighbours: int = 2,
-        stride: int = 1,
+        scale: tuple[PositiveFloat, PositiveFloat] = (0.75, 1.5),
+        flip: Share = 0.5,
+        photometric: Share = 0.3,
+        neighbours: NonNegativeInt = 2,
+        stride: PositiveInt = 1,
         sides: Sides = "past",
-        batch_size: int = 8,
-        workers: int | None = None,
-        max_damaged: float = 0.05,
-        seed: int = 0,
+        batch_size: PositiveInt = 8,
+        workers: NonNegativeInt | None = None,
+        max_damaged: Share = 0.05,
+        seed: Seed = 0,
     ) -> None:
+        check_ranges(ClipDataModule, locals(), "data")
         super().__init__()
         self.root = Path(root)
         self.layout_name, self.clicks_path = layout, Path(clicks) if clicks else None
@@ -122,9 +128,8 @@ class ClipDataModule(pl.LightningDataModule):
         """Working size (H, W)."""
         if self._size is not None:
             return (self._size[0], self._size[1])
-        first = next(frame for split in self.layout.splits() for frame in self.layout.frames(split))
-        height, width = read_image(first.image).shape[:2]
-        return (height, width)
+        images = (frame.image for split in self.layout.splits() for frame in self.layout.frames(split))
+        return first_size(islice(images, 10))
 
     @property
     def crop(self) -> tuple[int, int]:
@@ -135,8 +140,10 @@ class ClipDataModule(pl.LightningDataModule):
         return (crop[0], crop[1])
 
     def segments(self, split: Split) -> list[Segment]:
-        """Return the split's runs of frames without gaps."""
-        return segments(self.layout.frames(split))
+        """Return the split's runs of frames without gaps and without frames of other splits in between."""
+        others = (other for other in self.layout.splits() if other != split)
+        borders = (frame.key for other in others for frame in self.layout.frames(other))
+        return segments(self.layout.frames(split), borders)
 
     def labelled(self, split: Split) -> list[Frame]:
         """Return the split's frames that have a mask."""
@@ -169,10 +176,19 @@ class ClipDataModule(pl.LightningDataModule):
     @cached_property
     def clicks(self) -> Mapping[FrameKey, Sequence[Click]]:
         """Clicks of every target, in source pixels."""
+        with self._store() as store:
+            return store.all_clicks()
+
+    @cached_property
+    def clicked_sizes(self) -> Mapping[FrameKey, Size]:
+        """Size (H, W) every frame was clicked at, where the store knows it."""
+        with self._store() as store:
+            return {key: frame.size for key, frame in store.frames().items() if frame.size is not None}
+
+    def _store(self) -> ClickStore:
         if self.clicks_path is None:
             raise DataError("no click store is open; call open_clicks first")
-        with ClickStore(self.clicks_path, self.classes, readonly=True) as store:
-            return store.all_clicks()
+        return ClickStore(self.clicks_path, self.classes, readonly=True)
 
     def clips(self) -> list[Clip]:
         """Return the training clips: one per target, or per masked frame under full supervision.
@@ -200,6 +216,7 @@ class ClipDataModule(pl.LightningDataModule):
             {} if self.supervision == "masks" else self.clicks,
             self.reader,
             draw,
+            sizes={} if self.supervision == "masks" else self.clicked_sizes,
             supervision=self.supervision,
             radius=self.click_radius,
             extra=self.recall.read if self.recall else None,
@@ -219,19 +236,20 @@ class ClipDataModule(pl.LightningDataModule):
         """Return the labelled frames of the chosen split, by default the evaluation split."""
         return self._evaluation_loader(self.chosen_split or self.evaluation_split)
 
-    def clip_loader(self, found: Sequence[Clip]) -> DataLoader[Sample]:
-        """Return undrawn clips in order, for building the memory.
-
-        A batch holds ``damaged``, what is wrong with targets left out; without any other target it holds nothing else.
-        """
-        dataset = ClipFrames(found, RawClip(self.reader, self.neighbours))
-        return self._loader(dataset, batch_size=max(self.batch_size // 2, 1), collate_fn=collate_clips)
+    def clip_loader(self, found: Sequence[Clip], batch_size: int = 1) -> DataLoader[Sample]:
+        """Return the frames of clips, each once, as lists of samples (:class:`ClipFrames`), for building the memory."""
+        return self._loader(ClipFrames(found, self.reader), batch_size=batch_size, collate_fn=list)
 
     def _evaluation_loader(self, split: Split) -> DataLoader[Sample]:
         frames = self.labelled(split)
         if not frames:
             raise DataError(f"the {split} split of {self.root} has no masks to evaluate with; see data/README.md")
         replicas, rank = self._share()
+        if replicas > len(frames):
+            raise DataError(
+                f"the {split} split of {self.root} has {len(frames)} frames with masks, too few for {replicas} processes; "
+                "label more, or use fewer (trainer.devices)"
+            )
         own: Dataset[Sample] = EvaluationFrames(frames, self.reader)
         if replicas > 1:  # every frame exactly once over all processes: padding would count frames twice
             own = Subset(own, range(rank, len(frames), replicas))
@@ -284,7 +302,8 @@ class ClipDataModule(pl.LightningDataModule):
         for message in sorted(new):
             warnings.warn(f"damaged training frame left out: {message}", stacklevel=2)
         total = len(self.clips()) if new else 0
-        if new and len(self._damaged) > max(1, self.max_damaged * total):
+        allowed = max(1.0, self.max_damaged * total) if self.max_damaged else 0.0
+        if new and len(self._damaged) > allowed:
             raise DataError(
                 f"{len(self._damaged)} of {total} training frames are damaged, for example: {min(self._damaged)}; mend "
                 "them (weclick data check), or raise data.max_damaged"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from weclick.conventions import IGNORE_INDEX
-from weclick.data.clicks import Click
+from weclick.data.clicks import Click, Size
 from weclick.data.index import Clip, Frame, FrameKey
 from weclick.data.sampler import SampleKey
 from weclick.data.transforms import GeometricDraw, draw_discs
@@ -75,6 +75,7 @@ class TrainingSamples(Dataset[Sample]):
     Args:
         clips: Targets with neighbours; neighbours are read only for an online memory.
         clicks: Clicks of every target, in source pixels. Not used with masks.
+        sizes: (H, W) of the frames as they were clicked, where known; a frame of another size is damaged.
         supervision: ``masks`` reads dense labels (the fully supervised ceiling), ``clicks`` never opens a mask.
         radius: Of a click's disc, in pixels of the drawn image.
         extra: Reads what the recall needs for a target (see :mod:`weclick.data.recall`), or None.
@@ -87,12 +88,14 @@ class TrainingSamples(Dataset[Sample]):
         reader: FrameReader,
         draw: GeometricDraw,
         *,
+        sizes: Mapping[FrameKey, Size] | None = None,
         supervision: Supervision = "clicks",
         radius: float = 2.0,
         extra: Callable[[Clip], Sample] | None = None,
     ) -> None:
         self.clips = clips
         self.clicks = clicks
+        self.sizes = sizes or {}
         self.reader = reader
         self.draw = draw
         self.supervision = supervision
@@ -131,9 +134,18 @@ class TrainingSamples(Dataset[Sample]):
             resized = cv2.resize(label, self.reader.size[::-1], interpolation=cv2.INTER_NEAREST)
             return image, resized.astype(np.uint8, copy=False), no_clicks
         source = read_image(frame.image)
+        self._refuse_other_size(frame, source)
         scale = np.divide(self.reader.size, source.shape[:2])
         clicks = scaled_clicks(self.clicks.get(frame.key, ()), scale[1], scale[0])
         return resize_image(source, self.reader.size), no_label, clicks if len(clicks) else no_clicks
+
+    def _refuse_other_size(self, frame: Frame, source: NDArray[np.uint8]) -> None:
+        (height, width), clicked = source.shape[:2], self.sizes.get(frame.key)
+        if clicked is not None and clicked != (height, width):
+            raise DataError(
+                f"{frame.image} is {width}x{height} but its clicks were made on {clicked[1]}x{clicked[0]}; click it "
+                "anew, or simulate from a mask of its size"
+            )
 
 
 def scaled_clicks(clicks: Sequence[Click], scale_x: float, scale_y: float) -> NDArray[np.float32]:
@@ -168,24 +180,25 @@ class RawClip:
 
 
 class ClipFrames(Dataset[Sample]):
-    """Undrawn clips in order, with their ``key``; what the memory is built from.
+    """Every frame that clips need, undrawn and once, in the order in which they need it; what the memory is built from.
 
-    Where the target cannot be read, there is only ``damaged``, which says why.
+    A sample holds ``key``, and ``image`` uint8 (3, H, W) or, where that cannot be read, ``damaged``, which says why.
     """
 
-    def __init__(self, clips: Sequence[Clip], read: RawClip) -> None:
-        self.clips = clips
-        self.read = read
+    def __init__(self, clips: Sequence[Clip], reader: FrameReader) -> None:
+        needed = [frame for clip in clips for frame in (clip.target, *clip.neighbours)]
+        self.frames = list({frame.key: frame for frame in needed}.values())
+        self.reader = reader
 
     def __len__(self) -> int:
-        return len(self.clips)
+        return len(self.frames)
 
     def __getitem__(self, index: int) -> Sample:
-        clip = self.clips[index]
+        frame = self.frames[index]
         try:
-            return {"key": clip.target.key, **self.read(clip)}
+            return {"key": frame.key, "image": to_tensor(self.reader.image(frame))}
         except DataError as error:
-            return {"damaged": str(error)}
+            return {"key": frame.key, "damaged": str(error)}
 
 
 class EvaluationFrames(Dataset[Sample]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -84,28 +85,37 @@ class Layout(Protocol):
         """Table of 256 entries from stored label value to class id (255 = ignore, -1 = unknown value), or None for identity."""
 
 
-def segments(frames: Iterable[Frame]) -> list[Segment]:
+def segments(frames: Iterable[Frame], borders: Iterable[FrameKey] = ()) -> list[Segment]:
     """Cut the frames of one split into segments without gaps.
 
     Within a video the usual distance of numbers (the most common one, the smaller on a tie) is its step; any other
     distance is a gap, and so is any above ``MAX_STEP``.
+
+    Args:
+        frames: All frames of the split.
+        borders: Frames of other splits; where one lies between two frames, there is a gap too.
     """
     by_video: dict[str, list[Frame]] = {}
     for frame in frames:
         by_video.setdefault(frame.key.video, []).append(frame)
-    return [segment for video in sorted(by_video) for segment in _cut(by_video[video])]
+    others: dict[str, list[int]] = {}
+    for video, number in sorted(borders):
+        others.setdefault(video, []).append(number)
+    return [segment for video in sorted(by_video) for segment in _cut(by_video[video], others.get(video, []))]
 
 
-def _cut(frames: list[Frame]) -> Iterator[Segment]:
+def _cut(frames: list[Frame], borders: list[int]) -> Iterator[Segment]:
     frames = sorted(frames, key=lambda frame: frame.key.number)
-    distances = [after.key.number - before.key.number for before, after in pairwise(frames)]
-    near = Counter(distance for distance in distances if distance <= MAX_STEP)
+    pairs = list(pairwise(frame.key.number for frame in frames))
+    near = Counter(after - before for before, after in pairs if after - before <= MAX_STEP)
     step = min(near, key=lambda distance: (-near[distance], distance), default=1)
-    start = 0
-    for position, distance in enumerate([*distances, 0], start=1):
-        if distance != step:
-            yield Segment(tuple(frames[start:position]), step)
-            start = position
+    gaps = [
+        position
+        for position, (before, after) in enumerate(pairs, start=1)
+        if after - before != step or bisect_left(borders, before) != bisect_left(borders, after)
+    ]
+    for start, end in pairwise([0, *gaps, len(frames)]):
+        yield Segment(tuple(frames[start:end]), step)
 
 
 def clips(

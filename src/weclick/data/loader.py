@@ -51,11 +51,3 @@ def collate_frames(samples: list[Sample]) -> Sample:
     """Stack images; labels, of which each has its own size, stay a list."""
     images: Tensor = default_collate([sample["image"] for sample in samples])
     return {"image": images, "label": [s["label"] for s in samples], "key": [s["key"] for s in samples]}
-
-
-def collate_clips(samples: list[Sample]) -> Sample:
-    """Stack the clips that could be read, and list what is wrong with the others."""
-    damaged = [sample["damaged"] for sample in samples if "damaged" in sample]
-    sound = [sample for sample in samples if "damaged" not in sample]
-    keys = [sample.pop("key") for sample in sound]
-    return {**(default_collate(sound) if sound else {}), "key": keys, "damaged": damaged}

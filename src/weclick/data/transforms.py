@@ -19,6 +19,12 @@ from numpy.typing import NDArray
 from weclick.conventions import IGNORE_INDEX
 from weclick.errors import ConfigError
 
+if A.__version__ != "2.0.8":
+    raise ConfigError(
+        f"albumentations {A.__version__} is installed, whose licence or behaviour is another; "
+        "pip uninstall albumentations albumentationsx, then pip install albumentations==2.0.8"
+    )
+
 GRID_STRIDE = 4
 """The sampling grid has one point per 4 x 4 pixels of the drawn image, at their centre."""
 

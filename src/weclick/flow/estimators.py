@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Protocol, get_args
@@ -26,6 +27,8 @@ FlowName = Literal["dis", "dis-fast", "farneback", "raft-small", "raft-large", "
 _DIS_SMALLEST: Final = 64
 # RAFT halves the size three times, then builds four correlation levels that must each hold two pixels
 _RAFT_SMALLEST, _RAFT_MULTIPLE = 128, 8
+# RAFT correlates every place of one image, at stride 8, with every place of the other: 4 GiB for one pair of 2048x1024
+_RAFT_CORRELATIONS: Final = 2**30
 
 
 class FlowEstimator(Protocol):
@@ -69,9 +72,9 @@ class DISFlow:
 
     def __call__(self, target: Tensor, neighbour: Tensor) -> Tensor:
         """Estimate flow; see :class:`FlowEstimator`."""
-        # made anew for every call (0.1 ms): an OpenCV object can be neither pickled nor shared between threads
-        search = cv2.DISOpticalFlow.create(self._PRESETS[self.preset])
-        return _each_pair(search, target, neighbour, smallest=_DIS_SMALLEST)
+        return _each_pair(
+            lambda: cv2.DISOpticalFlow.create(self._PRESETS[self.preset]), target, neighbour, smallest=_DIS_SMALLEST
+        )
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,11 @@ class FarnebackFlow:
 
     def __call__(self, target: Tensor, neighbour: Tensor) -> Tensor:
         """Estimate flow; see :class:`FlowEstimator`."""
-        expansion = cv2.FarnebackOpticalFlow.create(numLevels=5, winSize=15, numIters=5, polyN=7, polySigma=1.5)
-        return _each_pair(expansion, target, neighbour)
+        return _each_pair(
+            lambda: cv2.FarnebackOpticalFlow.create(numLevels=5, winSize=15, numIters=5, polyN=7, polySigma=1.5),
+            target,
+            neighbour,
+        )
 
 
 class RAFTFlow:
@@ -146,8 +152,10 @@ class RAFTFlow:
             pad(image, grow, mode="replicate")
             for image in self._normalise(_unit(target).to(device), _unit(neighbour).to(device))
         )
+        together = max(1, _RAFT_CORRELATIONS // (first.shape[-2] * first.shape[-1] // 64) ** 2)
         with torch.autocast(device.type, enabled=False):
-            flow: Tensor = self.network(first, second)[-1]
+            parts = zip(torch.split(first, together), torch.split(second, together), strict=True)
+            flow = torch.cat([self.network(*part)[-1] for part in parts])
         return flow[..., :height, :width].to(target.device).contiguous()
 
 
@@ -183,21 +191,30 @@ def _unit(image: Tensor) -> Tensor:
     return image.float() if image.is_floating_point() else image.float() / 255
 
 
-def _each_pair(algorithm: cv2.DenseOpticalFlow, target: Tensor, neighbour: Tensor, smallest: int = 1) -> Tensor:
+def _each_pair(
+    make: Callable[[], cv2.DenseOpticalFlow], target: Tensor, neighbour: Tensor, smallest: int = 1
+) -> Tensor:
+    """Run an algorithm of OpenCV on the pairs of a batch, several at a time: it lets go of Python's lock."""
     _check_pair(target, neighbour)
     height, width = target.shape[-2:]
     bottom, right = max(0, smallest - height), max(0, smallest - width)
-    flows = []
-    for images in zip(_grey(target), _grey(neighbour), strict=True):
+
+    def flow(*images: np.ndarray) -> np.ndarray:
         first, second = (cv2.copyMakeBorder(i, 0, bottom, 0, right, cv2.BORDER_REPLICATE) for i in images)
-        flow = np.asarray(algorithm.calc(first, second, None))  # type: ignore[call-overload] # stubs forbid None
-        flows.append(flow[:height, :width])
-    return torch.from_numpy(np.stack(flows)).permute(0, 3, 1, 2).contiguous().to(target.device)
+        # made anew for every pair (0.1 ms): an OpenCV object can be neither pickled nor shared between threads
+        found = np.asarray(make().calc(first, second, None))  # type: ignore[call-overload] # stubs forbid None
+        return np.ascontiguousarray(found[:height, :width].transpose(2, 0, 1))
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        flows = list(pool.map(flow, _grey(target), _grey(neighbour)))
+    return torch.from_numpy(np.stack(flows)).to(target.device)
 
 
 def _grey(images: Tensor) -> list[np.ndarray]:
-    bytes_ = (_unit(images.detach()) * 255).round().clamp(0, 255).to(torch.uint8)
-    return [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in bytes_.permute(0, 2, 3, 1).cpu().numpy()]
+    if images.is_floating_point():
+        images = (images.detach().float() * 255).round().clamp(0, 255)
+    bytes_ = images.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    return [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in bytes_]
 
 
 def _missing(side: int) -> int:

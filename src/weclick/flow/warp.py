@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from kornia.geometry.transform import remap
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import grid_sample, interpolate
 
 from weclick.errors import ShapeError
 
@@ -47,12 +46,16 @@ def warp_to_target(source: Tensor, flow: Tensor, *, mode: WarpMode = "bilinear")
     x = flow[:, 0].to(work) + torch.arange(width, device=flow.device)
     y = flow[:, 1].to(work) + torch.arange(height, device=flow.device).unsqueeze(1)
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    grid = torch.stack((_unit(x.where(inside, 0), width), _unit(y.where(inside, 0), height)), -1)
     # "border" only guards samples on the edge against rounding; outside samples are blanked below
-    warped: Tensor = remap(
-        source.to(work), x.where(inside, 0), y.where(inside, 0), mode=mode, padding_mode="border", align_corners=True
-    )
+    warped = grid_sample(source.to(work), grid, mode=mode, padding_mode="border", align_corners=True)
     inside = inside.view(batch, 1, height, width)
     return warped.where(inside, 0).to(source.dtype), inside
+
+
+def _unit(places: Tensor, side: int) -> Tensor:
+    """Turn 0..side-1 into -1..1, as ``align_corners=True`` counts."""
+    return places * (2 / max(side - 1, 1)) - 1
 
 
 def _sizes(source: Tensor, flow: Tensor) -> tuple[int, int, int, int]:

@@ -50,7 +50,8 @@ def remember(teacher: Teacher, flow: FlowEstimator, target: Tensor, neighbours: 
     for position in range(count):
         rows = offsets[:, position].nonzero().flatten()
         if len(rows):
-            carried = _carry(teacher, flow, target[rows], neighbours[rows, position])
+            here, there = target[rows], neighbours[rows, position]
+            carried = carry(soft_labels(teacher, there), flow(here, there), flow(there, here))
             warped[rows, position], trusted[rows, position] = carried
     return Recall(own, fuse(warped, trusted))
 
@@ -66,10 +67,19 @@ def soft_labels(teacher: Teacher, images: Tensor) -> Tensor:
     return logits.softmax(1)
 
 
-def _carry(teacher: Teacher, flow: FlowEstimator, target: Tensor, neighbour: Tensor) -> tuple[Tensor, Tensor]:
-    probabilities = soft_labels(teacher, neighbour)
+def carry(probabilities: Tensor, forward: Tensor, backward: Tensor) -> tuple[Tensor, Tensor]:
+    """Carry a neighbour's probabilities to the target.
+
+    Args:
+        probabilities: The teacher's on the neighbour, (B, C, h, w).
+        forward: Target-to-neighbour flow, (B, 2, H, W).
+        backward: Neighbour-to-target flow, (B, 2, H, W).
+
+    Returns:
+        Warped probabilities (B, C, h, w), and where they can be trusted, bool (B, 1, h, w): inside the neighbour, and
+        most of the cell's flow reliable.
+    """
     size = (probabilities.shape[-2], probabilities.shape[-1])
-    forward, backward = flow(target, neighbour), flow(neighbour, target)
     trusted = reliable(forward, backward)
     warped, inside = warp_to_target(probabilities, resize_flow(forward, size))
     return warped, inside & (F.adaptive_avg_pool2d(trusted.float(), size) > 0.5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
 
 import lightning.pytorch as pl
 import torch
@@ -16,9 +16,17 @@ from weclick.errors import TrainingError
 from weclick.losses import partial_cross_entropy
 from weclick.metrics import Scores, SegmentationScore, labels_at
 from weclick.models import make_network
+from weclick.ranges import NonNegativeFloat, PositiveFloat, PositiveInt, PositiveShare, Share, check_ranges
 
 STAGE_KEY = "weclick_stage"
 """Under this key a checkpoint says which stage it is of."""
+
+
+class StepResult(TypedDict):
+    """What a training step returns: the loss, and by name what :class:`~weclick.callbacks.means.EpochMeans` logs."""
+
+    loss: Tensor
+    terms: dict[str, Tensor]
 
 
 class SegmentationModule(pl.LightningModule):
@@ -39,6 +47,9 @@ class SegmentationModule(pl.LightningModule):
         ema: Horizon over which the evaluated weights are averaged, as a share of all steps; 0 turns averaging off.
         channels_last: Memory format of the convolutions.
         compile: Compile the network with torch.compile.
+
+    Raises:
+        ConfigError: A number is outside of the range its type states, or there is no such network.
     """
 
     stage: ClassVar[str]
@@ -46,22 +57,23 @@ class SegmentationModule(pl.LightningModule):
     def __init__(
         self,
         classes: list[dict[str, Any]],
-        size: tuple[int, int],
+        size: tuple[PositiveInt, PositiveInt],
         network: str = "light",
         encoder: str = "tf_efficientnet_lite0",
         pretrained: bool = True,
-        width: int = 64,
-        strides: tuple[int, ...] = (4, 8, 16, 32),
-        scale: float = 1.0,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-2,
-        warmup: float = 0.1,
-        ema: float = 0.05,
+        width: PositiveInt = 64,
+        strides: tuple[PositiveInt, ...] = (4, 8, 16, 32),
+        scale: PositiveShare = 1.0,
+        learning_rate: PositiveFloat = 1e-3,
+        weight_decay: NonNegativeFloat = 1e-2,
+        warmup: Share = 0.1,
+        ema: Share = 0.05,
         channels_last: bool = True,
         compile: bool = False,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        check_ranges(type(self), self.hparams, self.stage)  # the student's own options too: Lightning collects them
         self.hparams["size"], self.hparams["strides"] = list(size), list(strides)
         self.classes = ClassSet.from_list(classes)
         self.network = make_network(

@@ -11,8 +11,10 @@ import torch
 from weclick.classes import ClassSet
 from weclick.errors import CheckpointError
 from weclick.modules.base import STAGE_KEY, SegmentationModule
+from weclick.modules.exported import ExportedModule
 from weclick.modules.student import StudentModule
 from weclick.modules.teacher import TeacherModule
+from weclick.serve.exported import SUFFIXES
 
 STAGES: dict[str, type[SegmentationModule]] = {"teacher": TeacherModule, "student": StudentModule}
 PARTS: Final = {STAGE_KEY, "hyper_parameters", "state_dict"}
@@ -25,8 +27,7 @@ def load_weights(path: Path | str) -> dict[str, Any]:
     Raises:
         CheckpointError: It is a URL, missing, damaged, holds more than weights, or is not ours.
     """
-    if re.match(r"[a-z][a-z0-9+.-]+:/", str(path)):
-        raise CheckpointError(f"{path} is a URL; fetch the file and name it instead")
+    _refuse_url(path)
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -39,30 +40,35 @@ def load_weights(path: Path | str) -> dict[str, Any]:
     return checkpoint
 
 
+def _refuse_url(path: Path | str) -> None:
+    if re.match(r"[a-z][a-z0-9+.-]+:/", str(path)):
+        raise CheckpointError(f"{path} is a URL; fetch the file and name it instead")
+
+
 def load_checkpoint(
     path: Path | str, *, stage: str | None = None, classes: ClassSet | None = None
 ) -> SegmentationModule:
     """Rebuild the module of a checkpoint, in evaluation mode, on the CPU.
 
     Args:
-        path: Checkpoint file.
+        path: Checkpoint file, or an exported student (``.onnx``, ``.xml``).
         stage: Refuse any other stage than this, ``teacher`` or ``student``.
         classes: Refuse a network trained for other classes than these.
 
     Raises:
         CheckpointError: See :func:`load_weights`; or the wrong stage, or other classes.
     """
+    _refuse_url(path)
+    if Path(path).suffix in SUFFIXES:
+        exported = ExportedModule.open(Path(path))
+        _refuse_stage(path, exported.stage, stage)
+        _refuse_classes(path, exported.classes, classes)
+        return exported.eval()
     checkpoint = load_weights(path)
     found = checkpoint[STAGE_KEY]
-    if stage is not None and found != stage:
-        raise CheckpointError(f"{path} is a {found} checkpoint; a {stage} checkpoint is needed here")
-    hyperparameters = {**checkpoint["hyper_parameters"], "pretrained": False, "compile": False}
-    module = STAGES[found](**hyperparameters)
-    if classes is not None and module.classes.names != classes.names:
-        raise CheckpointError(
-            f"{path} was trained for {len(module.classes)} classes ({', '.join(module.classes.names)}), the data set "
-            f"has {len(classes)} ({', '.join(classes.names)}); choose the checkpoint's data set"
-        )
+    _refuse_stage(path, found, stage)
+    module = STAGES[found](**{**checkpoint["hyper_parameters"], "pretrained": False, "compile": False})
+    _refuse_classes(path, module.classes, classes)
     try:
         module.load_state_dict(checkpoint["state_dict"])
     except RuntimeError as error:
@@ -70,3 +76,16 @@ def load_checkpoint(
             f"weights in {path} do not fit its network ({' '.join(str(error).split())[:160]})"
         ) from None
     return module.eval()
+
+
+def _refuse_stage(path: Path | str, found: str, wanted: str | None) -> None:
+    if wanted is not None and found != wanted:
+        raise CheckpointError(f"{path} is a {found} checkpoint; a {wanted} checkpoint is needed here")
+
+
+def _refuse_classes(path: Path | str, found: ClassSet, wanted: ClassSet | None) -> None:
+    if wanted is not None and found.names != wanted.names:
+        raise CheckpointError(
+            f"{path} was trained for {len(found)} classes ({', '.join(found.names)}), the data set "
+            f"has {len(wanted)} ({', '.join(wanted.names)}); choose the checkpoint's data set"
+        )

@@ -9,7 +9,8 @@ from torch import Tensor
 from weclick.losses import distillation
 from weclick.memory.draw import known
 from weclick.modules.arms import ARMS, ArmName
-from weclick.modules.base import SegmentationModule
+from weclick.modules.base import SegmentationModule, StepResult
+from weclick.ranges import NonNegativeFloat, PositiveFloat, PositiveInt
 
 
 class StudentModule(SegmentationModule):
@@ -30,11 +31,11 @@ class StudentModule(SegmentationModule):
     def __init__(
         self,
         classes: list[dict[str, Any]],
-        size: tuple[int, int],
+        size: tuple[PositiveInt, PositiveInt],
         arm: ArmName = "weclick",
-        kd_weight: float = 1.0,
-        mfd_weight: float = 1.0,
-        temperature: float = 1.0,
+        kd_weight: NonNegativeFloat = 1.0,
+        mfd_weight: NonNegativeFloat = 1.0,
+        temperature: PositiveFloat = 1.0,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(classes, size, **kwargs)
@@ -42,16 +43,14 @@ class StudentModule(SegmentationModule):
         self.hparams["size"] = list(size)
         self.arm = ARMS[arm]
 
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> StepResult:
         """Return the weighted sum of the arm's loss terms."""
         terms = self.loss_terms(self(batch["image"]), batch)
         self.refuse_broken(terms)
         weights = {"supervised": 1.0, "kd": self.hparams["kd_weight"], "mfd": self.hparams["mfd_weight"]}
         loss = sum((weights[name] * term for name, term in terms.items()), start=terms["supervised"].new_zeros(()))
-        logged = {f"train/loss_{name}": term for name, term in terms.items()}
-        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(batch["image"]))
-        self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(batch["image"]))
-        return loss
+        named = {"loss": loss, **{f"loss_{name}": term for name, term in terms.items()}}
+        return {"loss": loss, "terms": {name: term.detach() for name, term in named.items()}}
 
     def loss_terms(self, logits: Tensor, batch: dict[str, Any]) -> dict[str, Tensor]:
         """Return each loss term of the arm, unweighted."""

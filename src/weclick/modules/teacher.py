@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from torch import Tensor
-
-from weclick.modules.base import SegmentationModule
+from weclick.modules.base import SegmentationModule, StepResult
 
 
 class TeacherModule(SegmentationModule):
@@ -14,9 +12,8 @@ class TeacherModule(SegmentationModule):
 
     stage: ClassVar[str] = "teacher"
 
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> StepResult:
         """Return the click loss of a batch."""
         loss = self.supervised_loss(self(batch["image"]), batch)
         self.refuse_broken({"supervised": loss})
-        self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(batch["image"]))
-        return loss
+        return {"loss": loss, "terms": {"loss": loss.detach()}}

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import cv2
 import lightning.pytorch as pl
 import numpy as np
 import torch
 from rich.progress import track
 from torch import Tensor
 
-from weclick.callbacks.loggers import read_metrics
-from weclick.callbacks.pictures import comparison
+from weclick.callbacks.loggers import make_tracker, read_metrics
+from weclick.callbacks.pictures import comparison, write_picture
 from weclick.callbacks.report import Provenance, Report, Sample, write_report, write_tables
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.index import Frame, Segment, Split
 from weclick.errors import CheckpointError, DataError
-from weclick.files import atomic_path
 from weclick.flow.estimators import FarnebackFlow
 from weclick.flow.reliability import reliable
 from weclick.flow.warp import warp_to_target
 from weclick.metrics import Evaluation, TemporalConsistency, VideoConsistency, labels_at
-from weclick.modules import SegmentationModule, StudentModule, load_checkpoint
+from weclick.modules import ExportedModule, SegmentationModule, StudentModule, load_checkpoint
 from weclick.pipeline.run import Run
-from weclick.pipeline.settings import FitSettings
-from weclick.serve.speed import measure_speed
+from weclick.pipeline.settings import FitSettings, refusing_options
+from weclick.serve.speed import device_name, measure_speed
 
 SAMPLES: Final = 8
 MOST_PAIRS: Final = 500
@@ -68,6 +67,8 @@ def evaluate(
 ) -> tuple[Evaluation, SegmentationModule]:
     """Evaluate a checkpoint on a split and, given a folder, write tables, pictures and ``report.html`` there.
 
+    With a folder, the results of a run's own checkpoint also go to its record in Weights & Biases.
+
     Raises:
         CheckpointError: The checkpoint is of another stage than asked for, or for other classes.
         DataError: The split has no masks.
@@ -76,6 +77,8 @@ def evaluate(
     if split not in data.layout.splits() or not data.labelled(split):
         raise DataError(f"the {split} split of {data.root} has no masks to evaluate with; see data/README.md")
     module = load_checkpoint(chosen.path, stage=stage, classes=data.classes)
+    if isinstance(module, ExportedModule):  # knows one size only
+        data = settings.make_data(size=module.card.size)
     collector = Collector(data, split, folder / "predictions" if folder and data.layout.name == "cityscapes" else None)
     _score(module, data, split, settings, collector)
     assert module.scores is not None
@@ -83,7 +86,10 @@ def evaluate(
     module.to(device)
     evaluation = consistency(module, data, split, device)
     bf16 = "bf16" in str(settings.trainer.get("precision", ""))
-    found = Evaluation(module.scores, *evaluation, speed=measure_speed(module, data.size, device, bf16=bf16))
+    speed = measure_speed(module, data.size, device, bf16=bf16)
+    if isinstance(module, ExportedModule):
+        speed = replace(speed, device=device_name(module.network.device), precision=module.network.precision)
+    found = Evaluation(module.scores, *evaluation, speed=speed)
     if folder is not None:
         report = Report(
             found,
@@ -95,7 +101,29 @@ def evaluate(
         )
         write_tables(folder, report)
         write_report(folder, report)
+        if chosen.path.resolve().parent == (run.folder / module.stage).resolve():
+            _track(settings, run, module, found)
     return found, module
+
+
+def _track(settings: FitSettings, run: Run, module: SegmentationModule, found: Evaluation) -> None:
+    """Put the results into the stage's record in Weights & Biases, where it is tracked."""
+    tracker = make_tracker(
+        run.folder / module.stage,
+        mode=settings.tracking.wandb,
+        project=settings.tracking.project,
+        run=run.name,
+        stage=module.stage,
+    )
+    if tracker is None:
+        return
+    values = {"test/miou": found.scores.miou}
+    if found.temporal is not None:
+        values["test/temporal_consistency"] = found.temporal.masked
+    per_class = zip(module.classes.names, found.scores.iou, strict=True)
+    values |= {f"test/iou/{name}": iou for name, iou in per_class if not math.isnan(iou)}
+    tracker.log_summary(values)
+    tracker.finalize("success")
 
 
 def _score(
@@ -103,15 +131,16 @@ def _score(
 ) -> None:
     data.chosen_split = split
     options = {key: settings.trainer[key] for key in ("accelerator", "precision") if key in settings.trainer}
-    trainer = pl.Trainer(
-        **options,
-        devices=1,
-        logger=False,
-        callbacks=[collector],
-        enable_progress_bar=sys.stderr.isatty(),
-        enable_model_summary=False,
-        enable_checkpointing=False,
-    )
+    with refusing_options():
+        trainer = pl.Trainer(
+            **options,
+            devices=1,
+            logger=False,
+            callbacks=[collector],
+            enable_progress_bar=sys.stderr.isatty(),
+            enable_model_summary=False,
+            enable_checkpointing=False,
+        )
     trainer.test(module, datamodule=data, verbose=False)
 
 
@@ -152,8 +181,7 @@ class Collector(pl.Callback):
                 self.samples.append(Sample(str(key), shown["image"], shown["prediction"], shown["truth"]))
             if self.predictions is not None:
                 name = f"{key.video}_{key.number:06d}_pred_labelIds.png"
-                with atomic_path(self.predictions / name) as temporary:
-                    cv2.imwrite(str(temporary), self.stored[prediction.cpu().numpy()])
+                write_picture(self.predictions / name, self.stored[prediction.cpu().numpy()])
 
 
 def consistency(
@@ -255,7 +283,11 @@ def _provenance(
         reason=chosen.reason,
         seed=settings.seed,
         clicks=clicks,
-        parameters=sum(p.numel() for p in module.network.parameters()),
+        parameters=(
+            module.card.parameters
+            if isinstance(module, ExportedModule)
+            else sum(p.numel() for p in module.network.parameters())
+        ),
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         versions={name: version(name) for name in ("weclick", "torch", "lightning")},
     )

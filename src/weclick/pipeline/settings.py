@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import lightning.pytorch as pl
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from weclick.callbacks.loggers import WandbMode
 from weclick.data.datamodule import ClipDataModule
+from weclick.errors import ConfigError
 from weclick.flow.estimators import FlowName
-from weclick.modules import ARMS, Arm
+from weclick.modules import ARMS, Arm, StudentModule, TeacherModule
 from weclick.modules.arms import ArmName
 from weclick.processes import local_rank
+from weclick.ranges import PositiveInt, Seed, check_ranges
+
+_COUNTS: Final = ("max_epochs", "accumulate_grad_batches", "check_val_every_n_epoch")
+"""Trainer options that Lightning takes as 0 and then divides by, or trains nothing."""
 
 
 @dataclass
@@ -62,19 +69,32 @@ class FitSettings:
         teacher_epochs: Epochs of the teacher, by default the trainer's.
         teacher_checkpoint: A finished teacher to use instead of training one.
         callbacks: Makes the user's own callbacks, anew for each stage.
+
+    Raises:
+        ConfigError: A number is out of its range, or the trainer has no number of epochs.
     """
 
     arm: ArmName
-    seed: int
+    seed: Seed
     data: dict[str, Any]
     teacher: dict[str, Any]
     student: dict[str, Any]
     trainer: dict[str, Any]
     memory: MemorySettings = field(default_factory=MemorySettings)
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
-    teacher_epochs: int | None = None
+    teacher_epochs: PositiveInt | None = None
     teacher_checkpoint: str | None = None
     callbacks: Callable[[], list[pl.Callback]] = list
+
+    def __post_init__(self) -> None:
+        check_ranges(FitSettings, vars(self))
+        check_ranges(ClipDataModule, self.data, "data")
+        check_ranges(TeacherModule, self.teacher, "teacher")
+        check_ranges(StudentModule, self.student, "student")
+        for name in _COUNTS:
+            value = self.trainer.get(name, 1)
+            if (value is None and name == "max_epochs") or (value is not None and value < 1):
+                raise ConfigError(f"trainer.{name} must be at least 1, found {value}")
 
     @property
     def method(self) -> Arm:
@@ -84,9 +104,24 @@ class FitSettings:
     @property
     def device(self) -> torch.device:
         """Where this process runs teacher and flow outside of training: its own GPU, or the CPU."""
-        device = Fabric(accelerator=self.trainer.get("accelerator") or "auto", devices=1).device
+        with refusing_options():
+            device = Fabric(accelerator=self.trainer.get("accelerator") or "auto", devices=1).device
         return torch.device("cuda", local_rank()) if device.type == "cuda" else device
 
-    def make_data(self) -> ClipDataModule:
-        """Return a fresh data module."""
-        return ClipDataModule(**self.data, seed=self.seed)
+    def make_data(self, size: tuple[int, int] | None = None) -> ClipDataModule:
+        """Return a fresh data module, by default of the settings' working size."""
+        changed = {} if size is None else {"size": size}
+        return ClipDataModule(**{**self.data, **changed}, seed=self.seed)
+
+
+@contextmanager
+def refusing_options() -> Iterator[None]:
+    """Say in one line what Lightning refuses about the trainer's options.
+
+    Raises:
+        ConfigError: An option has no such value, or this machine no such device.
+    """
+    try:
+        yield
+    except (MisconfigurationException, TypeError, ValueError) as error:
+        raise ConfigError(f"{' '.join(str(error).split())} Check the trainer options") from error

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from weclick.callbacks.averaging import HorizonAveraging
 from weclick.callbacks.interrupt import SaveOnSignal
 from weclick.callbacks.loggers import make_loggers
+from weclick.callbacks.means import EpochMeans
 from weclick.callbacks.pictures import SamplePictures
 from weclick.callbacks.progress import EpochLines, on_terminal
 from weclick.data.datamodule import ClipDataModule
@@ -25,7 +26,7 @@ from weclick.files import atomic_path
 from weclick.modules import SegmentationModule, load_checkpoint
 from weclick.pipeline.checkpoint_io import WholeCheckpointIO
 from weclick.pipeline.run import Run
-from weclick.pipeline.settings import FitSettings
+from weclick.pipeline.settings import FitSettings, refusing_options
 
 
 def train(module: SegmentationModule, data: ClipDataModule, run: Run, settings: FitSettings, epochs: int) -> None:
@@ -60,6 +61,7 @@ def make_trainer(
     validated = "val" in data.layout.splits() and bool(data.labelled("val"))
     horizon = float(module.hparams["ema"])
     callbacks = [
+        EpochMeans(),  # before what shows its means, and before the guard, which saves its sums
         *_checkpoints(folder, validated),
         SamplePictures(folder, module.classes),
         RichProgressBar(leave=True) if on_terminal() else EpochLines(),
@@ -76,22 +78,39 @@ def make_trainer(
         stage=module.stage,
         config={"arm": settings.arm, "seed": settings.seed, "data": settings.data, module.stage: dict(module.hparams)},
     )
-    return pl.Trainer(
-        **{
-            "log_every_n_steps": 10,
-            **settings.trainer,
-            "max_epochs": epochs,
-            "callbacks": callbacks,
-            "plugins": [*_listed(settings.trainer.get("plugins")), WholeCheckpointIO()],
-            "logger": loggers,
-            "default_root_dir": folder,
-            "use_distributed_sampler": False,  # the data module shares samples out itself, without repeats
-            "num_sanity_val_steps": 0,
-            "enable_progress_bar": on_terminal(),
-            "enable_model_summary": False,
-            **({} if validated else {"limit_val_batches": 0}),
-        }
+    return _trainer(
+        settings,
+        max_epochs=epochs,
+        callbacks=callbacks,
+        plugins=[*_listed(settings.trainer.get("plugins")), WholeCheckpointIO()],
+        logger=loggers,
+        default_root_dir=folder,
+        enable_progress_bar=on_terminal(),
+        **({} if validated else {"limit_val_batches": 0}),
     )
+
+
+def check_trainer(settings: FitSettings) -> None:
+    """Refuse what Lightning refuses of the trainer's options, before anything is written.
+
+    Raises:
+        ConfigError: An option has no such value, or this machine no such device.
+    """
+    _trainer(settings, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+
+
+def _trainer(settings: FitSettings, **own: Any) -> pl.Trainer:  # noqa: ANN401
+    fixed = {
+        "use_distributed_sampler": False,  # the data module shares samples out itself, without repeats
+        "num_sanity_val_steps": 0,
+        "enable_model_summary": False,
+    }
+    with refusing_options():
+        return pl.Trainer(**{"log_every_n_steps": 10, **settings.trainer, **fixed, **own})
+
+
+class StageCheckpoint(ModelCheckpoint):
+    """Lightning's own; a class of ours has a state of its own beside a ModelCheckpoint among the user's callbacks."""
 
 
 def _checkpoints(folder: Path, validated: bool) -> list[ModelCheckpoint]:
@@ -99,8 +118,8 @@ def _checkpoints(folder: Path, validated: bool) -> list[ModelCheckpoint]:
 
     Two callbacks, as ``save_last`` of one alone saves only when the best has changed.
     """
-    last = ModelCheckpoint(folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
-    best = ModelCheckpoint(
+    last = StageCheckpoint(folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
+    best = StageCheckpoint(
         folder,
         filename="best",
         monitor="val/miou",

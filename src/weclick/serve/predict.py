@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
-from typing import Final
 
-import cv2
 import numpy as np
 import yaml
 from rich.console import Console
@@ -22,18 +20,14 @@ from rich.text import Text
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
 from weclick.errors import ConfigError, DataError, ShapeError
-from weclick.files import atomic_path, write_text, writing
-from weclick.serve.video import Camera, SourceFrame, open_source
-from weclick.serve.writer import VideoWriter
+from weclick.files import write_text, writing
+from weclick.serve.results import Draw, Save, open_savers
+from weclick.serve.stream import WAITING, Newest, ReadAhead, open_stream
+from weclick.serve.video import Camera, open_source
 
 Segment = Callable[[np.ndarray], np.ndarray]
-"""From an RGB image, uint8 (H, W, 3), to class ids, uint8 (H, W)."""
-Draw = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""From an RGB image and its class ids to the RGB picture to show, of the same size for every frame of a video."""
-Save = Callable[[SourceFrame, np.ndarray], None]
-
-# frames read ahead, and frames waiting to be written: enough to overlap, few enough for 4K
-_WAITING: Final = 3
+"""From an RGB image, uint8 (H, W, 3), to class ids, uint8 (H, W). Where it has ``seconds`` (stage to seconds so far),
+the summary tells these instead of one figure for the network."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +35,17 @@ class Summary:
     """What a prediction did and how fast.
 
     ``fps_end_to_end`` covers opening, reading, network, drawing and writing; ``fps_network`` the segment calls alone.
+    ``dropped`` counts the frames a live source gave while the network was busy. ``stages`` are the seconds spent on
+    decode, network (or the network's own stages), draw, write (of the overlay) and labels; they overlap, being spent
+    in several threads.
     """
 
     frames: int
+    dropped: int
     seconds: float
     fps_end_to_end: float
     fps_network: float
+    stages: dict[str, float]
     paths: tuple[Path, ...]
 
 
@@ -60,12 +59,16 @@ def predict(
     labels: bool = True,
     max_frames: int | None = None,
     stride: int = 1,
+    realtime: bool = False,
 ) -> Summary:
     """Segment a video file, a folder of images or ``camera:N``, and write the results into ``out``.
 
     Written are ``labels/<name>.png`` (class ids, one channel) with ``classes.yaml``, and with ``draw`` either
     ``overlay.mp4`` or, for a folder, ``overlay/<name>.jpg``. Files of these names are replaced, others stay.
     Ctrl-C keeps what is written; it is the usual end of a camera, and goes on up from any other source.
+
+    With ``realtime`` the newest frame is segmented and older ones that have waited are dropped. Labels keep their
+    frame numbers, and the overlay its speed: in the place of a dropped frame it shows the picture before.
 
     Args:
         source: Path, or ``camera:N``.
@@ -76,30 +79,37 @@ def predict(
         labels: Write label PNGs.
         max_frames: Stop after so many predicted frames.
         stride: Predict every so many-th frame; the overlay keeps the pace of the source.
+        realtime: Treat the source as live: a camera, or a video file played at its own pace.
 
     Raises:
-        ConfigError: Nothing to write, a number below 1, or the results would replace the source.
-        DataError: The source cannot be read, or ``out`` not be written.
+        ConfigError: Nothing to write, a number below 1, ``realtime`` with a folder, or the results would replace the
+            source.
+        DataError: The source cannot be read, or ``out`` not be written; the overlay up to a full disk is kept.
         ShapeError: ``segment`` returned something else than class ids of the image's size.
     """
     started = perf_counter()
     if stride < 1 or (max_frames is not None and max_frames < 1):
         raise ConfigError(f"stride and max_frames must be at least 1, found {stride} and {max_frames}")
     frames = open_source(source)
+    stages: dict[str, float] = {}
+    stream = open_stream(frames, stages, stride=stride, max_frames=max_frames, realtime=realtime)
     fps = frames.fps / stride if frames.fps else None
     paths = _prepare(source, out, classes, labels, "" if draw is None else "overlay.mp4" if fps else "overlay")
-    stop = None if max_frames is None else (max_frames - 1) * stride + 1
     network = _Network(segment, len(classes))
-    with _saver(out, fps, draw, labels) as save:
-        _run(
-            islice(iter(frames), 0, stop, stride),
-            network,
-            save,
-            total=_total(frames.count, max_frames, stride),
-            ends_by_hand=isinstance(frames, Camera),
-        )
+    bar = _Bar(None if frames.count is None else -(-frames.count // stride), max_frames)
+    with bar.progress, open_savers(out, fps, draw, labels, stages) as savers:
+        with suppress(KeyboardInterrupt) if isinstance(frames, Camera) else nullcontext(), stream:
+            _run(stream, max_frames, network, savers, bar)
     seconds = perf_counter() - started
-    return Summary(network.calls, seconds, network.calls / seconds, network.calls / max(network.seconds, 1e-9), paths)
+    return Summary(
+        frames=network.calls,
+        dropped=stream.dropped,
+        seconds=seconds,
+        fps_end_to_end=network.calls / seconds,
+        fps_network=network.calls / max(network.seconds, 1e-9),
+        stages=stages | network.stages,
+        paths=paths,
+    )
 
 
 def _prepare(source: str | Path, out: Path, classes: ClassSet, labels: bool, overlay: str) -> tuple[Path, ...]:
@@ -116,11 +126,6 @@ def _prepare(source: str | Path, out: Path, classes: ClassSet, labels: bool, ove
     return paths
 
 
-def _total(count: int | None, max_frames: int | None, stride: int) -> int | None:
-    known = [n for n in (max_frames, None if count is None else -(-count // stride)) if n is not None]
-    return min(known, default=None)
-
-
 class _Network:
     """Times ``segment`` and checks what it returns."""
 
@@ -135,64 +140,58 @@ class _Network:
         self.calls += 1
         if ids.dtype != np.uint8 or ids.shape != image.shape[:2]:
             raise ShapeError(f"the network gave {ids.dtype} {ids.shape} for an image {image.shape}; need uint8 (H, W)")
-        if ((ids >= self._class_count) & (ids != IGNORE_INDEX)).any():
+        # the plain maximum is much faster, and nearly always enough
+        if ids.max() >= self._class_count and ((ids >= self._class_count) & (ids != IGNORE_INDEX)).any():
             raise DataError(f"the network predicts more than the {self._class_count} classes it is said to know")
         return ids
 
-
-@contextmanager
-def _saver(out: Path, fps: float | None, draw: Draw | None, labels: bool) -> Iterator[Save]:
-    with VideoWriter(out / "overlay.mp4", fps) if draw and fps else nullcontext() as video:
-
-        def save(frame: SourceFrame, ids: np.ndarray) -> None:
-            if labels:
-                _write_image(out / "labels" / f"{frame.name}.png", ids)
-            if draw is None:
-                return
-            picture = draw(frame.image, ids)
-            if video is not None:
-                video.write(picture)
-            else:
-                _write_image(out / "overlay" / f"{frame.name}.jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-
-        yield save
-
-
-def _write_image(path: Path, image: np.ndarray) -> None:
-    with writing(path), atomic_path(path) as temporary:
-        temporary.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
+    @property
+    def stages(self) -> dict[str, float]:
+        """The network's own stages where it tells them."""
+        return dict(getattr(self._segment, "seconds", {"network": self.seconds}))
 
 
 def _run(
-    frames: Iterator[SourceFrame], network: _Network, save: Save, *, total: int | None, ends_by_hand: bool
+    stream: ReadAhead | Newest, max_frames: int | None, network: _Network, savers: Sequence[Save], bar: _Bar
 ) -> None:
     """Read, predict and write at the same time; order is kept, and no queue grows."""
-    written: deque[Future[None]] = deque()
-    with _progress() as progress, ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
-        task = progress.add_task("predict", total=total)
-        with suppress(KeyboardInterrupt) if ends_by_hand else nullcontext():
-            for frame in _ahead(frames, reader):
-                written.append(writer.submit(save, frame, network(frame.image)))
-                if len(written) > _WAITING:
-                    written.popleft().result()
-                progress.advance(task)
-        for pending in written:
-            pending.result()
+    written: deque[list[Future[None]]] = deque()
+    with ExitStack() as stack:
+        threads = [(stack.enter_context(ThreadPoolExecutor(1)), save) for save in savers]
+        try:
+            for place, frame in islice(stream, max_frames):
+                ids = network(frame.image)
+                written.append([thread.submit(save, place, frame, ids) for thread, save in threads])
+                if len(written) > WAITING:
+                    _wait(written.popleft())
+                bar.show(network.calls, stream.dropped)
+        finally:
+            for pending in written:
+                _wait(pending)
 
 
-def _ahead(frames: Iterator[SourceFrame], pool: Executor) -> Iterator[SourceFrame]:
-    pending = deque(pool.submit(next, frames, None) for _ in range(_WAITING))
-    while (frame := pending.popleft().result()) is not None:
-        pending.append(pool.submit(next, frames, None))
-        yield frame
+def _wait(pending: list[Future[None]]) -> None:
+    for future in pending:
+        future.result()
+
+
+class _Bar:
+    """Progress on stderr: frames done of those to come, frames dropped, frames per second."""
+
+    def __init__(self, count: int | None, max_frames: int | None) -> None:
+        columns = (BarColumn(), MofNCompleteColumn(), _FPSColumn(), TimeRemainingColumn())
+        self.progress = Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True))
+        self._drops_count = max_frames is None
+        total = min((n for n in (count, max_frames) if n is not None), default=None)
+        self._task = self.progress.add_task("predict", total=total, done=0)
+
+    def show(self, done: int, dropped: int) -> None:
+        """Move to so many frames done."""
+        title = f"predict, {dropped} dropped" if dropped else "predict"
+        completed = done + dropped if self._drops_count else done
+        self.progress.update(self._task, completed=completed, description=title, done=done)
 
 
 class _FPSColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.1f} FPS")
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _FPSColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
+        return Text(f"{task.fields['done'] / task.elapsed:.1f} FPS" if task.elapsed else "")

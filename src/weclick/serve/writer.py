@@ -18,11 +18,15 @@ from weclick.serve.video import VideoFile
 _SPARE_BYTES = 16 << 20
 
 
+class _DiskFullError(DataError):
+    """There is just enough space left to finish the file."""
+
+
 class VideoWriter:
     """Writes an mp4: H.264 where PyAV (extra ``video``) is installed, else MPEG-4 part 2 through OpenCV.
 
     Codecs want even sides, so an odd last row or column is repeated once. The file appears when the block ends; after
-    Ctrl-C it holds what was written until then, after an error it does not appear.
+    Ctrl-C or with a full disk it holds what was written until then, after any other error it does not appear.
 
     Raises:
         DataError: The place cannot be written, its disk is full, or no frame came.
@@ -51,18 +55,21 @@ class VideoWriter:
             if image.shape != self._shape:
                 raise ShapeError(f"{self.path} has frames of {self._shape}, found one of {image.shape}")
             if shutil.disk_usage(self.path.parent).free < _SPARE_BYTES:
-                raise DataError(f"{self.path} cannot be written: its disk is full; free some space")
+                raise _DiskFullError(f"{self.path} cannot be written: its disk is full; free some space")
             self._encoder.write(cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE))
         self.count += 1
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:  # noqa: ANN401
-        if isinstance(error, Exception) or (error is not None and self.count == 0):
+        full = isinstance(error, _DiskFullError)
+        if error is not None and (self.count == 0 or (isinstance(error, Exception) and not full)):
             with suppress(Exception):
                 self._close()
             self._whole.__exit__(kind, error, trace)
-        else:
-            with writing(self.path), self._whole:
-                self._finish()
+            return
+        with writing(self.path), self._whole:
+            self._finish()
+        if full:
+            raise DataError(f"{self.path} ends after {self.count} frames: its disk is full; free some space") from None
 
     def _finish(self) -> None:
         if self.count == 0:

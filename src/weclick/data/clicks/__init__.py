@@ -2,7 +2,7 @@
 
 from weclick.data.clicks.check import Finding, StoreStats, check_clicks, stats
 from weclick.data.clicks.exchange import FORMATS, Format, export_csv, import_csv
-from weclick.data.clicks.records import Click, ClickRecord, FrameRecord, Status
+from weclick.data.clicks.records import Click, ClickRecord, FrameRecord, Size, Status
 from weclick.data.clicks.simulate import Rule, simulate_clicks, simulate_store
 from weclick.data.clicks.store import ClickStore
 
@@ -15,6 +15,7 @@ __all__ = [
     "Format",
     "FrameRecord",
     "Rule",
+    "Size",
     "Status",
     "StoreStats",
     "check_clicks",

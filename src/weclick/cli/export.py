@@ -1,0 +1,91 @@
+"""``weclick export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsonargparse import ArgumentParser
+
+from weclick.cli.options import add_settings, calm, option_value, parse, resolve_configs, to_settings
+from weclick.errors import ConfigError
+from weclick.pipeline.export import Exported, card_of, choose_formats, export, load_student, open_data
+from weclick.pipeline.run import RUNS, Run
+from weclick.serve.export import FORMATS
+
+DESCRIPTION = """Turn a trained student into files that run without PyTorch: ONNX, and OpenVINO in fp32, bf16 and int8.
+
+Each file is compared with PyTorch on frames of the data set before it gets its name, and, where val has masks, refused
+if it loses more than --max_drop points of mIoU. It takes RGB images as uint8 and holds everything else in itself.
+Without arguments: the student of the newest finished run, as `weclick predict` uses it, into runs/NAME/export.
+"""
+
+
+def parser() -> ArgumentParser:
+    """Return the parser of ``weclick export``."""
+    made = ArgumentParser(prog="weclick export", description=DESCRIPTION, exit_on_error=False)
+    made.add_argument("--run", type=str | None, default=None, help="run to export, by name or folder; default: newest")
+    made.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
+    made.add_argument("--ckpt_path", type=str | None, default=None, help="this student checkpoint instead of the run's")
+    made.add_argument(
+        "--formats",
+        type=str | None,
+        default=None,
+        help=f"of {','.join(FORMATS)}; default: all that the installed packages and the data permit",
+    )
+    made.add_argument(
+        "--size",
+        type=tuple[int, int] | None,
+        default=None,
+        help="[H,W] of the images the files take; default: the size the student was trained at",
+    )
+    made.add_argument("--labels", type=bool, default=False, help="give class ids at full size instead of logits")
+    made.add_argument("--out", type=str | None, default=None, help="folder for the files; default: RUN/export")
+    made.add_argument("--max_drop", type=float, default=1.0, help="most points of mIoU on val a file may lose")
+    add_settings(made)
+    made.set_defaults({"data.root": ""})  # a checkpoint outside any run can be exported without data
+    return made
+
+
+def main(command: str, arguments: list[str]) -> None:
+    """Find the student, export, print a line per file."""
+    calm()
+    arguments = resolve_configs(arguments)
+    made = parser()
+    if {"-h", "--help"} & set(arguments):
+        made.parse_args(["--help"])
+    run = _run(arguments)
+    config = parse(made, [*(["--config", str(run.config)] if run else []), *arguments])
+    if config.max_drop < 0 or min(config.size or (1, 1)) < 1:
+        raise ConfigError(f"--max_drop {config.max_drop:g} and --size {config.size} must be positive")
+    checkpoint = Path(config.ckpt_path) if config.ckpt_path or not run else run.checkpoint("student", "last")
+    module = load_student(checkpoint)
+    size = config.size or (int(module.hparams["size"][0]), int(module.hparams["size"][1]))
+    data, no_data = open_data(to_settings(made, config), size)
+    formats, lines = choose_formats(config.formats, data, no_data)
+    card = card_of(module, checkpoint, size=size, labels=config.labels, run=run.name if run else None)
+    folder = Path(config.out) if config.out else (run.folder if run else checkpoint.parent) / "export"
+    print(f"export: {checkpoint}, {size[0]} x {size[1]}, {card.output}, checked on {data.root if data else no_data}")
+    for line in lines:
+        print(line)
+    for done in export(module, card, folder, formats, data=data, max_drop=config.max_drop):
+        print(_line(done), flush=True)
+
+
+def _line(done: Exported) -> str:
+    kind = "frames" if done.real else "random pictures"
+    line = f"{done.format}: {done.path}, {done.agreement:.3%} of pixels as in PyTorch ({done.frames} {kind})"
+    if done.miou is None or done.drop is None:
+        return f"{line}, mIoU not measured"
+    return f"{line}, mIoU {100 * done.miou:.2f} on val ({0 - round(done.drop, 2):+.2f})"
+
+
+def _run(arguments: list[str]) -> Run | None:
+    """Find the run whose config is to be read, before the arguments are parsed for good; None for a lone checkpoint."""
+    runs = Path(option_value(arguments, "--runs") or RUNS)
+    name, checkpoint = option_value(arguments, "--run"), option_value(arguments, "--ckpt_path")
+    if name is not None:
+        return Run.open(name, runs)
+    if checkpoint is None:
+        return Run.newest(runs, stage="student")
+    folders = Path(checkpoint).resolve().parents
+    return next((Run(folder) for folder in folders if (folder / "config.yaml").is_file()), None)

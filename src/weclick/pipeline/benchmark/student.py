@@ -1,0 +1,200 @@
+"""Latency of the student and of what people use instead, in PyTorch and in every format they export to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from weclick.errors import ConfigError
+from weclick.models import make_network
+from weclick.modules import load_checkpoint
+from weclick.pipeline.benchmark.table import BenchmarkTable, Cell
+from weclick.pipeline.run import Run
+from weclick.serve.card import Card
+from weclick.serve.export import FORMATS, quantise, to_onnx, to_openvino
+from weclick.serve.exported import ExportedNetwork, numbered_classes
+from weclick.serve.speed import Timing, interleaved, on_frame
+from weclick.serve.toolkits import missing
+
+ALTERNATIVES: Final = (
+    ("light", "tf_efficientnet_lite0"),
+    ("pspnet", "resnet18"),
+    ("pspnet", "mobilenet_v2"),
+    ("segformer", "mit_b0"),
+    ("lraspp", "mobilenet_v3_large"),
+)
+"""Network and encoder of what is always timed; the first is ours."""
+
+CALIBRATION: Final = 4
+"""Random images that int8 is calibrated on where only speed is wanted."""
+
+Image = NDArray[np.uint8]
+
+
+@dataclass
+class Candidate:
+    """A network to time.
+
+    Args:
+        name: As shown.
+        network: The network itself.
+        miou: Of its run's ``test``, in PyTorch; None where there is no run or no evaluation.
+        exports: Files its run was exported to.
+    """
+
+    name: str
+    network: nn.Module
+    miou: float | None = None
+    exports: Sequence[Path] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A candidate on one runtime in one precision: what to time, and its row but for the times."""
+
+    run: Callable[[], object]
+    facts: dict[str, Cell]
+
+
+def benchmark_student(
+    candidates: Sequence[Candidate],
+    size: tuple[int, int],
+    *,
+    rounds: int = 20,
+    progress: Callable[[int, int], None] | None = None,
+) -> BenchmarkTable:
+    """Time single frames through every candidate in every format, in turns, on the CPU.
+
+    Exported files of a run are timed as they are; of other candidates the same formats are made in memory.
+
+    Args:
+        candidates: What to time.
+        size: (H, W) of the frames.
+        rounds: Measurements of each.
+        progress: Told (rounds done, rounds in all).
+    """
+    variants = {f"{number}": variant for number, variant in enumerate(_variants(candidates, size))}
+    timings = interleaved({name: v.run for name, v in variants.items()}, rounds=rounds, progress=progress)
+    rows = [_row(variant, timings[name]) for name, variant in variants.items()]
+    facts: dict[str, Cell] = {"frame": f"{size[1]}x{size[0]}", "frames at a time": 1, "rounds": rounds}
+    return BenchmarkTable("student", facts, rows, ("network", "runtime", "precision"), "FPS")
+
+
+def alternatives(classes: int) -> list[Candidate]:
+    """Return the usual networks with random weights: their speed does not depend on training."""
+    return [
+        Candidate(f"{network} {encoder}", make_network(network, encoder, num_classes=classes, pretrained=False).eval())
+        for network, encoder in ALTERNATIVES
+    ]
+
+
+def of_run(run: Run) -> Candidate:
+    """Return a run's student with what is known of it."""
+    module = load_checkpoint(run.checkpoint("student", "last"), stage="student")
+    metrics = run.folder / "test" / "metrics.json"
+    miou = json.loads(metrics.read_text(encoding="utf-8"))["miou"] if metrics.exists() else None
+    exports = [run.folder / "export" / made.file for made in FORMATS.values()]
+    name = f"{module.hparams['network']} {module.hparams['encoder']} ({run.name})"
+    return Candidate(name, module.network, miou, [path for path in exports if path.exists()])
+
+
+def replace_alternatives(candidates: list[Candidate], trained: list[Candidate]) -> list[Candidate]:
+    """Return the trained candidates, and those alternatives that none of them is."""
+    names = {candidate.name.split(" (")[0] for candidate in trained}
+    return [*trained, *(c for c in candidates if c.name not in names)]
+
+
+def _variants(candidates: Sequence[Candidate], size: tuple[int, int]) -> Iterator[Variant]:
+    has_bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    for candidate in candidates:
+        facts: dict[str, Cell] = {
+            "network": candidate.name,
+            "parameters (M)": sum(p.numel() for p in candidate.network.parameters()) / 1e6,
+            "GFLOPs": gflops(candidate.network, size),
+        }
+        plain = candidate.network.to(memory_format=torch.channels_last)
+        for precision in ("fp32", "bf16") if has_bf16 else ("fp32",):
+            frame = on_frame(plain, size, torch.device("cpu"), bf16=precision == "bf16")
+            miou = candidate.miou if precision == "fp32" else None
+            yield Variant(frame, {**facts, "runtime": "torch", "precision": precision, "mIoU": miou})
+        for network, megabytes in exported(candidate, size):
+            made = {"runtime": network.card.format.split("-")[0], "precision": network.precision}
+            yield Variant(
+                _on_pixels(network, size), {**facts, **made, "file (MB)": megabytes, "mIoU": network.card.miou}
+            )
+
+
+def exported(candidate: Candidate, size: tuple[int, int]) -> Iterator[tuple[ExportedNetwork, float]]:
+    """Yield a candidate's exported models with the megabytes of their files.
+
+    Raises:
+        ConfigError: An exported file of the run is of another size.
+    """
+    for path in candidate.exports:
+        network = ExportedNetwork.open(path)
+        if network.card.size != size:
+            raise ConfigError(
+                f"{path} takes {network.card.size}, the benchmark runs at {size}; give --size, or export anew"
+            )
+        yield network, sum(p.stat().st_size for p in {path, path.with_suffix(".bin")} if p.exists()) / 1e6
+    if not candidate.exports:
+        yield from _made_in_memory(candidate.network, size)
+
+
+def _made_in_memory(network: nn.Module, size: tuple[int, int]) -> Iterator[tuple[ExportedNetwork, float]]:
+    formats = [made for made in FORMATS.values() if not missing(made.packages)]
+    if not formats:
+        return
+    onnx = to_onnx(network, size)
+    megabytes = onnx.ByteSize() / 1e6
+    classes = numbered_classes(onnx.graph.output[0].type.tensor_type.shape.dim[1].dim_value)
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (*size, 3), np.uint8) for _ in range(CALIBRATION)]
+    shares = {"fp32": 1.0, "bf16": 0.5, "int8": 0.25}  # of the file's size: bytes per weight
+    for made in formats:
+        card = Card(classes, size, format=made.name, precision=made.precision)
+        if made.name == "onnx":
+            ready = ExportedNetwork.from_onnx(onnx, card)
+        else:
+            model = to_openvino(onnx)
+            ready = ExportedNetwork.from_openvino(quantise(model, images) if made.precision == "int8" else model, card)
+        yield ready, megabytes * shares[made.precision]
+
+
+def _on_pixels(network: ExportedNetwork, size: tuple[int, int]) -> Callable[[], object]:
+    image: Image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    return lambda: network.run(image)
+
+
+def gflops(network: nn.Module, size: tuple[int, int]) -> float:
+    """Count the floating-point operations of one frame, in billions; a multiplication and an addition are two."""
+    device = next(network.parameters()).device
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(torch.zeros(1, 3, *size, device=device))
+    return float(counter.get_total_flops()) / 1e9
+
+
+def _row(variant: Variant, timing: Timing) -> dict[str, Cell]:
+    facts = variant.facts
+    miou = facts["mIoU"]
+    return {
+        "network": facts["network"],
+        "runtime": facts["runtime"],
+        "precision": facts["precision"],
+        "FPS": 1 / timing.median,
+        "ms": 1000 * timing.median,
+        "ms, quartiles": f"{1000 * timing.low:.1f}-{1000 * timing.high:.1f}",
+        "parameters (M)": facts["parameters (M)"],
+        "GFLOPs": facts["GFLOPs"],
+        "file (MB)": facts.get("file (MB)"),
+        "mIoU": 100 * miou if isinstance(miou, float) else None,
+    }

@@ -1,0 +1,85 @@
+"""A benchmark's table: on the terminal, as CSV, JSON and a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from weclick.callbacks.plots import plot_rates
+from weclick.files import atomic_path, write_json, write_text
+from weclick.serve.speed import device_name
+
+Cell = object
+"""Text, a number, or None for what was not measured."""
+
+
+@dataclass(frozen=True)
+class BenchmarkTable:
+    """Rows of one benchmark, and where and how they were measured.
+
+    Args:
+        name: Stem of the files.
+        facts: What holds for all rows: size, rounds, data.
+        rows: One per thing measured, all with the same columns; None is "not measured".
+        label: Columns that name a row in the picture.
+        rate: Column the picture shows.
+    """
+
+    name: str
+    facts: Mapping[str, Cell]
+    rows: Sequence[Mapping[str, Cell]]
+    label: tuple[str, ...]
+    rate: str
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write ``name.csv``, ``name.json`` and ``name.png`` into a folder and return their paths."""
+        paths = [folder / f"{self.name}.{suffix}" for suffix in ("csv", "json", "png")]
+        write_text(paths[0], self._csv())
+        write_json(paths[1], {"facts": {**machine(), **self.facts}, "rows": [dict(row) for row in self.rows]})
+        shown = {" ".join(str(row[c]) for c in self.label): row[self.rate] for row in self.rows}
+        rates = {name: float(rate) for name, rate in shown.items() if isinstance(rate, int | float)}
+        with atomic_path(paths[2]) as temporary:
+            temporary.write_bytes(plot_rates(rates, self.rate))
+        return paths
+
+    def print(self) -> None:
+        """Print the table and its facts."""
+        console = Console()
+        table = RichTable(box=box.SIMPLE_HEAD)
+        for column in self.rows[0]:
+            table.add_column(column, justify="left" if column in self.label else "right")
+        for row in self.rows:
+            table.add_row(*(escape(_text(value)) for value in row.values()))
+        console.print(table)
+        facts = {**machine(), **self.facts}
+        console.print("; ".join(f"{key}: {escape(str(value))}" for key, value in facts.items()), highlight=False)
+
+    def _csv(self) -> str:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(self.rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        return text.getvalue()
+
+
+def _text(value: Cell) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def machine() -> dict[str, Cell]:
+    """Return what the figures depend on besides the code: processor, threads, versions."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return {"device": device_name(device), "torch": version("torch"), "python": platform.python_version()}

@@ -1,0 +1,165 @@
+"""Images per second of student training: stored memory, online memory, plain supervision, the network alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import cycle
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any, Final
+
+import torch
+
+from weclick.data.clicks import ClickStore
+from weclick.data.datamodule import ClipDataModule
+from weclick.data.dataset import RawClip
+from weclick.data.recall import Batch, OnlineRecall, StoredRecall
+from weclick.flow.estimators import make_flow
+from weclick.memory import MemoryStore, items
+from weclick.modules import StudentModule, TeacherModule
+from weclick.modules.arms import ArmName
+from weclick.pipeline.benchmark.table import BenchmarkTable
+from weclick.pipeline.memory import recalls
+from weclick.pipeline.settings import FitSettings
+from weclick.pipeline.training import frozen
+
+ONLINE_NEIGHBOURS: Final = 4
+TARGETS: Final = 3
+"""Batches' worth of targets that get a memory; they are trained on again and again."""
+
+
+@dataclass
+class Mode:
+    """One way to train, with all it needs to make a step."""
+
+    module: StudentModule
+    optimizer: torch.optim.Optimizer
+    batches: Iterator[Batch]
+
+    def step(self) -> int:
+        """Train on the next batch and return its number of images."""
+        batch = next(self.batches)
+        loss = torch.stack(list(self.module.loss_terms(self.module(batch["image"]), batch).values())).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.module.parameters(), 5.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return len(batch["image"])
+
+
+def benchmark_train(
+    settings: FitSettings,
+    scratch: Path,
+    *,
+    rounds: int = 5,
+    steps: int = 4,
+    progress: Callable[[int, int], None] | None = None,
+) -> BenchmarkTable:
+    """Time the student's training steps in every mode, in turns.
+
+    The teacher is untrained: it takes as long as a trained one. Of every block of steps, as many as loader processes may
+    have ready beforehand are not timed.
+
+    Args:
+        settings: Parsed settings of a fit.
+        scratch: Folder for clicks and memory of the benchmark.
+        rounds: Blocks of each mode.
+        steps: Timed steps of a block.
+        progress: Told (blocks done, blocks in all).
+    """
+    torch.manual_seed(settings.seed)
+    modes = make_modes(settings, scratch)
+    ahead = 2 * settings.make_data().workers  # torch's loaders prefetch two batches per process
+    rates: dict[str, list[float]] = {name: [] for name in modes}
+    for number in range(rounds):
+        for position, (name, mode) in enumerate(modes.items()):
+            for _ in range(max(ahead, 1)):
+                mode.step()
+            begin, images = perf_counter(), sum(mode.step() for _ in range(steps))
+            rates[name].append(images / (perf_counter() - begin))
+            if progress is not None:
+                progress(number * len(modes) + position + 1, rounds * len(modes))
+    data = settings.make_data()
+    plain = median(rates["plain supervision"])
+    rows = [
+        {
+            "training": name,
+            "images/s": median(found),
+            "slowest": min(found),
+            "fastest": max(found),
+            "of plain": median(found) / plain,
+        }
+        for name, found in rates.items()
+    ]
+    facts = {
+        "crop": f"{data.crop[1]}x{data.crop[0]}",
+        "batch": data.batch_size,
+        "loader processes": data.workers,
+        "rounds": rounds,
+        "steps": steps,
+    }
+    return BenchmarkTable("train", facts, rows, ("training",), "images/s")
+
+
+def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
+    """Return every mode by its name in the table."""
+    full = settings.make_data()
+    full.open_clicks(scratch / "all.sqlite")
+    few = _few_clicks(full, scratch / "few.sqlite")
+    few_settings = replace(settings, data={**settings.data, "clicks": str(few)})
+    device = settings.device
+    classes = full.classes.to_list()
+    teacher = frozen(TeacherModule(classes, full.size, **{**settings.teacher, "pretrained": False}), device)
+    flow = make_flow(settings.memory.flow, device)
+
+    stored = few_settings.make_data()
+    store = MemoryStore(scratch / "memory", {"version": 0})
+    for key, recall in recalls(stored, stored.clips(), teacher, flow, device):
+        store.write(key, items(recall)[0])
+    stored.recall = StoredRecall(store)
+    online = replace(few_settings, data={**few_settings.data, "neighbours": ONLINE_NEIGHBOURS}).make_data()
+    online.recall = OnlineRecall(teacher, flow, RawClip(online.reader, online.neighbours))
+    plain, supervision = settings.make_data(), "full"
+    if plain.labelled("train"):
+        plain.supervision = "masks"
+    else:
+        plain, supervision = few_settings.make_data(), "clicks"
+
+    ready = [batch for batch, _ in zip(finished(plain, device), range(2), strict=False)]
+
+    def mode(arm: ArmName, batches: Iterator[Batch]) -> Mode:
+        module = StudentModule(classes, full.size, arm=arm, **{**settings.student, "pretrained": False}).to(device)
+        return Mode(module, torch.optim.AdamW(module.parameters(), lr=1e-4), batches)
+
+    return {
+        "network alone, ready tensors": mode(supervision, cycle(ready)),  # type: ignore[arg-type]
+        "plain supervision": mode(supervision, finished(plain, device)),  # type: ignore[arg-type]
+        "stored memory": mode("weclick", finished(stored, device)),
+        f"online memory, {ONLINE_NEIGHBOURS} neighbours": mode("weclick", finished(online, device)),
+    }
+
+
+def finished(data: ClipDataModule, device: torch.device) -> Iterator[Batch]:
+    """Yield training batches for ever, as the student gets them."""
+    loader = data.train_dataloader()
+    while True:
+        for batch in loader:
+            yield data.on_after_batch_transfer(_to(batch, device), 0)
+
+
+def _to(batch: Batch, device: torch.device) -> Batch:
+    def moved(value: Any) -> Any:  # noqa: ANN401
+        return value.to(device) if isinstance(value, torch.Tensor) else value
+
+    return {name: moved(value) for name, value in batch.items()}
+
+
+def _few_clicks(data: ClipDataModule, path: Path) -> Path:
+    """Write a click store with only as many targets as the benchmark needs."""
+    chosen = [clip.target.key for clip in data.clips()][: TARGETS * data.batch_size]
+    with ClickStore.create(path, data.classes) as store:
+        for key in chosen:
+            store.replace(key, data.clicks[key])
+    return path

@@ -1,0 +1,271 @@
+"""From a student's checkpoint to files other runtimes run, each checked before it gets its name."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from weclick.data.datamodule import ClipDataModule
+from weclick.data.index import Frame, Split
+from weclick.errors import CheckpointError, ConfigError, DataError, ExportError
+from weclick.files import atomic_path, sha256, writing
+from weclick.modules import ExportedModule, SegmentationModule, load_checkpoint
+from weclick.pipeline.settings import FitSettings
+from weclick.pipeline.training import frozen
+from weclick.serve.card import Card
+from weclick.serve.export import FORMATS, Format, quantise, to_onnx, to_openvino, write_model
+from weclick.serve.exported import ExportedNetwork
+from weclick.serve.toolkits import missing
+from weclick.serve.verify import Image, agreement, miou, noise_images, reference_labels
+
+COMPARED: Final = 16
+CALIBRATION: Final = 128
+LEAST_AGREEMENT: Final = 0.999
+"""Share of pixels an fp32 file must label like PyTorch; what differs are ties that float32 rounds another way."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One file that was made and checked.
+
+    Args:
+        path: The file; a ``.xml`` file has its ``.bin`` beside it.
+        format: Name of its format.
+        agreement: Share of pixels labelled like PyTorch, 0..1.
+        frames: Number of frames compared.
+        real: Whether these were frames of the data set, not random pictures.
+        miou: On val, 0..1; None without masks there.
+        drop: Points of mIoU lost against PyTorch.
+    """
+
+    path: Path
+    format: str
+    agreement: float
+    frames: int
+    real: bool
+    miou: float | None
+    drop: float | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What exported models are compared on, and what PyTorch says there.
+
+    Args:
+        images: RGB frames uint8 (H, W, 3) of the exported size.
+        reference: PyTorch's labels of each.
+        data: Data set with val masks, or None.
+        miou: PyTorch's on val, or NaN.
+    """
+
+    images: Sequence[Image]
+    reference: Sequence[Image]
+    real: bool
+    data: ClipDataModule | None
+    miou: float
+
+
+def choose_formats(names: str | None, data: ClipDataModule | None, no_data: str) -> tuple[list[Format], list[str]]:
+    """Return the formats to make, and a line about each that is left out.
+
+    Args:
+        names: Comma-separated; None takes all that the installed packages and the data permit.
+        data: The data set; int8 is calibrated on it.
+        no_data: Why there is none.
+
+    Raises:
+        ConfigError: A named format is unknown or cannot be made, or none can.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()] if names is not None else list(FORMATS)
+    unknown = [name for name in wanted if name not in FORMATS]
+    if unknown or not wanted:
+        raise ConfigError(
+            f"--formats {names}: unknown {', '.join(unknown) or 'nothing'}; choose of {', '.join(FORMATS)}"
+        )
+    obstacles = {name: _obstacle(FORMATS[name], data, no_data) for name in wanted}
+    lines = [f"{name} left out: {obstacle}" for name, obstacle in obstacles.items() if obstacle]
+    if lines and (names is not None or len(lines) == len(wanted)):
+        raise ConfigError(f"cannot be exported: {'; '.join(lines)}")
+    return [made for name, made in FORMATS.items() if name in wanted and not obstacles[name]], lines
+
+
+def _obstacle(made: Format, data: ClipDataModule | None, no_data: str) -> str | None:
+    if absent := missing(made.packages):
+        return f"it needs {', '.join(absent)}; pip install 'weclick[export]'"
+    if made.precision == "int8" and (data is None or not data.layout.frames("train")):
+        return f"it is calibrated on training images, and there are none ({no_data}); name the data with --data.root"
+    return None
+
+
+def open_data(settings: FitSettings, size: tuple[int, int]) -> tuple[ClipDataModule | None, str]:
+    """Return the run's data set at the exported size, or None and why there is none."""
+    if not settings.data["root"]:
+        return None, "no data set is named"
+    data = settings.make_data(size=size)
+    try:
+        data.layout.splits()
+    except DataError as error:
+        return None, str(error)
+    return data, ""
+
+
+def load_student(checkpoint: Path) -> SegmentationModule:
+    """Load the student to export.
+
+    Raises:
+        CheckpointError: No student, or exported already.
+    """
+    if not checkpoint.exists():
+        raise CheckpointError(f"checkpoint {checkpoint} not found; name one with --ckpt_path, or a run with --run")
+    module = load_checkpoint(checkpoint, stage="student")
+    if isinstance(module, ExportedModule):
+        raise CheckpointError(f"{checkpoint} is exported already; name the .ckpt file it was made of")
+    return module
+
+
+def export(
+    module: SegmentationModule,
+    card: Card,
+    folder: Path,
+    formats: Sequence[Format],
+    *,
+    data: ClipDataModule | None,
+    max_drop: float,
+) -> Iterator[Exported]:
+    """Make the files, one after another.
+
+    Args:
+        module: The student.
+        card: What the files are to say; format, precision and mIoU are filled in.
+        folder: Where they go.
+        formats: Which.
+        data: Data set to check and calibrate with, of the card's size; None compares on random pictures.
+        max_drop: Most points of mIoU on val a file may lose.
+
+    Raises:
+        ExportError: A file does not do what the student does; it is not written.
+        CheckpointError: The data set has other classes.
+    """
+    if data is not None and data.classes.names != module.classes.names:
+        raise CheckpointError(
+            f"the student knows {len(module.classes)} classes ({', '.join(module.classes.names)}), the data set "
+            f"{data.root} has {len(data.classes)}; name the student's data with --data.root"
+        )
+    network = frozen(module, torch.device("cpu"))
+    evidence = _gather(network, card, data)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    graph = to_onnx(network, card.size, labels=card.output == "labels")
+    for made in formats:
+        said = replace(card, format=made.name, precision=made.precision)
+        yield _write(_model(graph, made, data), said, folder / made.file, evidence, max_drop)
+
+
+def card_of(
+    module: SegmentationModule, checkpoint: Path, *, size: tuple[int, int], labels: bool, run: str | None
+) -> Card:
+    """Return what all files of one export have in common."""
+    return Card(
+        module.classes,
+        size,
+        output="labels" if labels else "logits",
+        run=run,
+        checkpoint=checkpoint.name,
+        sha256=sha256(checkpoint),
+        parameters=sum(p.numel() for p in module.network.parameters()),
+    )
+
+
+def _model(graph: Any, made: Format, data: ClipDataModule | None) -> Any:  # noqa: ANN401
+    if made.name == "onnx":
+        return graph
+    model = to_openvino(graph)
+    if made.precision != "int8":
+        return model
+    assert data is not None
+    return quantise(model, _images(data, "train", CALIBRATION))
+
+
+def _write(model: Any, card: Card, path: Path, evidence: Evidence, max_drop: float) -> Exported:  # noqa: ANN401
+    """Write into a folder beside ``path``, check what was written, and give it its name."""
+    with writing(path.parent):
+        draft_folder = TemporaryDirectory(prefix=".export-", dir=path.parent)
+    with draft_folder as made:
+        draft = Path(made) / path.name
+        write_model(model, card, draft)
+        found = _check(draft, card, path, evidence, max_drop)
+        write_model(model, replace(card, miou=found.miou), draft)
+        with writing(path):
+            _move(draft, path)
+    return found
+
+
+def _move(draft: Path, path: Path) -> None:
+    weights = draft.with_suffix(".bin")
+    if weights.exists():
+        path.unlink(missing_ok=True)  # the name comes back when its own weights are there
+        with atomic_path(path.with_suffix(".bin")) as temporary:
+            weights.replace(temporary)
+    with atomic_path(path) as temporary:
+        draft.replace(temporary)
+
+
+def _check(draft: Path, card: Card, path: Path, evidence: Evidence, max_drop: float) -> Exported:
+    exported = ExportedNetwork.open(draft)
+    try:
+        equal = agreement(exported, evidence.images, evidence.reference)
+    except ExportError as error:
+        raise ExportError(f"{path} is not written: {error}") from None
+    if card.precision == "fp32" and equal < LEAST_AGREEMENT:
+        raise ExportError(
+            f"{path} is not written: it labels only {equal:.2%} of {len(evidence.images)} frames' pixels like PyTorch, "
+            f"{LEAST_AGREEMENT:.1%} are needed; try another --size or leave {card.format} out of --formats, and report it"
+        )
+    score = drop = None
+    if evidence.data is not None and not math.isnan(evidence.miou):
+        score = miou(exported, _labelled(evidence.data), len(card.classes))
+        drop = 100 * (evidence.miou - score)
+        if drop > max_drop:
+            raise ExportError(
+                f"{path} is not written: it loses {drop:.2f} points of mIoU on val ({100 * evidence.miou:.2f} to "
+                f"{100 * score:.2f}), --max_drop allows {max_drop:g}; raise it, or leave {card.format} out of --formats"
+            )
+    return Exported(path, card.format, equal, len(evidence.images), evidence.real, score, drop)
+
+
+def _gather(network: torch.nn.Module, card: Card, data: ClipDataModule | None) -> Evidence:
+    images: list[Image] = []
+    if data is not None:
+        found = (_images(data, split, COMPARED) for split in ("val", "train") if split in data.layout.splits())
+        images = next((some for some in found if some), [])
+    real, images = bool(images), images or noise_images(card.size, COMPARED)
+    has_masks = data is not None and "val" in data.layout.splits() and bool(data.labelled("val"))
+    score = miou(network, _labelled(data), len(card.classes)) if data is not None and has_masks else math.nan
+    return Evidence(images, reference_labels(network, images), real, data, score)
+
+
+def _images(data: ClipDataModule, split: Split, most: int) -> list[Image]:
+    """Read evenly spread frames of a split at the working size, leaving damaged ones out."""
+    frames = [frame for segment in data.segments(split) for frame in segment.frames]
+    chosen = np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int)
+    return [image for index in chosen if (image := _readable(data, frames[index])) is not None]
+
+
+def _readable(data: ClipDataModule, frame: Frame) -> Image | None:
+    try:
+        return data.reader.image(frame)
+    except DataError as error:
+        warnings.warn(f"damaged frame left out: {error}", stacklevel=2)
+        return None
+
+
+def _labelled(data: ClipDataModule) -> Iterator[tuple[Image, Image]]:
+    return (data.reader.labelled(frame) for frame in data.labelled("val"))

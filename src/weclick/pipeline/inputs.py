@@ -1,0 +1,52 @@
+"""What a stage starts from: its data, and the teacher."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.utilities import rank_zero_info
+
+from weclick.data.clicks import ClickStore
+from weclick.data.datamodule import ClipDataModule
+from weclick.errors import RunError
+from weclick.pipeline.run import Run
+from weclick.pipeline.settings import FitSettings
+
+
+def opened_data(settings: FitSettings, run: Run) -> ClipDataModule:
+    """Return a data module that knows its clicks, or its masks for the fully supervised arm."""
+    data = settings.make_data()
+    if settings.method.supervision == "masks":
+        data.supervision = "masks"
+    else:
+        known = run.clicks.exists()
+        path = data.open_clicks(run.clicks)
+        if path == run.clicks and not known:
+            with ClickStore(path, data.classes, readonly=True) as store:
+                count = sum(map(len, store.all_clicks().values()))
+            rank_zero_info(f"no clicks in {data.root}: simulated {count} from its masks into {path}")
+    return data
+
+
+def data_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:
+    """Return what makes two trainings on this data comparable: settings, seed, classes, clicks."""
+    facts = {"data": {**settings.data, "workers": None}, "seed": settings.seed, "classes": list(data.classes.names)}
+    if settings.method.supervision == "clicks" and data.clicks_path is not None:
+        with ClickStore(data.clicks_path, data.classes, readonly=True) as store:
+            facts["clicks"] = store.fingerprint()
+    return facts
+
+
+def teacher_checkpoint(settings: FitSettings, run: Run) -> Path:
+    """Return the teacher to use: the given one, or the run's last.
+
+    Not the run's best: that was chosen by validation masks, which weak training must not profit from.
+
+    Raises:
+        RunError: There is none yet.
+    """
+    path = Path(settings.teacher_checkpoint) if settings.teacher_checkpoint else run.checkpoint("teacher", "last")
+    if not path.exists():
+        raise RunError(f"no teacher at {path}; train it first (--stage teacher), or name one with --teacher_checkpoint")
+    return path

@@ -1,0 +1,144 @@
+"""The stage between teacher and student: building the memory, and handing it to the student."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities import rank_zero_info
+from rich.progress import track
+from torch import Tensor
+
+from weclick.callbacks.interrupt import SignalNote
+from weclick.data.datamodule import ClipDataModule
+from weclick.data.dataset import RawClip
+from weclick.data.index import Clip, FrameKey
+from weclick.data.recall import OnlineRecall, RecallSource, StoredRecall
+from weclick.errors import DataError, RunError
+from weclick.files import sha256
+from weclick.flow.estimators import FlowEstimator, make_flow
+from weclick.memory import MemoryStore, Recall, items, remember_all
+from weclick.memory.build import Teacher
+from weclick.modules import load_checkpoint
+from weclick.pipeline.inputs import data_facts, opened_data, teacher_checkpoint
+from weclick.pipeline.run import Run
+from weclick.pipeline.settings import FitSettings
+from weclick.pipeline.training import frozen
+from weclick.processes import process_rank
+
+Shard = tuple[int, int]
+"""This process's part of the work, and the number of parts."""
+
+
+def build_memory(settings: FitSettings, run: Run, shard: Shard | None = None) -> None:
+    """Store what the frozen teacher knows about every target; items that are there already are kept.
+
+    Raises:
+        Interrupted: A signal came; the items made so far are stored.
+    """
+    data = opened_data(settings, run)
+    store = MemoryStore(run.stage("memory"), memory_manifest(settings, run, data))
+    found = data.clips()
+    part, parts = shard or _own_shard()
+    # a part is a stretch of video, so that parts share few frames
+    own = found[len(found) * part // parts : len(found) * (part + 1) // parts]
+    missing = set(store.missing(clip.target.key for clip in own))
+    short = sum(len(clip.neighbours) < data.neighbours for clip in found)
+    rank_zero_info(
+        f"memory: {len(missing)} of {len(found)} targets to do, flow {store.manifest['flow']}"
+        + (f"; {short} have fewer than {data.neighbours} neighbours" if short else "")
+    )
+    _store_items(settings, run, data, store, [clip for clip in own if clip.target.key in missing])
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+    if not lacking(store, data):
+        run.mark_done("memory", store.manifest)
+
+
+def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: MemoryStore, todo: list[Clip]) -> None:
+    if not todo:
+        return
+    device = settings.device
+    teacher = frozen(load_checkpoint(teacher_checkpoint(settings, run), stage="teacher", classes=data.classes), device)
+    found = recalls(data, todo, teacher, make_flow(settings.memory.flow, device), device)
+    hidden = process_rank() > 0 or not sys.stderr.isatty()
+    signals = SignalNote()
+    with signals.listening():
+        for key, recall in track(found, "memory", total=len(todo), disable=hidden, transient=True):
+            store.write(key, items(recall)[0])
+            signals.raise_if_any()
+
+
+def recalls(
+    data: ClipDataModule, clips: list[Clip], teacher: Teacher, flow: FlowEstimator, device: torch.device
+) -> Iterator[tuple[FrameKey, Recall]]:
+    """Yield target and recall of clips, in order; damaged targets are counted and left out."""
+    wanted = {clip.target.key: [frame.key for frame in clip.neighbours] for clip in clips}
+    return remember_all(teacher, flow, _frames(data, clips, device), wanted, count=data.neighbours)
+
+
+def _frames(data: ClipDataModule, todo: list[Clip], device: torch.device) -> Iterator[dict[FrameKey, Tensor | None]]:
+    """Yield the frames of clips in batches for the teacher, and count the damaged targets."""
+    targets = {clip.target.key for clip in todo}
+    # on a CPU a frame of a batch takes longer than one alone; and so an item depends on its clip only
+    batch_size = 1 if device.type == "cpu" else max(data.batch_size // 2, 1)
+    for samples in data.clip_loader(todo, batch_size):
+        data.count_damaged([s["damaged"] for s in samples if "damaged" in s and s["key"] in targets])
+        yield {s["key"]: s["image"].to(device) if "image" in s else None for s in samples}
+
+
+def lacking(store: MemoryStore, data: ClipDataModule) -> list[Clip]:
+    """Return the clips a store should hold and does not; those with an unreadable target it cannot hold."""
+    found = data.clips()
+    missing = set(store.missing(clip.target.key for clip in found))
+    return [clip for clip in found if clip.target.key in missing and _readable(data, clip)]
+
+
+def _readable(data: ClipDataModule, clip: Clip) -> bool:
+    try:
+        data.reader.image(clip.target)
+    except DataError:
+        return False
+    return True
+
+
+def recall_source(settings: FitSettings, run: Run, data: ClipDataModule) -> RecallSource | None:
+    """Return where the student's recall comes from; None for arms that need none.
+
+    Raises:
+        RunError: The stored memory is missing or incomplete.
+    """
+    if not settings.method.needs_teacher:
+        return None
+    if settings.memory.mode == "online":
+        device = settings.device
+        teacher = load_checkpoint(teacher_checkpoint(settings, run), stage="teacher", classes=data.classes)
+        flow: FlowEstimator = make_flow(settings.memory.flow, device)
+        return OnlineRecall(frozen(teacher, device), flow, RawClip(data.reader, data.neighbours))
+    store = MemoryStore(Path(settings.memory.folder) if settings.memory.folder else run.stage("memory"))
+    missing = lacking(store, data)
+    if missing:
+        raise RunError(f"the memory in {store.folder} lacks {len(missing)} targets; finish it with --stage memory")
+    return StoredRecall(store)
+
+
+def memory_manifest(settings: FitSettings, run: Run, data: ClipDataModule) -> dict[str, Any]:
+    """Return what a memory depends on: teacher, flow method, clips and their size."""
+    return {
+        "version": 1,
+        "teacher": sha256(teacher_checkpoint(settings, run)),
+        "flow": make_flow(settings.memory.flow, settings.device).name,
+        "size": list(data.size),
+        "neighbours": [data.neighbours, data.stride, data.sides],
+        "data": data_facts(settings, data).get("clicks"),
+        "classes": list(data.classes.names),
+    }
+
+
+def _own_shard() -> Shard:
+    if torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1

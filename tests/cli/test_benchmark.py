@@ -1,0 +1,61 @@
+import csv
+
+import cv2
+import numpy as np
+import pytest
+
+from .conftest import TINY
+
+
+def rows(path):
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def test_a_run_is_timed_with_its_score(weclick, trained, tmp_path):
+    options = ("--size", "[64,128]", "--rounds", "1", "--alternatives", "false", "--runs", trained, "--run", "done")
+    printed = weclick("benchmark", "student", *options, "--out", tmp_path / "out").done().out
+    found = rows(tmp_path / "out" / "student.csv")
+    assert {row["network"] for row in found} == {"light tf_efficientnet_lite0 (done)"}
+    assert all(float(row["FPS"]) > 0 for row in found)
+    assert "threads" in printed and "128x64" in printed
+    assert (tmp_path / "out" / "student.png").is_file()
+
+
+def test_training_is_timed_in_every_mode(weclick, synthetic_root, tmp_path):
+    options = (*TINY, "--data.root", synthetic_root, "--rounds", "1", "--steps", "1", "--out", tmp_path / "out")
+    weclick("benchmark", "train", *options).done()
+    names = [row["training"] for row in rows(tmp_path / "out" / "train.csv")]
+    assert names == [
+        "network alone, ready tensors",
+        "plain supervision",
+        "stored memory",
+        "online memory, 4 neighbours",
+    ]
+    assert not (synthetic_root / "clicks.sqlite").exists()
+
+
+def test_prediction_is_timed_stage_by_stage(weclick, trained, tmp_path):
+    source = tmp_path / "Bilder 1"
+    source.mkdir()
+    for number in range(3):
+        cv2.imwrite(str(source / f"{number}.png"), np.full((64, 128, 3), 80 * number, np.uint8))
+    options = ("--source", source, "--runs", trained, "--run", "done", "--rounds", "1", "--out", tmp_path / "out")
+    weclick("benchmark", "video", *options).done()
+    (row,) = rows(tmp_path / "out" / "video.csv")
+    assert row["model"] == "torch"
+    assert 0 < float(row["ratio"]) <= 1
+    assert {"decode (ms)", "network (ms)", "draw (ms)"} <= row.keys()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("student", "--rounds", "0"), ("--rounds must be at least 1",)),
+        (("student", "--alternatives", "false"), ("nothing to time",)),
+        (("student", "--run", "nowhere"), ("nowhere",)),
+        (("video", "--source", "x.mp4", "--run", "nowhere"), ("nowhere",)),
+        (("train", "--steps", "0", "--data.root", "x"), ("--steps must be at least 1",)),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(weclick, arguments, words):
+    weclick("benchmark", *arguments).refused(*words)

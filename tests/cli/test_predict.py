@@ -1,0 +1,61 @@
+"""`weclick predict`: its options from the command line."""
+
+import cv2
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def film(tmp_path):
+    path = tmp_path / "film.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 25, (96, 64))
+    for index in range(5):
+        writer.write(np.full((64, 96, 3), 30 * index, np.uint8))
+    writer.release()
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "frames").mkdir()
+    cv2.imwrite(str(tmp_path / "frames" / "0.png"), np.zeros((64, 96, 3), np.uint8))
+    return tmp_path / "frames"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--smooth", "1.5"], ["smooth", "below 1", "1.5"]),
+        (["--smooth=-0.1"], ["smooth", "-0.1"]),
+        (["--alpha", "2"], ["alpha", "0 to 1", "2"]),
+        (["--stride", "0"], ["stride", "at least 1"]),
+        (["--max_frames", "0"], ["max_frames", "at least 1"]),
+        (["--overlay", "false", "--labels", "false"], ["nothing to write"]),
+    ],
+    ids=" ".join,
+)
+def test_values_that_make_no_sense_are_refused(weclick, trained, film, tmp_path, options, words):
+    weclick("predict", "--source", film, "--runs", trained, "--out", "out", *options).refused_at_once(*words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_has_no_time_of_its_own(weclick, trained, folder, tmp_path):
+    answer = weclick("predict", "--source", folder, "--runs", trained, "--out", "out", "--realtime", "true")
+    answer.refused_at_once("frames is a folder of images", "realtime")
+    assert not (tmp_path / "out").exists()
+
+
+def test_realtime_tells_what_was_dropped(weclick, trained, film, tmp_path):
+    options = ["--realtime", "true", "--smooth", "0.5", "--legend", "false"]
+    answer = weclick("predict", "--source", film, "--runs", trained, "--out", "out", *options).done()
+    frames, dropped = (int(part.split()[0]) for part in answer.out.split(", ")[:2])
+    assert frames + dropped == 5
+    assert f"{frames} frames, {dropped} dropped, in " in answer.out
+    assert len(list((tmp_path / "out" / "labels").iterdir())) == frames
+    assert cv2.VideoCapture(str(tmp_path / "out" / "overlay.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 5
+
+
+def test_the_help_says_what_smoothing_does_not_do(weclick):
+    text = " ".join(weclick("predict", "--help").done().out.split())
+    for words in ("--realtime", "newest frame", "--smooth", "motion is not compensated", "--legend", "--alpha"):
+        assert words in text

@@ -1,0 +1,96 @@
+"""Promises of the whole program that no single room can keep: no teacher needed, no network needed."""
+
+import shutil
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from weclick.callbacks import loggers
+from weclick.modules import load_weights
+
+_asked: list[str] | None = None
+_QUESTIONS = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
+
+
+def _watch(event, arguments):
+    if _asked is not None and event in _QUESTIONS:
+        _asked.append(f"{event} {arguments}")
+
+
+sys.addaudithook(_watch)
+
+
+@pytest.fixture
+def asked():
+    """What the network is asked from now on."""
+    global _asked
+    _asked = []
+    yield _asked
+    _asked = None
+
+
+@pytest.fixture
+def frames(tmp_path):
+    folder = tmp_path / "bilder ä"
+    folder.mkdir()
+    for number in range(2):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((64, 96, 3), 90 * number, np.uint8))
+    return folder
+
+
+@pytest.mark.slow
+def test_promise_1_test_and_predict_need_no_teacher(weclick, trained, frames, tmp_path):
+    shutil.copytree(trained, tmp_path / "runs")
+    for stage in ("teacher", "memory"):
+        shutil.rmtree(tmp_path / "runs" / "done" / stage)
+    weclick("test").done()
+    weclick("predict", "--source", frames, "--out", "out").done()
+    assert len(list((tmp_path / "out").rglob("labels/*.png"))) == 2
+
+
+@pytest.mark.slow
+def test_promise_6_nothing_is_asked_of_the_network(weclick, fit, frames, asked):
+    pretrained = [f"--{stage}.pretrained=true" for stage in ("teacher", "student")]
+    fit(*pretrained, "--name", "run").done()
+    weclick("test").done()
+    weclick("predict", "--source", frames, "--out", "out").done()
+    assert not asked
+
+
+def test_promise_6_a_user_without_a_key_is_found_offline_without_asking(asked, monkeypatch, tmp_path):
+    (tmp_path / "netrc").touch()
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    assert loggers.wandb_mode("auto") == "offline"
+    assert not asked
+
+
+@pytest.mark.slow
+def test_promise_6_a_tracker_that_fails_never_stops_a_fit(fit, monkeypatch, tmp_path):
+    def fail(**options):
+        raise ConnectionError("no route")
+
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setattr("wandb.init", fail)
+    with pytest.warns(UserWarning, match="Weights & Biases failed and is left out") as warned:
+        fit("--name", "run").done()
+    assert len([w for w in warned if "Weights & Biases" in str(w.message)]) == 2  # teacher and student
+    assert (tmp_path / "runs" / "run" / "student" / "metrics.csv").stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_trap_4_callbacks_of_a_config_come_on_top_of_ours(fit, tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "trainer:\n  callbacks:\n  - class_path: lightning.pytorch.callbacks.EarlyStopping\n"
+        "    init_args: {monitor: val/miou, mode: max, patience: 1, min_delta: 1}\n"
+    )
+    fit("--config", "mine.yaml", "--arm", "clicks", "--name", "run", "--trainer.max_epochs=5").done()
+    student = tmp_path / "runs" / "run" / "student"
+    assert load_weights(student / "last.ckpt")["epoch"] == 1  # stopped early
+    assert {path.name for path in student.glob("*.*")} >= {"best.ckpt", "last.ckpt", "metrics.csv", "val_samples.png"}

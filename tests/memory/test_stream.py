@@ -1,0 +1,138 @@
+"""One pass over the frames: the same recall as clip by clip, with every frame and flow worked on once."""
+
+import gc
+from collections import Counter
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from weclick.frames import FrameKey
+from weclick.memory import remember, remember_all
+
+SIZE = (32, 64)
+
+
+def key(number):
+    return FrameKey("drive", number)
+
+
+def video(count):
+    generator = torch.Generator().manual_seed(0)
+    return {key(n): torch.randint(0, 256, (3, *SIZE), generator=generator, dtype=torch.uint8) for n in range(count)}
+
+
+class Teacher:
+    """Stride 4, the same everywhere; counts the frames it sees."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, images):
+        self.seen += [tuple(image.flatten()[:8].tolist()) for image in images]
+        return 6 * F.avg_pool2d(images, 4)
+
+
+class Flow:
+    """Another motion for every pair, undone by the pair's other direction but for a few pixels; counts the pairs."""
+
+    name = "odd"
+
+    def __init__(self):
+        self.pairs = []
+
+    def __call__(self, target, neighbour):
+        flow = torch.zeros(len(target), 2, *SIZE)
+        for index, images in enumerate(zip(target, neighbour, strict=True)):
+            first, second = (i.float() / 255 if i.dtype == torch.uint8 else i for i in images)
+            self.pairs.append((first.sum().item(), second.sum().item()))
+            flow[index] = 200 * (first.mean() - second.mean())
+            flow[index, :, first[0] > 0.9] += 1
+        return flow
+
+
+def in_batches(frames, size, damaged=()):
+    names = list(frames)
+    for start in range(0, len(names), size):
+        yield {name: None if name in damaged else frames[name] for name in names[start : start + size]}
+
+
+def needed(frames, wanted):
+    order = dict.fromkeys(name for target, neighbours in wanted.items() for name in (target, *neighbours))
+    return {name: frames[name] for name in order}
+
+
+def clips_of(targets, steps, length):
+    return {key(t): [key(t + s) for s in steps if 0 <= t + s < length] for t in sorted(targets)}
+
+
+def clip_by_clip(frames, wanted, count, damaged):
+    for target, neighbours in wanted.items():
+        if target in damaged:
+            continue
+        images, offsets = torch.zeros(1, count, 3, *SIZE), torch.zeros(1, count, dtype=torch.int64)
+        for position, neighbour in enumerate(neighbours):
+            if neighbour not in damaged:
+                images[0, position] = frames[neighbour].float() / 255
+                offsets[0, position] = neighbour.number - target.number
+        yield target, remember(Teacher(), Flow(), frames[target][None].float() / 255, images, offsets)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    targets=st.sets(st.integers(0, 7), min_size=1),
+    steps=st.sampled_from([(-1, -2), (-1, 1, -2, 2), (-2, 2), (-3,), ()]),
+    batch=st.integers(1, 4),
+    damaged=st.sets(st.integers(0, 7), max_size=2),
+)
+def test_one_pass_remembers_what_clip_by_clip_does(targets, steps, batch, damaged):
+    frames, wanted, damaged = video(8), clips_of(targets, steps, 8), {key(n) for n in damaged}
+    passing = in_batches(needed(frames, wanted), batch, damaged)
+    found = list(remember_all(Teacher(), Flow(), passing, wanted, count=4))
+    expected = list(clip_by_clip(frames, wanted, 4, damaged))
+    assert [name for name, _ in found] == [name for name, _ in expected]
+    for (_, ours), (_, theirs) in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours.teacher, theirs.teacher, atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(ours.memory.probabilities, theirs.memory.probabilities, atol=1e-5, rtol=1e-4)
+        assert torch.equal(ours.memory.confidence, theirs.memory.confidence)
+
+
+@pytest.mark.parametrize(("steps", "flows"), [((-1, -2), 2 * (9 + 8)), ((-1, 1, -2, 2), 2 * (9 + 8))])
+def test_each_frame_is_judged_once_and_each_flow_found_once(steps, flows):
+    frames, wanted, teacher, flow = video(10), clips_of(range(10), steps, 10), Teacher(), Flow()
+    assert len(list(remember_all(teacher, flow, in_batches(frames, 3), wanted, count=4))) == 10
+    assert len(teacher.seen) == len(set(teacher.seen)) == 10
+    assert set(Counter(flow.pairs).values()) == {1}
+    assert len(flow.pairs) == flows
+
+
+def test_the_memory_has_something_to_say():
+    frames, wanted = video(6), clips_of(range(6), (-1, 1), 6)
+    recalls = [recall for _, recall in remember_all(Teacher(), Flow(), in_batches(frames, 1), wanted, count=2)]
+    assert all(0.1 < recall.memory.confidence.mean() < 0.9 for recall in recalls)
+
+
+def held():
+    gc.collect()
+    return sum(type(o) is torch.Tensor and o.numel() >= SIZE[0] * SIZE[1] for o in gc.get_objects())
+
+
+@pytest.mark.parametrize("steps", [(-1, -2), (-1, 1, -2, 2)])
+def test_promise_8_what_is_held_does_not_grow_with_the_video(steps):
+    def passing(count):
+        generator = torch.Generator().manual_seed(0)
+        for name in needed(dict.fromkeys(map(key, range(count))), clips_of(range(count), steps, count)):
+            yield {name: torch.randint(0, 256, (3, *SIZE), generator=generator, dtype=torch.uint8)}
+
+    before, along = held(), []
+    wanted = clips_of(range(40), steps, 40)
+    for number, _ in enumerate(remember_all(Teacher(), Flow(), passing(40), wanted, count=4)):
+        if number in (8, 30):
+            along.append(held() - before)
+    assert along[0] == along[1] < 20
+
+
+def test_nothing_wanted_is_nothing_remembered():
+    assert list(remember_all(Teacher(), Flow(), [], {}, count=2)) == []

@@ -1,0 +1,61 @@
+import csv
+import json
+
+import pytest
+import torch
+
+from weclick.errors import ConfigError
+from weclick.models import make_network
+from weclick.pipeline.benchmark.student import Candidate, benchmark_student, gflops, replace_alternatives
+from weclick.pipeline.benchmark.table import BenchmarkTable
+
+
+def test_operations_by_hand():
+    network = torch.nn.Conv2d(3, 5, 3, padding=1, bias=False)
+    assert gflops(network, (8, 10)) == 2 * 3 * 5 * 9 * 80 / 1e9
+
+
+def test_a_trained_network_takes_the_place_of_its_alternative():
+    usual = [Candidate(name, torch.nn.Identity()) for name in ("light a", "pspnet b")]
+    trained = [Candidate("pspnet b (run 1)", torch.nn.Identity(), miou=0.5)]
+    assert [c.name for c in replace_alternatives(usual, trained)] == ["pspnet b (run 1)", "light a"]
+
+
+def test_a_table_is_written_whole_and_can_be_read_back(tmp_path, capsys):
+    rows = [{"what": "a [x]", "FPS": 2.5, "mIoU": None}, {"what": "b", "FPS": 10.0, "mIoU": 50.0}]
+    table = BenchmarkTable("speed", {"frame": "8x8"}, rows, ("what",), "FPS")
+    paths = table.write(tmp_path / "out")
+    assert [path.name for path in paths] == ["speed.csv", "speed.json", "speed.png"]
+    assert list(csv.DictReader(paths[0].read_text().splitlines())) == [
+        {"what": "a [x]", "FPS": "2.5", "mIoU": ""},
+        {"what": "b", "FPS": "10.0", "mIoU": "50.0"},
+    ]
+    found = json.loads(paths[1].read_text())
+    assert found["rows"] == rows
+    assert found["facts"]["frame"] == "8x8" and "threads" in found["facts"]["device"]
+    assert paths[2].read_bytes().startswith(b"\x89PNG")
+    table.print()
+    printed = capsys.readouterr().out
+    assert "a [x]" in printed and "2.50" in printed and "8x8" in printed
+
+
+def test_every_network_is_timed_in_every_format():
+    candidate = Candidate("light", make_network(num_classes=3, pretrained=False, width=16).eval())
+    rows = benchmark_student([candidate], (64, 96), rounds=1).rows
+    assert {row["network"] for row in rows} == {"light"}
+    found = {(row["runtime"], row["precision"]) for row in rows}
+    assert found >= {("torch", "fp32"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "int8")}
+    assert all(row["FPS"] > 0 and row["GFLOPs"] > 0 for row in rows)
+    assert all(row["mIoU"] is None for row in rows)
+
+
+def test_exports_of_another_size_are_refused(tmp_path, monkeypatch):
+    from weclick.serve.card import Card
+    from weclick.serve.export import to_onnx, write_model
+    from weclick.serve.exported import numbered_classes
+
+    network = make_network(num_classes=3, pretrained=False, width=16).eval()
+    path = tmp_path / "student.onnx"
+    write_model(to_onnx(network, (64, 96)), Card(numbered_classes(3), (64, 96)), path)
+    with pytest.raises(ConfigError, match=r"student\.onnx takes .*64.*96.*runs at.*64.*64"):
+        benchmark_student([Candidate("light", network, exports=[path])], (64, 64), rounds=1)
