@@ -24,7 +24,6 @@ from weclick.pipeline.run import Run
 SIZE, CLASSES = (384, 480), 11
 VARIANTS = {
     "4-32": ["--student.strides=[4,8,16,32]"],
-    "8-32": ["--student.strides=[8,16,32]"],
     "4-16": ["--student.strides=[4,8,16]"],
     "8-16": ["--student.strides=[8,16]"],
     "4-32 x0.7": ["--student.strides=[4,8,16,32]", "--student.scale=0.7"],

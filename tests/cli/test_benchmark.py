@@ -6,6 +6,8 @@ import pytest
 
 from .conftest import TINY
 
+pytestmark = pytest.mark.engines
+
 
 def rows(path):
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))

@@ -9,6 +9,8 @@ from weclick.models import make_network
 from weclick.pipeline.benchmark.student import Candidate, benchmark_student, gflops, replace_alternatives
 from weclick.pipeline.benchmark.table import BenchmarkTable
 
+pytestmark = pytest.mark.engines
+
 
 def test_operations_by_hand():
     network = torch.nn.Conv2d(3, 5, 3, padding=1, bias=False)
@@ -37,6 +39,13 @@ def test_a_table_is_written_whole_and_can_be_read_back(tmp_path, capsys):
     table.print()
     printed = capsys.readouterr().out
     assert "a [x]" in printed and "2.50" in printed and "8x8" in printed
+
+
+def test_a_printed_row_is_never_cut(capsys):
+    row = {f"column {number}": f"value {number} of many" for number in range(8)}
+    BenchmarkTable("wide", {}, [row], ("column 0",), "column 1").print()
+    printed = capsys.readouterr().out
+    assert any(all(value in line for value in row.values()) for line in printed.splitlines())
 
 
 def test_every_network_is_timed_in_every_format():

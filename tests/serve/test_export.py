@@ -26,6 +26,8 @@ from weclick.serve.exported import ExportedNetwork, numbered_classes
 from weclick.serve.toolkits import missing, toolkit
 from weclick.serve.verify import agreement, miou, noise_images, reference_labels
 
+pytestmark = pytest.mark.engines
+
 SOURCE = Path(importlib.util.find_spec("weclick").origin).parent
 CLASSES = ClassSet.from_list([{"name": "Straße", "color": [1, 2, 3]}, {"name": "car", "thing": True}, {"name": "sky"}])
 LOGITS, LABELS = ((64, 96), False), ((90, 120), True)

@@ -40,6 +40,11 @@ class LRASPP(nn.Module):
         except Exception as error:  # a download fails in many ways
             raise no_weights(encoder, error) from None
         self.backbone, self.classifier = made.backbone, made.classifier
+        for module in self.backbone.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = (
+                    0.1  # torchvision's 0.01 has not left the initial 1 after the hundreds of steps of a fit
+                )
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits at stride 8."""

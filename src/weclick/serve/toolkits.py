@@ -33,7 +33,8 @@ def toolkit(package: Package) -> Any:  # noqa: ANN401 - modules without types
             f"package {package} cannot be used ({reason}); install it with: pip install 'weclick[export]'"
         ) from None
     if package == "nncf":
-        module.set_log_level(logging.ERROR)
+        # not its own set_log_level: that also sets handlers it shares with everybody else's loggers
+        logging.getLogger("nncf").setLevel(logging.ERROR)
     return module
 
 

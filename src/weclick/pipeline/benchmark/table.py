@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import torch
 from rich import box
@@ -19,6 +20,8 @@ from rich.table import Table as RichTable
 from weclick.callbacks.plots import plot_rates
 from weclick.files import atomic_path, write_json, write_text
 from weclick.serve.speed import device_name
+
+_WIDE: Final = 200
 
 Cell = object
 """Text, a number, or None for what was not measured."""
@@ -55,10 +58,10 @@ class BenchmarkTable:
 
     def print(self) -> None:
         """Print the table and its facts."""
-        console = Console()
+        console = Console(soft_wrap=True, width=_WIDE)  # rows are wider than many terminals; cut cells tell nothing
         table = RichTable(box=box.SIMPLE_HEAD)
         for column in self.rows[0]:
-            table.add_column(column, justify="left" if column in self.label else "right")
+            table.add_column(column, justify="left" if column in self.label else "right", no_wrap=True)
         for row in self.rows:
             table.add_row(*(escape(_text(value)) for value in row.values()))
         console.print(table)
