@@ -3,7 +3,7 @@
 Layout: ``manifest.json`` and ``<video>/<number>.npz`` (slashes in names percent-encoded). An item holds three uint8 arrays on the
 undrawn target grid (stride 4 or the teacher's own, if coarser): ``teacher`` (C, h, w), ``memory`` (C, h, w) and
 ``confidence`` (1, h, w), all scaled by 255 and deflated. Bound: ``(2 C + 1) h w`` bytes plus 1 KB per target, before
-deflation; a fifth of that on CamVid (50 KB on average, 66 KB at most, at 480x360 with 11 classes).
+deflation; a fifth of that on CamVid (50 KB on average, 66 KB at most, at 480x360 with 11 classes), half for an untrained teacher.
 """
 
 from __future__ import annotations
