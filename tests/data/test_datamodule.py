@@ -8,8 +8,9 @@ import torch
 
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.clicks import Click, ClickStore
-from weclick.data.datamodule import ClipDataModule, default_workers
+from weclick.data.datamodule import ClipDataModule
 from weclick.data.index import FrameKey
+from weclick.data.loader import default_workers
 from weclick.errors import ConfigError, DataError
 from weclick.memory.draw import known
 

@@ -19,8 +19,8 @@ def test_operations_by_hand():
 
 def test_a_trained_network_takes_the_place_of_its_alternative():
     usual = [Candidate(name, torch.nn.Identity()) for name in ("light a", "pspnet b")]
-    trained = [Candidate("pspnet b (run 1)", torch.nn.Identity(), miou=0.5)]
-    assert [c.name for c in replace_alternatives(usual, trained)] == ["pspnet b (run 1)", "light a"]
+    trained = [Candidate("pspnet b", torch.nn.Identity(), run="run 1", miou=0.5)]
+    assert [(c.name, c.run) for c in replace_alternatives(usual, trained)] == [("pspnet b", "run 1"), ("light a", None)]
 
 
 def test_a_table_is_written_whole_and_can_be_read_back(tmp_path, capsys):
@@ -55,7 +55,7 @@ def test_every_network_is_timed_in_every_format():
     found = {(row["runtime"], row["precision"]) for row in rows}
     assert found >= {("torch", "fp32"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "int8")}
     assert all(row["FPS"] > 0 and row["GFLOPs"] > 0 for row in rows)
-    assert all(row["mIoU"] is None for row in rows)
+    assert all(row["mIoU"] is None and row["file (MB)"] is None for row in rows)  # there is neither run nor file
 
 
 def test_exports_of_another_size_are_refused(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import io
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -158,38 +158,33 @@ def iou_figure(iou: Sequence[float], classes: ClassSet) -> Figure:
     figure = Figure(figsize=(7.2, 0.8 + 0.26 * len(classes)), layout="constrained")
     axes = figure.subplots()
     colors = [tuple(channel / 255 for channel in entry.color) for entry in classes]
-    axes.barh(range(len(iou)), np.nan_to_num(iou), color=colors, edgecolor=_INK, linewidth=0.6)
-    for row, value in enumerate(iou):
-        text = "n/a" if math.isnan(value) else f"{100 * value:.1f}"
-        axes.annotate(
-            text, (np.nan_to_num(value), row), (4, 0), textcoords="offset points", color=_INK, va="center", fontsize=8
-        )
-    axes.set_yticks(range(len(iou)), [_label(name) for name in classes.names])
-    axes.invert_yaxis()
+    texts = ["n/a" if math.isnan(value) else f"{100 * value:.1f}" for value in iou]
+    _bars(axes, classes.names, np.nan_to_num(iou).tolist(), texts, color=colors, edgecolor=_INK, linewidth=0.6)
     axes.set_xlim(0, 1.08)
-    axes.margins(y=0.02)
     axes.set_xlabel("IoU", color=_INK)
+    return figure
+
+
+def _bars(axes: Axes, names: Sequence[str], values: Sequence[float], texts: Sequence[str], **style: Any) -> None:  # noqa: ANN401
+    """Draw one bar per name, downwards, with its text at its end."""
+    axes.barh(range(len(names)), values, **style)
+    for row, (value, text) in enumerate(zip(values, texts, strict=True)):
+        axes.annotate(text, (value, row), (4, 0), textcoords="offset points", color=_INK, va="center", fontsize=8)
+    axes.set_yticks(range(len(names)), [_label(name) for name in names])
+    axes.invert_yaxis()
+    axes.margins(y=0.02)
     _plain(axes)
     axes.grid(axis="y", visible=False)
-    return figure
 
 
 def rates_figure(rates: Mapping[str, float], unit: str) -> Figure:
     """Build the figure of :func:`plot_rates`."""
     figure = Figure(figsize=(7.2, 0.8 + 0.26 * len(rates)), layout="constrained")
     axes = figure.subplots()
-    axes.barh(range(len(rates)), list(rates.values()), color=_ACCENT)
-    for row, value in enumerate(rates.values()):
-        axes.annotate(
-            f"{value:.1f}", (value, row), (4, 0), textcoords="offset points", color=_INK, va="center", fontsize=8
-        )
-    axes.set_yticks(range(len(rates)), [_label(name) for name in rates])
-    axes.invert_yaxis()
-    axes.set_xlim(0, 1.1 * max(rates.values(), default=1.0))
-    axes.margins(y=0.02)
+    values = list(rates.values())
+    _bars(axes, list(rates), values, [f"{value:.1f}" for value in values], color=_ACCENT)
+    axes.set_xlim(0, 1.1 * max(values, default=1.0))
     axes.set_xlabel(unit, color=_INK)
-    _plain(axes)
-    axes.grid(axis="y", visible=False)
     return figure
 
 

@@ -25,7 +25,6 @@ def student(
     classes: int = 11,
     rounds: int = 20,
     alternatives: bool = True,
-    out: str = "runs/benchmark",
     runs: str = str(RUNS),
 ) -> BenchmarkTable:
     """Time single frames through our student and the usual alternatives, on the CPU.
@@ -36,7 +35,6 @@ def student(
         classes: Number of classes of the networks without a run.
         rounds: Measurements of each.
         alternatives: Also time the usual networks, with random weights.
-        out: Folder for student.csv, student.json and student.png.
         runs: Folder of all runs.
     """
     from weclick.pipeline.benchmark import student as part
@@ -54,7 +52,6 @@ def video(
     run: str | None = None,
     rounds: int = 3,
     max_frames: int | None = None,
-    out: str = "runs/benchmark",
     runs: str = str(RUNS),
 ) -> BenchmarkTable:
     """Time predict on a video, with a run's checkpoint and its exported files.
@@ -64,7 +61,6 @@ def video(
         run: Run whose student to use, by name or folder; by default the newest.
         rounds: Predictions with each.
         max_frames: Stop each prediction after so many frames.
-        out: Folder for video.csv, video.json and video.png.
         runs: Folder of all runs.
     """
     from weclick.pipeline.benchmark.video import benchmark_video
@@ -89,6 +85,7 @@ def parser() -> ArgumentParser:
     for name, function in PARTS.items():
         part = ArgumentParser(description=str(function.__doc__).partition("\n")[0], exit_on_error=False)
         part.add_function_arguments(function, as_group=False)
+        _add_out(part, name)
         parts.add_subcommand(name, part, help=part.description)
     train = ArgumentParser(
         description="Time training with stored and online memory, plain supervision, and the network alone.",
@@ -96,10 +93,14 @@ def parser() -> ArgumentParser:
     )
     train.add_argument("--rounds", type=int, default=5, help="blocks of steps of each way to train")
     train.add_argument("--steps", type=int, default=4, help="timed steps of a block")
-    train.add_argument("--out", type=str, default="runs/benchmark", help="folder for train.csv, .json and .png")
+    _add_out(train, "train")
     add_settings(train)
     parts.add_subcommand("train", train, help=train.description)
     return made
+
+
+def _add_out(part: ArgumentParser, name: str) -> None:
+    part.add_argument("--out", type=str, default="runs/benchmark", help=f"folder for {name}.csv, .json and .png")
 
 
 def main(command: str, arguments: list[str]) -> None:
@@ -110,13 +111,10 @@ def main(command: str, arguments: list[str]) -> None:
     chosen = config[config.part]
     if chosen.rounds < 1:
         raise ConfigError(f"--rounds must be at least 1, found {chosen.rounds}")
-    table = (
-        train_table(made, chosen)
-        if config.part == "train"
-        else PARTS[config.part](**chosen.clone(with_meta=False).as_dict())
-    )
+    out = Path(chosen.pop("out"))
+    table = train_table(made, chosen) if config.part == "train" else PARTS[config.part](**chosen.as_dict())
     table.print()
-    print("written: " + ", ".join(map(str, table.write(Path(chosen.out)))))
+    print("written: " + ", ".join(map(str, table.write(out))))
 
 
 def train_table(made: ArgumentParser, chosen: Namespace) -> BenchmarkTable:

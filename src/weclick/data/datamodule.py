@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import islice
@@ -17,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from weclick.classes import ClassSet
 from weclick.data.clicks import Click, ClickStore, Size
+from weclick.data.damage import DamageCount
 from weclick.data.dataset import (
     ClipFrames,
     EvaluationFrames,
@@ -27,7 +26,7 @@ from weclick.data.dataset import (
 )
 from weclick.data.index import Clip, Frame, FrameKey, Layout, Segment, Sides, Split, clips, segments
 from weclick.data.layouts import open_layout
-from weclick.data.loader import ResumableLoader, collate_frames
+from weclick.data.loader import ResumableLoader, collate_frames, default_workers
 from weclick.data.masks import simulate_split
 from weclick.data.photometric import Photometric
 from weclick.data.recall import Batch, RecallSource
@@ -98,12 +97,12 @@ class ClipDataModule(pl.LightningDataModule):
         self._size, self._crop, self.scale, self.flip = size, crop, scale, flip
         self.photometric = Photometric(photometric) if photometric else None
         self.neighbours, self.stride, self.sides = neighbours, stride, sides
-        self.batch_size, self.max_damaged, self.seed = batch_size, max_damaged, seed
+        self.batch_size, self.seed = batch_size, seed
         self.workers = default_workers() if workers is None else workers
         self.supervision: Supervision = "clicks"
         self.recall: RecallSource | None = None
         self.chosen_split: Split | None = None
-        self._damaged: set[str] = set()
+        self._damage = DamageCount(max_damaged)
 
     # What there is
 
@@ -292,24 +291,5 @@ class ClipDataModule(pl.LightningDataModule):
             torch.manual_seed(sample_seed(self.seed, self.trainer.fit_loop.total_batch_idx + 1, self._share()[1]))
 
     def count_damaged(self, messages: Sequence[str]) -> None:
-        """Warn of each damaged training frame once.
-
-        Raises:
-            DataError: They are more than ``max_damaged`` allows.
-        """
-        new = {message for message in messages if message} - self._damaged
-        self._damaged |= new
-        for message in sorted(new):
-            warnings.warn(f"damaged training frame left out: {message}", stacklevel=2)
-        total = len(self.clips()) if new else 0
-        allowed = max(1.0, self.max_damaged * total) if self.max_damaged else 0.0
-        if new and len(self._damaged) > allowed:
-            raise DataError(
-                f"{len(self._damaged)} of {total} training frames are damaged, for example: {min(self._damaged)}; mend "
-                "them (weclick data check), or raise data.max_damaged"
-            )
-
-
-def default_workers() -> int:
-    """Half the CPU cores this process may use, 1 to 8."""
-    return min(8, max(1, len(os.sched_getaffinity(0)) // 2))
+        """Warn of damaged training frames; see :class:`~weclick.data.damage.DamageCount`."""
+        self._damage.add(messages, lambda: len(self.clips()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,3 +52,8 @@ def collate_frames(samples: list[Sample]) -> Sample:
     """Stack images; labels, of which each has its own size, stay a list."""
     images: Tensor = default_collate([sample["image"] for sample in samples])
     return {"image": images, "label": [s["label"] for s in samples], "key": [s["key"] for s in samples]}
+
+
+def default_workers() -> int:
+    """Half the CPU cores this process may use, 1 to 8."""
+    return min(8, max(1, len(os.sched_getaffinity(0)) // 2))

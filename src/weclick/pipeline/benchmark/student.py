@@ -45,14 +45,16 @@ class Candidate:
     """A network to time.
 
     Args:
-        name: As shown.
+        name: Network and encoder.
         network: The network itself.
+        run: Name of the run it was trained in, if any.
         miou: Of its run's ``test``, in PyTorch; None where there is no run or no evaluation.
         exports: Files its run was exported to.
     """
 
     name: str
     network: nn.Module
+    run: str | None = None
     miou: float | None = None
     exports: Sequence[Path] = field(default_factory=tuple)
 
@@ -103,13 +105,13 @@ def of_run(run: Run) -> Candidate:
     metrics = run.folder / "test" / "metrics.json"
     miou = json.loads(metrics.read_text(encoding="utf-8"))["miou"] if metrics.exists() else None
     exports = [run.folder / "export" / made.file for made in FORMATS.values()]
-    name = f"{module.hparams['network']} {module.hparams['encoder']} ({run.name})"
-    return Candidate(name, module.network, miou, [path for path in exports if path.exists()])
+    name = f"{module.hparams['network']} {module.hparams['encoder']}"
+    return Candidate(name, module.network, run.name, miou, [path for path in exports if path.exists()])
 
 
 def replace_alternatives(candidates: list[Candidate], trained: list[Candidate]) -> list[Candidate]:
     """Return the trained candidates, and those alternatives that none of them is."""
-    names = {candidate.name.split(" (")[0] for candidate in trained}
+    names = {candidate.name for candidate in trained}
     return [*trained, *(c for c in candidates if c.name not in names)]
 
 
@@ -117,7 +119,7 @@ def _variants(candidates: Sequence[Candidate], size: tuple[int, int]) -> Iterato
     has_bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     for candidate in candidates:
         facts: dict[str, Cell] = {
-            "network": candidate.name,
+            "network": f"{candidate.name} ({candidate.run})" if candidate.run else candidate.name,
             "parameters (M)": sum(p.numel() for p in candidate.network.parameters()) / 1e6,
             "GFLOPs": gflops(candidate.network, size),
         }
@@ -133,8 +135,8 @@ def _variants(candidates: Sequence[Candidate], size: tuple[int, int]) -> Iterato
             )
 
 
-def exported(candidate: Candidate, size: tuple[int, int]) -> Iterator[tuple[ExportedNetwork, float]]:
-    """Yield a candidate's exported models with the megabytes of their files.
+def exported(candidate: Candidate, size: tuple[int, int]) -> Iterator[tuple[ExportedNetwork, float | None]]:
+    """Yield a candidate's exported models with the megabytes of their files, None for those made in memory.
 
     Raises:
         ConfigError: An exported file of the run is of another size.
@@ -147,27 +149,25 @@ def exported(candidate: Candidate, size: tuple[int, int]) -> Iterator[tuple[Expo
             )
         yield network, sum(p.stat().st_size for p in {path, path.with_suffix(".bin")} if p.exists()) / 1e6
     if not candidate.exports:
-        yield from _made_in_memory(candidate.network, size)
+        for network in _made_in_memory(candidate.network, size):
+            yield network, None
 
 
-def _made_in_memory(network: nn.Module, size: tuple[int, int]) -> Iterator[tuple[ExportedNetwork, float]]:
+def _made_in_memory(network: nn.Module, size: tuple[int, int]) -> Iterator[ExportedNetwork]:
     formats = [made for made in FORMATS.values() if not missing(made.packages)]
     if not formats:
         return
     onnx = to_onnx(network, size)
-    megabytes = onnx.ByteSize() / 1e6
     classes = numbered_classes(onnx.graph.output[0].type.tensor_type.shape.dim[1].dim_value)
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (*size, 3), np.uint8) for _ in range(CALIBRATION)]
-    shares = {"fp32": 1.0, "bf16": 0.5, "int8": 0.25}  # of the file's size: bytes per weight
     for made in formats:
         card = Card(classes, size, format=made.name, precision=made.precision)
         if made.name == "onnx":
-            ready = ExportedNetwork.from_onnx(onnx, card)
+            yield ExportedNetwork.from_onnx(onnx, card)
         else:
             model = to_openvino(onnx)
-            ready = ExportedNetwork.from_openvino(quantise(model, images) if made.precision == "int8" else model, card)
-        yield ready, megabytes * shares[made.precision]
+            yield ExportedNetwork.from_openvino(quantise(model, images) if made.precision == "int8" else model, card)
 
 
 def _on_pixels(network: ExportedNetwork, size: tuple[int, int]) -> Callable[[], object]:

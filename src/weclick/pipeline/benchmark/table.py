@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from weclick.callbacks.plots import plot_rates
-from weclick.files import atomic_path, write_json, write_text
+from weclick.files import write_bytes, write_json, write_text
 from weclick.serve.speed import device_name
 
 _WIDE: Final = 200
@@ -52,8 +52,7 @@ class BenchmarkTable:
         write_json(paths[1], {"facts": {**machine(), **self.facts}, "rows": [dict(row) for row in self.rows]})
         shown = {" ".join(str(row[c]) for c in self.label): row[self.rate] for row in self.rows}
         rates = {name: float(rate) for name, rate in shown.items() if isinstance(rate, int | float)}
-        with atomic_path(paths[2]) as temporary:
-            temporary.write_bytes(plot_rates(rates, self.rate))
+        write_bytes(paths[2], plot_rates(rates, self.rate))
         return paths
 
     def print(self) -> None:

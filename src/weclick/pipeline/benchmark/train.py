@@ -121,11 +121,10 @@ def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
     stored.recall = StoredRecall(store)
     online = replace(few_settings, data={**few_settings.data, "neighbours": ONLINE_NEIGHBOURS}).make_data()
     online.recall = OnlineRecall(teacher, flow, RawClip(online.reader, online.neighbours))
-    plain, supervision = settings.make_data(), "full"
-    if plain.labelled("train"):
+    supervision: ArmName = "full" if full.labelled("train") else "clicks"
+    plain = few_settings.make_data()
+    if supervision == "full":
         plain.supervision = "masks"
-    else:
-        plain, supervision = few_settings.make_data(), "clicks"
 
     ready = [batch for batch, _ in zip(finished(plain, device), range(2), strict=False)]
 
@@ -134,8 +133,8 @@ def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
         return Mode(module, torch.optim.AdamW(module.parameters(), lr=1e-4), batches)
 
     return {
-        "network alone, ready tensors": mode(supervision, cycle(ready)),  # type: ignore[arg-type]
-        "plain supervision": mode(supervision, finished(plain, device)),  # type: ignore[arg-type]
+        "network alone, ready tensors": mode(supervision, cycle(ready)),
+        "plain supervision": mode(supervision, finished(plain, device)),
         "stored memory": mode("weclick", finished(stored, device)),
         f"online memory, {ONLINE_NEIGHBOURS} neighbours": mode("weclick", finished(online, device)),
     }

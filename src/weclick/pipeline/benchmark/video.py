@@ -40,13 +40,11 @@ def benchmark_video(
     rows = [{"model": name, **_row(summaries)} for name, summaries in found.items()]
     facts: dict[str, Cell] = {
         "source": Path(source).name,
-        "frames": rows[0].pop("frames"),
+        "frames": next(iter(found.values()))[0].frames,
         "rounds": rounds,
         "stages": "seconds of each, which overlap; per frame in ms",
         "peak memory (MB)": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
-    for row in rows[1:]:
-        row.pop("frames")
     return BenchmarkTable("video", facts, rows, ("model",), "end to end FPS")
 
 
@@ -57,7 +55,6 @@ def _row(summaries: Sequence[Summary]) -> dict[str, Cell]:
         f"{stage} (ms)": 1000 * median(s.stages[stage] / s.frames for s in summaries) for stage in summaries[0].stages
     }
     return {
-        "frames": summaries[0].frames,
         "end to end FPS": end_to_end,
         "network FPS": network,
         "ratio": end_to_end / network,

@@ -1,0 +1,43 @@
+"""Counting training frames that cannot be read, and stopping when they are too many."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+
+from weclick.errors import DataError
+
+
+class DamageCount:
+    """The damaged training frames of a run so far.
+
+    Args:
+        share: Largest share of all training frames that may be damaged. One is always forgiven, unless this is 0.
+    """
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._known: set[str] = set()
+
+    def add(self, messages: Sequence[str], total: Callable[[], int]) -> None:
+        """Warn of each damaged frame once.
+
+        Args:
+            messages: What is wrong with frames; empty ones are left out.
+            total: Tells the number of training frames; asked only if there is a new message.
+
+        Raises:
+            DataError: There are too many.
+        """
+        new = {message for message in messages if message} - self._known
+        if not new:
+            return
+        self._known |= new
+        for message in sorted(new):
+            warnings.warn(f"damaged training frame left out: {message}", stacklevel=3)
+        frames = total()
+        if len(self._known) > (max(1.0, self._share * frames) if self._share else 0.0):
+            raise DataError(
+                f"{len(self._known)} of {frames} training frames are damaged, for example: {min(self._known)}; mend "
+                "them (weclick data check), or raise data.max_damaged"
+            )
