@@ -74,8 +74,12 @@ def test_all_formats_are_written_and_nothing_else(exported, synthetic_root):
 def test_an_exported_file_can_be_tested(weclick, exported, tmp_path, name):
     shutil.copytree(exported, tmp_path / "runs" / "done")
     file = tmp_path / "runs" / "done" / "export" / name
-    weclick("test", "--ckpt_path", file).done()
-    report = json.loads((tmp_path / "runs" / "done" / "test" / "metrics.json").read_text(encoding="utf-8"))
+    results = tmp_path / "runs" / "done" / "test" / f"export-{file.stem}"
+    before = sorted(path for path in (tmp_path / "runs").rglob("*") if results not in path.parents)
+    assert str(results / "report.html") in weclick("test", "--ckpt_path", file).done().out.replace("\n", "")
+    report = json.loads((results / "metrics.json").read_text(encoding="utf-8"))
+    after = sorted(path for path in (tmp_path / "runs").rglob("*") if {results} - {path, *path.parents})
+    assert [path for path in after if path != results.parent] == [path for path in before if path != results.parent]
     card = ExportedNetwork.open(file).card
     assert f'"parameters": {card.parameters}' in json.dumps(report)
     assert f'"precision": "{card.precision}"' in json.dumps(report)

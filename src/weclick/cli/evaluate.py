@@ -10,13 +10,14 @@ from jsonargparse import ArgumentParser
 from weclick.callbacks.report import print_table
 from weclick.cli.options import add_settings, calm, option_value, parse, resolve_configs, to_settings
 from weclick.errors import RunError
-from weclick.pipeline.evaluate import Chosen, choose_checkpoint, evaluate
+from weclick.pipeline.evaluate import Chosen, choose_checkpoint, evaluate, results_folder
 from weclick.pipeline.run import RUNS, Run
 
 DESCRIPTION = """Evaluate a trained network at the labels' own resolution.
 
 Without arguments: the student of the newest finished run. Settings come from the run's config.yaml; any can be overridden.
-`test` takes the test split where it has labels, else val, and says which; it writes runs/NAME/test/report.html.
+`test` takes the test split where it has labels, else val, and says which; it writes runs/NAME/test/report.html, and of
+another checkpoint than the run's own student runs/NAME/test/FOLDER-FILE/report.html.
 """
 
 
@@ -53,7 +54,7 @@ def main(command: str, arguments: list[str]) -> None:
         if config.ckpt_path
         else choose_checkpoint(run, config.stage or "student", split)
     )
-    folder = run.folder / "test" if command == "test" else None
+    folder = results_folder(run, chosen) if command == "test" else None
     print(f"{command}: {chosen.path} ({chosen.reason}) on the {split} split of {settings.data['root']}")
     evaluation, module = evaluate(settings, run, chosen, split, folder=folder, stage=config.stage)
     print_table(evaluation, module.classes)

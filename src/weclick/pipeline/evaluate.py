@@ -62,6 +62,13 @@ def choose_checkpoint(run: Run, stage: Literal["teacher", "student"], split: Spl
     return Chosen(path, last if which == "last" else "best val/miou during training")
 
 
+def results_folder(run: Run, chosen: Chosen) -> Path:
+    """Return where a run keeps the results of a checkpoint: ``test/`` is for its own student, the rest lies below."""
+    if chosen.path.resolve().parent == run.stage("student").resolve():
+        return run.folder / "test"
+    return run.folder / "test" / f"{chosen.path.resolve().parent.name}-{chosen.path.stem}"
+
+
 def evaluate(
     settings: FitSettings, run: Run, chosen: Chosen, split: Split, *, folder: Path | None, stage: str | None = None
 ) -> tuple[Evaluation, SegmentationModule]:
