@@ -91,7 +91,7 @@ def test_trap_11_a_part_is_looked_up_beside_the_config_that_names_it(tmp_path, m
     [
         ("data", ClipDataModule, {"seed"}),
         ("teacher", TeacherModule, {"classes", "size"}),
-        ("student", StudentModule, {"classes", "size", "arm"}),
+        ("student", StudentModule, {"classes", "size"}),
     ],
 )
 def test_trap_6_no_argument_vanishes_on_its_way_to_the_parser(group, kind, own):

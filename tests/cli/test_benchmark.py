@@ -24,8 +24,8 @@ def test_a_run_is_timed_with_its_score(weclick, trained, tmp_path):
 
 
 def test_training_is_timed_in_every_mode(weclick, synthetic_root, tmp_path):
-    options = (*TINY, "--data.root", synthetic_root, "--rounds", "1", "--steps", "1", "--out", tmp_path / "out")
-    weclick("benchmark", "train", *options).done()
+    options = ("--student", "student/light.yaml", *TINY, "--data.root", synthetic_root)
+    weclick("benchmark", "train", *options, "--rounds", "1", "--steps", "1", "--out", tmp_path / "out").done()
     names = [row["training"] for row in rows(tmp_path / "out" / "train.csv")]
     assert names == [
         "network alone, ready tensors",

@@ -11,6 +11,7 @@ from weclick.data.clicks import Click, ClickStore
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.index import FrameKey
 from weclick.data.loader import default_workers
+from weclick.data.sampler import SampleKey
 from weclick.errors import ConfigError, DataError
 from weclick.memory.draw import known
 
@@ -146,7 +147,54 @@ def test_a_training_batch_follows_the_conventions(make_data, online_recall):
     recall = batch["recall"]
     assert recall.teacher.shape == (2, 3, 16, 32)
     assert recall.memory.confidence.shape == (2, 1, 16, 32)
-    assert batch.keys() == {"image", "labels", "recall"}
+    assert batch["present"].shape == (2, len(data.classes))
+    assert (batch["inside"].shape, batch["inside"].dtype) == ((2, 1, 16, 32), torch.bool)
+    assert torch.equal(batch["inside"], known(recall) > 0)
+    assert batch.keys() == {"image", "labels", "present", "inside", "recall"}
+
+
+@pytest.mark.parametrize("supervision", ["clicks", "masks"])
+def test_present_are_the_classes_of_the_whole_frame(make_data, supervision):
+    data = make_data(supervision=supervision, crop=(32, 32), photometric=0.0)
+    dataset = data.train_dataloader().dataset
+    for position, clip in enumerate(data.clips()):
+        clicked = {click.class_id for click in data.clicks[clip.target.key]}
+        masked = set(data.reader.label(clip.target).ravel().tolist()) - {IGNORE_INDEX}
+        found = set(dataset[SampleKey(position, 0)]["present"].nonzero().flatten().tolist())
+        assert found == (clicked if supervision == "clicks" else masked)
+
+
+@pytest.mark.parametrize("supervision", ["clicks", "masks"])
+def test_a_share_of_the_frames_is_trained_from(make_data, supervision):
+    every, half = make_data(supervision=supervision), make_data(supervision=supervision, frame_share=0.5)
+    targets = [clip.target.key for clip in every.clips()]
+    assert [clip.target.key for clip in half.clips()] == targets[::2]
+    assert len(half.train_dataloader().dataset) == 2
+    if supervision == "clicks":
+        assert half.clicks == {key: every.clicks[key] for key in targets[::2]}
+
+
+def test_with_fewer_clicks_nothing_is_known_to_be_absent(make_data):
+    data = make_data(clicks_per_frame=2)
+    assert [len(clicks) for clicks in data.clicks.values()] == [2, 2, 2, 2]
+    assert all(len({click.class_id for click in clicks}) == 2 for clicks in data.clicks.values())
+    samples = [data.train_dataloader().dataset[SampleKey(position, 0)] for position in range(4)]
+    assert not any(sample["present"].any() for sample in samples)
+    assert all((sample["labels"] != IGNORE_INDEX).any() for sample in samples)
+
+
+def test_masks_have_no_clicks_to_leave_out(make_data):
+    data = make_data(supervision="masks", clicks_per_frame=1)
+    assert data.train_dataloader().dataset[SampleKey(0, 0)]["present"].sum() > 1
+
+
+def test_clicks_on_frames_of_other_splits_are_not_in_the_budget(make_data, click_file, tmp_path):
+    copy = shutil.copy(click_file, tmp_path / "clicks.sqlite")
+    data = make_data(clicks=str(copy), frame_share=0.5)
+    with ClickStore(copy, data.classes) as store:
+        for frame in data.labelled("val"):
+            store.add(frame.key, [Click(3.0, 3.0, 0)])
+    assert data.clicks == make_data(frame_share=0.5).clicks
 
 
 def test_the_memory_follows_the_same_draw_as_the_image(make_data, online_recall):

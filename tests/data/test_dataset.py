@@ -42,7 +42,7 @@ def frame(folder, number, shade=None, size=SIZE, label=None):
 
 def samples(clips, clicks=None, size=SIZE, **options):
     clicks = {clip.target.key: [Click(3.0, 2.0, 1)] for clip in clips} if clicks is None else clicks
-    return TrainingSamples(clips, clicks, FrameReader(size), STILL, **options)
+    return TrainingSamples(clips, clicks, FrameReader(size), STILL, **{"num_classes": 3, **options})
 
 
 @pytest.fixture
@@ -62,7 +62,8 @@ def test_a_sample_is_image_labels_and_no_damage(clips):
     assert (sample["labels"] != IGNORE_INDEX).nonzero().tolist() == [[2, 3]]
     assert sample["labels"][2, 3] == 1
     assert sample["damaged"] == ""
-    assert sample.keys() == {"image", "labels", "damaged"}
+    assert sample["present"].tolist() == [False, True, False]
+    assert sample.keys() == {"image", "labels", "present", "grid", "damaged"}
 
 
 def test_clicks_are_scaled_with_the_frame(tmp_path):

@@ -57,7 +57,7 @@ def test_stored_and_online_recall_agree_to_quantisation(make_data, store):
 def test_a_batch_is_left_without_what_the_recall_was_made_from(make_data, store):
     data = make_data()
     data.recall = StoredRecall(store)
-    assert finished_batches(data)[0].keys() == {"image", "labels", "recall"}
+    assert finished_batches(data)[0].keys() == {"image", "labels", "present", "inside", "recall"}
 
 
 def test_the_stored_recall_needs_no_neighbours(make_data, store, opened_images):

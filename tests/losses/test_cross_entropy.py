@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from weclick.conventions import IGNORE_INDEX
-from weclick.losses import partial_cross_entropy
+from weclick.losses import balanced_cross_entropy, partial_cross_entropy
 
 
 @settings(deadline=None, max_examples=30)
@@ -62,3 +62,27 @@ def test_half_precision_logits_are_summed_in_float32():
     loss = partial_cross_entropy(torch.zeros(1, 2, 64, 64, dtype=torch.bfloat16), torch.zeros(1, 64, 64).long())
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(math.log(2), rel=1e-6)
+
+
+def test_balanced_gives_each_clicked_class_of_an_image_the_same_weight():
+    logits = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    labels = torch.full((2, 4, 4), 255)
+    labels[0, 0, :3], labels[0, 3, 3], labels[1, 2, 2] = 0, 2, 2
+    loss = -logits.log_softmax(1)
+    by_hand = (loss[0, 0, 0, :3].mean() + loss[0, 2, 3, 3] + loss[1, 2, 2, 2]) / 3
+    torch.testing.assert_close(balanced_cross_entropy(logits, labels), by_hand)
+
+
+def test_balanced_equals_partial_with_one_class_in_each_of_equally_clicked_images():
+    logits = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+    labels = torch.full((2, 4, 4), 255)
+    labels[0, 1, :2], labels[1, :2, 3] = 1, 2
+    torch.testing.assert_close(balanced_cross_entropy(logits, labels), partial_cross_entropy(logits, labels))
+
+
+def test_balanced_without_labels_is_zero_and_has_zero_gradient():
+    logits = torch.randn(1, 3, 2, 2, requires_grad=True)
+    loss = balanced_cross_entropy(logits, torch.full((1, 8, 8), 255))
+    loss.backward()
+    assert loss.item() == 0
+    assert not logits.grad.any()

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from weclick.frames import FrameKey
-from weclick.memory import remember, remember_all
+from weclick.memory import Fusion, fuse, remember, remember_all
+from weclick.memory.stream import votes_of_all
 
 SIZE = (32, 64)
 
@@ -112,6 +113,37 @@ def test_the_memory_has_something_to_say():
     frames, wanted = video(6), clips_of(range(6), (-1, 1), 6)
     recalls = [recall for _, recall in remember_all(Teacher(), Flow(), in_batches(frames, 1), wanted, count=2)]
     assert all(0.1 < recall.memory.confidence.mean() < 0.9 for recall in recalls)
+
+
+def test_votes_are_what_the_memory_is_fused_of():
+    frames, wanted, fusion = video(6), clips_of(range(6), (-1, 1), 6), Fusion(own=0.5, decay=0.1)
+    votes = dict(votes_of_all(Teacher(), Flow(), in_batches(frames, 2), wanted, count=2))
+    recalls = dict(remember_all(Teacher(), Flow(), in_batches(frames, 2), wanted, count=2, fusion=fusion))
+    assert list(votes) == list(recalls) == list(wanted)
+    for name, found in votes.items():
+        memory = fuse(*found, fusion)
+        assert torch.equal(recalls[name].teacher, found.own)
+        assert torch.equal(recalls[name].memory.probabilities, memory.probabilities)
+        assert torch.equal(recalls[name].memory.confidence, memory.confidence)
+
+
+def test_votes_name_their_neighbours_and_leave_damaged_ones_out():
+    frames, wanted = video(4), {key(1): [key(0), key(2), key(3)]}
+    passing = in_batches(frames, 4, damaged={key(2)})
+    ((_, votes),) = votes_of_all(Teacher(), Flow(), passing, wanted, count=4)
+    assert votes.offsets.tolist() == [[-1, 0, 2, 0]]
+    assert not votes.trusted[:, [1, 3]].any()
+    assert votes.trusted[:, [0, 2]].flatten(2).any(2).all()
+
+
+def test_votes_of_some_neighbours_alone():
+    wanted = {key(1): [key(0), key(2)]}
+    ((_, votes),) = votes_of_all(Teacher(), Flow(), in_batches(video(3), 3), wanted, count=2)
+    first = votes.of(slice(1))
+    assert first.offsets.tolist() == [[-1]]
+    assert torch.equal(first.own, votes.own)
+    assert torch.equal(first.warped, votes.warped[:, :1]) and torch.equal(first.trusted, votes.trusted[:, :1])
+    assert votes.of(slice(0)).warped.shape[1] == 0
 
 
 def held():

@@ -2,6 +2,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 
+from weclick.data.pairs import Pair
 from weclick.memory import Memory, Recall
 from weclick.modules import StudentModule, TeacherModule
 
@@ -45,7 +46,7 @@ def make_trainer():
 
 @pytest.fixture
 def batch():
-    """A training batch of two 32 x 64 crops with a recall at stride 4."""
+    """A training batch of two 32 x 64 crops with a recall and neighbours at stride 4."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.full((2, 32, 64), 255)
     labels[:, 4:8, 4:8], labels[0, 20:24, 40:44] = 0, 2
@@ -53,4 +54,13 @@ def batch():
     confidence = (torch.rand(2, 1, 8, 16, generator=generator) > 0.3).float()
     teacher[:, :, :, :2] = 0  # the draw's border
     recall = Recall(teacher, Memory(memory * confidence, confidence))
-    return {"image": torch.rand(2, 3, 32, 64, generator=generator), "labels": labels, "recall": recall}
+    image = torch.rand(2, 3, 32, 64, generator=generator)
+    visible = torch.rand(2, 1, 8, 16, generator=generator)
+    return {
+        "image": image,
+        "labels": labels,
+        "present": torch.tensor([[True, False, True], [True, False, False]]),
+        "inside": torch.ones(2, 1, 8, 16, dtype=torch.bool),
+        "recall": recall,
+        "pair": Pair(image.flip(0), torch.full((2, 2, 8, 16), 0.75), visible, torch.tensor([True, True])),
+    }

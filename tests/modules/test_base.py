@@ -40,7 +40,7 @@ def test_without_warmup_training_starts_at_the_peak():
 
 def test_norms_and_biases_are_not_decayed(make_module, make_trainer, make_data, tmp_path):
     data = make_data(crop=(32, 64))
-    module = make_module(classes=data.classes.to_list(), weight_decay=0.3, arm="clicks")
+    module = make_module(classes=data.classes.to_list(), weight_decay=0.3)
     trainer = make_trainer(tmp_path, max_steps=1)
     trainer.fit(module, datamodule=data)
     decayed, free = trainer.optimizers[0].param_groups

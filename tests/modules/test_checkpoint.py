@@ -37,10 +37,10 @@ def test_promise_7_a_checkpoint_loads_with_weights_only_and_gives_the_same_netwo
 
 def test_the_students_arm_and_weights_come_back(make_module, make_trainer, tmp_path):
     trainer = make_trainer(tmp_path)
-    trainer.strategy.connect(make_module(arm="kd", kd_weight=0.25, temperature=3.0))
+    trainer.strategy.connect(make_module(kd_weight=0.25, temperature=3.0))
     trainer.save_checkpoint(tmp_path / "student.ckpt")
     hparams = load_checkpoint(tmp_path / "student.ckpt").hparams
-    assert (hparams["arm"], hparams["kd_weight"], hparams["temperature"]) == ("kd", 0.25, 3.0)
+    assert (hparams["kd_weight"], hparams["temperature"]) == (0.25, 3.0)
 
 
 def test_loading_needs_neither_pretrained_weights_nor_a_compiler(files, tmp_path):

@@ -1,53 +1,64 @@
 import copy
+from unittest.mock import Mock
 
 import pytest
 import torch
 
+from weclick.data.pairs import Pair
+from weclick.flow import warp_to_target
 from weclick.losses import distillation, partial_cross_entropy
-from weclick.modules import ARMS
 
-TERMS = {
-    "clicks": {"supervised"},
-    "kd": {"supervised", "kd"},
-    "mfd": {"supervised", "mfd"},
-    "weclick": {"supervised", "kd", "mfd"},
-    "full": {"supervised"},
-}
+LEVERS = {"absence_weight": 0.5, "crf_weight": 0.25, "kd_weight": 2.0, "mfd_weight": 3.0, "etc_weight": 1.5}
+"""Every option that switches a term on."""
 
 
 class Untouchable:
     """Fails whoever looks at it."""
 
     def __getattribute__(self, name):
-        raise AssertionError(f"recall.{name} was read")
+        raise AssertionError(f"{name} was read")
 
     def __getitem__(self, index):
-        raise AssertionError("the recall was read")
+        raise AssertionError("it was read")
 
 
-@pytest.mark.parametrize("arm", ARMS)
-def test_each_arm_has_its_terms_and_no_other(make_module, batch, arm):
-    module = make_module(arm=arm)
-    assert module.loss_terms(module(batch["image"]), batch).keys() == TERMS[arm]
-    assert module.arm.needs_teacher == bool(TERMS[arm] - {"supervised"})
-    assert module.arm.supervision == ("masks" if arm == "full" else "clicks")
+def names(weights):
+    return {"supervised", *(option.removesuffix("_weight") for option in weights)}
 
 
-@pytest.mark.parametrize("arm", ARMS)
-def test_the_loss_is_the_weighted_sum_of_the_arms_terms(make_module, batch, arm):
-    module = make_module(arm=arm, kd_weight=0.5, mfd_weight=3.0).eval()
+@pytest.mark.parametrize("switched_on", [(), *((lever,) for lever in LEVERS), tuple(LEVERS)])
+def test_a_student_has_the_terms_with_a_weight_and_no_other(make_module, batch, switched_on):
+    weights = {lever: LEVERS[lever] for lever in switched_on}
+    module = make_module(**weights)
+    assert module.loss_terms(module(batch["image"]), batch).keys() == names(weights)
+
+
+@pytest.mark.parametrize("kind", ["student", "teacher"])
+def test_the_loss_is_the_weighted_sum_of_its_terms(make_module, batch, kind):
+    weights = LEVERS if kind == "student" else {"absence_weight": 0.5, "crf_weight": 0.25}
+    module = make_module(kind, crf_ramp=0.0, **weights).eval()
+    module.trainer = Mock(estimated_stepping_batches=10)
     loss, told = module.training_step(batch, 0).values()
-    weights = {"supervised": 1.0, "kd": 0.5, "mfd": 3.0}
     terms = module.loss_terms(module(batch["image"]), batch)
-    torch.testing.assert_close(loss, sum(weights[name] * term for name, term in terms.items()))
+    assert terms.keys() == names(weights)
+    by_name = {"supervised": 1.0} | {option.removesuffix("_weight"): weight for option, weight in weights.items()}
+    torch.testing.assert_close(loss, sum(by_name[name] * term for name, term in terms.items()))
     torch.testing.assert_close(told, {"loss": loss, **{f"loss_{name}": term for name, term in terms.items()}})
     assert not any(term.requires_grad for term in told.values())
     loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in module.parameters())
 
 
+@pytest.mark.parametrize(("step", "share"), [(0, 0.0), (10, 0.5), (20, 1.0), (50, 1.0)])
+def test_the_weight_of_the_crf_rises_over_its_ramp(make_module, monkeypatch, step, share):
+    module = make_module(crf_weight=0.2, crf_ramp=0.2)
+    module.trainer = Mock(estimated_stepping_batches=100)
+    monkeypatch.setattr(type(module), "global_step", step)
+    assert module.loss_weights()["crf"] == pytest.approx(0.2 * share)
+
+
 def test_terms_by_hand(make_module, batch):
-    module = make_module(arm="weclick", temperature=2.0).eval()
+    module = make_module(kd_weight=1.0, mfd_weight=1.0, temperature=2.0).eval()
     logits = module(batch["image"])
     terms = module.loss_terms(logits, batch)
     recall = batch["recall"]
@@ -60,16 +71,15 @@ def test_terms_by_hand(make_module, batch):
     )
 
 
-@pytest.mark.parametrize("arm", ["clicks", "full"])
-def test_arms_without_teacher_never_read_the_recall(make_module, batch, arm):
-    module = make_module(arm=arm)
+def test_without_distillation_the_recall_is_never_read(make_module, batch):
+    module = make_module()
     with_recall = module.training_step({**batch, "recall": Untouchable()}, 0)
     del batch["recall"]
     torch.testing.assert_close(module.training_step(batch, 0), with_recall)
 
 
 def test_the_memory_term_ignores_what_no_neighbour_knows(make_module, batch):
-    module = make_module(arm="mfd").eval()
+    module = make_module(mfd_weight=1.0).eval()
     logits = module(batch["image"])
     before = module.loss_terms(logits, batch)["mfd"]
     memory = batch["recall"].memory
@@ -77,9 +87,56 @@ def test_the_memory_term_ignores_what_no_neighbour_knows(make_module, batch):
     torch.testing.assert_close(module.loss_terms(logits, batch)["mfd"], before)
 
 
-def test_an_unknown_arm_is_refused(make_module):
-    with pytest.raises(KeyError):
-        make_module(arm="nonsense")
+def test_the_temporal_term_by_hand(make_module, batch):
+    module = make_module(etc_weight=1.0).eval()
+    pair = batch["pair"]
+    there, inside = warp_to_target(module(pair.image).softmax(1), pair.flow)
+    difference = pair.visible * inside * (module(batch["image"]).softmax(1) - there)
+    term = module.loss_terms(module(batch["image"]), batch)["etc"]
+    torch.testing.assert_close(term, difference.square().mean())
+    assert term > 0
+
+
+def test_a_target_without_neighbour_is_left_out_of_the_temporal_term(make_module, batch):
+    module = make_module(etc_weight=1.0).eval()
+    pair = batch["pair"]
+    second = Pair(*(part[1:] for part in pair))
+    image, labels = batch["image"][1:], batch["labels"][1:]
+    alone = module.loss_terms(module(image), {**batch, "image": image, "labels": labels, "pair": second})
+    both = {**batch, "pair": pair._replace(found=torch.tensor([False, True]))}
+    torch.testing.assert_close(module.loss_terms(module(batch["image"]), both)["etc"], alone["etc"])
+
+
+def test_a_still_video_has_no_temporal_term(make_module, batch):
+    module = make_module(etc_weight=1.0).eval()
+    pair = batch["pair"]._replace(image=batch["image"], flow=torch.zeros(2, 2, 8, 16))
+    assert module.loss_terms(module(batch["image"]), {**batch, "pair": pair})["etc"].item() == pytest.approx(
+        0, abs=1e-9
+    )
+
+
+def test_a_batch_without_neighbours_has_a_temporal_term_of_0_without_gradient(make_module, batch):
+    module = make_module(etc_weight=1.0)
+    pair = batch["pair"]._replace(found=torch.tensor([False, False]))
+    term = module.loss_terms(module(batch["image"]), {**batch, "pair": pair})["etc"]
+    term.backward()
+    assert term.item() == 0
+    assert not any(p.grad.any() for p in module.parameters() if p.grad is not None)
+
+
+def test_neighbours_do_not_change_how_targets_are_normalised(make_module, batch):
+    supervised = []
+    for weight in (0.0, 1.0):
+        module = make_module(etc_weight=weight)
+        supervised.append(module.loss_terms(module(batch["image"]), batch)["supervised"])
+    assert torch.equal(*supervised)
+
+
+def test_without_the_temporal_term_the_neighbour_is_never_read(make_module, batch):
+    module = make_module()
+    with_pair = module.training_step({**batch, "pair": Untouchable()}, 0)
+    del batch["pair"]
+    torch.testing.assert_close(module.training_step(batch, 0), with_pair)
 
 
 def train(module, trainer, data):
@@ -103,7 +160,7 @@ def test_promise_1_the_teacher_never_changes_while_the_student_trains(make_modul
     teacher, data = online
     before = copy.deepcopy(teacher.state_dict())
     assert any("running_mean" in name for name in before)
-    student = make_module(classes=data.classes.to_list(), size=data.size, arm="weclick")
+    student = make_module(classes=data.classes.to_list(), size=data.size, kd_weight=1.0, mfd_weight=1.0)
     untrained = copy.deepcopy(student.state_dict())
     assert not same(train(student, make_trainer(tmp_path), data), untrained)
     assert same(teacher.state_dict(), before)
@@ -113,8 +170,8 @@ def test_promise_1_the_teacher_never_changes_while_the_student_trains(make_modul
 
 def test_promise_1_no_teacher_inside_a_student_checkpoint(make_module, make_trainer, online, tmp_path):
     teacher, data = online
-    student = make_module(classes=data.classes.to_list(), size=data.size, arm="weclick")
-    alone = make_module(classes=data.classes.to_list(), size=data.size, arm="clicks")
+    student = make_module(classes=data.classes.to_list(), size=data.size, kd_weight=1.0, mfd_weight=1.0)
+    alone = make_module(classes=data.classes.to_list(), size=data.size)
     trainer = make_trainer(tmp_path)
     trainer.fit(student, datamodule=data)
     trainer.save_checkpoint(tmp_path / "student.ckpt")
@@ -140,7 +197,7 @@ def test_promise_3_training_is_deterministic_for_a_seed(make_module, make_traine
     states = []
     for seed in (0, 0, 1):
         data = make_data(crop=(32, 64), seed=seed)
-        module = make_module(classes=data.classes.to_list(), size=data.size, arm="clicks", seed=seed)
+        module = make_module(classes=data.classes.to_list(), size=data.size, seed=seed)
         states.append(train(module, make_trainer(tmp_path), data))
     assert same(states[0], states[1])
     assert not same(states[0], states[2])

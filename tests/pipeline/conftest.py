@@ -6,6 +6,7 @@ import lightning.pytorch as pl
 import pytest
 
 from weclick.data.synthetic import write_synthetic
+from weclick.modules import ARMS
 from weclick.pipeline import fit as fitting
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings, MemorySettings, TrackingSettings
@@ -39,6 +40,9 @@ def settings(street):
             "memory": MemorySettings(),
             "tracking": TrackingSettings(wandb="disabled"),
         }
+        for option, value in ARMS[changes.get("arm", "clicks")].options.items():
+            group, name = option.split(".")
+            fields[group][name] = value
         for name, value in changes.items():
             fields[name] = {**fields[name], **value} if isinstance(fields.get(name), dict) else value
         return FitSettings(**fields)

@@ -119,7 +119,7 @@ def losses(settings, run):
     data = opened_data(settings, run)
     data.recall = recall_source(settings, run, data)
     torch.manual_seed(0)
-    module = StudentModule(data.classes.to_list(), data.size, arm="weclick", **settings.student).eval()
+    module = StudentModule(data.classes.to_list(), data.size, **settings.student).eval()
     batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
     with torch.no_grad():
         return module.loss_terms(module(batch["image"]), batch)

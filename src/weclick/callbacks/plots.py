@@ -20,9 +20,9 @@ from matplotlib.figure import Figure
 from weclick.classes import ClassSet
 from weclick.errors import ShapeError
 
-_INK = "#7a838d"
+INK = "#7a838d"
 _ACCENT = "#2f7fb8"
-_COLORS = (_ACCENT, "#d9822b", "#3d9a6c", "#a45fb0", "#c8553d", "#8a8f3c", "#4aa5a5", "#b0688c")
+COLORS = (_ACCENT, "#d9822b", "#3d9a6c", "#a45fb0", "#c8553d", "#8a8f3c", "#4aa5a5", "#b0688c")
 # From clear to accent: an empty cell shows the page below, whatever its colour.
 _SHADES = LinearSegmentedColormap.from_list("shades", [(0.184, 0.498, 0.722, 0.0), (0.184, 0.498, 0.722, 1.0)])
 _NUMBERS_UP_TO = 20
@@ -40,30 +40,31 @@ def plot_curves(rows: Sequence[Mapping[str, float]], kind: Kind = "png") -> byte
         rows: Rows of a ``metrics.csv``, without empty cells; each holds only a few columns.
         kind: Format of the picture.
     """
-    return _encode(curves_figure(curves(rows)), kind)
+    return encode(curves_figure(curves(rows)), kind)
 
 
 def plot_confusion(matrix: np.ndarray, classes: ClassSet, kind: Kind = "png") -> bytes:
     """Draw the confusion matrix (rows = truth) with every row divided by its sum: where do a class's pixels go?"""
-    return _encode(confusion_figure(matrix, classes), kind)
+    return encode(confusion_figure(matrix, classes), kind)
 
 
 def plot_iou_bars(iou: Sequence[float], classes: ClassSet, kind: Kind = "png") -> bytes:
     """Draw one bar per class in its colour, in the order of ids; a class without IoU says "n/a"."""
-    return _encode(iou_figure(iou, classes), kind)
+    return encode(iou_figure(iou, classes), kind)
 
 
 def plot_rates(rates: Mapping[str, float], unit: str, kind: Kind = "png") -> bytes:
     """Draw one bar per named rate, in the order given, with its number."""
-    return _encode(rates_figure(rates, unit), kind)
+    return encode(rates_figure(rates, unit), kind)
 
 
 def plot_trade(points: Mapping[str, tuple[float, float]], across: str, up: str, kind: Kind = "png") -> bytes:
     """Draw named points (cost, gain) and the line of those that no other beats in both: less cost, more gain."""
-    return _encode(trade_figure(points, across, up), kind)
+    return encode(trade_figure(points, across, up), kind)
 
 
-def _encode(figure: Figure, kind: Kind) -> bytes:
+def encode(figure: Figure, kind: Kind) -> bytes:
+    """Return a figure as the bytes of a picture."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=144, facecolor="white" if kind == "png" else "none")
     return buffer.getvalue()
@@ -92,16 +93,16 @@ def curves_figure(found: Curves) -> Figure:
     losses, values = figure.subplots(2, 1, sharex=True)
     for axes, prefix in ((losses, "train/"), (values, "val/")):
         names = sorted(name for name in found if name.startswith(prefix) and ("loss" in name) == (axes is losses))
-        for name, color in zip(names, _COLORS * (len(names) // len(_COLORS) + 1), strict=False):
+        for name, color in zip(names, COLORS * (len(names) // len(COLORS) + 1), strict=False):
             epochs, heights = zip(*found[name], strict=True)
             axes.plot(epochs, heights, color=color, label=name.removeprefix(prefix), linewidth=1.8, marker=".")
-        _plain(axes)
+        plain(axes)
         if names:
-            axes.legend(frameon=False, labelcolor=_INK, fontsize=8)
-    losses.set_ylabel("training loss", color=_INK)
+            axes.legend(frameon=False, labelcolor=INK, fontsize=8)
+    losses.set_ylabel("training loss", color=INK)
     losses.set_ylim(bottom=0)
-    values.set_ylabel("validation", color=_INK)
-    values.set_xlabel("epoch", color=_INK)
+    values.set_ylabel("validation", color=INK)
+    values.set_xlabel("epoch", color=INK)
     values.xaxis.get_major_locator().set_params(integer=True)
     if found.get("val/miou"):
         _mark_best(values, found["val/miou"])
@@ -110,8 +111,8 @@ def curves_figure(found: Curves) -> Figure:
 
 def _mark_best(axes: Axes, points: Sequence[tuple[int, float]]) -> None:
     epoch, best = max(points, key=lambda point: point[1])
-    axes.plot([epoch], [best], marker="o", markersize=7, markerfacecolor="none", markeredgecolor=_INK)
-    axes.annotate(f"{best:.3f}", (epoch, best), (0, 7), textcoords="offset points", color=_INK, fontsize=8, ha="center")
+    axes.plot([epoch], [best], marker="o", markersize=7, markerfacecolor="none", markeredgecolor=INK)
+    axes.annotate(f"{best:.3f}", (epoch, best), (0, 7), textcoords="offset points", color=INK, fontsize=8, ha="center")
     axes.margins(y=0.2)
 
 
@@ -131,14 +132,14 @@ def confusion_figure(matrix: np.ndarray, classes: ClassSet) -> Figure:
     names = [_label(name) for name in classes.names]
     axes.set_xticks(range(count), names, rotation=90)
     axes.set_yticks(range(count), names)
-    _plain(axes)
+    plain(axes)
     axes.grid(False)
     axes.set_xticks(np.arange(count + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(count + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color=_INK, alpha=0.2, linewidth=0.6)
+    axes.grid(which="minor", color=INK, alpha=0.2, linewidth=0.6)
     axes.tick_params(which="minor", length=0)
-    axes.set_xlabel("predicted", color=_INK)
-    axes.set_ylabel("true", color=_INK)
+    axes.set_xlabel("predicted", color=INK)
+    axes.set_ylabel("true", color=INK)
     if count <= _NUMBERS_UP_TO:
         _write_shares(axes, shares)
     return figure
@@ -147,7 +148,7 @@ def confusion_figure(matrix: np.ndarray, classes: ClassSet) -> Figure:
 def _write_shares(axes: Axes, shares: np.ndarray) -> None:
     for row, column in np.argwhere(shares >= 0.005):
         share = shares[row, column]
-        color = "white" if share > 0.5 else _INK
+        color = "white" if share > 0.5 else INK
         axes.text(column, row, f"{100 * share:.0f}", color=color, ha="center", va="center", fontsize=7)
 
 
@@ -159,9 +160,9 @@ def iou_figure(iou: Sequence[float], classes: ClassSet) -> Figure:
     axes = figure.subplots()
     colors = [tuple(channel / 255 for channel in entry.color) for entry in classes]
     texts = ["n/a" if math.isnan(value) else f"{100 * value:.1f}" for value in iou]
-    _bars(axes, classes.names, np.nan_to_num(iou).tolist(), texts, color=colors, edgecolor=_INK, linewidth=0.6)
+    _bars(axes, classes.names, np.nan_to_num(iou).tolist(), texts, color=colors, edgecolor=INK, linewidth=0.6)
     axes.set_xlim(0, 1.08)
-    axes.set_xlabel("IoU", color=_INK)
+    axes.set_xlabel("IoU", color=INK)
     return figure
 
 
@@ -169,11 +170,11 @@ def _bars(axes: Axes, names: Sequence[str], values: Sequence[float], texts: Sequ
     """Draw one bar per name, downwards, with its text at its end."""
     axes.barh(range(len(names)), values, **style)
     for row, (value, text) in enumerate(zip(values, texts, strict=True)):
-        axes.annotate(text, (value, row), (4, 0), textcoords="offset points", color=_INK, va="center", fontsize=8)
+        axes.annotate(text, (value, row), (4, 0), textcoords="offset points", color=INK, va="center", fontsize=8)
     axes.set_yticks(range(len(names)), [_label(name) for name in names])
     axes.invert_yaxis()
     axes.margins(y=0.02)
-    _plain(axes)
+    plain(axes)
     axes.grid(axis="y", visible=False)
 
 
@@ -184,7 +185,7 @@ def rates_figure(rates: Mapping[str, float], unit: str) -> Figure:
     values = list(rates.values())
     _bars(axes, list(rates), values, [f"{value:.1f}" for value in values], color=_ACCENT)
     axes.set_xlim(0, 1.1 * max(values, default=1.0))
-    axes.set_xlabel(unit, color=_INK)
+    axes.set_xlabel(unit, color=INK)
     return figure
 
 
@@ -194,13 +195,13 @@ def trade_figure(points: Mapping[str, tuple[float, float]], across: str, up: str
     axes = figure.subplots()
     for name, (cost, gain) in points.items():
         axes.plot([cost], [gain], marker="o", color=_ACCENT)
-        axes.annotate(_label(name), (cost, gain), (5, 4), textcoords="offset points", color=_INK, fontsize=8)
+        axes.annotate(_label(name), (cost, gain), (5, 4), textcoords="offset points", color=INK, fontsize=8)
     front = unbeaten(points)
-    axes.plot([points[name][0] for name in front], [points[name][1] for name in front], color=_COLORS[1], zorder=0)
+    axes.plot([points[name][0] for name in front], [points[name][1] for name in front], color=COLORS[1], zorder=0)
     axes.margins(x=0.15, y=0.1)
-    axes.set_xlabel(across, color=_INK)
-    axes.set_ylabel(up, color=_INK)
-    _plain(axes)
+    axes.set_xlabel(across, color=INK)
+    axes.set_ylabel(up, color=INK)
+    plain(axes)
     return figure
 
 
@@ -218,9 +219,10 @@ def _label(name: str) -> str:
     return name.replace("$", r"\$")
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """Leave nothing of axes but a light grid behind the data."""
     axes.set_facecolor("none")
-    axes.grid(color=_INK, alpha=0.2, linewidth=0.6)
+    axes.grid(color=INK, alpha=0.2, linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.tick_params(colors=_INK, labelsize=8, length=0)
+    axes.tick_params(colors=INK, labelsize=8, length=0)
     axes.spines[:].set_visible(False)

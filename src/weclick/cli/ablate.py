@@ -2,61 +2,107 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
 from weclick.cli.options import add_settings, calm, dump, option_value, parse, resolve_configs, to_settings
 from weclick.errors import ConfigError
 from weclick.modules import ARMS
-from weclick.pipeline.ablate import ablate, table_markdown
+from weclick.pipeline.ablation import Outcome, Row, ablate
 from weclick.pipeline.run import RUNS
-from weclick.pipeline.settings import FitSettings
 
-DESCRIPTION = """Train several arms of the method under one equal budget and compare them in one table.
+DESCRIPTION = """Train several arms of the method under one equal budget and compare them in one table and plot.
 
-Runs go to runs/NAME/ARM-sSEED; arms of a seed share one teacher and one memory. Call it again to go on after an
-interruption, or to add arms and seeds: what is finished is reused.
+Runs go to runs/NAME/ARM-sSEED; arms of a seed share teachers and memories where theirs are the same. Call it again to go
+on after an interruption, or to add arms and seeds: what is finished is reused.
 """
+
+OWN = ("arms", "seeds", "frames", "clicks", "name", "runs")
+"""Options of the comparison, which are no settings of its runs."""
 
 
 def parser() -> ArgumentParser:
     """Return the parser of ``weclick ablate``."""
     made = ArgumentParser(prog="weclick ablate", description=DESCRIPTION, exit_on_error=False)
-    made.add_argument("--arms", type=str, default="clicks,weclick,full", help=f"arms to compare, of {','.join(ARMS)}")
-    made.add_argument("--seeds", type=str, default="0", help="seeds, such as 0,1,2")
-    made.add_argument("--name", type=str | None, default=None, help="folder of the comparison; default: ablate-CONFIG")
-    made.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
+    add_comparison(made, "clicks,weclick,full", "ablate")
     add_settings(made)
     return made
+
+
+def add_comparison(made: ArgumentParser, arms: str, command: str) -> None:
+    """Add what all comparisons take."""
+    made.add_argument("--arms", type=str, default=arms, help=f"arms to compare, of {','.join(ARMS)}")
+    made.add_argument("--seeds", type=str, default="0", help="seeds, such as 0,1,2")
+    made.add_argument(
+        "--name", type=str | None, default=None, help=f"folder of the comparison; default: {command}-CONFIG"
+    )
+    made.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
 
 
 def main(command: str, arguments: list[str]) -> None:
     """Parse, train, print the table."""
     calm()
     arguments = resolve_configs(arguments)
-    made = parser()
-    config = parse(made, arguments)
+    config = parse(parser(), arguments)
+    arms, seeds = arms_of(config), seeds_of(config)
+    rows = [row(parser(), arguments, arm, seed, f"{arm}-s{seed}") for seed in seeds for arm in arms]
+    folder = comparison_folder(config, arguments, command)
+    outcomes = ablate(rows, folder)
+    print(f"\n{(folder / 'table.md').read_text(encoding='utf-8')}")
+    print_places(outcomes, folder / "plot.png")
+
+
+def arms_of(config: Namespace) -> list[str]:
+    """Return the arms to compare, each once."""
     arms = [name.strip() for name in config.arms.split(",") if name.strip()]
     unknown = [name for name in arms if name not in ARMS]
     if unknown or not arms:
         raise ConfigError(
             f"--arms {config.arms}: unknown {', '.join(unknown) or 'nothing'}; choose of {', '.join(ARMS)}"
         )
+    return list(dict.fromkeys(arms))
+
+
+def seeds_of(config: Namespace) -> list[int]:
+    """Return the seeds, each once."""
     try:
-        seeds = [int(seed) for seed in config.seeds.split(",")]
+        return list(dict.fromkeys(int(seed) for seed in config.seeds.split(",")))
     except ValueError:
         raise ConfigError(f"--seeds {config.seeds} must be whole numbers with commas between, such as 0,1,2") from None
-    given = option_value(arguments, "--config")
-    folder = Path(config.runs) / (config.name or f"ablate-{Path(given).stem if given else 'run'}")
 
-    def text(settings: FitSettings) -> str:
+
+def comparison_folder(config: Namespace, arguments: list[str], command: str) -> Path:
+    """Return where the comparison goes."""
+    given = option_value(arguments, "--config")
+    return Path(config.runs) / (config.name or f"{command}-{Path(given).stem if given else 'run'}")
+
+
+def row(made: ArgumentParser, arguments: list[str], arm: str, seed: int, name: str) -> Row:
+    """Return what to train for an arm and seed: the settings, and how to write them down.
+
+    Args:
+        made: A parser of its own: the arm's options become its defaults.
+        arguments: The command line's, and what varies between rows.
+        arm: Name of the arm.
+        seed: Of weights, order and draws.
+        name: Of the row's run.
+    """
+    config = parse(made, [*arguments, f"--arm={arm}", f"--seed={seed}"])
+
+    def text(teacher: str | None, memory: str | None) -> str:
         changed = config.clone()
-        changed.arm, changed.seed = settings.arm, settings.seed
-        changed.teacher_checkpoint, changed.memory.folder = settings.teacher_checkpoint, settings.memory.folder
+        changed.teacher_checkpoint, changed.memory.folder = teacher, memory
+        for option in OWN:
+            changed.pop(option, None)
         return dump(made, changed)
 
-    results = ablate(to_settings(made, config), arms, seeds, folder, text)
-    print(f"\n{table_markdown(results)}")
-    for result in results:
-        print(f"report of {result.arm}, seed {result.seed}: {result.report}")
+    return Row(name, to_settings(made, config), text)
+
+
+def print_places(outcomes: Sequence[Outcome], plot: Path) -> None:
+    """Print where reports and plot are."""
+    for outcome in outcomes:
+        print(f"report of {outcome.report.parents[1].name}: {outcome.report}")
+    print(f"plot: {plot}")

@@ -87,15 +87,22 @@ def parser() -> ArgumentParser:
         part.add_function_arguments(function, as_group=False)
         _add_out(part, name)
         parts.add_subcommand(name, part, help=part.description)
-    train = ArgumentParser(
+    train = train_parser()
+    parts.add_subcommand("train", train, help=train.description)
+    return made
+
+
+def train_parser() -> ArgumentParser:
+    """Return the parser of ``weclick benchmark train``."""
+    made = ArgumentParser(
+        prog="weclick benchmark train",
         description="Time training with stored and online memory, plain supervision, and the network alone.",
         exit_on_error=False,
     )
-    train.add_argument("--rounds", type=int, default=5, help="blocks of steps of each way to train")
-    train.add_argument("--steps", type=int, default=4, help="timed steps of a block")
-    _add_out(train, "train")
-    add_settings(train)
-    parts.add_subcommand("train", train, help=train.description)
+    made.add_argument("--rounds", type=int, default=5, help="blocks of steps of each way to train")
+    made.add_argument("--steps", type=int, default=4, help="timed steps of a block")
+    _add_out(made, "train")
+    add_settings(made)
     return made
 
 
@@ -106,23 +113,28 @@ def _add_out(part: ArgumentParser, name: str) -> None:
 def main(command: str, arguments: list[str]) -> None:
     """Parse, measure, print and write."""
     calm()
-    made = parser()
-    config = parse(made, resolve_configs(arguments))
-    chosen = config[config.part]
+    if arguments[:1] == ["train"]:  # has a config, which a parser of its own understands
+        chosen = parse(train_parser(), resolve_configs(arguments[1:]))
+        run: Callable[..., BenchmarkTable] = train_table
+        options = {"chosen": chosen}
+    else:
+        config = parser().parse_args(arguments)
+        chosen = config[config.part]
+        run, options = PARTS[config.part], chosen.as_dict()
+        options.pop("out")
     if chosen.rounds < 1:
         raise ConfigError(f"--rounds must be at least 1, found {chosen.rounds}")
-    out = Path(chosen.pop("out"))
-    table = train_table(made, chosen) if config.part == "train" else PARTS[config.part](**chosen.as_dict())
+    table = run(**options)
     table.print()
-    print("written: " + ", ".join(map(str, table.write(out))))
+    print("written: " + ", ".join(map(str, table.write(Path(chosen.out)))))
 
 
-def train_table(made: ArgumentParser, chosen: Namespace) -> BenchmarkTable:
+def train_table(chosen: Namespace) -> BenchmarkTable:
     """Run the part ``train``."""
     from weclick.pipeline.benchmark.train import benchmark_train
 
     if chosen.steps < 1:
         raise ConfigError(f"--steps must be at least 1, found {chosen.steps}")
-    settings = to_settings(made, chosen)
+    settings = to_settings(train_parser(), chosen)
     with TemporaryDirectory() as scratch, progress_bar("train") as progress:
         return benchmark_train(settings, Path(scratch), rounds=chosen.rounds, steps=chosen.steps, progress=progress)

@@ -28,12 +28,18 @@ COMMANDS: Final = {
     "test": Command(
         "weclick.cli.evaluate", "evaluate on the test split (val where test has no labels); writes a report"
     ),
+    "memory": Command(
+        "weclick.cli.memory", "measure the memory: carried and fused predictions beside the teacher's own"
+    ),
     "predict": Command("weclick.cli.tools", "segment a video, a folder of frames or a camera"),
     "export": Command("weclick.cli.export", "student to ONNX and OpenVINO files, checked against PyTorch"),
     "clicks": Command("weclick.cli.tools", "simulate, import, export, check or count clicks"),
     "data": Command("weclick.cli.tools", "check a data set, write the synthetic one, prepare CamVid"),
     "benchmark": Command("weclick.cli.benchmark", "measure the speed of student, training and prediction"),
     "ablate": Command("weclick.cli.ablate", "train several arms of the method under one budget and compare them"),
+    "budget": Command(
+        "weclick.cli.budget", "train arms from fewer clicked frames and fewer clicks, and draw the curves"
+    ),
 }
 
 HELP: Final = """usage: weclick COMMAND [options]
@@ -104,7 +110,10 @@ def _status(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         return _refuse("interrupted", status=130)
     if hasattr(error, "signum"):
-        return _refuse(f"stopped by {error}; everything is saved, go on with --resume", status=128 + error.signum)
+        return _refuse(
+            f"stopped by {error}; everything is saved; go on with fit --resume RUN, ablate and budget with the same command",
+            status=128 + error.signum,
+        )
     if type(error).__name__ == "ArgumentError":
         return _refuse(f"{error} (see --help)", status=2)
     if isinstance(error, OSError):

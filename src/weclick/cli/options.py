@@ -17,6 +17,7 @@ from jsonargparse import ArgumentParser, Namespace
 import weclick
 from weclick.data.datamodule import ClipDataModule
 from weclick.errors import ConfigError
+from weclick.memory import Fusion
 from weclick.modules import ARMS, StudentModule, TeacherModule
 from weclick.modules.arms import ArmName
 from weclick.pipeline.settings import FitSettings, MemorySettings, TrackingSettings
@@ -43,13 +44,14 @@ def add_settings(parser: ArgumentParser) -> None:
     """Add everything a config may hold."""
     parser.add_argument("--config", action="config", help="YAML file: a path, or a name such as camvid.yaml")
     arms = "; ".join(f"{name}: {arm.summary}" for name, arm in ARMS.items())
-    parser.add_argument("--arm", type=ArmName, default="weclick", help=f"what the student learns from ({arms})")
+    told = f"what is learned from; sets defaults, which any option beside it overrides ({arms})"
+    parser.add_argument("--arm", type=ArmName, default="weclick", help=told)
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and draws")
     parser.add_argument("--teacher_epochs", type=int | None, default=None, help="default: trainer.max_epochs")
     parser.add_argument("--teacher_checkpoint", type=str | None, default=None, help="a finished teacher to use")
     parser.add_class_arguments(ClipDataModule, "data", skip={"seed"}, instantiate=False)
     parser.add_class_arguments(TeacherModule, "teacher", skip={"classes", "size"}, instantiate=False)
-    parser.add_class_arguments(StudentModule, "student", skip={"classes", "size", "arm"}, instantiate=False)
+    parser.add_class_arguments(StudentModule, "student", skip={"classes", "size"}, instantiate=False)
     parser.add_class_arguments(MemorySettings, "memory", instantiate=False)
     parser.add_class_arguments(TrackingSettings, "tracking", instantiate=False)
     parser.add_class_arguments(pl.Trainer, "trainer", skip=OWNED, instantiate=False)
@@ -59,6 +61,7 @@ def add_settings(parser: ArgumentParser) -> None:
 def to_settings(parser: ArgumentParser, config: Namespace) -> FitSettings:
     """Return the parsed config as settings."""
     config = config.clone(with_meta=False)
+    memory = config.memory.as_dict()
     trainer = config.trainer.as_dict()
     trainer.pop("callbacks", None)
     return FitSettings(
@@ -68,7 +71,7 @@ def to_settings(parser: ArgumentParser, config: Namespace) -> FitSettings:
         teacher=config.teacher.as_dict(),
         student=config.student.as_dict(),
         trainer=trainer,
-        memory=MemorySettings(**config.memory.as_dict()),
+        memory=MemorySettings(**{**memory, "fusion": Fusion(**memory["fusion"])}),
         tracking=TrackingSettings(**config.tracking.as_dict()),
         teacher_epochs=config.teacher_epochs,
         teacher_checkpoint=config.teacher_checkpoint,
@@ -106,10 +109,20 @@ def resolve_configs(arguments: list[str]) -> list[str]:
 
 
 def parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
-    """Parse arguments; a group's file (``--teacher teacher/lite2.yaml``) replaces the config's whole group.
+    """Parse arguments; the options of their arm are defaults, which configs and single options override.
 
-    What such a file leaves out is the default, not what another file of its kind had set.
+    A group's file (``--teacher teacher/lite2.yaml``) replaces the config's whole group: what it leaves out is the default,
+    not what another file of its kind had set.
     """
+    config = _parsed(parser, arguments)
+    arm = config.get("arm")
+    if arm is None or not ARMS[arm].options:
+        return config
+    parser.set_defaults(dict(ARMS[arm].options))
+    return _parsed(parser, arguments)
+
+
+def _parsed(parser: ArgumentParser, arguments: list[str]) -> Namespace:
     defaults, complete = parser.get_defaults(), list[str]()
     for position, argument in enumerate(arguments):
         option, equals, value = argument.partition("=")

@@ -15,27 +15,31 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from weclick.classes import ClassSet
 from weclick.data.clicks import Click, ClickStore, Size
+from weclick.data.clicks.budget import spread_frames, within_budget
 from weclick.data.damage import DamageCount
-from weclick.data.dataset import (
-    ClipFrames,
-    EvaluationFrames,
-    FrameReader,
-    Sample,
-    Supervision,
-    TrainingSamples,
-)
+from weclick.data.dataset import ClipFrames, EvaluationFrames, FrameReader, Sample, Supervision, TrainingSamples
 from weclick.data.index import Clip, Frame, FrameKey, Layout, Segment, Sides, Split, clips, segments
 from weclick.data.layouts import open_layout
 from weclick.data.loader import ResumableLoader, collate_frames, default_workers
 from weclick.data.masks import simulate_split
+from weclick.data.pairs import PairSource, augment
 from weclick.data.photometric import Photometric
 from weclick.data.recall import Batch, RecallSource
 from weclick.data.sampler import SeededSampler, sample_seed
 from weclick.data.transforms import GeometricDraw
 from weclick.errors import ConfigError, DataError
 from weclick.images import first_size
-from weclick.memory import follow_draw
-from weclick.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Seed, Share, check_ranges
+from weclick.memory import follow_draw, inside_frame
+from weclick.ranges import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    PositiveShare,
+    Seed,
+    Share,
+    check_ranges,
+)
 
 CLICKS_FILE = "clicks.sqlite"
 
@@ -50,6 +54,8 @@ class ClipDataModule(pl.LightningDataModule):
         click_rule: How simulated clicks are placed: ``center``, ``uniform`` or ``human``.
         click_min_area: Smallest region that gets a simulated click, in source pixels; the largest of a class always does.
         click_radius: Radius of the disc a click is drawn as, in pixels of the network input.
+        frame_share: Train from this share of the clicked (or masked) frames, evenly spread over each video.
+        clicks_per_frame: Train from at most so many clicks per frame, classes in turn; no class is then known to be absent.
         size: Working size [H, W] of all frames; by default that of the first readable one of the first ten.
         crop: Size [h, w] of training crops, multiples of 32; by default the working size rounded down.
         scale: Smallest and largest random scale before cropping.
@@ -60,6 +66,7 @@ class ClipDataModule(pl.LightningDataModule):
         sides: ``past`` takes earlier frames only (the paper's), ``both`` also later ones.
         batch_size: Training samples per batch and process.
         workers: Loader processes; by default half the CPU cores, at most 8. 0 loads in the training process.
+        supervision: ``clicks``, or ``masks`` for the fully supervised ceiling.
         max_damaged: Largest share of training frames that may be unreadable before the run stops; 0 stops at the first
             one, any other share forgives at least one.
         seed: Of order and draws.
@@ -76,6 +83,8 @@ class ClipDataModule(pl.LightningDataModule):
         click_rule: Literal["center", "uniform", "human"] = "center",
         click_min_area: NonNegativeInt = 100,
         click_radius: NonNegativeFloat = 2.0,
+        frame_share: PositiveShare = 1.0,
+        clicks_per_frame: PositiveInt | None = None,
         size: tuple[PositiveInt, PositiveInt] | None = None,
         crop: tuple[int, int] | None = None,
         scale: tuple[PositiveFloat, PositiveFloat] = (0.75, 1.5),
@@ -86,6 +95,7 @@ class ClipDataModule(pl.LightningDataModule):
         sides: Sides = "past",
         batch_size: PositiveInt = 8,
         workers: NonNegativeInt | None = None,
+        supervision: Supervision = "clicks",
         max_damaged: Share = 0.05,
         seed: Seed = 0,
     ) -> None:
@@ -94,13 +104,15 @@ class ClipDataModule(pl.LightningDataModule):
         self.root = Path(root)
         self.layout_name, self.clicks_path = layout, Path(clicks) if clicks else None
         self.click_rule, self.click_min_area, self.click_radius = click_rule, click_min_area, click_radius
+        self.frame_share, self.clicks_per_frame = frame_share, clicks_per_frame
         self._size, self._crop, self.scale, self.flip = size, crop, scale, flip
         self.photometric = Photometric(photometric) if photometric else None
         self.neighbours, self.stride, self.sides = neighbours, stride, sides
         self.batch_size, self.seed = batch_size, seed
         self.workers = default_workers() if workers is None else workers
-        self.supervision: Supervision = "clicks"
+        self.supervision = supervision
         self.recall: RecallSource | None = None
+        self.pair: PairSource | None = None
         self.chosen_split: Split | None = None
         self._damage = DamageCount(max_damaged)
 
@@ -174,9 +186,11 @@ class ClipDataModule(pl.LightningDataModule):
 
     @cached_property
     def clicks(self) -> Mapping[FrameKey, Sequence[Click]]:
-        """Clicks of every target, in source pixels."""
+        """Clicks to learn from, of every target, in source pixels: those of training frames, within the budget."""
+        train = {frame.key for frame in self.layout.frames("train")}
         with self._store() as store:
-            return store.all_clicks()
+            found = {key: clicks for key, clicks in store.all_clicks().items() if key in train}
+        return within_budget(found, share=self.frame_share, count=self.clicks_per_frame, seed=self.seed)
 
     @cached_property
     def clicked_sizes(self) -> Mapping[FrameKey, Size]:
@@ -196,9 +210,9 @@ class ClipDataModule(pl.LightningDataModule):
             DataError: There is nothing to train on.
         """
         if self.supervision == "masks":
-            targets = [frame.key for frame in self.labelled("train")]
+            targets = spread_frames((frame.key for frame in self.labelled("train")), self.frame_share)
         else:
-            targets = [key for key, found in self.clicks.items() if found]
+            targets = list(self.clicks)
         found = clips(self.segments("train"), targets, neighbours=self.neighbours, stride=self.stride, sides=self.sides)
         if not found:
             kind = "masks" if self.supervision == "masks" else f"clicks ({self.clicks_path})"
@@ -215,10 +229,13 @@ class ClipDataModule(pl.LightningDataModule):
             {} if self.supervision == "masks" else self.clicks,
             self.reader,
             draw,
+            num_classes=len(self.classes),
             sizes={} if self.supervision == "masks" else self.clicked_sizes,
             supervision=self.supervision,
             radius=self.click_radius,
+            complete=self.supervision == "masks" or self.clicks_per_frame is None,
             extra=self.recall.read if self.recall else None,
+            neighbour=self.pair.read if self.pair else None,
         )
         replicas, rank = self._share()
         sampler = SeededSampler(dataset, seed=self.seed, replicas=replicas, rank=rank)
@@ -267,8 +284,9 @@ class ClipDataModule(pl.LightningDataModule):
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Finish a batch on the device: floats in 0..1, colour augmentation, and the recall following the draw.
 
-        Afterwards a training batch holds ``image`` (B, 3, h, w), ``labels`` int64 (B, h, w) and, if asked for, ``recall``
-        on the drawn grid at stride 4.
+        Afterwards a training batch holds ``image`` (B, 3, h, w), ``labels`` int64 (B, h, w), ``present`` bool (B, C),
+        ``inside`` bool (B, 1, h/4, w/4), which is False in the draw's border, and, if asked for, ``recall`` at that stride
+        and ``pair``.
         """
         batch["image"] = batch["image"].float() / 255
         if "damaged" not in batch:
@@ -276,10 +294,14 @@ class ClipDataModule(pl.LightningDataModule):
         self.count_damaged(batch.pop("damaged"))
         self._seed_step()
         batch["labels"] = batch["labels"].long()
+        grid = batch.pop("grid")
+        batch["inside"] = inside_frame(grid)
+        if self.pair is not None:
+            batch["pair"] = self.pair(batch)
         if self.photometric is not None:
-            batch["image"] = self.photometric(batch["image"])
+            augment(batch, self.photometric)
         if self.recall is not None:
-            batch["recall"] = follow_draw(self.recall(batch), batch.pop("grid"))
+            batch["recall"] = follow_draw(self.recall(batch), grid)
         return batch
 
     def _seed_step(self) -> None:

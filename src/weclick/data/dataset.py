@@ -16,7 +16,7 @@ from weclick.conventions import IGNORE_INDEX
 from weclick.data.clicks import Click, Size
 from weclick.data.index import Clip, Frame, FrameKey
 from weclick.data.sampler import SampleKey
-from weclick.data.transforms import GeometricDraw, draw_discs
+from weclick.data.transforms import Draw, GeometricDraw, draw_discs
 from weclick.errors import DataError
 from weclick.images import check_same_size, read_image, read_label
 
@@ -69,16 +69,22 @@ def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.
 class TrainingSamples(Dataset[Sample]):
     """One drawn sample per target frame.
 
-    A sample holds ``image`` uint8 (3, h, w), ``labels`` uint8 (h, w), ``grid`` float (h/4, w/4, 2), ``damaged`` (path of
-    an unreadable image another sample stands in for, or ""), and what ``extra`` adds for the target.
+    A sample holds ``image`` uint8 (3, h, w), ``labels`` uint8 (h, w), ``present`` bool (C,): the classes the whole frame
+    holds as far as its labels tell, ``grid`` float (h/4, w/4, 2), ``damaged`` (path of an unreadable image another sample
+    stands in for, or ""), what ``extra`` adds for the target, and where ``neighbour`` is given, the frame it reads under
+    the target's draw as ``neighbour`` uint8 (3, h, w), and ``paired``, which is False where the target itself stands in.
 
     Args:
-        clips: Targets with neighbours; neighbours are read only for an online memory.
+        clips: Targets with neighbours; neighbours are read only by ``extra`` and ``neighbour``.
         clicks: Clicks of every target, in source pixels. Not used with masks.
+        num_classes: C.
         sizes: (H, W) of the frames as they were clicked, where known; a frame of another size is damaged.
         supervision: ``masks`` reads dense labels (the fully supervised ceiling), ``clicks`` never opens a mask.
         radius: Of a click's disc, in pixels of the drawn image.
+        complete: Every object has its click, so that a class without one is known to be absent; if not, ``present`` is all
+            False, which means that nothing is known.
         extra: Reads what the recall needs for a target (see :mod:`weclick.data.recall`), or None.
+        neighbour: Reads the neighbour a target is paired with (see :mod:`weclick.data.pairs`), or None.
     """
 
     def __init__(
@@ -88,19 +94,25 @@ class TrainingSamples(Dataset[Sample]):
         reader: FrameReader,
         draw: GeometricDraw,
         *,
+        num_classes: int,
         sizes: Mapping[FrameKey, Size] | None = None,
         supervision: Supervision = "clicks",
         radius: float = 2.0,
+        complete: bool = True,
         extra: Callable[[Clip], Sample] | None = None,
+        neighbour: Callable[[Clip], NDArray[np.uint8] | None] | None = None,
     ) -> None:
         self.clips = clips
         self.clicks = clicks
         self.sizes = sizes or {}
         self.reader = reader
         self.draw = draw
+        self.num_classes = num_classes
         self.supervision = supervision
         self.radius = radius
+        self.complete = complete
         self.extra = extra
+        self.neighbour = neighbour
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -117,14 +129,21 @@ class TrainingSamples(Dataset[Sample]):
 
     def _sample(self, clip: Clip, seed: int) -> Sample:
         source, label, clicks = self._supervised(clip.target)
-        drawn = self.draw(source, label, clicks, seed=seed)
+        neighbour = self.neighbour(clip) if self.neighbour else None
+        drawn = self.draw(source, label, clicks, neighbour, seed=seed)
         labels = (
             drawn.label if self.supervision == "masks" else draw_discs(drawn.clicks, drawn.label.shape, self.radius)
         )
-        sample = {"image": to_tensor(drawn.image), "labels": torch.from_numpy(labels)}
-        if self.extra is not None:
-            sample |= {"grid": torch.from_numpy(drawn.grid), **self.extra(clip)}
-        return sample
+        found = clicks[:, 2] if self.supervision == "clicks" else label
+        sample = {
+            "image": to_tensor(drawn.image),
+            "labels": torch.from_numpy(labels),
+            "present": torch.from_numpy(_present(found, self.num_classes) & self.complete),
+            "grid": torch.from_numpy(drawn.grid),
+        }
+        if self.neighbour is not None:
+            sample |= _paired(drawn)
+        return sample if self.extra is None else sample | self.extra(clip)
 
     def _supervised(self, frame: Frame) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
         """Return image and label at the working size, and clicks in its pixels."""
@@ -146,6 +165,16 @@ class TrainingSamples(Dataset[Sample]):
                 f"{frame.image} is {width}x{height} but its clicks were made on {clicked[1]}x{clicked[0]}; click it "
                 "anew, or simulate from a mask of its size"
             )
+
+
+def _present(ids: NDArray[Any], num_classes: int) -> NDArray[np.bool_]:
+    """Tell of each class whether it is among class ids, 255 for none."""
+    return np.bincount(ids.ravel().astype(np.intp), minlength=num_classes)[:num_classes] > 0
+
+
+def _paired(drawn: Draw) -> Sample:
+    image = drawn.image if drawn.neighbour is None else drawn.neighbour
+    return {"neighbour": to_tensor(image), "paired": torch.tensor(drawn.neighbour is not None)}
 
 
 def scaled_clicks(clicks: Sequence[Click], scale_x: float, scale_y: float) -> NDArray[np.float32]:

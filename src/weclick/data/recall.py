@@ -11,7 +11,7 @@ import torch
 from weclick.data.dataset import RawClip, Sample
 from weclick.data.index import Clip
 from weclick.flow.estimators import FlowEstimator
-from weclick.memory import Memory, MemoryStore, Recall, remember
+from weclick.memory import Fusion, Memory, MemoryStore, Recall, remember, restrict
 from weclick.memory.build import Teacher
 
 Batch = dict[str, Any]
@@ -54,10 +54,21 @@ class StoredRecall:
 class OnlineRecall:
     """Recall computed for every batch by the frozen teacher and the flow estimator."""
 
-    def __init__(self, teacher: Teacher, flow: FlowEstimator, read: RawClip) -> None:
-        self.teacher, self.flow, self.read = teacher, flow, read
+    def __init__(self, teacher: Teacher, flow: FlowEstimator, read: RawClip, fusion: Fusion | None = None) -> None:
+        self.teacher, self.flow, self.read, self.fusion = teacher, flow, read, fusion or Fusion()
 
     def __call__(self, batch: Batch) -> Recall:
         """Run teacher and flow on the raw clips of the batch."""
         target, neighbours = (batch.pop(name).float() / 255 for name in ("target", "neighbours"))
-        return remember(self.teacher, self.flow, target, neighbours, batch.pop("offsets"))
+        return remember(self.teacher, self.flow, target, neighbours, batch.pop("offsets"), self.fusion)
+
+
+class RestrictedRecall:
+    """Another source's recall, restricted to the classes that were clicked on the target."""
+
+    def __init__(self, source: RecallSource) -> None:
+        self.source, self.read = source, source.read
+
+    def __call__(self, batch: Batch) -> Recall:
+        """Return the recall of a batch."""
+        return restrict(self.source(batch), batch["present"])

@@ -1,7 +1,7 @@
 """Geometric draws of training samples. The only module that imports albumentations.
 
-A draw moves image, label and clicks together, and hands out its sampling grid, so that anything else on the undrawn
-target grid (the memory) can follow it later, on the device.
+A draw moves image, label, clicks and a neighbour's image together, and hands out its sampling grid, so that anything
+else on the undrawn target grid (the memory) can follow it later, on the device.
 """
 
 from __future__ import annotations
@@ -30,12 +30,18 @@ GRID_STRIDE = 4
 
 
 class Draw(NamedTuple):
-    """A drawn sample: image uint8 (h, w, 3), label uint8 (h, w), clicks float (K, 3) as x, y, class, grid (h/4, w/4, 2)."""
+    """A drawn sample.
+
+    Shape:
+        image uint8 (h, w, 3), label uint8 (h, w), clicks float (K, 3) as x, y, class, grid (h/4, w/4, 2), neighbour like
+        image, or None.
+    """
 
     image: NDArray[np.uint8]
     label: NDArray[np.uint8]
     clicks: NDArray[np.float32]
     grid: NDArray[np.float32]
+    neighbour: NDArray[np.uint8] | None = None
 
 
 class GeometricDraw:
@@ -65,18 +71,25 @@ class GeometricDraw:
                 A.HorizontalFlip(p=flip),
             ],
             keypoint_params=A.KeypointParams(format="xy", remove_invisible=False),
-            additional_targets={"grid": "mask"},
+            additional_targets={"grid": "mask", "neighbour": "image"},
         )
         self._grid = sampling_grid(size)
 
     def __call__(
-        self, image: NDArray[np.uint8], label: NDArray[np.uint8], clicks: NDArray[np.float32], *, seed: int
+        self,
+        image: NDArray[np.uint8],
+        label: NDArray[np.uint8],
+        clicks: NDArray[np.float32],
+        neighbour: NDArray[np.uint8] | None = None,
+        *,
+        seed: int,
     ) -> Draw:
-        """Draw once: image uint8 (H, W, 3), label uint8 (H, W), clicks (K, 3)."""
+        """Draw once: image uint8 (H, W, 3), label uint8 (H, W), clicks (K, 3), neighbour like image."""
         self._compose.set_random_seed(seed)
-        drawn = self._compose(image=image, mask=label, grid=self._grid, keypoints=clicks[:, :2])
+        more = {} if neighbour is None else {"neighbour": neighbour}
+        drawn = self._compose(image=image, mask=label, grid=self._grid, keypoints=clicks[:, :2], **more)
         moved = np.concatenate([drawn["keypoints"].reshape(-1, 2), clicks[:, 2:]], 1).astype(np.float32)
-        return Draw(drawn["image"], drawn["mask"], moved, _cell_centres(drawn["grid"]))
+        return Draw(drawn["image"], drawn["mask"], moved, _cell_centres(drawn["grid"]), drawn.get("neighbour"))
 
 
 def sampling_grid(size: tuple[int, int]) -> NDArray[np.float32]:

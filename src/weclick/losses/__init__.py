@@ -1,6 +1,17 @@
 """The method's loss terms: pure tensor functions, formulas as in docs and DESIGN."""
 
-from weclick.losses.cross_entropy import partial_cross_entropy
+from weclick.losses.absence import absence
+from weclick.losses.cross_entropy import balanced_cross_entropy, partial_cross_entropy
 from weclick.losses.distillation import distillation
+from weclick.losses.gated_crf import gated_crf
+from weclick.losses.temporal import temporal_loss, visibility
 
-__all__ = ["distillation", "partial_cross_entropy"]
+__all__ = [
+    "absence",
+    "balanced_cross_entropy",
+    "distillation",
+    "gated_crf",
+    "partial_cross_entropy",
+    "temporal_loss",
+    "visibility",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,3 +26,23 @@ def partial_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
         logits = F.interpolate(logits, size=labels.shape[-2:], mode="bilinear", align_corners=False)
     total = F.cross_entropy(logits.float(), labels, ignore_index=IGNORE_INDEX, reduction="sum")
     return total / (labels != IGNORE_INDEX).sum().clamp(min=1)
+
+
+def balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Partial cross-entropy in which every class of an image counts the same, however many clicks it has there.
+
+    ``1/N * sum over the N (image, class) pairs with a label of mean_{i in L_bc} -log softmax(logits)_i[c]``. One click
+    per instance gives many clicks on poles and few on the road; here they weigh alike.
+
+    Shape:
+        As in :func:`partial_cross_entropy`.
+    """
+    if logits.shape[-2:] != labels.shape[-2:]:
+        logits = F.interpolate(logits, size=labels.shape[-2:], mode="bilinear", align_corners=False)
+    batch, classes = logits.shape[:2]
+    losses = F.cross_entropy(logits.float(), labels, ignore_index=IGNORE_INDEX, reduction="none")
+    image, row, column = (labels != IGNORE_INDEX).nonzero(as_tuple=True)
+    pair = image * classes + labels[image, row, column]
+    count = torch.bincount(pair, minlength=batch * classes)
+    total = losses.new_zeros(batch * classes).index_add(0, pair, losses[image, row, column])
+    return (total / count.clamp(min=1)).sum() / (count > 0).sum().clamp(min=1)

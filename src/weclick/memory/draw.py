@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,9 +20,14 @@ def follow_draw(recall: Recall, grid: Tensor) -> Recall:
     Returns:
         Maps (B, C, H, W); confidence is 0 and probabilities are those of the nearest border in the draw's border.
     """
-    inside = (grid.abs().amax(-1) <= 1).unsqueeze(1)
+    inside = inside_frame(grid)
     teacher, probabilities = _sample(recall.teacher, grid), _sample(recall.memory.probabilities, grid)
     return Recall(teacher * inside, Memory(probabilities, _sample(recall.memory.confidence, grid) * inside))
+
+
+def inside_frame(grid: Tensor) -> Tensor:
+    """Return where a draw's sampling grid (B, H, W, 2) lies inside the undrawn frame, bool (B, 1, H, W)."""
+    return (grid.abs().amax(-1) <= 1).unsqueeze(1)
 
 
 def _sample(maps: Tensor, grid: Tensor) -> Tensor:
@@ -31,5 +35,5 @@ def _sample(maps: Tensor, grid: Tensor) -> Tensor:
 
 
 def known(recall: Recall) -> Tensor:
-    """Where the draw lies inside the target, float (B, 1, H, W): the teacher's probabilities sum to 1 there."""
-    return (recall.teacher.sum(1, keepdim=True) > 0.5).to(torch.float32)
+    """How much of the teacher's view is believed, (B, 1, H, W) in 0..1: 0 in the draw's border, 1 inside if nothing was cut."""
+    return recall.teacher.sum(1, keepdim=True).clamp(max=1)

@@ -12,10 +12,27 @@ from torch import Tensor
 from weclick.flow.estimators import FlowEstimator
 from weclick.frames import FrameKey
 from weclick.memory.build import Recall, Teacher, carry, soft_labels
-from weclick.memory.fuse import fuse
+from weclick.memory.fuse import PLAIN, Fusion, fuse
 
 Wanted = Mapping[FrameKey, Sequence[FrameKey]]
 """Targets and the neighbours of each."""
+
+
+class Votes(NamedTuple):
+    """What the frames of a clip say about its target, before :func:`~weclick.memory.fuse` weighs it.
+
+    Shape:
+        own: (1, C, h, w); warped: (1, N, C, h, w); trusted: bool (1, N, 1, h, w); offsets: (1, N), 0 marks padding.
+    """
+
+    own: Tensor
+    warped: Tensor
+    trusted: Tensor
+    offsets: Tensor
+
+    def of(self, positions: slice) -> Votes:
+        """Return the votes without any neighbours but those at some positions."""
+        return Votes(self.own, self.warped[:, positions], self.trusted[:, positions], self.offsets[:, positions])
 
 
 @torch.no_grad()
@@ -26,8 +43,29 @@ def remember_all(
     wanted: Wanted,
     *,
     count: int,
+    fusion: Fusion = PLAIN,
 ) -> Iterator[tuple[FrameKey, Recall]]:
     """Yield each target's recall, as :func:`~weclick.memory.remember` finds it, from frames that pass by once.
+
+    Arguments are those of :func:`votes_of_all`, which says what is held meanwhile, and how votes are weighed.
+
+    Yields:
+        Target and recall (batch of 1), in the order of ``wanted``; a damaged target is left out.
+    """
+    for target, votes in votes_of_all(teacher, flow, frames, wanted, count=count):
+        yield target, Recall(votes.own, fuse(*votes, fusion))
+
+
+@torch.no_grad()
+def votes_of_all(
+    teacher: Teacher,
+    flow: FlowEstimator,
+    frames: Iterable[Mapping[FrameKey, Tensor | None]],
+    wanted: Wanted,
+    *,
+    count: int,
+) -> Iterator[tuple[FrameKey, Votes]]:
+    """Yield what the frames of each target's clip say about it, from frames that pass by once.
 
     A frame is held from its arrival to the last target that needs it. With targets in the order of their videos that
     is a window of a few frames, however long the videos are.
@@ -38,20 +76,20 @@ def remember_all(
         frames: Batches for the teacher: image uint8 (3, H, W) by frame, None where it is damaged. Every frame of
             ``wanted`` comes once.
         wanted: Neighbours by target, in the order of the targets.
-        count: Neighbours of a target by the settings; those it lacks lower the confidence.
+        count: Neighbours of a target by the settings; those it lacks are padding, and lower the confidence.
 
     Yields:
-        Target and recall (batch of 1), in the order of ``wanted``; a damaged target is left out.
+        Target and votes, in the order of ``wanted``; a damaged target is left out.
     """
     window, coming = _Window(teacher, flow, wanted, count), deque(wanted.items())
     for batch in frames:
         window.take(batch)
         while coming and window.holds(*coming[0]):
             target, neighbours = coming.popleft()
-            recall = window.recall(target, neighbours)
+            votes = window.votes(target, neighbours)
             window.drop(target, neighbours)
-            if recall is not None:
-                yield target, recall
+            if votes is not None:
+                yield target, votes
 
 
 class _Seen(NamedTuple):
@@ -83,20 +121,22 @@ class _Window:
         """Tell whether all frames of a clip have come."""
         return all(key in self._seen for key in (target, *neighbours))
 
-    def recall(self, target: FrameKey, neighbours: Sequence[FrameKey]) -> Recall | None:
-        """Return what is known about a target; None if it is damaged. Damaged neighbours are padding."""
+    def votes(self, target: FrameKey, neighbours: Sequence[FrameKey]) -> Votes | None:
+        """Return what is said about a target; None if it is damaged. Damaged neighbours are padding."""
         own = self._seen[target]
         if own is None:
             return None
         warped = own.soft.new_zeros(1, self._count, *own.soft.shape[1:])
         trusted = warped.new_zeros(1, self._count, 1, *own.soft.shape[-2:], dtype=torch.bool)
+        offsets = torch.zeros(1, self._count, dtype=torch.long, device=warped.device)
         there = {key: seen.soft for key in neighbours if (seen := self._seen[key]) is not None}
         self._find_flows([pair for key in there for pair in ((target, key), (key, target))])
         for position, key in enumerate(neighbours):
             if key in there:
                 carried = carry(there[key], self._flows[target, key], self._flows[key, target])
                 warped[:, position], trusted[:, position] = carried
-        return Recall(own.soft, fuse(warped, trusted))
+                offsets[:, position] = key.number - target.number
+        return Votes(own.soft, warped, trusted, offsets)
 
     def _find_flows(self, pairs: list[tuple[FrameKey, FrameKey]]) -> None:
         """Find the flows not known yet; all at once, so that the estimator can work on several."""

@@ -1,11 +1,13 @@
 """Measures of quality: pure tensor code, states reduced over processes by torchmetrics."""
 
+from weclick.metrics.calibration import CalibrationError
 from weclick.metrics.confusion import Scores, SegmentationScore, labels_at, scores_from_confusion
 from weclick.metrics.evaluation import Evaluation, Speed
 from weclick.metrics.temporal import Consistency, TemporalConsistency
 from weclick.metrics.video import VideoConsistency
 
 __all__ = [
+    "CalibrationError",
     "Consistency",
     "Evaluation",
     "Scores",

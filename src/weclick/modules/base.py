@@ -10,10 +10,11 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
+from torch.nn import functional as F
 
 from weclick.classes import ClassSet
 from weclick.errors import TrainingError
-from weclick.losses import partial_cross_entropy
+from weclick.losses import absence, balanced_cross_entropy, gated_crf, partial_cross_entropy
 from weclick.metrics import Scores, SegmentationScore, labels_at
 from weclick.models import make_network
 from weclick.ranges import NonNegativeFloat, PositiveFloat, PositiveInt, PositiveShare, Share, check_ranges
@@ -47,6 +48,11 @@ class SegmentationModule(pl.LightningModule):
         ema: Horizon over which the evaluated weights are averaged, as a share of all steps; 0 turns averaging off.
         channels_last: Memory format of the convolutions.
         compile: Compile the network with torch.compile.
+        supervised_weight: Weight of the cross-entropy; 0 leaves learning to the other terms.
+        balanced: Let every clicked class of a frame weigh the same in the cross-entropy, however many clicks it has.
+        absence_weight: Weight of the class-absence loss: a class that was not clicked in a frame is not there.
+        crf_weight: Weight of the gated CRF loss: labels change where colours change.
+        crf_ramp: Share of all steps over which the weight of the CRF rises from 0.
 
     Raises:
         ConfigError: A number is outside of the range its type states, or there is no such network.
@@ -70,6 +76,11 @@ class SegmentationModule(pl.LightningModule):
         ema: Share = 0.05,
         channels_last: bool = True,
         compile: bool = False,
+        supervised_weight: NonNegativeFloat = 1.0,
+        balanced: bool = False,
+        absence_weight: NonNegativeFloat = 0.0,
+        crf_weight: NonNegativeFloat = 0.0,
+        crf_ramp: Share = 0.25,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -114,9 +125,35 @@ class SegmentationModule(pl.LightningModule):
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def supervised_loss(self, logits: Tensor, batch: dict[str, Any]) -> Tensor:
-        """Cross-entropy over clicked, or under full supervision all labelled, pixels."""
-        return partial_cross_entropy(logits, batch["labels"])
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> StepResult:
+        """Return the weighted sum of the loss terms."""
+        terms = self.loss_terms(self(batch["image"]), batch)
+        self.refuse_broken(terms)
+        weights = self.loss_weights()
+        loss = sum((weights[name] * term for name, term in terms.items()), start=terms["supervised"].new_zeros(()))
+        named = {"loss": loss, **{f"loss_{name}": term for name, term in terms.items()}}
+        return {"loss": loss, "terms": {name: term.detach() for name, term in named.items()}}
+
+    def loss_terms(self, logits: Tensor, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """Return each term that is switched on, unweighted; ``supervised`` is always."""
+        cross_entropy = balanced_cross_entropy if self.hparams["balanced"] else partial_cross_entropy
+        terms = {"supervised": cross_entropy(logits, batch["labels"])}
+        if self.hparams["absence_weight"]:
+            terms["absence"] = absence(logits, batch["present"])
+        if self.hparams["crf_weight"]:
+            inside = batch["inside"]
+            terms["crf"] = gated_crf(resized(logits, inside), batch["image"], inside)
+        return terms
+
+    def loss_weights(self) -> dict[str, float]:
+        """Return the weight of each term at this step."""
+        steps = self.hparams["crf_ramp"] * self.trainer.estimated_stepping_batches if self.hparams["crf_weight"] else 0
+        risen = min(1.0, self.global_step / steps) if steps else 1.0
+        return {
+            "supervised": self.hparams["supervised_weight"],
+            "absence": self.hparams["absence_weight"],
+            "crf": risen * self.hparams["crf_weight"],
+        }
 
     def refuse_broken(self, terms: Mapping[str, Tensor]) -> None:
         """Stop a training that has diverged, while the last checkpoint is still sound.
@@ -172,3 +209,10 @@ def learning_rate_factor(step: int, total: int, warmup: float) -> float:
     if step < rising:
         return (step + 1) / (rising + 1)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(total - rising, 1))))
+
+
+def resized(maps: Tensor, like: Tensor) -> Tensor:
+    """Return maps (B, C, h, w) at the height and width of another tensor."""
+    if maps.shape[-2:] == like.shape[-2:]:
+        return maps
+    return F.interpolate(maps, size=like.shape[-2:], mode="bilinear", align_corners=False)

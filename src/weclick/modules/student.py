@@ -6,23 +6,23 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from weclick.losses import distillation
+from weclick.flow import warp_to_target
+from weclick.losses import distillation, temporal_loss
 from weclick.memory.draw import known
-from weclick.modules.arms import ARMS, ArmName
-from weclick.modules.base import SegmentationModule, StepResult
+from weclick.modules.base import SegmentationModule, resized
 from weclick.ranges import NonNegativeFloat, PositiveFloat, PositiveInt
 
 
 class StudentModule(SegmentationModule):
-    """Learns what its arm says; neither teacher nor flow is part of it. See the base class for further arguments.
+    """Learns from what has a weight; neither teacher nor flow is part of it. See the base class for further arguments.
 
     Args:
         classes: The data set's classes, as ``ClassSet.to_list()`` gives them.
         size: Working size [H, W] of the frames it is trained on.
-        arm: Which loss terms: ``clicks``, ``kd``, ``mfd``, ``weclick`` or ``full``.
-        kd_weight: Weight of vanilla distillation.
-        mfd_weight: Weight of Memory Flow Distillation.
+        kd_weight: Weight of vanilla distillation; above 0 it needs a teacher.
+        mfd_weight: Weight of Memory Flow Distillation; above 0 it needs a teacher.
         temperature: tau of vanilla distillation.
+        etc_weight: Weight of ETC's temporal loss; above 0 the student also runs on each target's nearest neighbour.
         kwargs: See :class:`~weclick.modules.base.SegmentationModule`.
     """
 
@@ -32,33 +32,41 @@ class StudentModule(SegmentationModule):
         self,
         classes: list[dict[str, Any]],
         size: tuple[PositiveInt, PositiveInt],
-        arm: ArmName = "weclick",
-        kd_weight: NonNegativeFloat = 1.0,
-        mfd_weight: NonNegativeFloat = 1.0,
+        kd_weight: NonNegativeFloat = 0.0,
+        mfd_weight: NonNegativeFloat = 0.0,
         temperature: PositiveFloat = 1.0,
+        etc_weight: NonNegativeFloat = 0.0,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(classes, size, **kwargs)
         self.save_hyperparameters()
         self.hparams["size"] = list(size)
-        self.arm = ARMS[arm]
-
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> StepResult:
-        """Return the weighted sum of the arm's loss terms."""
-        terms = self.loss_terms(self(batch["image"]), batch)
-        self.refuse_broken(terms)
-        weights = {"supervised": 1.0, "kd": self.hparams["kd_weight"], "mfd": self.hparams["mfd_weight"]}
-        loss = sum((weights[name] * term for name, term in terms.items()), start=terms["supervised"].new_zeros(()))
-        named = {"loss": loss, **{f"loss_{name}": term for name, term in terms.items()}}
-        return {"loss": loss, "terms": {name: term.detach() for name, term in named.items()}}
 
     def loss_terms(self, logits: Tensor, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """Return each loss term of the arm, unweighted."""
-        terms = {"supervised": self.supervised_loss(logits, batch)}
-        if "kd" in self.arm.terms:
+        """Return each term that is switched on, unweighted."""
+        terms = super().loss_terms(logits, batch)
+        if self.hparams["kd_weight"]:
             recall = batch["recall"]
             terms["kd"] = distillation(logits, recall.teacher, known(recall), temperature=self.hparams["temperature"])
-        if "mfd" in self.arm.terms:
+        if self.hparams["mfd_weight"]:
             memory = batch["recall"].memory
-            terms["mfd"] = distillation(logits, memory.probabilities, (memory.confidence > 0).float())
+            believed = memory.probabilities.sum(1, keepdim=True).clamp(max=1)
+            terms["mfd"] = distillation(logits, memory.probabilities, believed * (memory.confidence > 0))
+        if self.hparams["etc_weight"]:
+            terms["etc"] = self._temporal_term(logits, batch)
         return terms
+
+    def _temporal_term(self, logits: Tensor, batch: dict[str, Any]) -> Tensor:
+        """Compare targets with their neighbours; targets without one are left out.
+
+        The neighbours are a batch of their own, as in the authors' code: BatchNorm treats the targets as it would without
+        them.
+        """
+        pair = batch["pair"]
+        here, there = (resized(maps, pair.visible).float().softmax(1) for maps in (logits, self(pair.image)))
+        warped, inside = warp_to_target(there, pair.flow)
+        return temporal_loss(here[pair.found], warped[pair.found], (pair.visible * inside)[pair.found])
+
+    def loss_weights(self) -> dict[str, float]:
+        """Return the weight of each term at this step."""
+        return super().loss_weights() | {name: self.hparams[f"{name}_weight"] for name in ("kd", "mfd", "etc")}

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from weclick.modules.base import SegmentationModule, StepResult
+from weclick.modules.base import SegmentationModule
 
 
 class TeacherModule(SegmentationModule):
-    """Learns from clicks by partial cross-entropy; later frozen, it feeds the memory. See the base class for arguments."""
+    """Learns from clicks alone; later frozen, it feeds the memory. See the base class for arguments and loss terms."""
 
     stage: ClassVar[str] = "teacher"
-
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> StepResult:
-        """Return the click loss of a batch."""
-        loss = self.supervised_loss(self(batch["image"]), batch)
-        self.refuse_broken({"supervised": loss})
-        return {"loss": loss, "terms": {"loss": loss.detach()}}

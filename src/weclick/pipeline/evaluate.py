@@ -274,16 +274,14 @@ def _read(data: ClipDataModule, frame: Frame, device: torch.device) -> Tensor:
 def _provenance(
     settings: FitSettings, run: Run, chosen: Chosen, module: SegmentationModule, split: Split, data: ClipDataModule
 ) -> Provenance:
-    arm = str(module.hparams["arm"]) if isinstance(module, StudentModule) else None
-    weak = settings.method.supervision == "clicks"
     clicks = None
-    if weak and (data.clicks_path or run.clicks.exists()):
+    if data.supervision == "clicks" and (data.clicks_path or run.clicks.exists()):
         data.open_clicks(run.clicks)
         clicks = sum(map(len, data.clicks.values()))
     return Provenance(
         run=run.name,
         stage=module.stage,
-        arm=arm,
+        arm=settings.arm if isinstance(module, StudentModule) else None,
         split=split,
         frames=len(data.labelled(split)),
         checkpoint=str(chosen.path),

@@ -7,10 +7,13 @@ from pathlib import Path
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
 
+from weclick.data.datamodule import ClipDataModule
+from weclick.data.pairs import PairSource
 from weclick.errors import ConfigError
+from weclick.flow.estimators import make_flow
 from weclick.memory import MemoryStore
 from weclick.modules import StudentModule, TeacherModule, load_checkpoint
-from weclick.pipeline.inputs import data_facts, opened_data
+from weclick.pipeline.inputs import data_facts, opened_data, teacher_needs
 from weclick.pipeline.memory import Shard, build_memory, recall_source
 from weclick.pipeline.run import Run, Stage
 from weclick.pipeline.settings import FitSettings
@@ -21,9 +24,9 @@ def check(settings: FitSettings) -> None:
     """Refuse a bad data set, trainer, teacher or memory before anything is written."""
     check_trainer(settings)
     classes = settings.make_data().classes
-    if settings.method.needs_teacher and settings.teacher_checkpoint is not None:
+    if settings.needs_teacher and settings.teacher_checkpoint is not None:
         load_checkpoint(settings.teacher_checkpoint, stage="teacher", classes=classes)
-    if settings.method.needs_teacher and settings.memory.folder is not None:
+    if settings.needs_teacher and settings.memory.folder is not None:
         MemoryStore(Path(settings.memory.folder))
 
 
@@ -39,7 +42,7 @@ def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard
     Raises:
         RunError: An earlier stage that is needed is missing.
     """
-    needed: tuple[Stage, ...] = ("teacher", "memory", "student") if settings.method.needs_teacher else ("student",)
+    needed: tuple[Stage, ...] = ("teacher", "memory", "student") if settings.needs_teacher else ("student",)
     if settings.memory.mode == "online" or settings.memory.folder is not None:
         needed = tuple(stage for stage in needed if stage != "memory")
     unneeded = [stage for stage in stages if stage not in needed]
@@ -59,8 +62,8 @@ def fit_teacher(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
         rank_zero_info(f"teacher: {settings.teacher_checkpoint}")
         return
     data = opened_data(settings, run)
-    epochs = settings.teacher_epochs or settings.trainer["max_epochs"]
-    facts = {"teacher": settings.teacher, "epochs": epochs, **data_facts(settings, data)}
+    needs = teacher_needs(settings)
+    facts, epochs = {**data_facts(settings, data), **needs}, needs["epochs"]
     if run.is_done("teacher", facts):
         rank_zero_info(f"teacher: finished in {run.stage('teacher')}")
         return
@@ -73,20 +76,39 @@ def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     """Train the student by its arm."""
     data = opened_data(settings, run)
     epochs = settings.trainer["max_epochs"]
-    facts = {"arm": settings.arm, "student": settings.student, "epochs": epochs, **data_facts(settings, data)}
+    facts = {"student": settings.student, "epochs": epochs, **data_facts(settings, data)}
+    if settings.student.get("etc_weight"):
+        facts["flow"] = settings.memory.flow
     if run.is_done("student", facts):
         rank_zero_info(f"student: finished in {run.stage('student')}")
         return
     data.recall = recall_source(settings, run, data)
+    data.pair = pair_source(settings, data)
     rank_zero_info(f"student: arm {settings.arm}, {len(data.clips())} frames, {epochs} epochs")
     train(
-        StudentModule(data.classes.to_list(), data.size, arm=settings.arm, **settings.student),
+        StudentModule(data.classes.to_list(), data.size, **settings.student),
         data,
         run,
         settings,
         epochs,
     )
     run.mark_done("student", facts)
+
+
+def pair_source(settings: FitSettings, data: ClipDataModule) -> PairSource | None:
+    """Return where the temporal loss gets its pairs of frames from; None for arms without it.
+
+    Raises:
+        ConfigError: No target has a neighbour.
+    """
+    if not settings.student.get("etc_weight"):
+        return None
+    if not any(clip.neighbours for clip in data.clips()):
+        raise ConfigError(
+            "student.etc_weight needs neighbours, and no training frame has one; set data.neighbours to at least 1, or "
+            "data.stride lower"
+        )
+    return PairSource(make_flow(settings.memory.flow, settings.device), data.reader)
 
 
 _DO = {"teacher": fit_teacher, "memory": build_memory, "student": fit_student}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lightning.pytorch.utilities import rank_zero_info
 
@@ -13,13 +14,14 @@ from weclick.errors import RunError
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 
+_NOT_FOR_TEACHERS: Final = ("neighbours", "stride", "sides", "workers")
+"""Options of the data that a teacher's training does not depend on."""
+
 
 def opened_data(settings: FitSettings, run: Run) -> ClipDataModule:
     """Return a data module that knows its clicks, or its masks for the fully supervised arm."""
     data = settings.make_data()
-    if settings.method.supervision == "masks":
-        data.supervision = "masks"
-    else:
+    if data.supervision == "clicks":
         known = run.clicks.exists()
         path = data.open_clicks(run.clicks)
         if path == run.clicks and not known:
@@ -29,10 +31,25 @@ def opened_data(settings: FitSettings, run: Run) -> ClipDataModule:
     return data
 
 
+def teacher_needs(settings: FitSettings) -> dict[str, Any]:
+    """Return the settings a teacher depends on; what only concerns the memory is not among them."""
+    data = {name: value for name, value in settings.data.items() if name not in _NOT_FOR_TEACHERS}
+    epochs = settings.teacher_epochs or settings.trainer["max_epochs"]
+    return {"teacher": settings.teacher, "epochs": epochs, "data": data, "seed": settings.seed}
+
+
+def memory_needs(settings: FitSettings) -> dict[str, Any]:
+    """Return the settings the memory of a teacher depends on."""
+    memory = {
+        name: value for name, value in asdict(settings.memory).items() if name not in ("mode", "folder", "restricted")
+    }
+    return {"teacher": settings.teacher_checkpoint, "memory": memory, "data": {**settings.data, "workers": None}}
+
+
 def data_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:
     """Return what makes two trainings on this data comparable: settings, seed, classes, clicks."""
     facts = {"data": {**settings.data, "workers": None}, "seed": settings.seed, "classes": list(data.classes.names)}
-    if settings.method.supervision == "clicks" and data.clicks_path is not None:
+    if data.supervision == "clicks" and data.clicks_path is not None:
         with ClickStore(data.clicks_path, data.classes, readonly=True) as store:
             facts["clicks"] = store.fingerprint()
     return facts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from torch import Tensor
 from weclick.callbacks.interrupt import SignalNote
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.dataset import RawClip
-from weclick.data.index import Clip, FrameKey
-from weclick.data.recall import OnlineRecall, RecallSource, StoredRecall
+from weclick.data.index import Clip, Frame, FrameKey
+from weclick.data.recall import OnlineRecall, RecallSource, RestrictedRecall, StoredRecall
 from weclick.errors import DataError, RunError
 from weclick.files import sha256
 from weclick.flow.estimators import FlowEstimator, make_flow
-from weclick.memory import MemoryStore, Recall, items, remember_all
+from weclick.images import first_size
+from weclick.memory import Fusion, MemoryStore, Recall, connect, from_views, items, places_on_grid, remember_all
 from weclick.memory.build import Teacher
 from weclick.modules import load_checkpoint
 from weclick.pipeline.inputs import data_facts, opened_data, teacher_checkpoint
@@ -62,22 +64,43 @@ def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: M
     if not todo:
         return
     device = settings.device
-    teacher = frozen(load_checkpoint(teacher_checkpoint(settings, run), stage="teacher", classes=data.classes), device)
-    found = recalls(data, todo, teacher, make_flow(settings.memory.flow, device), device)
+    teacher = open_teacher(settings, run, data)
+    found = recalls(data, todo, teacher, make_flow(settings.memory.flow, device), device, settings.memory.fusion)
     hidden = process_rank() > 0 or not sys.stderr.isatty()
     signals = SignalNote()
+    targets = {clip.target.key: clip.target for clip in todo}
     with signals.listening():
         for key, recall in track(found, "memory", total=len(todo), disable=hidden, transient=True):
-            store.write(key, items(recall)[0])
+            store.write(key, items(_connected(data, targets[key], recall) if settings.memory.connected else recall)[0])
             signals.raise_if_any()
 
 
+def _connected(data: ClipDataModule, target: Frame, recall: Recall) -> Recall:
+    """Keep what hangs together with the target's clicks."""
+    size = data.clicked_sizes.get(target.key) or first_size([target.image])
+    grid = (recall.teacher.shape[-2], recall.teacher.shape[-1])
+    return connect(recall, places_on_grid([(c.x, c.y, c.class_id) for c in data.clicks[target.key]], size, grid))
+
+
+def open_teacher(settings: FitSettings, run: Run, data: ClipDataModule) -> Teacher:
+    """Load the teacher the memory is made with, frozen; with ``memory.views`` it looks at several views of a frame."""
+    module = load_checkpoint(teacher_checkpoint(settings, run), stage="teacher", classes=data.classes)
+    network = frozen(module, settings.device)
+    return from_views(network) if settings.memory.views else network
+
+
 def recalls(
-    data: ClipDataModule, clips: list[Clip], teacher: Teacher, flow: FlowEstimator, device: torch.device
+    data: ClipDataModule,
+    clips: list[Clip],
+    teacher: Teacher,
+    flow: FlowEstimator,
+    device: torch.device,
+    fusion: Fusion | None = None,
 ) -> Iterator[tuple[FrameKey, Recall]]:
     """Yield target and recall of clips, in order; damaged targets are counted and left out."""
     wanted = {clip.target.key: [frame.key for frame in clip.neighbours] for clip in clips}
-    return remember_all(teacher, flow, _frames(data, clips, device), wanted, count=data.neighbours)
+    frames = _frames(data, clips, device)
+    return remember_all(teacher, flow, frames, wanted, count=data.neighbours, fusion=fusion or Fusion())
 
 
 def _frames(data: ClipDataModule, todo: list[Clip], device: torch.device) -> Iterator[dict[FrameKey, Tensor | None]]:
@@ -111,13 +134,19 @@ def recall_source(settings: FitSettings, run: Run, data: ClipDataModule) -> Reca
     Raises:
         RunError: The stored memory is missing or incomplete.
     """
-    if not settings.method.needs_teacher:
+    if not settings.needs_teacher:
         return None
-    if settings.memory.mode == "online":
-        device = settings.device
-        teacher = load_checkpoint(teacher_checkpoint(settings, run), stage="teacher", classes=data.classes)
-        flow: FlowEstimator = make_flow(settings.memory.flow, device)
-        return OnlineRecall(frozen(teacher, device), flow, RawClip(data.reader, data.neighbours))
+    source = _online(settings, run, data) if settings.memory.mode == "online" else _stored(settings, run, data)
+    return RestrictedRecall(source) if settings.memory.restricted else source
+
+
+def _online(settings: FitSettings, run: Run, data: ClipDataModule) -> RecallSource:
+    flow = make_flow(settings.memory.flow, settings.device)
+    read = RawClip(data.reader, data.neighbours)
+    return OnlineRecall(open_teacher(settings, run, data), flow, read, settings.memory.fusion)
+
+
+def _stored(settings: FitSettings, run: Run, data: ClipDataModule) -> RecallSource:
     store = MemoryStore(Path(settings.memory.folder) if settings.memory.folder else run.stage("memory"))
     missing = lacking(store, data)
     if missing:
@@ -128,9 +157,12 @@ def recall_source(settings: FitSettings, run: Run, data: ClipDataModule) -> Reca
 def memory_manifest(settings: FitSettings, run: Run, data: ClipDataModule) -> dict[str, Any]:
     """Return what a memory depends on: teacher, flow method, clips and their size."""
     return {
-        "version": 1,
+        "version": 2,
         "teacher": sha256(teacher_checkpoint(settings, run)),
         "flow": make_flow(settings.memory.flow, settings.device).name,
+        "views": settings.memory.views,
+        "connected": settings.memory.connected,
+        "fusion": asdict(settings.memory.fusion),
         "size": list(data.size),
         "neighbours": [data.neighbours, data.stride, data.sides],
         "data": data_facts(settings, data).get("clicks"),

@@ -16,7 +16,8 @@ from weclick.callbacks.loggers import WandbMode
 from weclick.data.datamodule import ClipDataModule
 from weclick.errors import ConfigError
 from weclick.flow.estimators import FlowName
-from weclick.modules import ARMS, Arm, StudentModule, TeacherModule
+from weclick.memory import Fusion
+from weclick.modules import StudentModule, TeacherModule
 from weclick.modules.arms import ArmName
 from weclick.processes import local_rank
 from weclick.ranges import PositiveInt, Seed, check_ranges
@@ -34,11 +35,19 @@ class MemorySettings:
         flow: ``auto`` is RAFT-large on a GPU and DIS on a CPU; or one of ``dis``, ``dis-fast``, ``raft-small``,
             ``raft-large``.
         folder: A finished memory of another run to use instead of building one.
+        views: Let the teacher look at each frame at three scales and mirrored, and average.
+        fusion: How the neighbours' votes, and the target's own, are weighed.
+        connected: Keep of each class only what hangs together with a click of it.
+        restricted: Leave only classes that were clicked on the target; changes training, not what is stored.
     """
 
     mode: Literal["stored", "online"] = "stored"
     flow: FlowName = "auto"
     folder: str | None = None
+    views: bool = False
+    fusion: Fusion = field(default_factory=Fusion)
+    connected: bool = False
+    restricted: bool = False
 
 
 @dataclass
@@ -60,7 +69,7 @@ class FitSettings:
     """Everything a fit needs, parsed.
 
     Args:
-        arm: Row of the method's table.
+        arm: Name of the row in the method's table; its options are in the groups below already.
         seed: Of weights, order and draws.
         data: Arguments of :class:`~weclick.data.datamodule.ClipDataModule`.
         teacher: Arguments of the teacher module.
@@ -88,18 +97,21 @@ class FitSettings:
 
     def __post_init__(self) -> None:
         check_ranges(FitSettings, vars(self))
+        check_ranges(Fusion, vars(self.memory.fusion), "memory.fusion")
         check_ranges(ClipDataModule, self.data, "data")
         check_ranges(TeacherModule, self.teacher, "teacher")
         check_ranges(StudentModule, self.student, "student")
+        if self.memory.connected and self.memory.mode == "online":
+            raise ConfigError("memory.connected needs memory.mode stored: it takes too long in every step")
         for name in _COUNTS:
             value = self.trainer.get(name, 1)
             if (value is None and name == "max_epochs") or (value is not None and value < 1):
                 raise ConfigError(f"trainer.{name} must be at least 1, found {value}")
 
     @property
-    def method(self) -> Arm:
-        """The arm itself."""
-        return ARMS[self.arm]
+    def needs_teacher(self) -> bool:
+        """Whether teacher and memory stages come before the student's."""
+        return any(self.student.get(f"{term}_weight", 0.0) > 0 for term in ("kd", "mfd"))
 
     @property
     def device(self) -> torch.device:

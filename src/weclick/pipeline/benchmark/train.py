@@ -19,7 +19,6 @@ from weclick.data.recall import Batch, OnlineRecall, StoredRecall
 from weclick.flow.estimators import make_flow
 from weclick.memory import MemoryStore, items
 from weclick.modules import StudentModule, TeacherModule
-from weclick.modules.arms import ArmName
 from weclick.pipeline.benchmark.table import BenchmarkTable
 from weclick.pipeline.memory import recalls
 from weclick.pipeline.settings import FitSettings
@@ -121,22 +120,22 @@ def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
     stored.recall = StoredRecall(store)
     online = replace(few_settings, data={**few_settings.data, "neighbours": ONLINE_NEIGHBOURS}).make_data()
     online.recall = OnlineRecall(teacher, flow, RawClip(online.reader, online.neighbours))
-    supervision: ArmName = "full" if full.labelled("train") else "clicks"
     plain = few_settings.make_data()
-    if supervision == "full":
+    if full.labelled("train"):
         plain.supervision = "masks"
 
     ready = [batch for batch, _ in zip(finished(plain, device), range(2), strict=False)]
 
-    def mode(arm: ArmName, batches: Iterator[Batch]) -> Mode:
-        module = StudentModule(classes, full.size, arm=arm, **{**settings.student, "pretrained": False}).to(device)
+    def mode(batches: Iterator[Batch], weight: float = 0.0) -> Mode:
+        options = {**settings.student, "pretrained": False, "kd_weight": weight, "mfd_weight": weight}
+        module = StudentModule(classes, full.size, **options).to(device)
         return Mode(module, torch.optim.AdamW(module.parameters(), lr=1e-4), batches)
 
     return {
-        "network alone, ready tensors": mode(supervision, cycle(ready)),
-        "plain supervision": mode(supervision, finished(plain, device)),
-        "stored memory": mode("weclick", finished(stored, device)),
-        f"online memory, {ONLINE_NEIGHBOURS} neighbours": mode("weclick", finished(online, device)),
+        "network alone, ready tensors": mode(cycle(ready)),
+        "plain supervision": mode(finished(plain, device)),
+        "stored memory": mode(finished(stored, device), weight=1.0),
+        f"online memory, {ONLINE_NEIGHBOURS} neighbours": mode(finished(online, device), weight=1.0),
     }
 
 

@@ -1,0 +1,98 @@
+"""``weclick budget``."""
+
+from __future__ import annotations
+
+from jsonargparse import ArgumentParser, Namespace
+
+from weclick.cli.ablate import add_comparison, arms_of, comparison_folder, print_places, row, seeds_of
+from weclick.cli.options import add_settings, calm, parse, resolve_configs
+from weclick.errors import ConfigError
+from weclick.pipeline.ablation import Row, budget
+
+DESCRIPTION = """Train arms of the method from ever fewer clicks, and draw mIoU against the budget.
+
+Two curves: fewer of the clicked frames with all their clicks, and fewer clicks in all clicked frames. Rows with fewer
+frames train more epochs, so that all rows take as many steps. Runs go to runs/NAME/ARM[-fSHARE|-cCLICKS]-sSEED. Call it
+again to go on after an interruption, or to add budgets: what is finished is reused.
+"""
+
+
+def parser() -> ArgumentParser:
+    """Return the parser of ``weclick budget``."""
+    made = ArgumentParser(prog="weclick budget", description=DESCRIPTION, exit_on_error=False)
+    add_comparison(made, "clicks,weclick", "budget")
+    made.add_argument("--frames", type=str, default="0.1,0.25,0.5,1", help="shares of the clicked frames")
+    made.add_argument("--clicks", type=str, default="2,5,10,all", help="clicks per frame")
+    add_settings(made)
+    return made
+
+
+def main(command: str, arguments: list[str]) -> None:
+    """Parse, train, print the tables."""
+    calm()
+    arguments = resolve_configs(arguments)
+    config = parse(parser(), arguments)
+    arms, seeds, budgets = arms_of(config), seeds_of(config), budgets_of(config)
+    rows = [
+        row(parser(), [*arguments, *budget_arguments(config, *chosen)], arm, seed, f"{arm}{suffix(*chosen)}-s{seed}")
+        for seed in seeds
+        for chosen in budgets
+        for arm in arms
+    ]
+    folder = comparison_folder(config, arguments, command)
+    outcomes = budget([made for made in rows if not _without_clicks(made)], folder)
+    print(f"\n{(folder / 'curves.md').read_text(encoding='utf-8')}")
+    print_places(outcomes, folder / "curves.png")
+
+
+def _without_clicks(made: Row) -> bool:
+    """Tell whether a row leaves out clicks of masks, which have none."""
+    return made.settings.data["supervision"] == "masks" and made.settings.data["clicks_per_frame"] is not None
+
+
+def budgets_of(config: Namespace) -> list[tuple[float, int | None]]:
+    """Return share of frames and clicks per frame (None is all) of each point of both curves, each once."""
+    shares = [_share(text) for text in config.frames.split(",")]
+    counts = [_count(text) for text in config.clicks.split(",")]
+    return list(dict.fromkeys([*((share, None) for share in shares), *((1.0, count) for count in counts)]))
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise ConfigError(
+            f"--frames {text!r} must be shares above 0, at most 1, with commas between, such as 0.1,0.5,1"
+        )
+    return share
+
+
+def _count(text: str) -> int | None:
+    if text.strip() == "all":
+        return None
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise ConfigError(
+            f"--clicks {text!r} must be whole numbers from 1, or all, with commas between, such as 2,5,all"
+        )
+    return int(text)
+
+
+def suffix(share: float, count: int | None) -> str:
+    """Return a budget as a part of a run's name; all clicks of all frames have none, as in ``weclick ablate``."""
+    return (f"-f{share:g}" if share < 1 else "") + (f"-c{count}" if count is not None else "")
+
+
+def budget_arguments(config: Namespace, share: float, count: int | None) -> list[str]:
+    """Return the options of a budget; what counts in epochs grows as frames get fewer, so that steps stay the same."""
+    epochs = {
+        "trainer.max_epochs": config.trainer.max_epochs,
+        "trainer.check_val_every_n_epoch": config.trainer.check_val_every_n_epoch,
+        "teacher_epochs": config.teacher_epochs,
+    }
+    return [
+        f"--data.frame_share={share}",
+        f"--data.clicks_per_frame={'null' if count is None else count}",
+        *(f"--{name}={round(number / share)}" for name, number in epochs.items() if number is not None and number > 0),
+    ]

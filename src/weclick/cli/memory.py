@@ -1,0 +1,60 @@
+"""``weclick memory``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from jsonargparse import ArgumentParser
+
+from weclick.cli.options import add_settings, calm, option_value, parse, resolve_configs, to_settings
+from weclick.data.index import Split
+from weclick.pipeline.memory_quality import memory_quality
+from weclick.pipeline.memory_table import table_markdown, write_quality
+from weclick.pipeline.run import RUNS, Run
+
+FOLDER: Final = "memory_quality"
+
+DESCRIPTION: Final = f"""Measure how good the memory is, before or without training a student.
+
+On the labelled frames of a split it compares with the labels: what the run's teacher says from one frame, what it says on
+single neighbours, carried along optical flow, and what the memory makes of them. Settings come from the run's config.yaml;
+any can be overridden, to try what a memory would be worth: --data.neighbours 4, --data.sides both, --memory.views true,
+--memory.fusion.own 1. Nothing in the run changes but runs/NAME/{FOLDER}/, which gets table.csv, table.md, plot.png.
+"""
+
+
+def parser() -> ArgumentParser:
+    """Return the parser of ``weclick memory``."""
+    made = ArgumentParser(prog="weclick memory", description=DESCRIPTION, exit_on_error=False)
+    told = "run whose teacher to use, by name or folder; default: the newest with a finished teacher"
+    made.add_argument("--run", type=str | None, default=None, help=told)
+    made.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
+    made.add_argument(
+        "--split",
+        type=Split | None,
+        default=None,
+        help="labelled frames to use; default: test where it has masks, else val",
+    )
+    made.add_argument(
+        "--max_frames", type=int | None, default=None, help="use at most so many labelled frames, evenly spread"
+    )
+    add_settings(made)
+    return made
+
+
+def main(command: str, arguments: list[str]) -> None:
+    """Find the run, measure, print and write."""
+    calm()
+    arguments = resolve_configs(arguments)
+    made = parser()
+    if {"-h", "--help"} & set(arguments):
+        made.parse_args(["--help"])
+    name, runs = option_value(arguments, "--run"), Path(option_value(arguments, "--runs") or RUNS)
+    run = Run.open(name, runs) if name is not None else Run.newest(runs, stage="teacher")
+    config = parse(made, ["--config", str(run.config), *arguments])
+    settings = to_settings(made, config)
+    split = config.split or settings.make_data().evaluation_split
+    quality = memory_quality(settings, run, split, config.max_frames)
+    print(table_markdown(quality))
+    print("written: " + ", ".join(map(str, write_quality(quality, run.folder / FOLDER))))

@@ -1,0 +1,35 @@
+"""Comparisons: several arms of the method, or one arm at several budgets of clicks, trained alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from weclick.files import write_bytes
+from weclick.pipeline.ablation.curves import points, write_curves
+from weclick.pipeline.ablation.outcome import Outcome
+from weclick.pipeline.ablation.plot import plot_arms, plot_budget
+from weclick.pipeline.ablation.rows import Row, train_rows
+from weclick.pipeline.ablation.table import write_tables
+
+__all__ = ["Outcome", "Row", "ablate", "budget"]
+
+
+def ablate(rows: Sequence[Row], folder: Path) -> list[Outcome]:
+    """Train the rows into ``folder``, which afterwards holds ``table``, ``per_class`` (csv, md) and ``plot.png``."""
+
+    def write(outcomes: Sequence[Outcome]) -> None:
+        write_tables(outcomes, folder)
+        write_bytes(folder / "plot.png", plot_arms(outcomes))
+
+    return train_rows(rows, folder, write)
+
+
+def budget(rows: Sequence[Row], folder: Path) -> list[Outcome]:
+    """Train the rows into ``folder``, which afterwards holds ``curves`` as csv, md and png."""
+
+    def write(outcomes: Sequence[Outcome]) -> None:
+        write_curves(outcomes, folder)
+        write_bytes(folder / "curves.png", plot_budget(points(outcomes)))
+
+    return train_rows(rows, folder, write)

@@ -1,0 +1,131 @@
+"""Training and evaluating the rows of a comparison; they share teachers and memories."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+from lightning.pytorch.utilities import rank_zero_info
+
+from weclick.callbacks.interrupt import Interrupted
+from weclick.errors import WeclickError
+from weclick.pipeline.ablation.outcome import Outcome, earlier_outcome
+from weclick.pipeline.evaluate import choose_checkpoint, evaluate
+from weclick.pipeline.fit import check, fit
+from weclick.pipeline.inputs import memory_needs, teacher_needs
+from weclick.pipeline.run import Run, Stage
+from weclick.pipeline.settings import FitSettings
+
+SHARED: Final = "shared"
+"""Folder of the runs that hold the teachers and memories rows share."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What to train.
+
+    Args:
+        name: Of its run.
+        settings: Of its arm, seed and budget.
+        text: From the teacher's checkpoint and the memory's folder, if any, to the settings as YAML.
+    """
+
+    name: str
+    settings: FitSettings
+    text: Callable[[str | None, str | None], str]
+
+
+def train_rows(rows: Sequence[Row], folder: Path, write: Callable[[Sequence[Outcome]], None]) -> list[Outcome]:
+    """Train and evaluate each row; what is finished in ``folder`` is reused, what is begun is resumed.
+
+    Runs are ``folder/<name>``. Rows whose teachers (or memories) are made with the same settings share one, a run in
+    ``folder/shared``.
+
+    Args:
+        rows: In this order.
+        folder: Of the comparison.
+        write: Writes the results so far, after every row.
+
+    Raises:
+        WeclickError: A row is refused; the message begins with its arm and seed.
+        Interrupted: SIGTERM came; the same call goes on.
+    """
+    outcomes: list[Outcome] = []
+    for number, row in enumerate(rows, start=1):
+        rank_zero_info(f"\n{row.name} ({number} of {len(rows)})")
+        try:
+            with _stopping():
+                outcomes.append(_outcome(row, folder))
+        except WeclickError as error:
+            raise type(error)(f"arm {row.settings.arm}, seed {row.settings.seed} ({row.name}): {error}") from error
+        write(outcomes)
+    return outcomes
+
+
+@contextmanager
+def _stopping() -> Iterator[None]:
+    """Let SIGTERM stop at once what is not a training, and Ctrl-C end it as it ends everything else."""
+
+    def stop(signum: int, frame: FrameType | None) -> NoReturn:
+        raise Interrupted(signum)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except SystemExit:  # how Lightning leaves an evaluation after Ctrl-C
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _outcome(row: Row, folder: Path) -> Outcome:
+    check(row.settings)
+    settings = _with_shared(row, folder / SHARED) if row.settings.needs_teacher else row.settings
+    run = _opened(folder / row.name, row.text(settings.teacher_checkpoint, settings.memory.folder))
+    with run.locked():
+        fit(settings, run, ("student",))
+        return _evaluated(settings, run)
+
+
+def _evaluated(settings: FitSettings, run: Run) -> Outcome:
+    split = settings.make_data().evaluation_split
+    chosen, results = choose_checkpoint(run, "student", split), run.folder / "test"
+    earlier = earlier_outcome(settings, chosen.path, split, results)
+    if earlier is not None:
+        rank_zero_info(f"evaluation: finished in {results}")
+        return earlier
+    evaluate(settings, run, chosen, split, folder=results)
+    return Outcome.read(settings, results)
+
+
+def _opened(folder: Path, config: str) -> Run:
+    return Run(folder) if (folder / "config.yaml").exists() else Run.create(folder, config)
+
+
+def _with_shared(row: Row, folder: Path) -> FitSettings:
+    """Return the row's settings with teacher and memory made, or found, in runs named by what they depend on."""
+    settings = row.settings
+    if settings.teacher_checkpoint is None:
+        run = _fitted(row, folder, "teacher", teacher_needs(settings))
+        settings = replace(settings, teacher_checkpoint=str(run.checkpoint("teacher", "last")))
+    if settings.memory.mode == "stored" and settings.memory.folder is None:
+        shared = replace(row, settings=settings)
+        run = _fitted(shared, folder, "memory", {**teacher_needs(settings), **memory_needs(settings)})
+        settings = replace(settings, memory=replace(settings.memory, folder=str(run.stage("memory"))))
+    return settings
+
+
+def _fitted(row: Row, folder: Path, stage: Stage, needs: Any) -> Run:  # noqa: ANN401
+    digest = hashlib.sha256(json.dumps(needs, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    text = row.text(row.settings.teacher_checkpoint, None)
+    run = _opened(folder / f"{stage}-s{row.settings.seed}-{digest}", text)
+    with run.locked():
+        fit(row.settings, run, (stage,))
+    return run

@@ -1,0 +1,139 @@
+"""Tables of arms: one line per arm, IoU per class, and what all of it was measured with."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Final
+
+from weclick.files import write_text
+from weclick.pipeline.ablation.outcome import Outcome
+from weclick.pipeline.ablation.version import code_version
+
+MISSING: Final = "-"
+WINDOW: Final = 8
+"""The n of the VC_n that is shown."""
+
+Line = Mapping[str, str]
+Arms = dict[str, dict[int, Outcome]]
+
+
+def write_tables(outcomes: Sequence[Outcome], folder: Path) -> None:
+    """Write ``table`` and ``per_class`` into a folder, each as CSV and Markdown."""
+    for name, lines in (("table", arm_lines(outcomes)), ("per_class", class_lines(outcomes))):
+        write_text(folder / f"{name}.csv", to_csv(lines))
+        write_text(folder / f"{name}.md", f"{to_markdown(lines)}\n{facts(outcomes)}\n")
+
+
+def by_arm(outcomes: Iterable[Outcome]) -> Arms:
+    """Group outcomes by arm and seed, arms in the order of their first outcome."""
+    found: Arms = {}
+    for outcome in outcomes:
+        found.setdefault(outcome.arm, {})[outcome.seed] = outcome
+    return found
+
+
+def arm_lines(outcomes: Sequence[Outcome]) -> list[Line]:
+    """Return one line per arm, numbers but FPS in percent.
+
+    Spreads are sample standard deviations over seeds. Gain and share compare an arm with ``clicks`` and ``full`` seed by
+    seed, over the seeds that both have; the gain's spread is that of the differences.
+    """
+    arms = by_arm(outcomes)
+    with_video = any(WINDOW in outcome.video_consistency for outcome in outcomes)
+    return [_arm_line(arm, arms, with_video) for arm in arms]
+
+
+def _arm_line(arm: str, arms: Arms, with_video: bool) -> Line:
+    own = list(arms[arm].values())
+    gains = [one.miou - other.miou for one, other in _pairs(arms, arm, "clicks")]
+    full = _pairs(arms, arm, "full")
+    ceiling = sum(other.miou for _, other in full)
+    video = [o.video_consistency[WINDOW] for o in own if WINDOW in o.video_consistency]
+    speeds = [outcome.speed.fps for outcome in own if outcome.speed is not None]
+    return {
+        "arm": arm,
+        "seeds": str(len(own)),
+        "mIoU": percent(mean(outcome.miou for outcome in own)),
+        "spread": percent(spread([outcome.miou for outcome in own])),
+        "gain over clicks": f"{100 * mean(gains):+.2f}" if gains else MISSING,
+        "gain spread": percent(spread(gains)),
+        "share of full": percent(sum(one.miou for one, _ in full) / ceiling) if ceiling else MISSING,
+        "temporal consistency": percent(average(o.temporal for o in own if o.temporal is not None)),
+        **({f"VC{WINDOW}": percent(average(video))} if with_video else {}),
+        "FPS": f"{mean(speeds):.1f}" if speeds else MISSING,
+    }
+
+
+def _pairs(arms: Arms, arm: str, reference: str) -> list[tuple[Outcome, Outcome]]:
+    """Return an arm's and a reference's outcomes of each seed both have."""
+    others = arms.get(reference, {})
+    return [(outcome, others[seed]) for seed, outcome in arms[arm].items() if seed in others]
+
+
+def class_lines(outcomes: Sequence[Outcome]) -> list[Line]:
+    """Return one line per class with each arm's IoU, a mean over seeds, in percent."""
+    arms = by_arm(outcomes)
+    return [
+        {"class": name, **{arm: percent(average(o.iou[name] for o in own.values())) for arm, own in arms.items()}}
+        for name in outcomes[0].iou
+    ]
+
+
+def facts(outcomes: Sequence[Outcome]) -> str:
+    """Return one line that says what the numbers are worth: budget, evaluation, code, device."""
+    first = outcomes[0]
+    clicks = [outcome.clicks for outcome in outcomes if outcome.clicks is not None]
+    parts = [
+        f"epochs {counted(outcome.settings.trainer['max_epochs'] for outcome in outcomes)}",
+        f"seeds {', '.join(map(str, dict.fromkeys(outcome.seed for outcome in outcomes)))}",
+        *([f"clicks {counted(clicks)}"] if clicks else []),
+        f"{first.split} split, {first.frames} frames",
+        code_version(),
+    ]
+    if first.speed is not None:
+        height, width = first.speed.size
+        parts += [f"{width}x{height}", f"FPS one frame at a time, {first.speed.precision}, {first.speed.device}"]
+    return f"Budget: {'; '.join(parts)}. Scores in percent."
+
+
+def counted(values: Iterable[int]) -> str:
+    """Return a whole number, or the smallest and the largest of different ones."""
+    found = sorted(set(values))
+    return f"{found[0]:,}" if len(found) == 1 else f"{found[0]:,} to {found[-1]:,}"
+
+
+def spread(values: Sequence[float]) -> float:
+    """Return the sample standard deviation; NaN for less than two values."""
+    return stdev(values) if len(values) > 1 else math.nan
+
+
+def average(values: Iterable[float]) -> float:
+    """Return the mean of what is not NaN; NaN where nothing is."""
+    found = [value for value in values if not math.isnan(value)]
+    return mean(found) if found else math.nan
+
+
+def percent(value: float) -> str:
+    """Return a fraction in percent; NaN is missing."""
+    return MISSING if math.isnan(value) else f"{100 * value:.2f}"
+
+
+def to_csv(lines: Sequence[Line]) -> str:
+    """Return lines of the same columns as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def to_markdown(lines: Sequence[Line]) -> str:
+    """Return lines of the same columns as a Markdown table; all but the first column are numbers."""
+    columns = list(lines[0])
+    rows = [columns, ["---", *["---:"] * (len(columns) - 1)], *(list(line.values()) for line in lines)]
+    return "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |\n" for row in rows)

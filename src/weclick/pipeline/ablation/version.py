@@ -1,0 +1,26 @@
+"""Which code made a table."""
+
+from __future__ import annotations
+
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import weclick
+
+
+def code_version() -> str:
+    """Return weclick's version, with the commit when it runs from a checkout; "-dirty" when that was changed since."""
+    root = Path(weclick.__file__).resolve().parents[2]
+    # installed, the package may lie inside a repository that is not its own
+    commit = _commit(root) if (root / "src" / "weclick").is_dir() else None
+    return f"weclick {version('weclick')}" + (f" (commit {commit})" if commit else "")
+
+
+def _commit(root: Path) -> str | None:
+    command = ["git", "--no-optional-locks", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,196 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from weclick.data.clicks import Click, ClickStore
+from weclick.data.datamodule import ClipDataModule
+from weclick.data.index import FrameKey
+from weclick.data.pairs import Pair, PairSource, augment
+from weclick.data.photometric import Photometric
+from weclick.data.sampler import SampleKey
+from weclick.data.transforms import GeometricDraw
+from weclick.flow import DISFlow, warp_to_target
+
+SIZE = (96, 128)
+SHIFT = 8
+"""How far frame 2 has moved to the right since frame 1, in pixels: two cells of the grid at stride 4."""
+
+
+class EitherShift:
+    """Finds which way ``SHIFT`` goes; a flip turns it round."""
+
+    name = "either"
+
+    def __call__(self, target, neighbour):
+        flow = torch.zeros(len(target), 2, *target.shape[-2:])
+        for index in range(len(target)):
+            errors = {s: (torch.roll(neighbour[index], s, -1) - target[index]).abs().mean() for s in (SHIFT, -SHIFT)}
+            flow[index, 0] = -min(errors, key=errors.get)
+        return flow
+
+
+@pytest.fixture
+def moving(tmp_path):
+    """Frames 0 to 2 of one video without masks; frame 2 shows frame 1 shifted. Frames 0 and 2 are clicked."""
+    (tmp_path / "frames" / "a").mkdir(parents=True)
+    cells = np.random.default_rng(0).integers(0, 255, (3, SIZE[0] // 8, SIZE[1] // 8, 3), np.uint8)
+    frames = cells.repeat(8, 1).repeat(8, 2)
+    frames[2] = np.roll(frames[1], SHIFT, 1)
+    for number, image in enumerate(frames):
+        cv2.imwrite(str(tmp_path / "frames" / "a" / f"{number}.png"), image)
+    (tmp_path / "classes.yaml").write_text("[ground, car]\n", encoding="utf-8")
+    (tmp_path / "splits.yaml").write_text("train: [a]\n", encoding="utf-8")
+    data = ClipDataModule(str(tmp_path))
+    with ClickStore.create(tmp_path / "clicks.sqlite", data.classes) as store:
+        for number in (0, 2):
+            store.add(FrameKey("a", number), [Click(10.0, 5.0, 0)], size=SIZE)
+    return tmp_path
+
+
+def paired(root, flow=None, **options):
+    data = ClipDataModule(str(root), workers=0, batch_size=2, **options)
+    data.open_clicks(root / "unused.sqlite")
+    data.pair = PairSource(flow or EitherShift(), data.reader)
+    return data
+
+
+def finished(data):
+    return data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
+
+
+@pytest.mark.parametrize("flip", [0.0, 1.0])
+def test_the_neighbour_follows_the_targets_draw_and_the_flow_leads_to_it(moving, flip):
+    data = paired(moving, photometric=0.0, scale=(1.0, 1.0), flip=flip, crop=(64, 96))
+    batch = finished(data)
+    pair = batch["pair"]
+    assert sorted(pair.found.tolist()) == [False, True]
+    target, neighbour = batch["image"][pair.found], pair.image[pair.found]
+    moved = -SHIFT if flip == 0.0 else SHIFT
+    overlap = (..., slice(SHIFT, None)) if flip == 0.0 else (..., slice(None, -SHIFT))
+    assert torch.equal(torch.roll(neighbour, -moved, -1)[overlap], target[overlap])
+    assert pair.flow[pair.found][:, 0].unique().tolist() == [moved / 4]
+    assert not pair.flow[pair.found][:, 1].any()
+    warped, inside = warp_to_target(F.avg_pool2d(neighbour, 4), pair.flow[pair.found])
+    off = (warped - F.avg_pool2d(target, 4)).abs().amax(1, keepdim=True)
+    assert off[inside].max() < 1e-5
+    visible = pair.visible[pair.found]
+    assert visible[inside].min() > 0.999
+    assert not visible[~inside].any()
+
+
+def test_an_estimated_flow_carries_a_scaled_neighbour_to_its_target(moving):
+    data = paired(moving, DISFlow(), photometric=0.0, scale=(1.4, 1.6), crop=(96, 128))
+    batch = finished(data)
+    pair = batch["pair"]
+    target, neighbour = (F.avg_pool2d(maps[pair.found], 4) for maps in (batch["image"], pair.image))
+    warped, _ = warp_to_target(neighbour, pair.flow[pair.found])
+    sure = pair.visible[pair.found] > 0.8
+    assert sure.float().mean() > 0.5
+    error, still = (((maps - target).abs() * sure).sum().item() for maps in (warped, neighbour))
+    assert error < still / 4
+
+
+def test_a_pair_follows_the_conventions(moving):
+    batch = finished(paired(moving, crop=(64, 96)))
+    assert batch.keys() == {"image", "labels", "present", "inside", "pair"}
+    pair = batch["pair"]
+    assert [tuple(t.shape) for t in pair] == [(2, 3, 64, 96), (2, 2, 16, 24), (2, 1, 16, 24), (2,)]
+    assert [t.dtype for t in pair] == [torch.float32] * 3 + [torch.bool]
+    assert 0 <= pair.image.min() <= pair.image.max() <= 1
+    assert 0 <= pair.visible.min() <= pair.visible.max() <= 1
+
+
+def test_nothing_is_visible_in_the_draws_border(moving):
+    batch = finished(paired(moving, scale=(0.5, 0.5)))
+    assert not batch["inside"].all()
+    assert not batch["pair"].visible[~batch["inside"]].any()
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", None], ids=["empty", "no image", "missing"])
+def test_a_damaged_neighbour_counts_as_none_and_the_target_stands_in(moving, content):
+    data = paired(moving, photometric=0.0)
+    loader = data.train_dataloader()
+    frame = moving / "frames" / "a" / "1.png"
+    frame.unlink() if content is None else frame.write_bytes(content)
+    sample = loader.dataset[SampleKey(1, 0)]
+    assert not sample["paired"]
+    assert torch.equal(sample["neighbour"], sample["image"])
+    assert sample["damaged"] == ""
+    batch = data.on_after_batch_transfer(next(iter(loader)), 0)
+    assert not batch["pair"].found.any()
+    assert torch.equal(batch["pair"].image, batch["image"])
+    assert not batch["pair"].flow.any()
+
+
+def test_without_a_pair_nothing_more_is_read_or_computed(moving, monkeypatch):
+    data = paired(moving)
+    data.pair = None
+    monkeypatch.setattr(EitherShift, "__call__", lambda *a: pytest.fail("flow was estimated"))
+    (moving / "frames" / "a" / "1.png").write_bytes(b"")
+    loader = data.train_dataloader()
+    assert loader.dataset.neighbour is None
+    assert next(iter(loader)).keys() == {"image", "labels", "present", "grid", "damaged"}
+    assert "pair" not in finished(data)
+
+
+def test_promise_2_a_neighbours_mask_is_never_read_for_a_pair(folder_root, monkeypatch):
+    monkeypatch.setattr("weclick.data.dataset.read_label", lambda *a: pytest.fail("a mask was read"))
+    assert finished(paired(folder_root))["pair"].found.all()
+
+
+def test_workers_change_nothing(moving):
+    alone, helped = (paired(moving) for _ in range(2))
+    helped.workers = 1
+    first, second = (next(iter(data.train_dataloader())) for data in (alone, helped))
+    assert all(torch.equal(first[name], second[name]) for name in ("image", "neighbour", "paired"))
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(0.5, 0.8), (0.75, 1.5), (1.0, 1.0)]))
+def test_one_draw_moves_both_frames_and_is_the_one_without_a_neighbour(seed, scale):
+    image = np.random.default_rng(seed).integers(0, 255, (*SIZE, 3), np.uint8)
+    label, clicks = np.zeros(SIZE, np.uint8), np.array([[20.0, 10.0, 1]], np.float32)
+    draw = GeometricDraw(SIZE, (64, 64), scale, 0.5)
+    alone, both = draw(image, label, clicks, seed=seed), draw(image, label, clicks, 255 - image, seed=seed)
+    assert alone.neighbour is None
+    assert all(np.array_equal(a, b) for a, b in zip(alone[:4], both[:4], strict=True))
+    inside = both.label != 255
+    # resizing rounds each image on its own
+    assert np.abs(both.neighbour[inside].astype(int) - (255 - both.image[inside].astype(int))).max() <= 1
+    assert not both.neighbour[~inside].any()
+
+
+def a_pair(image):
+    return Pair(image, torch.zeros(len(image), 2, 4, 4), torch.ones(len(image), 1, 4, 4), torch.tensor([True, False]))
+
+
+def test_both_frames_share_one_draw_of_colours():
+    image, factors = torch.rand(2, 3, 16, 16), torch.tensor([0.5, 0.25]).view(2, 1, 1, 1)
+    batch = {"image": image, "pair": a_pair(image.flip(-1))}
+    augment(batch, lambda images: images * factors)
+    torch.testing.assert_close(batch["image"], image * factors)
+    torch.testing.assert_close(batch["pair"].image, image.flip(-1) * factors)
+    assert batch["pair"].found.tolist() == [True, False]
+
+
+def test_without_a_pair_colours_are_drawn_as_ever():
+    image = torch.rand(2, 3, 16, 16)
+    batch = {"image": image}
+    augment(batch, lambda images: images / 2)
+    assert batch.keys() == {"image"}
+    torch.testing.assert_close(batch["image"], image / 2)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 2**31))
+def test_of_two_equal_frames_only_the_noise_differs(seed):
+    torch.manual_seed(seed)
+    image = 0.2 + 0.4 * torch.rand(2, 3, 16, 16)
+    batch = {"image": image, "pair": a_pair(image)}
+    augment(batch, Photometric(0.3))
+    difference = (batch["image"] - batch["pair"].image).abs()
+    assert difference.mean() < 0.04  # noise of 0.02 in each; a draw of their own would put them up to 0.4 apart

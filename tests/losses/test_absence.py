@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from weclick.losses import absence
+
+
+def present(*rows):
+    return torch.tensor(rows, dtype=torch.bool)
+
+
+def test_value_by_hand():
+    probabilities = torch.tensor([0.5, 0.3, 0.2])
+    logits = probabilities.log().reshape(1, 3, 1, 1).expand(1, 3, 2, 5)
+    assert absence(logits, present([1, 0, 1])).item() == pytest.approx(-torch.tensor(0.7).log().item())
+
+
+def test_it_is_zero_where_every_class_is_present():
+    assert absence(torch.randn(2, 3, 4, 4), present([1, 1, 1], [1, 1, 1])).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_for_unlikely_classes_it_is_the_sum_of_each_ones_absence():
+    logits = torch.tensor([6.0, 0.0, 0.5, 5.0]).reshape(1, 4, 1, 1)
+    found = absence(logits, present([1, 0, 0, 1]))
+    alone = -(1 - logits.softmax(1)[:, 1:3]).log().sum()
+    assert found.item() == pytest.approx(alone.item(), rel=1e-2)
+
+
+def test_a_network_sure_of_an_absent_class_still_learns():
+    logits = torch.tensor([200.0, 0.0]).reshape(1, 2, 1, 1).requires_grad_()
+    loss = absence(logits, present([0, 1]))
+    loss.backward()
+    assert loss.item() == pytest.approx(200)
+    torch.testing.assert_close(logits.grad.flatten(), torch.tensor([1.0, -1.0]))
+
+
+def test_frames_of_which_nothing_is_known_are_left_out():
+    logits = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    one = absence(logits[:1], present([1, 0, 0]))
+    torch.testing.assert_close(absence(logits, present([1, 0, 0], [0, 0, 0])), one)
+
+
+def test_nothing_known_gives_zero_and_zero_gradient():
+    logits = torch.randn(2, 3, 4, 4, requires_grad=True)
+    loss = absence(logits, present([0, 0, 0], [0, 0, 0]))
+    loss.backward()
+    assert loss.item() == 0
+    assert not logits.grad.any()

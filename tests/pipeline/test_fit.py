@@ -1,0 +1,35 @@
+import json
+
+import pytest
+
+from weclick.errors import ConfigError, RunError
+from weclick.pipeline.fit import pair_source
+from weclick.pipeline.inputs import opened_data
+from weclick.pipeline.settings import MemorySettings
+
+
+def test_pairs_come_with_the_runs_flow_and_only_for_the_temporal_loss(settings, run):
+    chosen = settings(arm="etc", memory=MemorySettings(flow="dis-fast"))
+    source = pair_source(chosen, opened_data(chosen, run("etc")))
+    assert source.flow.name == "dis-fast"
+    for arm in ("clicks", "levers", "weclick"):
+        assert pair_source(settings(arm=arm), None) is None
+
+
+@pytest.mark.parametrize("data", [{"neighbours": 0}, {"stride": 5}])
+def test_a_temporal_loss_without_any_neighbour_is_refused(settings, run, data):
+    chosen = settings(arm="etc", data=data)
+    with pytest.raises(ConfigError, match=r"student\.etc_weight needs neighbours.*data\.neighbours") as refusal:
+        pair_source(chosen, opened_data(chosen, run()))
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.slow
+def test_the_reference_needs_no_teacher_and_remembers_its_flow(settings, run, fit):
+    short = {"arm": "etc", "trainer": {"max_epochs": 1}}
+    made = fit(settings(**short, memory=MemorySettings(flow="dis")), run())
+    assert not made.stage("teacher").exists()
+    assert not made.stage("memory").exists()
+    assert json.loads((made.stage("student") / "done.json").read_text())["flow"] == "dis"
+    with pytest.raises(RunError, match="flow"):
+        fit(settings(**short, memory=MemorySettings(flow="dis-fast")), made)

@@ -1,0 +1,297 @@
+"""The memory against the labels, on a scene that moves by one cell a frame and a teacher that errs on the target only."""
+
+import csv
+import io
+import math
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+from torch.nn import functional as F
+
+from weclick.errors import ConfigError, DataError, RunError
+from weclick.memory import Fusion, Memory
+from weclick.memory.stream import Votes
+from weclick.metrics import labels_at
+from weclick.pipeline import memory_quality as measuring
+from weclick.pipeline.memory_quality import TEACHER, Figures, Quality, Source, answer, memory_quality, sources
+from weclick.pipeline.memory_table import figure_of, table_csv, table_markdown, write_quality
+from weclick.pipeline.settings import MemorySettings
+
+HEIGHT, WIDTH, BORDER, STEP = 32, 64, 32, 4
+TARGET = 2
+
+
+def image(number, red):
+    """BGR; blue tells the frame's number, red the teacher what to see: 0.1 + 0.8 * red is its probability of class 1."""
+    found = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    found[..., 0], found[..., 2] = 50 * number, red
+    return found
+
+
+def seen(number):
+    """The scene as it is: class 1 right of a border that moves right."""
+    return 255 * (np.arange(WIDTH) >= BORDER + STEP * (number - TARGET))
+
+
+class Teacher:
+    def __init__(self):
+        self.frames = []
+
+    def __call__(self, images):
+        self.frames += [round(float(blue.mean()) * 255 / 50) for blue in images[:, 2]]
+        one = 0.1 + 0.8 * F.avg_pool2d(images[:, :1], 4)
+        return torch.cat([1 - one, one], 1).log()
+
+
+class Flow:
+    """The exact motion."""
+
+    name = "exact"
+
+    def __call__(self, target, neighbour):
+        flow = torch.zeros(len(target), 2, HEIGHT, WIDTH)
+        numbers = [i[:, 2].float().mean((1, 2)) / 50 for i in (target, neighbour)]
+        flow[:, 0] = STEP * (numbers[1] - numbers[0])[:, None, None]
+        return flow
+
+
+@pytest.fixture
+def scene(tmp_path):
+    """Frames 1 to 3 of one val video, of which frame 2 has a mask, and looks to the teacher like class 0 everywhere."""
+    root = tmp_path / "scene"
+    for kind in ("frames/b", "masks/b", "frames/a"):
+        (root / kind).mkdir(parents=True)
+    for number in (1, 2, 3):
+        look = 51 if number == TARGET else seen(number)
+        cv2.imwrite(str(root / f"frames/b/{number}.png"), image(number, look))
+        cv2.imwrite(str(root / f"frames/a/{number}.png"), image(number, 0))
+    mask(root, TARGET)
+    (root / "classes.yaml").write_text("[ground, car]\n", encoding="utf-8")
+    (root / "splits.yaml").write_text(yaml.safe_dump({"train": ["a"], "val": ["b"]}), encoding="utf-8")
+    return root
+
+
+def mask(root, number):
+    label = np.broadcast_to(seen(number) > 0, (HEIGHT, WIDTH)).astype(np.uint8)
+    cv2.imwrite(str(root / f"masks/b/{number}.png"), label)
+
+
+@pytest.fixture
+def measure(settings, run, scene, monkeypatch):
+    """Measure on the scene with the exact motion; options are of the data, ``fusion`` and ``frames`` apart."""
+    teacher, opened = Teacher(), run()
+    monkeypatch.setattr(measuring, "open_teacher", lambda *_: teacher)
+    monkeypatch.setattr(measuring, "teacher_checkpoint", lambda *_: "a teacher")
+    monkeypatch.setattr(measuring, "make_flow", lambda *_: Flow())
+
+    def call(split="val", frames=None, fusion=None, **data):
+        options = {"root": str(scene), "size": [HEIGHT, WIDTH], "neighbours": 2, "sides": "both"}
+        chosen = settings(data={**options, **data}, memory=MemorySettings(fusion=fusion or Fusion()))
+        return memory_quality(chosen, opened, split, frames)
+
+    call.teacher = teacher
+    return call
+
+
+def test_the_memory_is_right_where_the_teacher_is_wrong(measure):
+    found = measure().figures
+    assert [str(source) for source in found] == [
+        "teacher",
+        "neighbour at -1",
+        "neighbour at +1",
+        "memory, 1 neighbour",
+        "memory, 2 neighbours",
+        "memory + own, 1 neighbour",
+        "memory + own, 2 neighbours",
+    ]
+    alone = found[TEACHER]
+    assert (alone.miou, alone.filled_miou, alone.coverage) == (0.25, 0.25, 1)  # half of class 0, nothing of class 1
+    assert alone.ece == pytest.approx(0.74 - 0.5, abs=1e-3)  # sure to 0.74, right on one half
+    assert math.isnan(alone.distance)
+    for source, figures in found.items():
+        assert source.kind not in ("memory", "neighbour") or figures.miou == 1
+        assert source.kind != "memory" or figures.filled_miou == 1
+    # the own vote, wrong, moves the border between two cells by one pixel: 0.15 + 0.53 * 5 / 8 < 1/2
+    assert found[Source("memory + own", 2)].miou == pytest.approx((32 / 33 + 31 / 32) / 2)
+    assert {figures.frames for figures in found.values()} == {1}
+    assert {figures.distance for source, figures in found.items() if source != TEACHER} == {1}
+
+
+def test_a_single_neighbour_by_hand(measure):
+    found = measure().figures[Source("neighbour", -1)]
+    # of 64 columns the first 4 were not in the picture yet; on the others the teacher is right on 28 of 60
+    assert found.coverage == 60 / 64
+    assert found.teacher_miou == pytest.approx(28 / 60 / 2)
+    assert found.teacher_ece == pytest.approx(0.74 - 28 / 60, abs=1e-3)
+    # always right, at 0.9 but for four columns between the two cells at the border: 0.8, 0.6, 0.6, 0.8
+    assert found.ece == pytest.approx(1 - (56 * 0.9 + 2 * (0.8 + 0.6)) / 60, abs=1e-3)
+    assert found.filled_miou == 1  # the teacher happens to be right on the first 4 columns
+
+
+def test_where_nothing_is_known_the_teacher_fills(measure):
+    found = measure().figures[Source("neighbour", 1)]
+    # the last 4 columns have left the picture; there the teacher takes class 1 for class 0
+    assert found.coverage == 60 / 64
+    assert found.miou == 1
+    assert found.filled_miou == pytest.approx((32 / 36 + 28 / 32) / 2)
+
+
+def test_fusions_that_are_neither_plain_nor_with_one_own_vote_have_a_row(measure):
+    quality = measure(fusion=Fusion(own=5))
+    found = quality.figures
+    assert "memory as set: own 5, certainty 0, decay 0" in quality.facts
+    # (5 * 0.26 + 2 * 0.9) / 7 < 1/2: outvoted by the target's own error
+    assert found[Source("memory as set", 2)].miou == 0.25
+    for fusion in (Fusion(), Fusion(own=1)):
+        assert not [source for source in measure(fusion=fusion).figures if source.kind == "memory as set"]
+
+
+def test_each_frame_is_judged_once(measure):
+    measure(neighbours=2, fusion=Fusion(own=5))
+    assert sorted(measure.teacher.frames) == [1, 2, 3]
+
+
+def test_only_the_masks_of_targets_are_read(measure, scene):
+    for number in (1, 3):
+        (scene / f"masks/b/{number}.png").write_bytes(b"no picture")
+    found = measure(frames=1).figures
+    assert found[TEACHER].frames == 1
+    assert [source.number for source in found if source.kind == "neighbour"] == [-1, 1]
+    with pytest.raises(DataError, match=r"1\.png"):
+        measure()
+
+
+def test_offsets_are_frame_numbers_and_frames_tell_how_often_there_is_one(measure, scene):
+    mask(scene, 1)
+    found = {source.number: f for source, f in measure().figures.items() if source.kind == "neighbour"}
+    assert {offset: figures.frames for offset, figures in found.items()} == {-1: 1, 1: 2, 2: 1}
+    assert found[2].coverage == pytest.approx((WIDTH - 2 * STEP) / WIDTH / 2)
+
+
+def test_a_target_without_neighbours_counts_as_unknown(measure, scene):
+    mask(scene, 1)
+    found = measure(sides="past", neighbours=1).figures[Source("memory", 1)]
+    assert found.frames == 2
+    assert found.coverage == pytest.approx(60 / 64 / 2)
+
+
+def test_a_damaged_neighbour_says_nothing_and_a_damaged_target_is_refused(measure, scene):
+    (scene / "frames/b/1.png").write_bytes(b"no picture")
+    found = measure().figures
+    assert Source("neighbour", -1) not in found and Source("neighbour", 1) in found
+    assert found[Source("memory", 1)].coverage == 0
+    assert math.isnan(found[Source("memory", 1)].miou) and found[Source("memory", 1)].filled_miou == 0.25
+    (scene / "frames/b/2.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"2\.png"):
+        measure()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"neighbours": 0}, ConfigError, "data.neighbours is 0"),
+        ({"frames": 0}, ConfigError, "--max_frames must be at least 1, found 0"),
+        ({"split": "train"}, DataError, "the train split of .* has no masks"),
+        ({"split": "test"}, DataError, "the test split of .* has no masks"),
+        ({"stride": 9}, DataError, "none of 1 labelled frames in the val split of .* has a neighbour"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(measure, options, error, words):
+    with pytest.raises(error, match=words):
+        measure(**options)
+
+
+def test_masks_without_any_class_are_refused(measure, scene):
+    cv2.imwrite(str(scene / f"masks/b/{TARGET}.png"), np.full((HEIGHT, WIDTH), 255, np.uint8))
+    with pytest.raises(DataError, match="no pixel of any class"):
+        measure()
+
+
+def test_a_run_without_a_teacher_is_refused(settings, run, scene):
+    with pytest.raises(RunError, match=r"no teacher at .*--stage teacher"):
+        memory_quality(settings(data={"root": str(scene), "size": [HEIGHT, WIDTH]}), run(), "val")
+
+
+def test_answers_are_those_of_labels_at_and_know_where_they_are_known():
+    generator = torch.Generator().manual_seed(0)
+    probabilities = torch.randn(1, 3, 4, 6, generator=generator).softmax(1)
+    full = answer(Memory(probabilities, torch.ones(1, 1, 4, 6)), (9, 13))
+    assert torch.equal(full.prediction, labels_at(probabilities, (9, 13)))
+    enlarged = F.interpolate(probabilities, (9, 13), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(full.probability, enlarged.amax(1))
+    assert full.known.all()
+
+
+def test_unknown_cells_neither_answer_nor_make_others_unsure():
+    known = torch.tensor([1.0, 0.0]).view(1, 1, 1, 2)
+    found = answer(Memory(torch.tensor([0.9, 0.1]).view(1, 2, 1, 1) * known, known), (1, 8))
+    assert found.known.flatten().tolist() == [True] * 4 + [False] * 4
+    torch.testing.assert_close(found.probability[found.known], torch.full((4,), 0.9))
+
+
+def test_fused_neighbours_are_the_first_ones():
+    warped = torch.rand(1, 3, 2, 2, 2).softmax(2)
+    votes = Votes(torch.full((1, 2, 2, 2), 0.5), warped, torch.ones(1, 3, 1, 2, 2).bool(), torch.tensor([[-1, 1, -2]]))
+    found = {source: (asked.offsets[0].tolist(), memory) for source, asked, memory in sources(votes, Fusion())}
+    assert found[Source("memory", 2)][0] == [-1, 1]
+    torch.testing.assert_close(found[Source("memory", 2)][1].probabilities, warped[:, :2].mean(1))
+    with_own = (warped[:, :2].sum(1) + 0.5) / 3
+    torch.testing.assert_close(found[Source("memory + own", 2)][1].probabilities, with_own)
+    torch.testing.assert_close(found[Source("neighbour", -2)][1].probabilities, warped[:, 2])
+    torch.testing.assert_close(found[TEACHER][1].probabilities, votes.own)
+
+
+def some(**changes):
+    values = dict(miou=0.5, teacher_miou=0.4, filled_miou=0.45, coverage=0.9, ece=0.1, teacher_ece=0.2, distance=1.5)
+    return Figures(**{**values, "frames": 7, **changes})
+
+
+FIGURES = {
+    TEACHER: some(distance=math.nan),
+    Source("neighbour", -1): some(),
+    Source("neighbour", 1): some(),
+    Source("neighbour", 3): some(frames=1),
+    Source("memory", 1): some(miou=math.nan, coverage=0.0),
+    Source("memory + own", 1): some(),
+    Source("memory as set", 1): some(),
+}
+
+
+def test_the_table_is_in_percent_with_a_dash_for_what_is_not_known():
+    quality = Quality(FIGURES, "7 labelled frames")
+    rows = list(csv.DictReader(io.StringIO(table_csv(quality))))
+    assert rows[1] == {
+        **{"source": "neighbour at -1", "mIoU": "50.00", "mIoU teacher there": "40.00", "mIoU filled": "45.00"},
+        **{"coverage": "90.00", "ECE": "10.00", "ECE teacher there": "20.00", "distance": "1.50", "frames": "7"},
+    }
+    assert rows[0]["distance"] == "-" and rows[4]["mIoU"] == "-"
+    lines = [line for line in table_markdown(quality).splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + len(FIGURES)
+    assert len({len(line) for line in lines}) == 1
+    assert "7 labelled frames" in table_markdown(quality)
+
+
+def drawn(axes):
+    return {
+        line.get_label(): SimpleNamespace(x=list(line.get_xdata()), y=list(line.get_ydata())) for line in axes.lines
+    }
+
+
+def test_the_picture_shows_the_figures_in_percent_and_leaves_rare_offsets_out():
+    panels = {axes.get_ylabel().split(" ")[0] + str(n): drawn(axes) for n, axes in enumerate(figure_of(FIGURES).axes)}
+    assert list(panels) == ["mIoU0", "mIoU1", "ECE2"]
+    assert panels["mIoU0"]["memory"].y == [45] and panels["mIoU0"]["teacher, one frame"].y == [45, 45]
+    assert panels["ECE2"]["memory + own"].y == [10]
+    assert panels["mIoU1"]["neighbour, carried"].x == [-1, 1]
+    assert panels["mIoU1"]["teacher, same pixels"].y == [40, 40]
+
+
+def test_table_and_picture_are_written(tmp_path):
+    paths = write_quality(Quality(FIGURES, ""), tmp_path / "memory_quality")
+    assert [path.name for path in paths] == ["table.csv", "table.md", "plot.png"]
+    assert sorted(path.name for path in (tmp_path / "memory_quality").iterdir()) == sorted(p.name for p in paths)
+    assert cv2.imread(str(paths[2])).shape[2] == 3
