@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from weclick.callbacks.interrupt import Interrupted
+from weclick.errors import ConfigError
 from weclick.memory import MemoryStore
 from weclick.modules import StudentModule, load_checkpoint, load_weights
 from weclick.pipeline.inputs import opened_data
@@ -156,3 +157,32 @@ def test_the_frozen_teacher_stays_as_it_is_in_online_recall(chosen, with_memory)
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def clicked_and_seen(settings, run):
+    """Yield of each target the classes clicked in it, and those the stored teacher's view holds."""
+    data = opened_data(settings, run)
+    store = MemoryStore(run.stage("memory"))
+    for clip in data.clips():
+        item = store.read(clip.target.key)
+        clicked = {click.class_id for click in data.clicks[clip.target.key]}
+        yield clicked, set(np.flatnonzero(item.teacher.any((1, 2))).tolist())
+
+
+@pytest.mark.slow
+def test_a_connected_memory_holds_classes_that_were_clicked_and_no_other(chosen, run, fit):
+    connected = chosen(memory=MemorySettings(connected=True))
+    found = list(clicked_and_seen(connected, fit(connected, run(), "memory")))
+    assert all(seen == clicked for clicked, seen in found)
+
+
+@pytest.mark.slow
+def test_where_clicks_are_left_out_nothing_is_cut_from_the_memory(chosen, run, fit):
+    few = chosen(memory=MemorySettings(connected=True), data={"clicks_per_frame": 1})
+    found = list(clicked_and_seen(few, fit(few, run(), "memory")))
+    assert all(len(clicked) == 1 < len(seen) for clicked, seen in found)
+
+
+def test_a_connected_memory_in_every_step_is_refused(settings):
+    with pytest.raises(ConfigError, match=r"memory\.connected"):
+        settings(memory=MemorySettings(mode="online", connected=True))

@@ -69,9 +69,10 @@ def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: M
     hidden = process_rank() > 0 or not sys.stderr.isatty()
     signals = SignalNote()
     targets = {clip.target.key: clip.target for clip in todo}
+    connected = settings.memory.connected and data.clicks_per_frame is None  # else a region may lack its click
     with signals.listening():
         for key, recall in track(found, "memory", total=len(todo), disable=hidden, transient=True):
-            store.write(key, items(_connected(data, targets[key], recall) if settings.memory.connected else recall)[0])
+            store.write(key, items(_connected(data, targets[key], recall) if connected else recall)[0])
             signals.raise_if_any()
 
 

@@ -37,7 +37,8 @@ class MemorySettings:
         folder: A finished memory of another run to use instead of building one.
         views: Let the teacher look at each frame at three scales and mirrored, and average.
         fusion: How the neighbours' votes, and the target's own, are weighed.
-        connected: Keep of each class only what hangs together with a click of it.
+        connected: Keep of each class only what hangs together with a click of it; takes every region to have its click,
+            and so does nothing with ``data.clicks_per_frame``.
         restricted: Leave only classes that were clicked on the target; changes training, not what is stored.
     """
 
