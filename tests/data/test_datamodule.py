@@ -296,3 +296,30 @@ def test_frames_of_mixed_sizes_make_one_batch(tmp_path):
             store.add(FrameKey("a", number), [Click(3.0, 3.0, 0)])
     data.open_clicks(tmp_path / "unused.sqlite")
     assert next(iter(data.train_dataloader()))["image"].shape == (3, 3, 32, 64)
+
+
+def drawn_unlabelled(data):
+    """Whether each of many draws came from an unlabelled frame."""
+    dataset = data.train_dataloader().dataset
+    for seed in range(40):
+        sample = dataset[SampleKey(seed % len(dataset), seed)]
+        unlabelled = not sample["present"].any()
+        assert not unlabelled or (sample["labels"] == IGNORE_INDEX).all()
+        yield unlabelled
+
+
+def test_some_draws_come_from_unlabelled_neighbours(make_data, online_recall):
+    data = online_recall(make_data(unlabelled=0.4, neighbours=2, scale=(1.0, 1.0)))
+    drawn = list(drawn_unlabelled(data))
+    assert 5 < sum(drawn) < 30
+    assert drawn == list(drawn_unlabelled(data))
+    assert {clip.target.key for clip in data.remembered()} > {clip.target.key for clip in data.clips()}
+
+
+def test_without_a_memory_no_draw_comes_from_unlabelled_frames(make_data):
+    assert not any(drawn_unlabelled(make_data(unlabelled=0.9, neighbours=2)))
+
+
+def test_without_unlabelled_draws_only_targets_are_remembered(make_data):
+    data = make_data(neighbours=2)
+    assert data.remembered() == data.clips()

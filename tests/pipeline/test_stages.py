@@ -186,3 +186,42 @@ def test_where_clicks_are_left_out_nothing_is_cut_from_the_memory(chosen, run, f
 def test_a_connected_memory_in_every_step_is_refused(settings):
     with pytest.raises(ConfigError, match=r"memory\.connected"):
         settings(memory=MemorySettings(mode="online", connected=True))
+
+
+@pytest.mark.slow
+def test_a_second_round_learns_from_the_memory_of_the_first(settings, run, fit):
+    twice = settings(
+        arm="weclick",
+        rounds=2,
+        teacher={"kd_weight": 1.0},
+        trainer={"max_epochs": 1},
+        memory=MemorySettings(connected=True),
+    )
+    made = fit(twice, run(), "teacher")
+    first = load_weights(made.folder / "earlier" / "teacher" / "last.ckpt")
+    second = load_weights(made.checkpoint("teacher", "last"))
+    assert (first["hyper_parameters"]["kd_weight"], second["hyper_parameters"]["kd_weight"]) == (0.0, 1.0)
+    assert (made.folder / "earlier" / "memory" / "done.json").exists()
+    told = (made.stage("teacher") / "metrics.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert "train/loss_kd" in told
+    untouched = (made.folder / "earlier" / "teacher" / "last.ckpt").stat().st_mtime_ns
+    fit(twice, made, "teacher")
+    assert (made.folder / "earlier" / "teacher" / "last.ckpt").stat().st_mtime_ns == untouched
+
+
+@pytest.mark.parametrize(("rounds", "weight", "word"), [(1, 1.0, "--rounds 2"), (2, 0.0, "set one of them")])
+def test_rounds_and_the_weights_they_need_belong_together(settings, rounds, weight, word):
+    with pytest.raises(ConfigError, match=word):
+        settings(rounds=rounds, teacher={"kd_weight": weight})
+
+
+@pytest.mark.slow
+def test_the_memory_also_holds_the_unlabelled_frames_that_draws_need(chosen, run, fit):
+    more = chosen(data={"unlabelled": 0.5}, memory=MemorySettings(connected=True))
+    made = fit(more, run())
+    data = opened_data(more, made)
+    frames = {frame.key for clip in data.clips() for frame in (clip.target, *clip.neighbours)}
+    store = MemoryStore(made.stage("memory"))
+    assert not store.missing(frames)
+    unclicked = next(key for key in frames if key not in data.clicks)
+    assert store.read(unclicked).teacher.sum(0).min() > 200  # nothing was cut where nobody clicked

@@ -66,6 +66,8 @@ class ClipDataModule(pl.LightningDataModule):
         sides: ``past`` takes earlier frames only (the paper's), ``both`` also later ones.
         batch_size: Training samples per batch and process.
         workers: Loader processes; by default half the CPU cores, at most 8. 0 loads in the training process.
+        unlabelled: Share of the draws, where there is a memory, that come from an unlabelled neighbour of the target
+            instead: the network learns them from the memory alone.
         supervision: ``clicks``, or ``masks`` for the fully supervised ceiling.
         max_damaged: Largest share of training frames that may be unreadable before the run stops; 0 stops at the first
             one, any other share forgives at least one.
@@ -95,6 +97,7 @@ class ClipDataModule(pl.LightningDataModule):
         sides: Sides = "past",
         batch_size: PositiveInt = 8,
         workers: NonNegativeInt | None = None,
+        unlabelled: Share = 0.0,
         supervision: Supervision = "clicks",
         max_damaged: Share = 0.05,
         seed: Seed = 0,
@@ -110,7 +113,7 @@ class ClipDataModule(pl.LightningDataModule):
         self.neighbours, self.stride, self.sides = neighbours, stride, sides
         self.batch_size, self.seed = batch_size, seed
         self.workers = default_workers() if workers is None else workers
-        self.supervision = supervision
+        self.unlabelled, self.supervision = unlabelled, supervision
         self.recall: RecallSource | None = None
         self.pair: PairSource | None = None
         self.chosen_split: Split | None = None
@@ -219,6 +222,23 @@ class ClipDataModule(pl.LightningDataModule):
             raise DataError(f"no training frame of {self.root} has {kind}; click some, or check data.root")
         return found
 
+    def remembered(self) -> list[Clip]:
+        """Return the clips a memory is made of: those of all targets and, if the draws need them, of their neighbours."""
+        found = self.clips()
+        if not self.unlabelled:
+            return found
+        keys = {frame.key for clip in found for frame in (clip.target, *clip.neighbours)}
+        return clips(self.segments("train"), keys, neighbours=self.neighbours, stride=self.stride, sides=self.sides)
+
+    def _unlabelled_clips(self) -> dict[FrameKey, list[Clip]]:
+        """Return the clips of each target's neighbours that are no targets themselves."""
+        targets = {clip.target.key for clip in self.clips()}
+        others = {clip.target.key: clip for clip in self.remembered() if clip.target.key not in targets}
+        return {
+            clip.target.key: [others[frame.key] for frame in clip.neighbours if frame.key in others]
+            for clip in self.clips()
+        }
+
     # Batches
 
     def train_dataloader(self) -> DataLoader[Sample]:
@@ -235,6 +255,7 @@ class ClipDataModule(pl.LightningDataModule):
             radius=self.click_radius,
             complete=self.supervision == "masks" or self.clicks_per_frame is None,
             extra=self.recall.read if self.recall else None,
+            unlabelled=(self.unlabelled, self._unlabelled_clips()) if self.recall else None,
             neighbour=self.pair.read if self.pair else None,
         )
         replicas, rank = self._share()

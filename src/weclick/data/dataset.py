@@ -83,6 +83,7 @@ class TrainingSamples(Dataset[Sample]):
         radius: Of a click's disc, in pixels of the drawn image.
         complete: Every object has its click, so that a class without one is known to be absent; if not, ``present`` is all
             False, which means that nothing is known.
+        unlabelled: Share of the draws that come from one of the clips listed for the target instead, which have no clicks.
         extra: Reads what the recall needs for a target (see :mod:`weclick.data.recall`), or None.
         neighbour: Reads the neighbour a target is paired with (see :mod:`weclick.data.pairs`), or None.
     """
@@ -100,6 +101,7 @@ class TrainingSamples(Dataset[Sample]):
         radius: float = 2.0,
         complete: bool = True,
         extra: Callable[[Clip], Sample] | None = None,
+        unlabelled: tuple[float, Mapping[FrameKey, Sequence[Clip]]] | None = None,
         neighbour: Callable[[Clip], NDArray[np.uint8] | None] | None = None,
     ) -> None:
         self.clips = clips
@@ -112,6 +114,7 @@ class TrainingSamples(Dataset[Sample]):
         self.radius = radius
         self.complete = complete
         self.extra = extra
+        self.unlabelled_share, self.unlabelled = unlabelled or (0.0, {})
         self.neighbour = neighbour
 
     def __len__(self) -> int:
@@ -122,10 +125,17 @@ class TrainingSamples(Dataset[Sample]):
         for attempt in range(TRIES + 1):
             clip = self.clips[(key.position + attempt) % len(self)]
             try:
-                return {**self._sample(clip, key.seed), "damaged": damaged}
+                return {**self._sample(self._or_unlabelled(clip, key.seed), key.seed), "damaged": damaged}
             except DataError as error:
                 damaged = damaged or str(error)
         raise DataError(f"{TRIES + 1} damaged frames in a row; the first: {damaged}")
+
+    def _or_unlabelled(self, clip: Clip, seed: int) -> Clip:
+        """Return the clip, or by chance that of an unlabelled neighbour."""
+        others, rng = self.unlabelled.get(clip.target.key, ()), np.random.default_rng((seed, 1))
+        if not others or rng.random() >= self.unlabelled_share:
+            return clip
+        return others[int(rng.integers(len(others)))]
 
     def _sample(self, clip: Clip, seed: int) -> Sample:
         source, label, clicks = self._supervised(clip.target)

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from weclick.classes import ClassSet
 from weclick.errors import TrainingError
-from weclick.losses import absence, balanced_cross_entropy, gated_crf, partial_cross_entropy
+from weclick.losses import absence, balanced_cross_entropy, distillation, gated_crf, partial_cross_entropy
+from weclick.memory.draw import known
 from weclick.metrics import Scores, SegmentationScore, labels_at
 from weclick.models import make_network
 from weclick.ranges import NonNegativeFloat, PositiveFloat, PositiveInt, PositiveShare, Share, check_ranges
@@ -53,6 +54,9 @@ class SegmentationModule(pl.LightningModule):
         absence_weight: Weight of the class-absence loss: a class that was not clicked in a frame is not there.
         crf_weight: Weight of the gated CRF loss: labels change where colours change.
         crf_ramp: Share of all steps over which the weight of the CRF rises from 0.
+        kd_weight: Weight of vanilla distillation; above 0 it needs a teacher, or for a teacher an earlier one (``rounds``).
+        mfd_weight: Weight of Memory Flow Distillation; needs the same.
+        temperature: tau of vanilla distillation.
 
     Raises:
         ConfigError: A number is outside of the range its type states, or there is no such network.
@@ -81,6 +85,9 @@ class SegmentationModule(pl.LightningModule):
         absence_weight: NonNegativeFloat = 0.0,
         crf_weight: NonNegativeFloat = 0.0,
         crf_ramp: Share = 0.25,
+        kd_weight: NonNegativeFloat = 0.0,
+        mfd_weight: NonNegativeFloat = 0.0,
+        temperature: PositiveFloat = 1.0,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -143,6 +150,13 @@ class SegmentationModule(pl.LightningModule):
         if self.hparams["crf_weight"]:
             inside = batch["inside"]
             terms["crf"] = gated_crf(resized(logits, inside), batch["image"], inside)
+        if self.hparams["kd_weight"]:
+            recall = batch["recall"]
+            terms["kd"] = distillation(logits, recall.teacher, known(recall), temperature=self.hparams["temperature"])
+        if self.hparams["mfd_weight"]:
+            memory = batch["recall"].memory
+            believed = memory.probabilities.sum(1, keepdim=True).clamp(max=1)
+            terms["mfd"] = distillation(logits, memory.probabilities, believed * (memory.confidence > 0))
         return terms
 
     def loss_weights(self) -> dict[str, float]:
@@ -153,6 +167,8 @@ class SegmentationModule(pl.LightningModule):
             "supervised": self.hparams["supervised_weight"],
             "absence": self.hparams["absence_weight"],
             "crf": risen * self.hparams["crf_weight"],
+            "kd": self.hparams["kd_weight"],
+            "mfd": self.hparams["mfd_weight"],
         }
 
     def refuse_broken(self, terms: Mapping[str, Tensor]) -> None:

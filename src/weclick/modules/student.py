@@ -7,21 +7,17 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from weclick.flow import warp_to_target
-from weclick.losses import distillation, temporal_loss
-from weclick.memory.draw import known
+from weclick.losses import temporal_loss
 from weclick.modules.base import SegmentationModule, resized
-from weclick.ranges import NonNegativeFloat, PositiveFloat, PositiveInt
+from weclick.ranges import NonNegativeFloat, PositiveInt
 
 
 class StudentModule(SegmentationModule):
-    """Learns from what has a weight; neither teacher nor flow is part of it. See the base class for further arguments.
+    """Learns from what has a weight; neither teacher nor flow is part of it. See the base class for arguments and terms.
 
     Args:
         classes: The data set's classes, as ``ClassSet.to_list()`` gives them.
         size: Working size [H, W] of the frames it is trained on.
-        kd_weight: Weight of vanilla distillation; above 0 it needs a teacher.
-        mfd_weight: Weight of Memory Flow Distillation; above 0 it needs a teacher.
-        temperature: tau of vanilla distillation.
         etc_weight: Weight of ETC's temporal loss; above 0 the student also runs on each target's nearest neighbour.
         kwargs: See :class:`~weclick.modules.base.SegmentationModule`.
     """
@@ -32,9 +28,6 @@ class StudentModule(SegmentationModule):
         self,
         classes: list[dict[str, Any]],
         size: tuple[PositiveInt, PositiveInt],
-        kd_weight: NonNegativeFloat = 0.0,
-        mfd_weight: NonNegativeFloat = 0.0,
-        temperature: PositiveFloat = 1.0,
         etc_weight: NonNegativeFloat = 0.0,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
@@ -45,13 +38,6 @@ class StudentModule(SegmentationModule):
     def loss_terms(self, logits: Tensor, batch: dict[str, Any]) -> dict[str, Tensor]:
         """Return each term that is switched on, unweighted."""
         terms = super().loss_terms(logits, batch)
-        if self.hparams["kd_weight"]:
-            recall = batch["recall"]
-            terms["kd"] = distillation(logits, recall.teacher, known(recall), temperature=self.hparams["temperature"])
-        if self.hparams["mfd_weight"]:
-            memory = batch["recall"].memory
-            believed = memory.probabilities.sum(1, keepdim=True).clamp(max=1)
-            terms["mfd"] = distillation(logits, memory.probabilities, believed * (memory.confidence > 0))
         if self.hparams["etc_weight"]:
             terms["etc"] = self._temporal_term(logits, batch)
         return terms
@@ -69,4 +55,4 @@ class StudentModule(SegmentationModule):
 
     def loss_weights(self) -> dict[str, float]:
         """Return the weight of each term at this step."""
-        return super().loss_weights() | {name: self.hparams[f"{name}_weight"] for name in ("kd", "mfd", "etc")}
+        return super().loss_weights() | {"etc": self.hparams["etc_weight"]}

@@ -1,4 +1,4 @@
-"""The teacher: a cumbersome network that learns from clicks alone."""
+"""The teacher: a cumbersome network that learns from clicks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from weclick.modules.base import SegmentationModule
 
 
 class TeacherModule(SegmentationModule):
-    """Learns from clicks alone; later frozen, it feeds the memory. See the base class for arguments and loss terms."""
+    """Learns from clicks, in later rounds also from the memory of the round before; frozen, it feeds the memory.
+
+    See the base class for arguments and loss terms.
+    """
 
     stage: ClassVar[str] = "teacher"

@@ -13,9 +13,9 @@ from weclick.errors import ConfigError
 from weclick.flow.estimators import make_flow
 from weclick.memory import MemoryStore
 from weclick.modules import StudentModule, TeacherModule, load_checkpoint
-from weclick.pipeline.inputs import data_facts, opened_data, teacher_needs
+from weclick.pipeline.inputs import data_facts, earlier_round, opened_data, teacher_needs
 from weclick.pipeline.memory import Shard, build_memory, recall_source
-from weclick.pipeline.run import Run, Stage
+from weclick.pipeline.run import DONE, Run, Stage
 from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import check_trainer, train
 
@@ -50,6 +50,8 @@ def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard
         raise ConfigError(
             f"arm {settings.arm} with memory.mode {settings.memory.mode} has no {', '.join(stages)} stage"
         )
+    if settings.rounds > 1 and "teacher" in stages and not (run.stage("teacher") / DONE).exists():
+        fit(settings.earlier_round, earlier_round(run), ("teacher", "memory"))
     for stage in needed:
         if stage in stages:
             pl.seed_everything(settings.seed, workers=True, verbose=False)
@@ -67,7 +69,10 @@ def fit_teacher(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     if run.is_done("teacher", facts):
         rank_zero_info(f"teacher: finished in {run.stage('teacher')}")
         return
-    rank_zero_info(f"teacher: {len(data.clips())} clicked frames, {epochs} epochs")
+    if settings.rounds > 1:
+        data.recall = recall_source(settings.earlier_round, earlier_round(run), data)
+    told = f", round {settings.rounds}" if settings.rounds > 1 else ""
+    rank_zero_info(f"teacher: {len(data.clips())} clicked frames, {epochs} epochs{told}")
     train(TeacherModule(data.classes.to_list(), data.size, **settings.teacher), data, run, settings, epochs)
     run.mark_done("teacher", facts)
 

@@ -35,15 +35,28 @@ def teacher_needs(settings: FitSettings) -> dict[str, Any]:
     """Return the settings a teacher depends on; what only concerns the memory is not among them."""
     data = {name: value for name, value in settings.data.items() if name not in _NOT_FOR_TEACHERS}
     epochs = settings.teacher_epochs or settings.trainer["max_epochs"]
-    return {"teacher": settings.teacher, "epochs": epochs, "data": data, "seed": settings.seed}
+    needs = {"teacher": settings.teacher, "epochs": epochs, "data": data, "seed": settings.seed}
+    if settings.rounds == 1:
+        return needs
+    data = {**settings.data, "workers": None}
+    return {**needs, "rounds": settings.rounds, "memory": _kept(settings), "data": data}
 
 
 def memory_needs(settings: FitSettings) -> dict[str, Any]:
     """Return the settings the memory of a teacher depends on."""
-    memory = {
-        name: value for name, value in asdict(settings.memory).items() if name not in ("mode", "folder", "restricted")
-    }
-    return {"teacher": settings.teacher_checkpoint, "memory": memory, "data": {**settings.data, "workers": None}}
+    data = {**settings.data, "workers": None}
+    return {"teacher": settings.teacher_checkpoint, "memory": _kept(settings), "data": data}
+
+
+def _kept(settings: FitSettings) -> dict[str, Any]:
+    """Return the options of the memory that change what is stored."""
+    options = asdict(settings.memory).items()
+    return {name: value for name, value in options if name not in ("mode", "folder", "restricted")}
+
+
+def earlier_round(run: Run) -> Run:
+    """Return the run, inside a run, that holds teacher and memory of the round before."""
+    return Run(run.folder / "earlier")
 
 
 def data_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:

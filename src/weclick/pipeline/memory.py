@@ -43,7 +43,7 @@ def build_memory(settings: FitSettings, run: Run, shard: Shard | None = None) ->
     """
     data = opened_data(settings, run)
     store = MemoryStore(run.stage("memory"), memory_manifest(settings, run, data))
-    found = data.clips()
+    found = data.remembered()
     part, parts = shard or _own_shard()
     # a part is a stretch of video, so that parts share few frames
     own = found[len(found) * part // parts : len(found) * (part + 1) // parts]
@@ -72,7 +72,9 @@ def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: M
     connected = settings.memory.connected and data.clicks_per_frame is None  # else a region may lack its click
     with signals.listening():
         for key, recall in track(found, "memory", total=len(todo), disable=hidden, transient=True):
-            store.write(key, items(_connected(data, targets[key], recall) if connected else recall)[0])
+            store.write(
+                key, items(_connected(data, targets[key], recall) if connected and key in data.clicks else recall)[0]
+            )
             signals.raise_if_any()
 
 
@@ -116,7 +118,7 @@ def _frames(data: ClipDataModule, todo: list[Clip], device: torch.device) -> Ite
 
 def lacking(store: MemoryStore, data: ClipDataModule) -> list[Clip]:
     """Return the clips a store should hold and does not; those with an unreadable target it cannot hold."""
-    found = data.clips()
+    found = data.remembered()
     missing = set(store.missing(clip.target.key for clip in found))
     return [clip for clip in found if clip.target.key in missing and _readable(data, clip)]
 

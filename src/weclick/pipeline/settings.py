@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import lightning.pytorch as pl
@@ -78,6 +78,8 @@ class FitSettings:
         trainer: Arguments of Lightning's Trainer, common to both stages.
         teacher_epochs: Epochs of the teacher, by default the trainer's.
         teacher_checkpoint: A finished teacher to use instead of training one.
+        rounds: Teachers trained one after the other; each after the first also learns from the memory of the one before,
+            by its ``kd_weight`` and ``mfd_weight``.
         callbacks: Makes the user's own callbacks, anew for each stage.
 
     Raises:
@@ -94,6 +96,7 @@ class FitSettings:
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
     teacher_epochs: PositiveInt | None = None
     teacher_checkpoint: str | None = None
+    rounds: PositiveInt = 1
     callbacks: Callable[[], list[pl.Callback]] = list
 
     def __post_init__(self) -> None:
@@ -104,6 +107,11 @@ class FitSettings:
         check_ranges(StudentModule, self.student, "student")
         if self.memory.connected and self.memory.mode == "online":
             raise ConfigError("memory.connected needs memory.mode stored: it takes too long in every step")
+        if (self.rounds > 1) != _distils(self.teacher):
+            raise ConfigError(
+                f"rounds {self.rounds} with teacher.kd_weight and teacher.mfd_weight "
+                f"{'above 0: there is no earlier teacher, give --rounds 2' if self.rounds == 1 else '0: set one of them'}"
+            )
         for name in _COUNTS:
             value = self.trainer.get(name, 1)
             if (value is None and name == "max_epochs") or (value is not None and value < 1):
@@ -112,7 +120,14 @@ class FitSettings:
     @property
     def needs_teacher(self) -> bool:
         """Whether teacher and memory stages come before the student's."""
-        return any(self.student.get(f"{term}_weight", 0.0) > 0 for term in ("kd", "mfd"))
+        return _distils(self.student)
+
+    @property
+    def earlier_round(self) -> FitSettings:
+        """Settings of the round before: the teacher of the first learns from clicks alone."""
+        alone = {"kd_weight": 0.0, "mfd_weight": 0.0} if self.rounds == 2 else {}
+        memory = replace(self.memory, mode="stored", folder=None)
+        return replace(self, rounds=self.rounds - 1, teacher={**self.teacher, **alone}, memory=memory)
 
     @property
     def device(self) -> torch.device:
@@ -125,6 +140,10 @@ class FitSettings:
         """Return a fresh data module, by default of the settings' working size."""
         changed = {} if size is None else {"size": size}
         return ClipDataModule(**{**self.data, **changed}, seed=self.seed)
+
+
+def _distils(network: Mapping[str, Any]) -> bool:
+    return any(network.get(f"{term}_weight", 0.0) > 0 for term in ("kd", "mfd"))
 
 
 @contextmanager
