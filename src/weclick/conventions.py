@@ -8,8 +8,11 @@ Clips: float (B, N, 3, H, W) with ``offsets`` int64 (B, N): neighbour frame numb
 Pixels: centres at integers, origin top-left, (x, y) order in points and flow, (H, W) order in sizes.
 Flow: float (B, 2, H, W) on the *target* grid, in pixels, channel 0 = dx, 1 = dy: target pixel (x, y) is seen in the
     neighbour at (x + dx, y + dy). Warps use ``align_corners=True``.
+Soft labels: float (B, C, h, w); a pixel's sum over classes, 0..1, is how much of it is believed.
+Present: bool (B, C), classes a whole frame holds; all False where nothing is known of it.
 Draw: one geometric draw per clip. Image and labels are transformed by it in the worker; the memory, which lives on
-    the undrawn target grid, follows it through the draw's sampling grid (B, h, w, 2).
+    the undrawn target grid, follows it through the draw's sampling grid (B, h, w, 2). A neighbour that a loss compares
+    the target with is drawn alike.
 """
 
 from __future__ import annotations
