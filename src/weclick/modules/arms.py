@@ -35,8 +35,13 @@ ARMS: Final[dict[str, Arm]] = {
         {f"student.{name}": value for name, value in _LEVERS.items()},
     ),
     "beyond": Arm(
-        "the paper's method with a teacher of those levers, and a memory that hangs together with the clicks",
-        {**_PAPER, **{f"teacher.{name}": value for name, value in _LEVERS.items()}, "memory.connected": True},
+        "the paper's method with a teacher of those levers, and a memory of both sides and the target's own view that "
+        "hangs together with the clicks",
+        {
+            **_PAPER,
+            **{f"teacher.{name}": value for name, value in _LEVERS.items()},
+            **{"data.sides": "both", "memory.fusion.own": 1.0, "memory.connected": True},
+        },
     ),
     # the authors' weight, 0.1 on squared differences of logits, is about 6 on those of probabilities
     "etc": Arm(

@@ -106,7 +106,9 @@ class FitSettings:
         check_ranges(TeacherModule, self.teacher, "teacher")
         check_ranges(StudentModule, self.student, "student")
         if self.memory.connected and self.memory.mode == "online":
-            raise ConfigError("memory.connected takes too long in every step; give --memory.connected false, or mode stored")
+            raise ConfigError(
+                "memory.connected takes too long in every step; give --memory.connected false, or mode stored"
+            )
         if (self.rounds > 1) != _distils(self.teacher):
             raise ConfigError(
                 f"rounds {self.rounds} with teacher.kd_weight and teacher.mfd_weight "

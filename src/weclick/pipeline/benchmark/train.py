@@ -127,7 +127,13 @@ def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
     ready = [batch for batch, _ in zip(finished(plain, device), range(2), strict=False)]
 
     def mode(batches: Iterator[Batch], weight: float = 0.0) -> Mode:
-        options = {**settings.student, "pretrained": False, "kd_weight": weight, "mfd_weight": weight, "etc_weight": 0.0}
+        options = {
+            **settings.student,
+            "pretrained": False,
+            "kd_weight": weight,
+            "mfd_weight": weight,
+            "etc_weight": 0.0,
+        }
         module = StudentModule(classes, full.size, **options).to(device)
         return Mode(module, torch.optim.AdamW(module.parameters(), lr=1e-4), batches)
 
