@@ -192,7 +192,7 @@ def test_a_connected_memory_in_every_step_is_refused(settings):
 def test_a_second_round_learns_from_the_memory_of_the_first(settings, run, fit):
     twice = settings(
         arm="weclick",
-        rounds=2,
+        teacher_rounds=2,
         teacher={"kd_weight": 1.0},
         trainer={"max_epochs": 1},
         memory=MemorySettings(connected=True),
@@ -209,10 +209,10 @@ def test_a_second_round_learns_from_the_memory_of_the_first(settings, run, fit):
     assert (made.folder / "earlier" / "teacher" / "last.ckpt").stat().st_mtime_ns == untouched
 
 
-@pytest.mark.parametrize(("rounds", "weight", "word"), [(1, 1.0, "--rounds 2"), (2, 0.0, "set one of them")])
+@pytest.mark.parametrize(("rounds", "weight", "word"), [(1, 1.0, "--teacher_rounds 2"), (2, 0.0, "set one of them")])
 def test_rounds_and_the_weights_they_need_belong_together(settings, rounds, weight, word):
     with pytest.raises(ConfigError, match=word):
-        settings(rounds=rounds, teacher={"kd_weight": weight})
+        settings(teacher_rounds=rounds, teacher={"kd_weight": weight})
 
 
 @pytest.mark.slow

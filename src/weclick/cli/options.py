@@ -50,7 +50,7 @@ def add_settings(parser: ArgumentParser) -> None:
     parser.add_argument("--teacher_epochs", type=int | None, default=None, help="default: trainer.max_epochs")
     parser.add_argument("--teacher_checkpoint", type=str | None, default=None, help="a finished teacher to use")
     told = "teachers trained one after the other, each from the memory of the one before too (teacher.kd_weight)"
-    parser.add_argument("--rounds", type=int, default=1, help=told)
+    parser.add_argument("--teacher_rounds", type=int, default=1, help=told)
     parser.add_class_arguments(ClipDataModule, "data", skip={"seed"}, instantiate=False)
     parser.add_class_arguments(TeacherModule, "teacher", skip={"classes", "size"}, instantiate=False)
     parser.add_class_arguments(StudentModule, "student", skip={"classes", "size"}, instantiate=False)
@@ -77,7 +77,7 @@ def to_settings(parser: ArgumentParser, config: Namespace) -> FitSettings:
         tracking=TrackingSettings(**config.tracking.as_dict()),
         teacher_epochs=config.teacher_epochs,
         teacher_checkpoint=config.teacher_checkpoint,
-        rounds=config.rounds,
+        teacher_rounds=config.teacher_rounds,
         callbacks=lambda: _callbacks(parser, config),
     )
 

@@ -54,7 +54,7 @@ class SegmentationModule(pl.LightningModule):
         absence_weight: Weight of the class-absence loss: a class that was not clicked in a frame is not there.
         crf_weight: Weight of the gated CRF loss: labels change where colours change.
         crf_ramp: Share of all steps over which the weight of the CRF rises from 0.
-        kd_weight: Weight of vanilla distillation; above 0 it needs a teacher, or for a teacher an earlier one (``rounds``).
+        kd_weight: Weight of vanilla distillation; above 0 it needs a teacher, a teacher an earlier one.
         mfd_weight: Weight of Memory Flow Distillation; needs the same.
         temperature: tau of vanilla distillation.
 

@@ -50,7 +50,7 @@ def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard
         raise ConfigError(
             f"arm {settings.arm} with memory.mode {settings.memory.mode} has no {', '.join(stages)} stage"
         )
-    if settings.rounds > 1 and "teacher" in stages and not (run.stage("teacher") / DONE).exists():
+    if settings.teacher_rounds > 1 and "teacher" in stages and not (run.stage("teacher") / DONE).exists():
         fit(settings.earlier_round, earlier_round(run), ("teacher", "memory"))
     for stage in needed:
         if stage in stages:
@@ -69,9 +69,9 @@ def fit_teacher(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     if run.is_done("teacher", facts):
         rank_zero_info(f"teacher: finished in {run.stage('teacher')}")
         return
-    if settings.rounds > 1:
+    if settings.teacher_rounds > 1:
         data.recall = recall_source(settings.earlier_round, earlier_round(run), data)
-    told = f", round {settings.rounds}" if settings.rounds > 1 else ""
+    told = f", round {settings.teacher_rounds}" if settings.teacher_rounds > 1 else ""
     rank_zero_info(f"teacher: {len(data.clips())} clicked frames, {epochs} epochs{told}")
     train(TeacherModule(data.classes.to_list(), data.size, **settings.teacher), data, run, settings, epochs)
     run.mark_done("teacher", facts)

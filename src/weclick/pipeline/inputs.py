@@ -36,10 +36,10 @@ def teacher_needs(settings: FitSettings) -> dict[str, Any]:
     data = {name: value for name, value in settings.data.items() if name not in _NOT_FOR_TEACHERS}
     epochs = settings.teacher_epochs or settings.trainer["max_epochs"]
     needs = {"teacher": settings.teacher, "epochs": epochs, "data": data, "seed": settings.seed}
-    if settings.rounds == 1:
+    if settings.teacher_rounds == 1:
         return needs
     data = {**settings.data, "workers": None}
-    return {**needs, "rounds": settings.rounds, "memory": _kept(settings), "data": data}
+    return {**needs, "rounds": settings.teacher_rounds, "memory": _kept(settings), "data": data}
 
 
 def memory_needs(settings: FitSettings) -> dict[str, Any]:

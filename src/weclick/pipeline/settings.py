@@ -78,7 +78,7 @@ class FitSettings:
         trainer: Arguments of Lightning's Trainer, common to both stages.
         teacher_epochs: Epochs of the teacher, by default the trainer's.
         teacher_checkpoint: A finished teacher to use instead of training one.
-        rounds: Teachers trained one after the other; each after the first also learns from the memory of the one before,
+        teacher_rounds: Teachers trained one after the other; each after the first also learns from the memory of the one before,
             by its ``kd_weight`` and ``mfd_weight``.
         callbacks: Makes the user's own callbacks, anew for each stage.
 
@@ -96,7 +96,7 @@ class FitSettings:
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
     teacher_epochs: PositiveInt | None = None
     teacher_checkpoint: str | None = None
-    rounds: PositiveInt = 1
+    teacher_rounds: PositiveInt = 1
     callbacks: Callable[[], list[pl.Callback]] = list
 
     def __post_init__(self) -> None:
@@ -109,10 +109,11 @@ class FitSettings:
             raise ConfigError(
                 "memory.connected takes too long in every step; give --memory.connected false, or mode stored"
             )
-        if (self.rounds > 1) != _distils(self.teacher):
+        if (self.teacher_rounds > 1) != _distils(self.teacher):
+            alone = "above 0: there is no earlier teacher, give --teacher_rounds 2"
             raise ConfigError(
-                f"rounds {self.rounds} with teacher.kd_weight and teacher.mfd_weight "
-                f"{'above 0: there is no earlier teacher, give --rounds 2' if self.rounds == 1 else '0: set one of them'}"
+                f"teacher_rounds {self.teacher_rounds} with teacher.kd_weight and teacher.mfd_weight "
+                f"{alone if self.teacher_rounds == 1 else '0: set one of them'}"
             )
         for name in _COUNTS:
             value = self.trainer.get(name, 1)
@@ -127,9 +128,9 @@ class FitSettings:
     @property
     def earlier_round(self) -> FitSettings:
         """Settings of the round before: the teacher of the first learns from clicks alone."""
-        alone = {"kd_weight": 0.0, "mfd_weight": 0.0} if self.rounds == 2 else {}
+        alone = {"kd_weight": 0.0, "mfd_weight": 0.0} if self.teacher_rounds == 2 else {}
         memory = replace(self.memory, mode="stored", folder=None)
-        return replace(self, rounds=self.rounds - 1, teacher={**self.teacher, **alone}, memory=memory)
+        return replace(self, teacher_rounds=self.teacher_rounds - 1, teacher={**self.teacher, **alone}, memory=memory)
 
     @property
     def device(self) -> torch.device:
