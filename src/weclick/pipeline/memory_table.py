@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from weclick.callbacks.plots import INK
 from weclick.files import write_bytes, write_text
 from weclick.pipeline.memory_quality import TEACHER, Figures, Quality, Source
 
@@ -80,7 +81,6 @@ def _padded(line: Mapping[str, str], widths: Mapping[str, int]) -> list[str]:
     return [line[column].ljust(w) if column == "source" else line[column].rjust(w) for column, w in widths.items()]
 
 
-_INK: Final = "#7a838d"
 _COLORS: Final = {"memory": "#2f7fb8", "memory + own": "#d9822b", "memory as set": "#3d9a6c", "neighbour": "#2f7fb8"}
 
 
@@ -91,18 +91,18 @@ def figure_of(figures: Mapping[Source, Figures]) -> Figure:
     _over_neighbours(axes["miou"], figures, "filled_miou", "mIoU %, on all pixels")
     _over_neighbours(axes["ece"], figures, "ece", "ECE %, where known")
     axes["miou"].tick_params(labelbottom=False)
-    axes["ece"].set_xlabel("neighbours fused", color=_INK)
+    axes["ece"].set_xlabel("neighbours fused", color=INK)
     _over_offsets(axes["offset"], figures)
-    axes["offset"].set_ylabel("mIoU %, where the neighbour is reliable", color=_INK)
-    axes["offset"].set_xlabel("offset of a single neighbour, in frames", color=_INK)
+    axes["offset"].set_ylabel("mIoU %, where the neighbour is reliable", color=INK)
+    axes["offset"].set_xlabel("offset of a single neighbour, in frames", color=INK)
     for each in axes.values():
-        each.grid(color=_INK, alpha=0.2, linewidth=0.6)
-        each.tick_params(colors=_INK, labelsize=8, length=0)
+        each.grid(color=INK, alpha=0.2, linewidth=0.6)
+        each.tick_params(colors=INK, labelsize=8, length=0)
         each.spines[:].set_visible(False)
         each.margins(x=0.1, y=0.2)
         each.xaxis.set_major_locator(MaxNLocator(integer=True))
     for name in ("miou", "offset"):  # lines mean the same in both panels on the left
-        axes[name].legend(frameon=False, labelcolor=_INK, fontsize=8)
+        axes[name].legend(frameon=False, labelcolor=INK, fontsize=8)
     return figure
 
 
@@ -111,8 +111,8 @@ def _over_neighbours(axes: Axes, figures: Mapping[Source, Figures], name: str, t
         points = {s.number: 100 * getattr(found, name) for s, found in figures.items() if s.kind == kind}
         if points:
             axes.plot(list(points), list(points.values()), marker="o", color=_COLORS[kind], label=kind)
-    axes.axhline(100 * getattr(figures[TEACHER], name), color=_INK, linestyle="--", label="teacher, one frame")
-    axes.set_ylabel(title, color=_INK)
+    axes.axhline(100 * getattr(figures[TEACHER], name), color=INK, linestyle="--", label="teacher, one frame")
+    axes.set_ylabel(title, color=INK)
 
 
 def _over_offsets(axes: Axes, figures: Mapping[Source, Figures]) -> None:
@@ -125,4 +125,4 @@ def _over_offsets(axes: Axes, figures: Mapping[Source, Figures]) -> None:
         offsets, [100 * f.miou for _, f in shown], marker="o", color=_COLORS["neighbour"], label="neighbour, carried"
     )
     teacher = [100 * f.teacher_miou for _, f in shown]
-    axes.plot(offsets, teacher, marker=".", color=_INK, linestyle="--", label="teacher, same pixels")
+    axes.plot(offsets, teacher, marker=".", color=INK, linestyle="--", label="teacher, same pixels")
