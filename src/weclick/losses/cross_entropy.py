@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from weclick.conventions import IGNORE_INDEX
+from weclick.losses.resize import resized
 
 
 def partial_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -22,9 +23,7 @@ def partial_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
         >>> partial_cross_entropy(torch.zeros(1, 4, 2, 2), torch.full((1, 8, 8), 255)).item()
         0.0
     """
-    if logits.shape[-2:] != labels.shape[-2:]:
-        logits = F.interpolate(logits, size=labels.shape[-2:], mode="bilinear", align_corners=False)
-    total = F.cross_entropy(logits.float(), labels, ignore_index=IGNORE_INDEX, reduction="sum")
+    total = F.cross_entropy(resized(logits, labels).float(), labels, ignore_index=IGNORE_INDEX, reduction="sum")
     return total / (labels != IGNORE_INDEX).sum().clamp(min=1)
 
 
@@ -37,10 +36,8 @@ def balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     Shape:
         As in :func:`partial_cross_entropy`.
     """
-    if logits.shape[-2:] != labels.shape[-2:]:
-        logits = F.interpolate(logits, size=labels.shape[-2:], mode="bilinear", align_corners=False)
     batch, classes = logits.shape[:2]
-    losses = F.cross_entropy(logits.float(), labels, ignore_index=IGNORE_INDEX, reduction="none")
+    losses = F.cross_entropy(resized(logits, labels).float(), labels, ignore_index=IGNORE_INDEX, reduction="none")
     image, row, column = (labels != IGNORE_INDEX).nonzero(as_tuple=True)
     pair = image * classes + labels[image, row, column]
     count = torch.bincount(pair, minlength=batch * classes)

@@ -37,7 +37,7 @@ def gated_crf(
         sigma_rgb: In units of the colours.
 
     References:
-        Obukhov et al., Gated CRF Loss for Weakly Supervised Semantic Image Segmentation, 2019, eq. 4 and 5.
+        Obukhov et al., Gated CRF Loss for Weakly Supervised Semantic Image Segmentation, 2019.
     """
     size = (logits.shape[-2], logits.shape[-1])
     probabilities = logits.float().softmax(1)
@@ -45,8 +45,8 @@ def gated_crf(
     gate = colours.new_ones(len(images), 1, *size) if inside is None else inside.to(colours.dtype)
     energy = logits.new_zeros((), dtype=torch.float32)
     for dy, dx in _half_window(radius):
-        here, there = _overlap(dy, size[0]), _overlap(dx, size[1])
-        one, two = (slice(None), slice(None), here[0], there[0]), (slice(None), slice(None), here[1], there[1])
+        rows, columns = _overlap(dy, size[0]), _overlap(dx, size[1])
+        one, two = ((..., *places) for places in zip(rows, columns, strict=True))
         near = (dy * dy + dx * dx) / (2 * sigma_xy**2)
         alike = torch.exp(-(colours[one] - colours[two]).square().sum(1, keepdim=True) / 2 - near)
         differ = 1 - (probabilities[one] * probabilities[two]).sum(1, keepdim=True)

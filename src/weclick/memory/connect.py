@@ -29,7 +29,7 @@ def connect(recall: Recall, places: Sequence[Place]) -> Recall:
         places: Its clicks on that grid.
 
     References:
-        Vincent, Morphological Grayscale Reconstruction in Image Analysis, 1993, definition 4.2.
+        Vincent, Morphological Grayscale Reconstruction in Image Analysis, 1993.
     """
     memory = recall.memory
     probabilities = _connected(memory.probabilities, places) * (memory.confidence > 0)

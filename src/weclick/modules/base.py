@@ -10,11 +10,10 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
-from torch.nn import functional as F
 
 from weclick.classes import ClassSet
 from weclick.errors import TrainingError
-from weclick.losses import absence, balanced_cross_entropy, distillation, gated_crf, partial_cross_entropy
+from weclick.losses import absence, balanced_cross_entropy, distillation, gated_crf, partial_cross_entropy, resized
 from weclick.memory.draw import known
 from weclick.metrics import Scores, SegmentationScore, labels_at
 from weclick.models import make_network
@@ -225,10 +224,3 @@ def learning_rate_factor(step: int, total: int, warmup: float) -> float:
     if step < rising:
         return (step + 1) / (rising + 1)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(total - rising, 1))))
-
-
-def resized(maps: Tensor, like: Tensor) -> Tensor:
-    """Return maps (B, C, h, w) at the height and width of another tensor."""
-    if maps.shape[-2:] == like.shape[-2:]:
-        return maps
-    return F.interpolate(maps, size=like.shape[-2:], mode="bilinear", align_corners=False)

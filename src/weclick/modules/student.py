@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from weclick.flow import warp_to_target
-from weclick.losses import temporal_loss
-from weclick.modules.base import SegmentationModule, resized
+from weclick.losses import resized, temporal_loss
+from weclick.modules.base import SegmentationModule
 from weclick.ranges import NonNegativeFloat, PositiveInt
 
 
