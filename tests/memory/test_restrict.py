@@ -1,7 +1,6 @@
-import pytest
 import torch
 
-from weclick.memory import Memory, Recall, from_views, restrict
+from weclick.memory import Memory, Recall, restrict
 
 
 def recall(teacher, memory, confidence):
@@ -31,27 +30,3 @@ def test_a_target_of_which_nothing_is_known_keeps_its_probabilities():
     found = restrict(before, torch.zeros(1, 3, dtype=torch.bool))
     torch.testing.assert_close(found.teacher, before.teacher)
     torch.testing.assert_close(found.memory.probabilities, before.memory.probabilities)
-
-
-@pytest.mark.parametrize("size", [(32, 64), (36, 60)])
-def test_views_of_a_teacher_that_sees_each_colour_as_a_class(size):
-    """Every view of an even frame shows the same, so their mean is what one view shows."""
-    images = torch.tensor([0.2, 0.5, 0.3]).reshape(1, 3, 1, 1).expand(1, 3, *size)
-    teacher = from_views(lambda x: torch.nn.functional.avg_pool2d(x, 4).clamp(min=1e-3).log())
-    logits = teacher(images)
-    assert logits.shape == (1, 3, size[0] // 4, size[1] // 4)
-    torch.testing.assert_close(logits.softmax(1)[0, :, 0, 0], torch.tensor([0.2, 0.5, 0.3]), atol=1e-4, rtol=0)
-
-
-def test_mirrored_views_make_the_teacher_fair_to_both_sides():
-    images = torch.rand(1, 3, 32, 64, generator=torch.Generator().manual_seed(0))
-    slope = torch.linspace(-3, 3, 16).reshape(1, 1, 1, 16)
-
-    def biased(x):
-        pooled = torch.nn.functional.avg_pool2d(x, 4)
-        return pooled + torch.nn.functional.interpolate(slope, size=pooled.shape[-2:]) * torch.tensor(
-            [1.0, 0, -1]
-        ).reshape(1, 3, 1, 1)
-
-    teacher = from_views(biased)
-    torch.testing.assert_close(teacher(images.flip(-1)).flip(-1), teacher(images), atol=1e-5, rtol=1e-4)

@@ -11,7 +11,7 @@ import torch
 from weclick.data.dataset import RawClip, Sample
 from weclick.data.index import Clip
 from weclick.flow.estimators import FlowEstimator
-from weclick.memory import Fusion, Memory, MemoryStore, Recall, remember, restrict
+from weclick.memory import PLAIN, Fusion, Memory, MemoryStore, Recall, remember, restrict
 from weclick.memory.build import Teacher
 
 Batch = dict[str, Any]
@@ -54,8 +54,8 @@ class StoredRecall:
 class OnlineRecall:
     """Recall computed for every batch by the frozen teacher and the flow estimator."""
 
-    def __init__(self, teacher: Teacher, flow: FlowEstimator, read: RawClip, fusion: Fusion | None = None) -> None:
-        self.teacher, self.flow, self.read, self.fusion = teacher, flow, read, fusion or Fusion()
+    def __init__(self, teacher: Teacher, flow: FlowEstimator, read: RawClip, fusion: Fusion = PLAIN) -> None:
+        self.teacher, self.flow, self.read, self.fusion = teacher, flow, read, fusion
 
     def __call__(self, batch: Batch) -> Recall:
         """Run teacher and flow on the raw clips of the batch."""

@@ -18,9 +18,6 @@ from weclick.memory.fuse import PLAIN, Fusion, Memory, fuse
 STRIDE = 4
 """Finest stride at which soft labels are kept; a teacher with coarser logits is kept at its own stride."""
 
-VIEW_SCALES = (0.75, 1.0, 1.25)
-"""Of the images :func:`from_views` looks at."""
-
 Teacher = Callable[[Tensor], Tensor]
 
 
@@ -65,44 +62,6 @@ def remember(
             carried = carry(soft_labels(teacher, there), flow(here, there), flow(there, here))
             warped[rows, position], trusted[rows, position] = carried
     return Recall(own, fuse(own, warped, trusted, offsets, fusion))
-
-
-def restrict(recall: Recall, present: Tensor) -> Recall:
-    """Leave only classes that the target holds: the others' probability is shared out among these in proportion.
-
-    With one click per instance, a class without a click is known not to be there.
-
-    Args:
-        recall: Of the targets.
-        present: Classes that each target holds, bool (B, C); a target of which nothing is known stays as it is.
-    """
-    allowed = (present | ~present.any(1, keepdim=True))[:, :, None, None].to(recall.teacher.dtype)
-    memory = recall.memory
-    return Recall(_shared(recall.teacher, allowed), Memory(_shared(memory.probabilities, allowed), memory.confidence))
-
-
-def _shared(probabilities: Tensor, allowed: Tensor) -> Tensor:
-    """Let the allowed classes have each pixel's sum."""
-    kept = probabilities * allowed + 1e-6 * allowed  # where all that was thought of is absent, any present class may be
-    return kept * (probabilities.sum(1, keepdim=True) / kept.sum(1, keepdim=True))
-
-
-def from_views(teacher: Teacher) -> Teacher:
-    """Return a teacher that looks at each image at several scales and mirrored, and averages what it sees.
-
-    Its logits are logarithms of the mean probabilities, at the finest stride of the views.
-    """
-
-    def logits(images: Tensor) -> Tensor:
-        size = images.shape[-2:]
-        views = [F.interpolate(images, scale_factor=s, mode="bilinear", antialias=True) for s in VIEW_SCALES]
-        seen = [soft_labels(teacher, view) for view in views]
-        seen += [soft_labels(teacher, view.flip(-1)).flip(-1) for view in views]
-        grid = (math.ceil(size[0] / STRIDE), math.ceil(size[1] / STRIDE))
-        same = [F.interpolate(maps, size=grid, mode="bilinear", align_corners=False) for maps in seen]
-        return torch.stack(same).mean(0).clamp(min=1e-8).log()
-
-    return logits
 
 
 def soft_labels(teacher: Teacher, images: Tensor) -> Tensor:

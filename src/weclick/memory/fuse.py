@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,7 +33,7 @@ class Fusion:
     decay: NonNegativeFloat = 0.0
 
 
-PLAIN = Fusion()
+PLAIN: Final = Fusion()
 
 
 def fuse(own: Tensor, warped: Tensor, reliable: Tensor, offsets: Tensor, fusion: Fusion = PLAIN) -> Memory:

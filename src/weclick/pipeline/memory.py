@@ -22,7 +22,7 @@ from weclick.errors import DataError, RunError
 from weclick.files import sha256
 from weclick.flow.estimators import FlowEstimator, make_flow
 from weclick.images import first_size
-from weclick.memory import Fusion, MemoryStore, Recall, connect, from_views, items, places_on_grid, remember_all
+from weclick.memory import PLAIN, Fusion, MemoryStore, Recall, connect, from_views, items, places_on_grid, remember_all
 from weclick.memory.build import Teacher
 from weclick.modules import load_checkpoint
 from weclick.pipeline.inputs import data_facts, opened_data, teacher_checkpoint
@@ -72,9 +72,10 @@ def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: M
     connected = settings.memory.connected and data.clicks_per_frame is None  # else a region may lack its click
     with signals.listening():
         for key, recall in track(found, "memory", total=len(todo), disable=hidden, transient=True):
-            store.write(
-                key, items(_connected(data, targets[key], recall) if connected and key in data.clicks else recall)[0]
-            )
+            if connected and key in data.clicks:
+                recall = _connected(data, targets[key], recall)
+            (item,) = items(recall)
+            store.write(key, item)
             signals.raise_if_any()
 
 
@@ -98,12 +99,12 @@ def recalls(
     teacher: Teacher,
     flow: FlowEstimator,
     device: torch.device,
-    fusion: Fusion | None = None,
+    fusion: Fusion = PLAIN,
 ) -> Iterator[tuple[FrameKey, Recall]]:
     """Yield target and recall of clips, in order; damaged targets are counted and left out."""
     wanted = {clip.target.key: [frame.key for frame in clip.neighbours] for clip in clips}
     frames = _frames(data, clips, device)
-    return remember_all(teacher, flow, frames, wanted, count=data.neighbours, fusion=fusion or Fusion())
+    return remember_all(teacher, flow, frames, wanted, count=data.neighbours, fusion=fusion)
 
 
 def _frames(data: ClipDataModule, todo: list[Clip], device: torch.device) -> Iterator[dict[FrameKey, Tensor | None]]:

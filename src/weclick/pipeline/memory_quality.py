@@ -19,7 +19,7 @@ from weclick.data.datamodule import ClipDataModule
 from weclick.data.index import Clip, FrameKey, Split, clips
 from weclick.errors import ConfigError, DataError
 from weclick.flow.estimators import make_flow
-from weclick.memory import Fusion, Memory, fuse
+from weclick.memory import PLAIN, Fusion, Memory, fuse
 from weclick.memory.stream import Votes, votes_of_all
 from weclick.metrics import CalibrationError, SegmentationScore, scores_from_confusion
 from weclick.pipeline.inputs import teacher_checkpoint
@@ -27,7 +27,6 @@ from weclick.pipeline.memory import open_teacher
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings, MemorySettings
 
-PLAIN: Final = Fusion()
 WITH_OWN: Final = Fusion(own=1.0)
 
 Kind = Literal["teacher", "neighbour", "memory", "memory + own", "memory as set"]
