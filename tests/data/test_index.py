@@ -3,7 +3,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weclick.data.index import Frame, FrameKey, clips, segments
+from weclick.data.index import Frame, FrameKey, clips, segments, unlabelled_clips
 
 
 def frames(video, *numbers):
@@ -83,3 +83,21 @@ def test_a_clip_never_crosses_a_gap_a_video_or_a_split(found, others, count, str
             assert all(FrameKey(frame.key.video, n) in home for n in range(low, high + 1, segment.step))
             assert not borders & {FrameKey(frame.key.video, n) for n in range(low, high + 1)}
             assert sides == "both" or frame.key.number < clip.target.key.number
+
+
+def test_clips_of_neighbours_that_are_no_targets_by_target():
+    found = segments(frames("a", 0, 1, 2, 3))
+    every = clips(found, [frame.key for segment in found for frame in segment.frames], neighbours=2, sides="both")
+    targets = clips(found, [FrameKey("a", 0), FrameKey("a", 2)], neighbours=2, sides="both")
+    assert [[frame.key.number for frame in clip.frames] for clip in targets] == [[0, 1, 2], [2, 1, 3]]
+    unlabelled = unlabelled_clips(targets, every)
+    assert {key.number: [clip.target.key.number for clip in own] for key, own in unlabelled.items()} == {
+        0: [1],
+        2: [1, 3],
+    }
+    assert all(clip in every for own in unlabelled.values() for clip in own)
+
+
+def test_targets_alone_have_no_unlabelled_clips():
+    targets = clips(segments(frames("a", 0, 1)), [FrameKey("a", 1)], neighbours=1)
+    assert unlabelled_clips(targets, targets) == {FrameKey("a", 1): []}

@@ -8,8 +8,7 @@ from typing import Any, Final
 from jsonargparse import auto_cli
 
 from weclick.callbacks.progress import progress_bar
-from weclick.data.clicks import FORMATS, ClickStore, Rule, check_clicks, stats
-from weclick.data.datamodule import CLICKS_FILE
+from weclick.data.clicks import CLICKS_FILE, FORMATS, ClickStore, Rule, check_clicks, stats
 from weclick.data.index import Layout, Split
 from weclick.data.layouts import open_layout
 from weclick.errors import ClickError, ConfigError, DataError

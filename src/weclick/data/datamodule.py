@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -11,25 +11,25 @@ from typing import Any, Literal
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader
 
 from weclick.classes import ClassSet
 from weclick.data.clicks import Click, ClickStore, Size
 from weclick.data.clicks.budget import spread_frames, within_budget
 from weclick.data.damage import DamageCount
 from weclick.data.dataset import ClipFrames, EvaluationFrames, FrameReader, Sample, Supervision, TrainingSamples
-from weclick.data.index import Clip, Frame, FrameKey, Layout, Segment, Sides, Split, clips, segments
+from weclick.data.finish import finish
+from weclick.data.index import Clip, Frame, FrameKey, Layout, Segment, Sides, Split, clips, segments, unlabelled_clips
 from weclick.data.layouts import open_layout
 from weclick.data.loader import ResumableLoader, collate_frames, default_workers
-from weclick.data.masks import simulate_split
-from weclick.data.pairs import PairSource, augment
+from weclick.data.masks import found_or_simulated
+from weclick.data.pairs import PairSource
 from weclick.data.photometric import Photometric
 from weclick.data.recall import Batch, RecallSource
-from weclick.data.sampler import SeededSampler, sample_seed
+from weclick.data.sampler import SeededSampler, own_share, sample_seed
 from weclick.data.transforms import GeometricDraw
 from weclick.errors import ConfigError, DataError
 from weclick.images import first_size
-from weclick.memory import follow_draw, inside_frame
 from weclick.ranges import (
     NonNegativeFloat,
     NonNegativeInt,
@@ -40,8 +40,6 @@ from weclick.ranges import (
     Share,
     check_ranges,
 )
-
-CLICKS_FILE = "clicks.sqlite"
 
 
 class ClipDataModule(pl.LightningDataModule):
@@ -54,7 +52,7 @@ class ClipDataModule(pl.LightningDataModule):
         click_rule: How simulated clicks are placed: ``center``, ``uniform`` or ``human``.
         click_min_area: Smallest region that gets a simulated click, in source pixels; the largest of a class always does.
         click_radius: Radius of the disc a click is drawn as, in pixels of the network input.
-        frame_share: Train from this share of the clicked (or masked) frames, evenly spread over each video.
+        frame_share: Train from this share of the clicked (or masked) frames, evenly spread over all videos in a row.
         clicks_per_frame: Train from at most so many clicks per frame, classes in turn; no class is then known to be absent.
         size: Working size [H, W] of all frames; by default that of the first readable one of the first ten.
         crop: Size [h, w] of training crops, multiples of 32; by default the working size rounded down.
@@ -166,26 +164,16 @@ class ClipDataModule(pl.LightningDataModule):
     @property
     def evaluation_split(self) -> Split:
         """``test`` when it has labels, else ``val``."""
-        return "test" if "test" in self.layout.splits() and self.labelled("test") else "val"
+        return "test" if self.labelled("test") else "val"
 
     # Clicks
 
     def open_clicks(self, simulated: Path) -> Path:
-        """Find the click store, or simulate one into ``simulated`` from the training masks.
-
-        Raises:
-            DataError: The given store is missing, or there are neither clicks nor masks.
-        """
-        beside = self.root / CLICKS_FILE
-        if self.clicks_path is not None and not self.clicks_path.exists():
-            raise DataError(f"click store {self.clicks_path} (data.clicks) not found; make one with weclick clicks")
-        path = self.clicks_path or (beside if beside.exists() else simulated)
-        if not path.exists():
-            simulate_split(
-                self.layout, "train", path, rule=self.click_rule, min_area=self.click_min_area, seed=self.seed
-            )
-        self.clicks_path = path
-        return path
+        """Find the click store, or simulate one; see :func:`~weclick.data.masks.found_or_simulated`."""
+        self.clicks_path = found_or_simulated(
+            self.layout, self.clicks_path, simulated, rule=self.click_rule, min_area=self.click_min_area, seed=self.seed
+        )
+        return self.clicks_path
 
     @cached_property
     def clicks(self) -> Mapping[FrameKey, Sequence[Click]]:
@@ -206,6 +194,11 @@ class ClipDataModule(pl.LightningDataModule):
             raise DataError("no click store is open; call open_clicks first")
         return ClickStore(self.clicks_path, self.classes, readonly=True)
 
+    def clips_of(self, split: Split, targets: Iterable[FrameKey]) -> list[Clip]:
+        """Return the clips of some frames of a split, with as many neighbours as the settings ask for."""
+        found = self.segments(split)
+        return clips(found, targets, neighbours=self.neighbours, stride=self.stride, sides=self.sides)
+
     def clips(self) -> list[Clip]:
         """Return the training clips: one per target, or per masked frame under full supervision.
 
@@ -216,7 +209,7 @@ class ClipDataModule(pl.LightningDataModule):
             targets = spread_frames((frame.key for frame in self.labelled("train")), self.frame_share)
         else:
             targets = list(self.clicks)
-        found = clips(self.segments("train"), targets, neighbours=self.neighbours, stride=self.stride, sides=self.sides)
+        found = self.clips_of("train", targets)
         if not found:
             kind = "masks" if self.supervision == "masks" else f"clicks ({self.clicks_path})"
             raise DataError(f"no training frame of {self.root} has {kind}; click some, or check data.root")
@@ -227,35 +220,25 @@ class ClipDataModule(pl.LightningDataModule):
         found = self.clips()
         if not self.unlabelled:
             return found
-        keys = {frame.key for clip in found for frame in (clip.target, *clip.neighbours)}
-        return clips(self.segments("train"), keys, neighbours=self.neighbours, stride=self.stride, sides=self.sides)
-
-    def _unlabelled_clips(self) -> dict[FrameKey, list[Clip]]:
-        """Return the clips of each target's neighbours that are no targets themselves."""
-        targets = {clip.target.key for clip in self.clips()}
-        others = {clip.target.key: clip for clip in self.remembered() if clip.target.key not in targets}
-        return {
-            clip.target.key: [others[frame.key] for frame in clip.neighbours if frame.key in others]
-            for clip in self.clips()
-        }
+        return self.clips_of("train", {frame.key for clip in found for frame in clip.frames})
 
     # Batches
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Return drawn training samples in seeded order."""
-        draw = GeometricDraw(self.size, self.crop, self.scale, self.flip)
+        found, masks = self.clips(), self.supervision == "masks"
         dataset = TrainingSamples(
-            self.clips(),
-            {} if self.supervision == "masks" else self.clicks,
+            found,
+            {} if masks else self.clicks,
             self.reader,
-            draw,
+            GeometricDraw(self.size, self.crop, self.scale, self.flip),
             num_classes=len(self.classes),
-            sizes={} if self.supervision == "masks" else self.clicked_sizes,
+            sizes={} if masks else self.clicked_sizes,
             supervision=self.supervision,
             radius=self.click_radius,
-            complete=self.supervision == "masks" or self.clicks_per_frame is None,
+            complete=masks or self.clicks_per_frame is None,
             extra=self.recall.read if self.recall else None,
-            unlabelled=(self.unlabelled, self._unlabelled_clips()) if self.recall else None,
+            unlabelled=(self.unlabelled, unlabelled_clips(found, self.remembered())) if self.recall else None,
             neighbour=self.pair.read if self.pair else None,
         )
         replicas, rank = self._share()
@@ -275,25 +258,15 @@ class ClipDataModule(pl.LightningDataModule):
 
     def clip_loader(self, found: Sequence[Clip], batch_size: int = 1) -> DataLoader[Sample]:
         """Return the frames of clips, each once, as lists of samples (:class:`ClipFrames`), for building the memory."""
-        return self._loader(ClipFrames(found, self.reader), batch_size=batch_size, collate_fn=list)
+        frames = ClipFrames(found, self.reader)
+        return DataLoader(frames, batch_size=batch_size, collate_fn=list, **self._loader_options())
 
     def _evaluation_loader(self, split: Split) -> DataLoader[Sample]:
-        frames = self.labelled(split)
+        frames, where = self.labelled(split), f"the {split} split of {self.root}"
         if not frames:
-            raise DataError(f"the {split} split of {self.root} has no masks to evaluate with; see data/README.md")
-        replicas, rank = self._share()
-        if replicas > len(frames):
-            raise DataError(
-                f"the {split} split of {self.root} has {len(frames)} frames with masks, too few for {replicas} processes; "
-                "label more, or use fewer (trainer.devices)"
-            )
-        own: Dataset[Sample] = EvaluationFrames(frames, self.reader)
-        if replicas > 1:  # every frame exactly once over all processes: padding would count frames twice
-            own = Subset(own, range(rank, len(frames), replicas))
-        return self._loader(own, batch_size=self.batch_size, collate_fn=collate_frames)
-
-    def _loader(self, dataset: Dataset[Sample], **options: Any) -> DataLoader[Sample]:  # noqa: ANN401
-        return DataLoader(dataset, **self._loader_options(), **options)
+            raise DataError(f"{where} has no masks to evaluate with; see data/README.md")
+        own = EvaluationFrames(own_share(frames, *self._share(), where), self.reader)
+        return DataLoader(own, batch_size=self.batch_size, collate_fn=collate_frames, **self._loader_options())
 
     def _loader_options(self) -> dict[str, Any]:
         pinned = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
@@ -303,26 +276,12 @@ class ClipDataModule(pl.LightningDataModule):
         return (self.trainer.world_size, self.trainer.global_rank) if self.trainer is not None else (1, 0)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Finish a batch on the device: floats in 0..1, colour augmentation, and the recall following the draw.
-
-        Afterwards a training batch holds ``image`` (B, 3, h, w), ``labels`` int64 (B, h, w), ``present`` bool (B, C),
-        ``inside`` bool (B, 1, h/4, w/4), which is False in the draw's border, and, if asked for, ``recall`` at that stride
-        and ``pair``.
-        """
+        """Bring images to 0..1 on the device; a training batch is :func:`~weclick.data.finish.finish`-ed too."""
         batch["image"] = batch["image"].float() / 255
-        if "damaged" not in batch:
-            return batch
-        self.count_damaged(batch.pop("damaged"))
-        self._seed_step()
-        batch["labels"] = batch["labels"].long()
-        grid = batch.pop("grid")
-        batch["inside"] = inside_frame(grid)
-        if self.pair is not None:
-            batch["pair"] = self.pair(batch)
-        if self.photometric is not None:
-            augment(batch, self.photometric)
-        if self.recall is not None:
-            batch["recall"] = follow_draw(self.recall(batch), grid)
+        if "damaged" in batch:
+            self.count_damaged(batch.pop("damaged"))
+            self._seed_step()
+            finish(batch, pair=self.pair, photometric=self.photometric, recall=self.recall)
         return batch
 
     def _seed_step(self) -> None:

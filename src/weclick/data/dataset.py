@@ -225,7 +225,7 @@ class ClipFrames(Dataset[Sample]):
     """
 
     def __init__(self, clips: Sequence[Clip], reader: FrameReader) -> None:
-        needed = [frame for clip in clips for frame in (clip.target, *clip.neighbours)]
+        needed = [frame for clip in clips for frame in clip.frames]
         self.frames = list({frame.key: frame for frame in needed}.values())
         self.reader = reader
 

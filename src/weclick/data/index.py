@@ -13,7 +13,18 @@ from typing import Literal, Protocol
 from weclick.classes import ClassSet
 from weclick.frames import FrameKey
 
-__all__ = ["Clip", "Frame", "FrameKey", "Layout", "Segment", "Sides", "Split", "clips", "segments"]
+__all__ = [
+    "Clip",
+    "Frame",
+    "FrameKey",
+    "Layout",
+    "Segment",
+    "Sides",
+    "Split",
+    "clips",
+    "segments",
+    "unlabelled_clips",
+]
 
 Split = Literal["train", "val", "test"]
 Sides = Literal["past", "both"]
@@ -53,6 +64,11 @@ class Clip:
     neighbours: tuple[Frame, ...] = ()
 
     @property
+    def frames(self) -> tuple[Frame, ...]:
+        """Target and neighbours."""
+        return (self.target, *self.neighbours)
+
+    @property
     def offsets(self) -> tuple[int, ...]:
         """Neighbour numbers minus the target's."""
         return tuple(frame.key.number - self.target.key.number for frame in self.neighbours)
@@ -79,7 +95,7 @@ class Layout(Protocol):
         """Splits that are on disk."""
 
     def frames(self, split: Split) -> list[Frame]:
-        """All frames of a split, in any order."""
+        """All frames of a split, in any order; none of a split that is not on disk."""
 
     def label_ids(self) -> Sequence[int] | None:
         """Table of 256 entries from stored label value to class id (255 = ignore, -1 = unknown value), or None for identity."""
@@ -145,3 +161,15 @@ def _neighbours(segment: Segment, target: Frame, count: int, stride: int, sides:
     numbers = [target.key.number + multiple * stride * segment.step for multiple in multiples]
     near = [frame for number in numbers if (frame := segment.at(number)) is not None]
     return near[:count]
+
+
+def unlabelled_clips(targets: Sequence[Clip], others: Iterable[Clip]) -> dict[FrameKey, list[Clip]]:
+    """Return by target the clips of those of its neighbours that are no targets themselves, nearest first.
+
+    Args:
+        targets: Clips of the target frames.
+        others: Clips of neighbours, and of whatever else.
+    """
+    labelled = {clip.target.key for clip in targets}
+    found = {clip.target.key: clip for clip in others if clip.target.key not in labelled}
+    return {clip.target.key: [found[frame.key] for frame in clip.neighbours if frame.key in found] for clip in targets}

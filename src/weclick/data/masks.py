@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from weclick.data.clicks import Rule, simulate_store
+from weclick.data.clicks import CLICKS_FILE, Rule, simulate_store
 from weclick.data.clicks.simulate import LoadMasks, Masks
 from weclick.data.index import Frame, FrameKey, Layout, Split
 from weclick.errors import DataError
@@ -46,3 +46,28 @@ def simulate_split(layout: Layout, split: Split, path: Path, *, rule: Rule, min_
             "or name a click store with --data.clicks"
         )
     return simulate_store(masks, path, layout.classes, rule=rule, min_area=min_area, seed=seed)
+
+
+def found_or_simulated(
+    layout: Layout, given: Path | None, simulated: Path, *, rule: Rule, min_area: int, seed: int
+) -> Path:
+    """Find the click store to train from, or simulate one from the training masks.
+
+    Args:
+        layout: The data set's; a store in its root is found.
+        given: The store the user named, or None.
+        simulated: Where a simulated one goes; what was simulated there before is found.
+        rule: How simulated clicks are placed.
+        min_area: Smallest region that gets a simulated click.
+        seed: Of the simulated positions.
+
+    Raises:
+        DataError: The given store is missing, or there are neither clicks nor masks.
+    """
+    if given is not None and not given.exists():
+        raise DataError(f"click store {given} (data.clicks) not found; make one with weclick clicks")
+    beside = layout.root / CLICKS_FILE
+    path = given or (beside if beside.exists() else simulated)
+    if not path.exists():
+        simulate_split(layout, "train", path, rule=rule, min_area=min_area, seed=seed)
+    return path

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Sequence, Sized
 from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from torch.utils.data import Sampler
 from torch.utils.data.distributed import DistributedSampler
+
+from weclick.data.index import Frame
+from weclick.errors import DataError
 
 
 class SampleKey(NamedTuple):
@@ -49,6 +52,20 @@ class SeededSampler(Sampler[SampleKey]):
     def __iter__(self) -> Iterator[SampleKey]:
         for index in islice(self._order, self.skip, None):
             yield SampleKey(index, sample_seed(self._seed, self._order.epoch, index))
+
+
+def own_share(frames: Sequence[Frame], replicas: int, rank: int, where: str) -> Sequence[Frame]:
+    """Return a process's share of frames to evaluate, each exactly once over all: padding would count some twice.
+
+    Raises:
+        DataError: There are fewer frames than processes; ``where`` is whose frames they are.
+    """
+    if replicas > len(frames):
+        raise DataError(
+            f"{where} has {len(frames)} frames with masks, too few for {replicas} processes; label more, or use fewer "
+            "(trainer.devices)"
+        )
+    return frames[rank::replicas]
 
 
 def sample_seed(seed: int, epoch: int, index: int) -> int:

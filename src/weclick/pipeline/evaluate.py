@@ -81,7 +81,7 @@ def evaluate(
         DataError: The split has no masks.
     """
     data = settings.make_data()
-    if split not in data.layout.splits() or not data.labelled(split):
+    if not data.labelled(split):
         raise DataError(f"the {split} split of {data.root} has no masks to evaluate with; see data/README.md")
     module = load_checkpoint(chosen.path, stage=stage, classes=data.classes)
     if isinstance(module, ExportedModule):  # knows one size only

@@ -244,11 +244,11 @@ def _check(draft: Path, card: Card, path: Path, evidence: Evidence, max_drop: fl
 def _gather(network: torch.nn.Module, card: Card, data: ClipDataModule | None) -> Evidence:
     images: list[Image] = []
     if data is not None:
-        found = (_images(data, split, COMPARED) for split in ("val", "train") if split in data.layout.splits())
-        images = next((some for some in found if some), [])
+        images = _images(data, "val", COMPARED) or _images(data, "train", COMPARED)
     real, images = bool(images), images or noise_images(card.size, COMPARED)
-    has_masks = data is not None and "val" in data.layout.splits() and bool(data.labelled("val"))
-    score = miou(network, _labelled(data), len(card.classes)) if data is not None and has_masks else math.nan
+    score = math.nan
+    if data is not None and data.labelled("val"):
+        score = miou(network, _labelled(data), len(card.classes))
     return Evidence(images, reference_labels(network, images), real, data, score)
 
 

@@ -58,7 +58,7 @@ def make_trainer(
 ) -> pl.Trainer:
     """Return the trainer of a stage."""
     folder = run.stage(module.stage)  # type: ignore[arg-type]
-    validated = "val" in data.layout.splits() and bool(data.labelled("val"))
+    validated = bool(data.labelled("val"))
     horizon = float(module.hparams["ema"])
     callbacks = [
         EpochMeans(),  # before what shows its means, and before the guard, which saves its sums

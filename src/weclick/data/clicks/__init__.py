@@ -4,9 +4,10 @@ from weclick.data.clicks.check import Finding, StoreStats, check_clicks, stats
 from weclick.data.clicks.exchange import FORMATS, Format, export_csv, import_csv
 from weclick.data.clicks.records import Click, ClickRecord, FrameRecord, Size, Status
 from weclick.data.clicks.simulate import Rule, simulate_clicks, simulate_store
-from weclick.data.clicks.store import ClickStore
+from weclick.data.clicks.store import CLICKS_FILE, ClickStore
 
 __all__ = [
+    "CLICKS_FILE",
     "FORMATS",
     "Click",
     "ClickRecord",

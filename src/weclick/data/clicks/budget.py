@@ -15,7 +15,7 @@ from weclick.frames import FrameKey
 
 
 def spread_frames(keys: Iterable[FrameKey], share: float) -> list[FrameKey]:
-    """Choose a share of the frames, evenly spread over each video.
+    """Choose a share of the frames, evenly spread over all videos in a row.
 
     Frames are lined up by video and number and taken in the order of their bit-reversed positions: every second one comes
     after every fourth one, and so on. Distances of chosen frames, counted in frames given, are some power of two or its

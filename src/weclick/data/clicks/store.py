@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from operator import index
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from weclick.classes import ClassSet
 from weclick.data.clicks.records import (
@@ -27,6 +27,9 @@ from weclick.data.clicks.records import (
 from weclick.data.clicks.sqlite import clear_errors, connect_existing, connect_readonly, create_file
 from weclick.errors import ClickError
 from weclick.frames import FrameKey
+
+CLICKS_FILE: Final = "clicks.sqlite"
+"""Name of a data set's click store in its root."""
 
 
 class ClickStore:
