@@ -33,7 +33,7 @@ def test_arms_share_one_teacher_and_end_in_one_table(weclick, synthetic_root, tm
     assert list(table) == ["clicks", "weclick", "kd", "beyond", "full"]
     assert len(list((folder / "shared").iterdir())) == 4  # another teacher for "beyond", and so another memory
     assert float(table["clicks"]["gain over clicks"]) == 0
-    assert "| weclick | 1 |" in answer.out
+    assert "| weclick |     1 |" in answer.out  # lined up under "seeds"
     assert times == [path.stat().st_mtime_ns for path in made]  # neither trained nor evaluated again
     assert "Budget: epochs 1; seeds 0; " in answer.out
     assert str(folder.relative_to(tmp_path) / "plot.png") in answer.out

@@ -1,7 +1,5 @@
 """The memory against the labels, on a scene that moves by one cell a frame and a teacher that errs on the target only."""
 
-import csv
-import io
 import math
 from types import SimpleNamespace
 
@@ -18,7 +16,7 @@ from weclick.memory.stream import Votes
 from weclick.metrics import labels_at
 from weclick.pipeline import memory_quality as measuring
 from weclick.pipeline.memory_quality import TEACHER, Figures, Quality, Source, answer, memory_quality, sources
-from weclick.pipeline.memory_table import figure_of, table_csv, table_markdown, write_quality
+from weclick.pipeline.memory_table import figure_of, table_lines, table_markdown, write_quality
 from weclick.pipeline.settings import MemorySettings
 
 HEIGHT, WIDTH, BORDER, STEP = 32, 64, 32, 4
@@ -263,7 +261,7 @@ FIGURES = {
 
 def test_the_table_is_in_percent_with_a_dash_for_what_is_not_known():
     quality = Quality(FIGURES, "7 labelled frames")
-    rows = list(csv.DictReader(io.StringIO(table_csv(quality))))
+    rows = table_lines(quality)
     assert rows[1] == {
         **{"source": "neighbour at -1", "mIoU": "50.00", "mIoU teacher there": "40.00", "mIoU filled": "45.00"},
         **{"coverage": "90.00", "ECE": "10.00", "ECE teacher there": "20.00", "distance": "1.50", "frames": "7"},

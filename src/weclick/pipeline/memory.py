@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -102,18 +102,24 @@ def recalls(
     fusion: Fusion = PLAIN,
 ) -> Iterator[tuple[FrameKey, Recall]]:
     """Yield target and recall of clips, in order; damaged targets are counted and left out."""
-    wanted = {clip.target.key: [frame.key for frame in clip.neighbours] for clip in clips}
-    frames = _frames(data, clips, device)
-    return remember_all(teacher, flow, frames, wanted, count=data.neighbours, fusion=fusion)
+    frames = frames_of(data, clips, device, data.count_damaged)
+    return remember_all(teacher, flow, frames, wanted_by(clips), count=data.neighbours, fusion=fusion)
 
 
-def _frames(data: ClipDataModule, todo: list[Clip], device: torch.device) -> Iterator[dict[FrameKey, Tensor | None]]:
-    """Yield the frames of clips in batches for the teacher, and count the damaged targets."""
-    targets = {clip.target.key for clip in todo}
+def wanted_by(clips: list[Clip]) -> dict[FrameKey, list[FrameKey]]:
+    """Return the neighbours of each target."""
+    return {clip.target.key: [frame.key for frame in clip.neighbours] for clip in clips}
+
+
+def frames_of(
+    data: ClipDataModule, clips: list[Clip], device: torch.device, on_damaged: Callable[[list[str]], None]
+) -> Iterator[dict[FrameKey, Tensor | None]]:
+    """Yield the frames of clips in batches for the teacher, None for damaged ones; tell of damaged targets."""
+    targets = {clip.target.key for clip in clips}
     # on a CPU a frame of a batch takes longer than one alone; and so an item depends on its clip only
     batch_size = 1 if device.type == "cpu" else max(data.batch_size // 2, 1)
-    for samples in data.clip_loader(todo, batch_size):
-        data.count_damaged([s["damaged"] for s in samples if "damaged" in s and s["key"] in targets])
+    for samples in data.clip_loader(clips, batch_size):
+        on_damaged([s["damaged"] for s in samples if "damaged" in s and s["key"] in targets])
         yield {s["key"]: s["image"].to(device) if "image" in s else None for s in samples}
 
 

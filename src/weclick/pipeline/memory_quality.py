@@ -16,14 +16,14 @@ from torch.nn import functional as F
 from weclick.callbacks.progress import on_terminal
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.datamodule import ClipDataModule
-from weclick.data.index import Clip, FrameKey, Split, clips
+from weclick.data.index import Clip, Split
 from weclick.errors import ConfigError, DataError
 from weclick.flow.estimators import make_flow
 from weclick.memory import PLAIN, Fusion, Memory, fuse
 from weclick.memory.stream import Votes, votes_of_all
 from weclick.metrics import CalibrationError, SegmentationScore, scores_from_confusion
 from weclick.pipeline.inputs import teacher_checkpoint
-from weclick.pipeline.memory import open_teacher
+from weclick.pipeline.memory import frames_of, open_teacher, wanted_by
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings, MemorySettings
 
@@ -106,8 +106,8 @@ def memory_quality(settings: FitSettings, run: Run, split: Split, max_frames: in
     checkpoint, device = teacher_checkpoint(settings, run), settings.device
     teacher, flow = open_teacher(settings, run, data), make_flow(settings.memory.flow, device)
     targets = {clip.target.key: clip.target for clip in found}
-    wanted = {clip.target.key: [frame.key for frame in clip.neighbours] for clip in found}
-    voting = votes_of_all(teacher, flow, _frames(data, found, device), wanted, count=data.neighbours)
+    frames = frames_of(data, found, device, _refuse_damaged)
+    voting = votes_of_all(teacher, flow, frames, wanted_by(found), count=data.neighbours)
     tallies: dict[Source, _Tally] = {}
     hidden, console = not on_terminal(), Console(stderr=True)
     for key, votes in track(voting, "memory", len(found), disable=hidden, transient=True, console=console):
@@ -132,13 +132,13 @@ def _targets(data: ClipDataModule, split: Split, max_frames: int | None) -> list
         raise ConfigError("data.neighbours is 0, which leaves nothing to carry; give --data.neighbours 2 or more")
     if max_frames is not None and max_frames < 1:
         raise ConfigError(f"--max_frames must be at least 1, found {max_frames}")
-    labelled = data.labelled(split) if split in data.layout.splits() else []
+    labelled = data.labelled(split)
     if not labelled:
         raise DataError(f"the {split} split of {data.root} has no masks to compare with; see data/README.md")
     count = min(max_frames or len(labelled), len(labelled))
     middles = (np.arange(count) + 0.5) * len(labelled) / count  # of equal stretches: ends of videos lack neighbours
     keys = [labelled[position].key for position in middles.astype(int)]
-    found = clips(data.segments(split), keys, neighbours=data.neighbours, stride=data.stride, sides=data.sides)
+    found = data.clips_of(split, keys)
     if not any(clip.neighbours for clip in found):
         raise DataError(
             f"none of {len(found)} labelled frames in the {split} split of {data.root} has a neighbour; add the frames "
@@ -147,15 +147,9 @@ def _targets(data: ClipDataModule, split: Split, max_frames: int | None) -> list
     return found
 
 
-def _frames(data: ClipDataModule, found: list[Clip], device: torch.device) -> Iterator[dict[FrameKey, Tensor | None]]:
-    """Yield the frames of clips in batches for the teacher; a damaged neighbour is None, a damaged target an error."""
-    targets = {clip.target.key for clip in found}
-    batch_size = 1 if device.type == "cpu" else max(data.batch_size // 2, 1)  # as the memory of a run is made
-    for samples in data.clip_loader(found, batch_size):
-        for sample in samples:
-            if "damaged" in sample and sample["key"] in targets:
-                raise DataError(sample["damaged"])
-        yield {s["key"]: s["image"].to(device) if "image" in s else None for s in samples}
+def _refuse_damaged(messages: list[str]) -> None:
+    if messages:
+        raise DataError(messages[0])
 
 
 def sources(votes: Votes, fusion: Fusion) -> Iterator[tuple[Source, Votes, Memory]]:

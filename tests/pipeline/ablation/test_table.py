@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from weclick.pipeline.ablation import version
-from weclick.pipeline.ablation.table import arm_lines, class_lines, facts, to_markdown, write_tables
+from weclick.pipeline.ablation.table import arm_lines, class_lines, facts, write_tables
 
 
 def lines(outcomes):
@@ -79,10 +79,6 @@ def test_tables_are_written_as_csv_and_markdown(outcome, tmp_path):
         assert [row["mIoU"] for row in csv.DictReader(stream)] == ["40.00", "50.00"]
     for name in ("table.md", "per_class.md"):
         assert "Budget: epochs 12" in (tmp_path / name).read_text(encoding="utf-8")
-
-
-def test_a_class_name_does_not_break_the_table():
-    assert to_markdown([{"class": "car|van", "kd": "1"}]).splitlines()[-1] == r"| car\|van | 1 |"
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError(), subprocess.CalledProcessError(128, "git")])

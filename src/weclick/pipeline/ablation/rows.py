@@ -117,6 +117,7 @@ def _with_shared(row: Row, folder: Path) -> FitSettings:
         settings = replace(settings, teacher_checkpoint=str(run.checkpoint("teacher", "last")))
     if settings.memory.mode == "stored" and settings.memory.folder is None:
         shared = replace(row, settings=settings)
+        # the teacher's path tells its epochs and seed already; they stay for the names of memories that exist
         run = _fitted(shared, folder, "memory", {**teacher_needs(settings), **memory_needs(settings)})
         settings = replace(settings, memory=replace(settings.memory, folder=str(run.stage("memory"))))
     return settings

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Final
@@ -13,12 +11,11 @@ from typing import Final
 from weclick.files import write_text
 from weclick.pipeline.ablation.outcome import Outcome
 from weclick.pipeline.ablation.version import code_version
+from weclick.pipeline.tables import MISSING, Line, percent, to_csv, to_markdown
 
-MISSING: Final = "-"
 WINDOW: Final = 8
 """The n of the VC_n that is shown."""
 
-Line = Mapping[str, str]
 Arms = dict[str, dict[int, Outcome]]
 
 
@@ -116,24 +113,3 @@ def average(values: Iterable[float]) -> float:
     """Return the mean of what is not NaN; NaN where nothing is."""
     found = [value for value in values if not math.isnan(value)]
     return mean(found) if found else math.nan
-
-
-def percent(value: float) -> str:
-    """Return a fraction in percent; NaN is missing."""
-    return MISSING if math.isnan(value) else f"{100 * value:.2f}"
-
-
-def to_csv(lines: Sequence[Line]) -> str:
-    """Return lines of the same columns as CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
-
-
-def to_markdown(lines: Sequence[Line]) -> str:
-    """Return lines of the same columns as a Markdown table; all but the first column are numbers."""
-    columns = list(lines[0])
-    rows = [columns, ["---", *["---:"] * (len(columns) - 1)], *(list(line.values()) for line in lines)]
-    return "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |\n" for row in rows)

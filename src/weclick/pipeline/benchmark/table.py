@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from rich.table import Table as RichTable
 
 from weclick.callbacks.plots import plot_rates
 from weclick.files import write_bytes, write_json, write_text
+from weclick.pipeline.tables import to_csv
 from weclick.serve.speed import device_name
 
 _WIDE: Final = 200
@@ -48,7 +47,7 @@ class BenchmarkTable:
     def write(self, folder: Path) -> list[Path]:
         """Write ``name.csv``, ``name.json`` and ``name.png`` into a folder and return their paths."""
         paths = [folder / f"{self.name}.{suffix}" for suffix in ("csv", "json", "png")]
-        write_text(paths[0], self._csv())
+        write_text(paths[0], to_csv(self.rows))
         write_json(paths[1], {"facts": {**machine(), **self.facts}, "rows": [dict(row) for row in self.rows]})
         shown = {" ".join(str(row[c]) for c in self.label): row[self.rate] for row in self.rows}
         rates = {name: float(rate) for name, rate in shown.items() if isinstance(rate, int | float)}
@@ -66,13 +65,6 @@ class BenchmarkTable:
         console.print(table)
         facts = {**machine(), **self.facts}
         console.print("; ".join(f"{key}: {escape(str(value))}" for key, value in facts.items()), highlight=False)
-
-    def _csv(self) -> str:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(self.rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        return text.getvalue()
 
 
 def _text(value: Cell) -> str:
