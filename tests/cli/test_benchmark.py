@@ -52,6 +52,27 @@ def test_prediction_is_timed_stage_by_stage(weclick, trained, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ((), ("student,train,video",)),
+        (("nix",), ("'nix'", "'student', 'train', 'video'")),
+        (("--rounds", "3"), ("'student', 'train', 'video'",)),
+        (("student", "--data", "camvid.yaml"), ("--data",)),
+        (("train", "--max_epochs", "3"), ("did you mean trainer.max_epochs?",)),
+        (("video",), ("source",)),
+    ],
+)
+def test_wrong_usage_is_refused_in_one_line(weclick, arguments, words):
+    weclick("benchmark", *arguments).refused(*words, status=2)
+
+
+@pytest.mark.parametrize("part", [(), ("student",), ("train",), ("video",)])
+def test_every_part_has_its_help(weclick, part):
+    text = " ".join(weclick("benchmark", *part, "--help").done().out.split())
+    assert text.startswith(" ".join(("usage: weclick benchmark", *part)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
         (("student", "--rounds", "0"), ("--rounds must be at least 1",)),
         (("student", "--alternatives", "false"), ("nothing to time",)),
         (("student", "--run", "nowhere"), ("nowhere",)),

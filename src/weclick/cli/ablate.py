@@ -19,9 +19,6 @@ Runs go to runs/NAME/ARM-sSEED; arms of a seed share teachers and memories where
 on after an interruption, or to add arms and seeds: what is finished is reused.
 """
 
-OWN = ("arms", "seeds", "frames", "clicks", "name", "runs")
-"""Options of the comparison, which are no settings of its runs."""
-
 
 def parser() -> ArgumentParser:
     """Return the parser of ``weclick ablate``."""
@@ -94,8 +91,6 @@ def row(made: ArgumentParser, arguments: list[str], arm: str, seed: int, name: s
     def text(teacher: str | None, memory: str | None) -> str:
         changed = config.clone()
         changed.teacher_checkpoint, changed.memory.folder = teacher, memory
-        for option in OWN:
-            changed.pop(option, None)
         return dump(made, changed)
 
     return Row(name, to_settings(made, config), text)

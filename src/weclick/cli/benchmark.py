@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser
 
 from weclick.callbacks.progress import progress_bar
 from weclick.cli.options import add_settings, calm, parse, resolve_configs, to_settings
+from weclick.cli.runs import named_or_newest
 from weclick.errors import ConfigError, RunError
 from weclick.pipeline.benchmark.table import BenchmarkTable
 from weclick.pipeline.run import RUNS, Run
+from weclick.pipeline.settings import FitSettings
 from weclick.serve.export import FORMATS
 
 DESCRIPTION: Final = "Measure speed, all in turns within one process; print a table, write it as CSV, JSON and a plot."
@@ -65,7 +68,7 @@ def video(
     """
     from weclick.pipeline.benchmark.video import benchmark_video
 
-    chosen = Run.open(run, Path(runs)) if run else Run.newest(Path(runs))
+    chosen = named_or_newest(run, runs)
     checkpoint = chosen.checkpoint("student", "last")
     if not checkpoint.exists():
         raise RunError(f"{chosen.folder} has no student checkpoint; train it with weclick fit")
@@ -75,66 +78,60 @@ def video(
         return benchmark_video(models, source, rounds=rounds, max_frames=max_frames, progress=progress)
 
 
-PARTS: Final[dict[str, Callable[..., BenchmarkTable]]] = {"student": student, "video": video}
+def train(settings: FitSettings, rounds: int = 5, steps: int = 4) -> BenchmarkTable:
+    """Time training with stored and online memory, plain supervision, and the network alone.
+
+    Args:
+        settings: What to train.
+        rounds: Blocks of steps of each way to train.
+        steps: Timed steps of a block.
+    """
+    from weclick.pipeline.benchmark.train import benchmark_train
+
+    if steps < 1:
+        raise ConfigError(f"--steps must be at least 1, found {steps}")
+    with TemporaryDirectory() as scratch, progress_bar("train") as progress:
+        return benchmark_train(settings, Path(scratch), rounds=rounds, steps=steps, progress=progress)
+
+
+PARTS: Final[dict[str, Callable[..., BenchmarkTable]]] = {"student": student, "train": train, "video": video}
+"""Functions whose arguments are options; a part with ``settings`` takes all that a config may hold."""
 
 
 def parser() -> ArgumentParser:
     """Return the parser of ``weclick benchmark``."""
     made = ArgumentParser(prog="weclick benchmark", description=DESCRIPTION, exit_on_error=False)
     parts = made.add_subcommands(dest="part", required=True)
-    for name, function in PARTS.items():
-        part = ArgumentParser(description=str(function.__doc__).partition("\n")[0], exit_on_error=False)
-        part.add_function_arguments(function, as_group=False)
-        _add_out(part, name)
+    for name in PARTS:
+        part = part_parser(name)
         parts.add_subcommand(name, part, help=part.description)
-    train = train_parser()
-    parts.add_subcommand("train", train, help=train.description)
     return made
 
 
-def train_parser() -> ArgumentParser:
-    """Return the parser of ``weclick benchmark train``."""
-    made = ArgumentParser(
-        prog="weclick benchmark train",
-        description="Time training with stored and online memory, plain supervision, and the network alone.",
-        exit_on_error=False,
-    )
-    made.add_argument("--rounds", type=int, default=5, help="blocks of steps of each way to train")
-    made.add_argument("--steps", type=int, default=4, help="timed steps of a block")
-    _add_out(made, "train")
-    add_settings(made)
+def part_parser(name: str) -> ArgumentParser:
+    """Return the parser of one of the ``PARTS``."""
+    function = PARTS[name]
+    summary = str(function.__doc__).partition("\n")[0]
+    made = ArgumentParser(prog=f"weclick benchmark {name}", description=summary, exit_on_error=False)
+    made.add_function_arguments(function, as_group=False, skip={"settings"})
+    made.add_argument("--out", type=str, default="runs/benchmark", help=f"folder for {name}.csv, .json and .png")
+    if "settings" in signature(function).parameters:
+        add_settings(made)
     return made
-
-
-def _add_out(part: ArgumentParser, name: str) -> None:
-    part.add_argument("--out", type=str, default="runs/benchmark", help=f"folder for {name}.csv, .json and .png")
 
 
 def main(command: str, arguments: list[str]) -> None:
     """Parse, measure, print and write."""
     calm()
-    if arguments[:1] == ["train"]:  # has a config, which a parser of its own understands
-        chosen = parse(train_parser(), resolve_configs(arguments[1:]))
-        run: Callable[..., BenchmarkTable] = train_table
-        options = {"chosen": chosen}
-    else:
-        config = parser().parse_args(arguments)
-        chosen = config[config.part]
-        run, options = PARTS[config.part], chosen.as_dict()
-        options.pop("out")
-    if chosen.rounds < 1:
-        raise ConfigError(f"--rounds must be at least 1, found {chosen.rounds}")
-    table = run(**options)
+    if not arguments or arguments[0] not in PARTS:
+        parser().parse_args(arguments)  # answers with the help, or a refusal
+    function, made = PARTS[arguments[0]], part_parser(arguments[0])
+    config = parse(made, resolve_configs(arguments[1:]))
+    if config.rounds < 1:
+        raise ConfigError(f"--rounds must be at least 1, found {config.rounds}")
+    options = {name: config[name] for name in signature(function).parameters if name != "settings"}
+    if "settings" in signature(function).parameters:
+        options["settings"] = to_settings(made, config)
+    table = function(**options)
     table.print()
-    print("written: " + ", ".join(map(str, table.write(Path(chosen.out)))))
-
-
-def train_table(chosen: Namespace) -> BenchmarkTable:
-    """Run the part ``train``."""
-    from weclick.pipeline.benchmark.train import benchmark_train
-
-    if chosen.steps < 1:
-        raise ConfigError(f"--steps must be at least 1, found {chosen.steps}")
-    settings = to_settings(train_parser(), chosen)
-    with TemporaryDirectory() as scratch, progress_bar("train") as progress:
-        return benchmark_train(settings, Path(scratch), rounds=chosen.rounds, steps=chosen.steps, progress=progress)
+    print("written: " + ", ".join(map(str, table.write(Path(config.out)))))

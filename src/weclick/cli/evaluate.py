@@ -9,9 +9,9 @@ from jsonargparse import ArgumentParser
 
 from weclick.callbacks.report import print_table
 from weclick.cli.options import add_settings, calm, option_value, parse, resolve_configs, to_settings
+from weclick.cli.runs import add_run, answer_help, find_run_of_checkpoint
 from weclick.errors import RunError
 from weclick.pipeline.evaluate import Chosen, choose_checkpoint, evaluate, results_folder
-from weclick.pipeline.run import RUNS, Run
 
 DESCRIPTION = """Evaluate a trained network at the labels' own resolution.
 
@@ -24,10 +24,7 @@ another checkpoint than the run's own student runs/NAME/test/FOLDER-FILE/report.
 def parser(command: str) -> ArgumentParser:
     """Return the parser of ``weclick validate`` or ``weclick test``."""
     made = ArgumentParser(prog=f"weclick {command}", description=DESCRIPTION, exit_on_error=False)
-    made.add_argument(
-        "--run", type=str | None, default=None, help="run to evaluate, by name or folder; default: newest"
-    )
-    made.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
+    add_run(made, "run to evaluate, by name or folder; default: newest")
     made.add_argument(
         "--stage", type=Literal["student", "teacher"] | None, default=None, help="which network; default: student"
     )
@@ -43,9 +40,11 @@ def main(command: str, arguments: list[str]) -> None:
     calm()
     arguments = resolve_configs(arguments)
     made = parser(command)
-    if {"-h", "--help"} & set(arguments):
-        made.parse_args(["--help"])
-    run = _run(arguments)
+    answer_help(made, arguments)
+    run = find_run_of_checkpoint(arguments, "teacher" if option_value(arguments, "--stage") == "teacher" else "student")
+    if run is None:
+        lone = option_value(arguments, "--ckpt_path")
+        raise RunError(f"{lone} lies in no run; name the run whose settings to use with --run")
     config = parse(made, ["--config", str(run.config), *arguments])
     settings = to_settings(made, config)
     split = "val" if command == "validate" else settings.make_data().evaluation_split
@@ -60,17 +59,3 @@ def main(command: str, arguments: list[str]) -> None:
     print_table(evaluation, module.classes)
     if folder is not None:
         print(f"report: {folder / 'report.html'}")
-
-
-def _run(arguments: list[str]) -> Run:
-    """Find the run whose config is to be read, before the arguments are parsed for good."""
-    runs = Path(option_value(arguments, "--runs") or RUNS)
-    name, checkpoint = option_value(arguments, "--run"), option_value(arguments, "--ckpt_path")
-    if name is not None:
-        return Run.open(name, runs)
-    if checkpoint is None:
-        return Run.newest(runs, stage="teacher" if option_value(arguments, "--stage") == "teacher" else "student")
-    for folder in Path(checkpoint).resolve().parents:
-        if (folder / "config.yaml").is_file():
-            return Run(folder)
-    raise RunError(f"{checkpoint} lies in no run; name the run whose settings to use with --run")

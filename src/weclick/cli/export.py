@@ -6,10 +6,10 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from weclick.cli.options import add_settings, calm, option_value, parse, resolve_configs, to_settings
+from weclick.cli.options import add_settings, calm, parse, resolve_configs, to_settings
+from weclick.cli.runs import add_run, answer_help, find_run_of_checkpoint
 from weclick.errors import ConfigError
 from weclick.pipeline.export import Exported, card_of, choose_formats, export, load_student, open_data
-from weclick.pipeline.run import RUNS, Run
 from weclick.serve.export import FORMATS
 
 DESCRIPTION = """Turn a trained student into files that run without PyTorch: ONNX, and OpenVINO in fp32, bf16 and int8.
@@ -23,8 +23,7 @@ Without arguments: the student of the newest finished run, as `weclick predict` 
 def parser() -> ArgumentParser:
     """Return the parser of ``weclick export``."""
     made = ArgumentParser(prog="weclick export", description=DESCRIPTION, exit_on_error=False)
-    made.add_argument("--run", type=str | None, default=None, help="run to export, by name or folder; default: newest")
-    made.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
+    add_run(made, "run to export, by name or folder; default: newest")
     made.add_argument("--ckpt_path", type=str | None, default=None, help="this student checkpoint instead of the run's")
     made.add_argument(
         "--formats",
@@ -51,9 +50,8 @@ def main(command: str, arguments: list[str]) -> None:
     calm()
     arguments = resolve_configs(arguments)
     made = parser()
-    if {"-h", "--help"} & set(arguments):
-        made.parse_args(["--help"])
-    run = _run(arguments)
+    answer_help(made, arguments)
+    run = find_run_of_checkpoint(arguments, "student")
     config = parse(made, [*(["--config", str(run.config)] if run else []), *arguments])
     if config.max_drop < 0 or min(config.size or (1, 1)) < 1:
         raise ConfigError(f"--max_drop {config.max_drop:g} and --size {config.size} must be positive")
@@ -77,15 +75,3 @@ def _line(done: Exported) -> str:
     if done.miou is None or done.drop is None:
         return f"{line}, mIoU not measured"
     return f"{line}, mIoU {100 * done.miou:.2f} on val ({0 - round(done.drop, 2):+.2f})"
-
-
-def _run(arguments: list[str]) -> Run | None:
-    """Find the run whose config is to be read, before the arguments are parsed for good; None for a lone checkpoint."""
-    runs = Path(option_value(arguments, "--runs") or RUNS)
-    name, checkpoint = option_value(arguments, "--run"), option_value(arguments, "--ckpt_path")
-    if name is not None:
-        return Run.open(name, runs)
-    if checkpoint is None:
-        return Run.newest(runs, stage="student")
-    folders = Path(checkpoint).resolve().parents
-    return next((Run(folder) for folder in folders if (folder / "config.yaml").is_file()), None)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from jsonargparse import ArgumentParser
 
-from weclick.cli.options import add_settings, calm, option_value, parse, resolve_configs, to_settings
+from weclick.cli.options import add_settings, calm, parse, resolve_configs, to_settings
+from weclick.cli.runs import add_run, answer_help, find_run
 from weclick.data.index import Split
 from weclick.pipeline.memory_quality import memory_quality
 from weclick.pipeline.memory_table import table_markdown, write_quality
-from weclick.pipeline.run import RUNS, Run
 
 FOLDER: Final = "memory_quality"
 
@@ -20,16 +19,15 @@ DESCRIPTION: Final = f"""Measure how good the memory is, before or without train
 On the labelled frames of a split it compares with the labels: what the run's teacher says from one frame, what it says on
 single neighbours, carried along optical flow, and what the memory makes of them. Settings come from the run's config.yaml;
 any can be overridden, to try what a memory would be worth: --data.neighbours 4, --data.sides both, --memory.views true,
---memory.fusion.own 1. Nothing in the run changes but runs/NAME/{FOLDER}/, which gets table.csv, table.md, plot.png.
+--memory.fusion.own 1. Figures on train are of frames whose clicks the teacher has seen: they
+flatter it. Nothing in the run changes but runs/NAME/{FOLDER}/, which gets table.csv, table.md, plot.png.
 """
 
 
 def parser() -> ArgumentParser:
     """Return the parser of ``weclick memory``."""
     made = ArgumentParser(prog="weclick memory", description=DESCRIPTION, exit_on_error=False)
-    told = "run whose teacher to use, by name or folder; default: the newest with a finished teacher"
-    made.add_argument("--run", type=str | None, default=None, help=told)
-    made.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
+    add_run(made, "run whose teacher to use, by name or folder; default: the newest with a finished teacher")
     made.add_argument(
         "--split",
         type=Split | None,
@@ -48,10 +46,8 @@ def main(command: str, arguments: list[str]) -> None:
     calm()
     arguments = resolve_configs(arguments)
     made = parser()
-    if {"-h", "--help"} & set(arguments):
-        made.parse_args(["--help"])
-    name, runs = option_value(arguments, "--run"), Path(option_value(arguments, "--runs") or RUNS)
-    run = Run.open(name, runs) if name is not None else Run.newest(runs, stage="teacher")
+    answer_help(made, arguments)
+    run = find_run(arguments, "teacher")
     config = parse(made, ["--config", str(run.config), *arguments])
     settings = to_settings(made, config)
     split = config.split or settings.make_data().evaluation_split

@@ -7,6 +7,7 @@ import logging
 import re
 import warnings
 from argparse import ArgumentError
+from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
@@ -88,10 +89,10 @@ def _callbacks(parser: ArgumentParser, config: Namespace) -> list[pl.Callback]:
 
 
 def dump(parser: ArgumentParser, config: Namespace) -> str:
-    """Return the config as YAML, without what concerns only the command that was given."""
+    """Return the settings of a config as YAML, without what concerns only the command that was given."""
     kept = config.clone(with_meta=False)
-    for name in ("config", "stage", "resume", "name", "runs", "shard", "run", "ckpt_path", "arms", "seeds"):
-        kept.pop(name, None)
+    for name in vars(kept).keys() - {field.name for field in fields(FitSettings)}:
+        kept.pop(name)
     text: str = parser.dump(kept, skip_validation=True)
     return text
 
@@ -131,7 +132,7 @@ def _parsed(parser: ArgumentParser, arguments: list[str]) -> Namespace:
         option, equals, value = argument.partition("=")
         named = value if equals else "".join(arguments[position + 1 : position + 2])
         group = option.removeprefix("--")
-        if group in GROUPS[1:] and named.endswith((".yaml", ".yml")):
+        if group in GROUPS[1:] and group in defaults and named.endswith((".yaml", ".yml")):
             # data.root alone has no default: where the data lie, the config or another option may say
             optional = {key: value for key, value in defaults[group].as_dict().items() if key != "root"}
             complete.append(f"--{group}={json.dumps(optional)}")

@@ -58,14 +58,12 @@ def predict(
         smooth: Share of the frames before in a running average of class probabilities, 0 (off) to below 1. Labels
             flicker less, but motion is not compensated: what moves quickly leaves a trail.
     """
+    from weclick.cli.runs import named_or_newest
     from weclick.pipeline.predict import predict_with
-    from weclick.pipeline.run import Run
 
-    if ckpt_path is None:
-        chosen = Run.open(run, Path(runs)) if run else Run.newest(Path(runs))
-        ckpt_path = str(chosen.checkpoint("student", "last"))
+    checkpoint = Path(ckpt_path) if ckpt_path is not None else named_or_newest(run, runs).checkpoint("student", "last")
     summary = predict_with(
-        Path(ckpt_path),
+        checkpoint,
         source,
         Path(out),
         overlays=overlay,

@@ -1,0 +1,49 @@
+"""Finding the run a command is about, where need be before its arguments are parsed for good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsonargparse import ArgumentParser
+
+from weclick.cli.options import option_value
+from weclick.pipeline.run import RUNS, Run, Stage
+
+
+def add_run(parser: ArgumentParser, told: str) -> None:
+    """Add the options that name a run; ``told`` is the help's line about it."""
+    parser.add_argument("--run", type=str | None, default=None, help=told)
+    parser.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
+
+
+def answer_help(parser: ArgumentParser, arguments: list[str]) -> None:
+    """Print the help and exit, if it is asked for: it takes no run."""
+    if {"-h", "--help"} & set(arguments):
+        parser.parse_args(["--help"])
+
+
+def named_or_newest(name: str | None, runs: str, stage: Stage = "student") -> Run:
+    """Return the run of a name, or without one that which has finished a stage last.
+
+    Raises:
+        RunError: There is none.
+    """
+    return Run.newest(Path(runs), stage=stage) if name is None else Run.open(name, Path(runs))
+
+
+def find_run(arguments: list[str], stage: Stage) -> Run:
+    """Return the run that ``--run`` names, or the one that has finished a stage last.
+
+    Raises:
+        RunError: There is none.
+    """
+    return named_or_newest(option_value(arguments, "--run"), option_value(arguments, "--runs") or str(RUNS), stage)
+
+
+def find_run_of_checkpoint(arguments: list[str], stage: Stage) -> Run | None:
+    """Return the run as :func:`find_run` does; by ``--ckpt_path`` alone that which holds it, None if it lies in none."""
+    checkpoint = option_value(arguments, "--ckpt_path")
+    if checkpoint is None or option_value(arguments, "--run") is not None:
+        return find_run(arguments, stage)
+    folders = Path(checkpoint).resolve().parents
+    return next((Run(folder) for folder in folders if (folder / "config.yaml").is_file()), None)
