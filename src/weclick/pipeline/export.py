@@ -62,8 +62,9 @@ class Evidence:
     Args:
         images: RGB frames uint8 (H, W, 3) of the exported size.
         reference: PyTorch's labels of each.
-        data: Data set with val masks, or None.
-        miou: PyTorch's on val, or NaN.
+        real: Whether the images are frames of the data set, or random ones.
+        data: The data set, or None.
+        miou: PyTorch's on val, NaN without masks.
     """
 
     images: Sequence[Image]
