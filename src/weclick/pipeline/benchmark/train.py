@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
@@ -70,17 +70,9 @@ def benchmark_train(
     """
     torch.manual_seed(settings.seed)
     modes = make_modes(settings, scratch)
-    ahead = 2 * settings.make_data().workers  # torch's loaders prefetch two batches per process
-    rates: dict[str, list[float]] = {name: [] for name in modes}
-    for number in range(rounds):
-        for position, (name, mode) in enumerate(modes.items()):
-            for _ in range(max(ahead, 1)):
-                mode.step()
-            begin, images = perf_counter(), sum(mode.step() for _ in range(steps))
-            rates[name].append(images / (perf_counter() - begin))
-            if progress is not None:
-                progress(number * len(modes) + position + 1, rounds * len(modes))
     data = settings.make_data()
+    ahead = max(2 * data.workers, 1)  # torch's loaders prefetch two batches per process
+    rates = _rates(modes, ahead, rounds, steps, progress)
     plain = median(rates["plain supervision"])
     rows = [
         {
@@ -100,6 +92,22 @@ def benchmark_train(
         "steps": steps,
     }
     return BenchmarkTable("train", facts, rows, ("training",), "images/s")
+
+
+def _rates(
+    modes: Mapping[str, Mode], ahead: int, rounds: int, steps: int, progress: Callable[[int, int], None] | None
+) -> dict[str, list[float]]:
+    """Return images per second of each mode, by round; the first ``ahead`` steps of a block are not timed."""
+    rates: dict[str, list[float]] = {name: [] for name in modes}
+    for number in range(rounds):
+        for position, (name, mode) in enumerate(modes.items()):
+            for _ in range(ahead):
+                mode.step()
+            begin, images = perf_counter(), sum(mode.step() for _ in range(steps))
+            rates[name].append(images / (perf_counter() - begin))
+            if progress is not None:
+                progress(number * len(modes) + position + 1, rounds * len(modes))
+    return rates
 
 
 def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
