@@ -26,8 +26,20 @@ class DataError(WeclickError):
     """A data set, frame, label or video cannot be used as it is."""
 
 
+class OutsideError(DataError):
+    """A link in a data set leads out of it."""
+
+
 class ClickError(DataError):
     """A click or click store cannot be used as it is."""
+
+
+class StoreError(ClickError):
+    """A click store cannot be read or written: damaged, read-only, busy, or the disk is full."""
+
+
+class ConflictError(ClickError):
+    """A frame was changed, or is being worked on, by somebody else."""
 
 
 class ConfigError(WeclickError):

@@ -6,8 +6,9 @@ Every function names the file in its error: a missing, empty, truncated or oddly
 from __future__ import annotations
 
 import io
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -39,10 +40,29 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         DataError: The file is missing, empty, truncated, not an image, or has more than 8 bits a channel.
     """
-    image = _decode(_read_bytes(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH, path)
+    image = _decode(read_bytes(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH, path)
     if image.dtype != np.uint8:
         raise DataError(f"{path} has {image.dtype.itemsize * 8} bits a channel; convert it to an 8-bit RGB image")
     return image
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read an image file without decoding it.
+
+    Raises:
+        DataError: The file is missing, empty or truncated.
+    """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path} not found; restore it or remove its frame") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); check its permissions and the disk") from None
+    if not raw:
+        raise DataError(f"{path} is empty (0 bytes); fetch it again")
+    if _truncated(raw):
+        raise DataError(f"{path} is truncated ({len(raw)} bytes); fetch it again")
+    return raw
 
 
 def first_size(paths: Iterable[Path]) -> tuple[int, int]:
@@ -131,13 +151,27 @@ def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dict[
         DataError: Two files share a stem, so that it is open which of them is meant.
     """
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.suffix.lower() not in suffixes or path.name.startswith("."):
-            continue
-        if path.stem in found:
-            raise DataError(f"{found[path.stem]} and {path.name} differ only in format; remove one of them")
-        found[path.stem] = path
+    for name, stem in sorted(_image_names(folder, suffixes)):
+        if stem in found:
+            raise DataError(f"{found[stem]} and {name} differ only in format; remove one of them")
+        found[stem] = folder / name
     return found
+
+
+def has_images(folder: Path) -> bool:
+    """Tell whether there are images directly in ``folder``."""
+    return any(True for _ in _image_names(folder, IMAGE_SUFFIXES))
+
+
+def _image_names(folder: Path, suffixes: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield name and stem of each image; of a hundred thousand, listing paths instead takes seconds."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            stem, dot, suffix = entry.name.rpartition(".")
+            if stem and not stem.startswith(".") and dot + suffix.lower() in suffixes:
+                yield entry.name, stem
 
 
 def list_numbered(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dict[int, Path]:
@@ -156,20 +190,6 @@ def list_numbered(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dic
             raise DataError(f"{found[number]} and {path.name} carry the same frame number; remove one of them")
         found[number] = path
     return dict(sorted(found.items()))
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{path} not found; restore it or remove its frame") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); check its permissions and the disk") from None
-    if not raw:
-        raise DataError(f"{path} is empty (0 bytes); fetch it again")
-    if _truncated(raw):
-        raise DataError(f"{path} is truncated ({len(raw)} bytes); fetch it again")
-    return raw
 
 
 def _truncated(raw: bytes) -> bool:
@@ -191,7 +211,7 @@ def _decode(raw: bytes, flags: int, path: Path) -> np.ndarray:
 
 
 def _read_ids(path: Path) -> np.ndarray:
-    raw = _read_bytes(path)
+    raw = read_bytes(path)
     bits, color = (raw[24], raw[25]) if raw.startswith(_PNG_START) and len(raw) > 25 else (8, -1)
     if color == _PNG_PALETTE:
         return _palette_indices(raw, path)

@@ -8,10 +8,22 @@ from typing import Any, Final
 from jsonargparse import auto_cli
 
 from weclick.callbacks.progress import progress_bar
-from weclick.data.clicks import CLICKS_FILE, FORMATS, ClickStore, Rule, check_clicks, stats
+from weclick.data.clicks import (
+    CLICKS_FILE,
+    FORMATS,
+    ClickStore,
+    FormatName,
+    Pictures,
+    Rule,
+    check_clicks,
+    format_of,
+    format_to_write,
+    open_or_create,
+    stats,
+)
 from weclick.data.index import Layout, Split
-from weclick.data.layouts import open_layout
-from weclick.errors import ClickError, ConfigError, DataError
+from weclick.data.layouts import LayoutName, open_layout
+from weclick.errors import ClickError, DataError
 
 
 def main(command: str, arguments: list[str]) -> int | None:
@@ -89,7 +101,7 @@ def clicks_simulate(
     min_area: int = 100,
     seed: int = 0,
     split: Split = "train",
-    layout: str = "auto",
+    layout: LayoutName = "auto",
 ) -> None:
     """Click once on every object of a masked data set, as an annotator would.
 
@@ -109,7 +121,7 @@ def clicks_simulate(
     print(f"{count} clicks in {path}")
 
 
-def clicks_stats(root: str, store: str | None = None, layout: str = "auto") -> None:
+def clicks_stats(root: str, store: str | None = None, layout: LayoutName = "auto") -> None:
     """Print what is in a click store.
 
     Args:
@@ -130,7 +142,7 @@ def clicks_stats(root: str, store: str | None = None, layout: str = "auto") -> N
     print(f"made by: {', '.join(f'{key}={value}' for key, value in found.provenance.items()) or 'hand'}")
 
 
-def clicks_check(root: str, store: str | None = None, layout: str = "auto") -> int:
+def clicks_check(root: str, store: str | None = None, layout: LayoutName = "auto") -> int:
     """Look for clicks that are probably mistakes; exit status 1 if there are any.
 
     Args:
@@ -150,42 +162,101 @@ def clicks_check(root: str, store: str | None = None, layout: str = "auto") -> i
     return 1 if findings else 0
 
 
-def clicks_export(root: str, file: str, store: str | None = None, layout: str = "auto") -> None:
+def clicks_export(
+    root: str, file: str, store: str | None = None, layout: LayoutName = "auto", format: FormatName | None = None
+) -> None:
     """Write the clicks to a file of another format.
 
     Args:
         root: Folder of the data set.
-        file: File to write; its suffix chooses the format (csv).
+        file: File to write, or folder for labelme.
         store: Click store; by default clicks.sqlite in the root.
         layout: Layout of the data set; auto recognises it.
+        format: By default as the file is named: .csv, .xml (cvat), a folder (labelme).
     """
     opened = open_layout(layout, Path(root))
+    chosen = FORMATS[format or format_to_write(Path(file))]
     with _opened(_store_path(root, store), opened) as clicks:
-        count = FORMATS[_format(file)].export(clicks, Path(file))
+        count = chosen.export(clicks, Path(file), Pictures.of(opened))
     print(f"{count} clicks in {file}")
 
 
-def clicks_import(root: str, file: str, store: str | None = None, layout: str = "auto", replace: bool = False) -> None:
+def clicks_import(
+    root: str,
+    file: str,
+    store: str | None = None,
+    layout: LayoutName = "auto",
+    replace: bool = False,
+    format: FormatName | None = None,
+) -> None:
     """Read clicks from a file of another format, all or none of them.
 
     Args:
         root: Folder of the data set.
-        file: File to read; its suffix chooses the format (csv).
+        file: File to read, or labelme's folder.
         store: Click store, made if missing; by default clicks.sqlite in the root.
         layout: Layout of the data set; auto recognises it.
         replace: Replace the clicks of frames that have some, instead of refusing.
+        format: By default recognised by suffix and content.
     """
     opened = open_layout(layout, Path(root))
     path = _store_path(root, store)
-    chosen = FORMATS[_format(file)]
-    if not Path(file).is_file():
+    if not Path(file).exists():
         raise DataError(f"{file} not found; name the file to import")
-    with ClickStore(path, opened.classes) if path.exists() else ClickStore.create(path, opened.classes) as clicks:
-        count = chosen.load(Path(file), clicks, replace=replace)
+    chosen = FORMATS[format or format_of(Path(file))]
+    with open_or_create(path, opened.classes) as clicks:
+        count = chosen.load(Path(file), clicks, Pictures.of(opened), replace=replace)
     print(f"{count} clicks into {path}")
 
 
-def data_check(root: str, layout: str = "auto") -> int:
+def clicks_suggest(
+    root: str,
+    run: str | None = None,
+    count: int = 20,
+    store: str | None = None,
+    split: Split = "train",
+    layout: LayoutName = "auto",
+    most: int = 400,
+    runs: str = "runs",
+) -> None:
+    """List the frames to click next, those first from which a trained student would learn most.
+
+    Columns: frame; score, the sum of the next three; unsure, how near the likeliest class is to the next, mean over pixels;
+    unsteady, share of the pixels it labels otherwise one frame later; contradicted, share of the clicks on the nearest clicked
+    frame that it contradicts. Frames near clicked or listed ones count less. `weclick annotate --run` offers them in this order.
+
+    Args:
+        root: Folder of the data set.
+        run: Run whose student to ask, by name or folder; by default the newest.
+        count: How many frames to list.
+        store: Click store; by default clicks.sqlite in the root. Frames that are clicked or skipped there are left out.
+        split: Split whose frames to list.
+        layout: Layout of the data set; auto recognises it.
+        most: How many frames to look at, evenly spread over the videos.
+        runs: Folder of all runs.
+    """
+    from weclick.cli.runs import named_or_newest
+    from weclick.pipeline.suggest import suggest_with
+
+    with progress_bar("suggest") as progress:
+        found = suggest_with(
+            named_or_newest(run, runs).checkpoint("student", "last"),
+            open_layout(layout, Path(root)),
+            _store_path(root, store),
+            split=split,
+            count=count,
+            most=most,
+            progress=progress,
+        )
+    if not found:
+        print(f"every frame of the {split} split of {root} is clicked or skipped already")
+        return
+    print(f"{'frame':<40} {'score':>6} {'unsure':>6} {'unsteady':>8} {'contradicted':>12}")
+    for one in found:
+        print(f"{one.key!s:<40} {one.score:6.3f} {one.unsure:6.3f} {one.unsteady:8.3f} {one.contradicted:12.3f}")
+
+
+def data_check(root: str, layout: LayoutName = "auto") -> int:
     """Read every file of a data set and print what is there; exit status 1 if something is wrong.
 
     Args:
@@ -250,6 +321,7 @@ TOOLS: Final[dict[str, dict[str, Any]]] = {
         "export": clicks_export,
         "check": clicks_check,
         "stats": clicks_stats,
+        "suggest": clicks_suggest,
     },
     "data": {"check": data_check, "synthetic": data_synthetic, "camvid": data_camvid},
 }
@@ -265,10 +337,3 @@ def _opened(path: Path, layout: Layout) -> ClickStore:
             f"no click store at {path}; make one with weclick clicks simulate or import, or name it (--store)"
         )
     return ClickStore(path, layout.classes, readonly=True)
-
-
-def _format(file: str) -> str:
-    suffix = Path(file).suffix.removeprefix(".").lower()
-    if suffix not in FORMATS:
-        raise ConfigError(f"{file}: no format for the suffix {suffix!r}; use one of {', '.join(FORMATS)}")
-    return suffix

@@ -20,7 +20,7 @@ from weclick.data.damage import DamageCount
 from weclick.data.dataset import ClipFrames, EvaluationFrames, FrameReader, Sample, Supervision, TrainingSamples
 from weclick.data.finish import finish
 from weclick.data.index import Clip, Frame, FrameKey, Layout, Segment, Sides, Split, clips, segments, unlabelled_clips
-from weclick.data.layouts import open_layout
+from weclick.data.layouts import LayoutName, open_layout
 from weclick.data.loader import ResumableLoader, collate_frames, default_workers
 from weclick.data.masks import found_or_simulated
 from weclick.data.pairs import PairSource
@@ -78,7 +78,7 @@ class ClipDataModule(pl.LightningDataModule):
     def __init__(
         self,
         root: str,
-        layout: Literal["auto", "cityscapes", "camvid", "folder"] = "auto",
+        layout: LayoutName = "auto",
         clicks: str | None = None,
         click_rule: Literal["center", "uniform", "human"] = "center",
         click_min_area: NonNegativeInt = 100,

@@ -28,6 +28,7 @@ __all__ = [
 
 Split = Literal["train", "val", "test"]
 Sides = Literal["past", "both"]
+LayoutName = Literal["auto", "cityscapes", "camvid", "folder"]
 
 MAX_STEP = 60
 """Frames whose numbers are farther apart never share a segment: about two seconds of video, too far to carry anything."""
@@ -84,7 +85,7 @@ class Layout(Protocol):
     root: Path
 
     @property
-    def name(self) -> str:
+    def name(self) -> LayoutName:
         """Short name of the layout, as chosen by ``data.layout``."""
 
     @property

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weclick.data.clicks import Click
-from weclick.data.clicks.budget import some_clicks, spread_frames, within_budget
+from weclick.data.clicks.budget import some_clicks, spread_frames, spread_order, within_budget
 from weclick.frames import FrameKey
 
 SHARES = st.floats(0, 1, exclude_min=True)
@@ -31,6 +31,14 @@ def test_frames_by_hand():
 
 def test_no_frames_stay_none():
     assert spread_frames([], 0.5) == []
+
+
+@settings(deadline=None)
+@given(KEYS, SHARES)
+def test_a_share_is_a_beginning_of_the_order(keys, share):
+    order, chosen = spread_order(keys), spread_frames(keys, share)
+    assert sorted(order) == sorted(keys)
+    assert set(chosen) == set(order[: len(chosen)])
 
 
 @settings(deadline=None)

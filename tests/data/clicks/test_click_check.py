@@ -81,7 +81,7 @@ def test_clicks_that_disagree_with_the_mask_are_counted_and_ignored_pixels_are_n
 def test_clicks_another_program_put_there_are_checked(store, path):
     store.add(A, [Click(1, 1, 0)], size=(10, 20))
     with sqlite3.connect(path) as db:
-        db.execute("INSERT INTO clicks VALUES (NULL, 'a', 7, 500.0, 5.0, 77, 'tool', '')")
+        db.execute("INSERT INTO clicks VALUES (NULL, 'a', 7, 500.0, 5.0, 77, 'tool', '', NULL)")
     db.close()
     assert sorted(kinds(store)) == ["outside", "unknown-class"]
     assert stats(store).clicks == 2

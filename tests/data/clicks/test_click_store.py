@@ -4,6 +4,9 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +15,8 @@ from hypothesis import strategies as st
 
 from weclick.classes import ClassSet
 from weclick.data.clicks import Click, ClickStore
-from weclick.errors import ClickError
+from weclick.data.clicks.records import FrameRecord, TimedClick
+from weclick.errors import ClickError, ConflictError, StoreError
 from weclick.frames import FrameKey
 
 A = FrameKey("a", 7)
@@ -341,3 +345,158 @@ store.add(FrameKey("c", 0), [Click(1.0, 2.0, 1)])
     assert "this change was not stored" in output and path.name in output
     with ClickStore(path, classes) as store:
         assert store.targets() == [A, FrameKey("c", 0)]
+
+
+# Saving: compare and swap
+
+
+def save(store, clicks, version=0, status="todo", annotator="ann", seconds=0.0, size=(10, 20)):
+    timed = [click if isinstance(click, TimedClick) else TimedClick(click) for click in clicks]
+    return store.save(A, timed, version=version, status=status, size=size, annotator=annotator, seconds=seconds)
+
+
+def made(path):
+    """Place, annotator and time of every click, as another program sees them."""
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute("SELECT x, annotator, created, seconds FROM clicks ORDER BY id").fetchall()
+
+
+def test_a_saved_frame_is_there_with_its_version_and_times(store):
+    assert store.frame(A) == FrameRecord() and store.frame(A).version == 0
+    record = save(store, [TimedClick(Click(1, 2, 0), 1.5), Click(3, 4, 1)], status="done", seconds=9.5)
+    assert record == store.frame(A) == store.frames()[A]
+    assert (record.status, record.annotator, record.size, record.version, record.seconds) == (
+        "done",
+        "ann",
+        (10, 20),
+        1,
+        9.5,
+    )
+    assert store.timed_clicks(A) == [TimedClick(Click(1, 2, 0), 1.5), TimedClick(Click(3, 4, 1), None)]
+    assert store.clicks(A) == [Click(1, 2, 0), Click(3, 4, 1)]
+    assert store.click_counts() == {A: 2}
+
+
+def test_every_change_by_anyone_is_a_new_version(store):
+    store.add(A, [Click(1, 1, 0)])
+    store.replace(A, [Click(2, 2, 0)])
+    assert store.frame(A).version == 2
+    assert save(store, [Click(3, 3, 0)], version=2, seconds=4.0).version == 3
+    store.add(A, [], status="skipped")
+    assert (store.frame(A).version, store.frame(A).seconds) == (4, 4.0)
+
+
+def test_a_save_from_another_version_is_refused_naming_who_was_faster(store):
+    save(store, [Click(1, 1, 0)])
+    save(store, [Click(2, 2, 0)], version=1, annotator="bob")
+    for version in (0, 1, 3):
+        with pytest.raises(ConflictError, match="changed by bob meanwhile: it has version 2"):
+            save(store, [Click(3, 3, 0)], version=version)
+    assert store.clicks(A) == [Click(2, 2, 0)] and store.frame(A).version == 2
+
+
+def test_a_save_sent_again_changes_nothing_whatever_its_version(store):
+    first = save(store, [Click(1, 1, 0)], seconds=2.0)
+    for version in (0, 1, 7):
+        assert save(store, [Click(1, 1, 0)], version=version, seconds=2.0) == first
+    assert save(store, [Click(1, 1, 0)], version=1, seconds=3.0).version == 2  # more time spent is a change
+
+
+def test_clicks_that_stay_keep_who_made_them_and_their_order(store, path):
+    save(store, [TimedClick(Click(1, 1, 0), 1.0), TimedClick(Click(2, 2, 0), 2.0), Click(3, 3, 0)])
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE clicks SET created = 'earlier'")
+    kept = [TimedClick(Click(2, 2, 0), 2.0), Click(9, 9, 1), Click(3, 3, 0), Click(1, 1, 0)]
+    save(store, kept, version=1, annotator="bob")
+    assert [click for click, _ in store.timed_clicks(A)] == [c[0] if isinstance(c, TimedClick) else c for c in kept]
+    rows = made(path)
+    assert [(x, who, seconds) for x, who, _, seconds in rows] == [
+        *((2.0, "ann", 2.0), (9.0, "bob", None), (3.0, "ann", None), (1.0, "ann", None)),
+    ]
+    assert [created == "earlier" for _, _, created, _ in rows] == [True, False, True, True]
+
+
+@pytest.mark.parametrize("click", [Click(float("nan"), 1, 0), Click(1, 1, 3), Click(20, 1, 0)])
+def test_a_wrong_click_is_not_saved(store, click):
+    save(store, [Click(1, 1, 0)])
+    with pytest.raises(ClickError):
+        save(store, [Click(1, 1, 0), click], version=1)
+    assert store.clicks(A) == [Click(1, 1, 0)] and store.frame(A).version == 1
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.lists(st.integers(0, 5), max_size=6), max_size=6))
+def test_the_store_holds_what_was_saved_last(saves):
+    classes = ClassSet.from_list([{"name": "road"}])
+    with tempfile.TemporaryDirectory() as folder, ClickStore.create(Path(folder) / "c", classes) as store:
+        version = 0
+        for places in saves:
+            clicks = [Click(float(x), 0.0, 0) for x in places]
+            version = save(store, clicks, version=version, size=(1, 6)).version
+            assert store.clicks(A) == clicks
+
+
+# Version 1
+
+
+V1 = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE provenance (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE frames (
+    video TEXT NOT NULL, number INTEGER NOT NULL, status TEXT NOT NULL CHECK (status IN ('todo', 'done', 'skipped')),
+    annotator TEXT NOT NULL, height INTEGER, width INTEGER, updated TEXT NOT NULL, PRIMARY KEY (video, number));
+CREATE TABLE clicks (
+    id INTEGER PRIMARY KEY, video TEXT NOT NULL, number INTEGER NOT NULL,
+    x REAL NOT NULL CHECK (typeof(x) = 'real'), y REAL NOT NULL CHECK (typeof(y) = 'real'),
+    class_id INTEGER NOT NULL CHECK (typeof(class_id) = 'integer'), annotator TEXT NOT NULL, created TEXT NOT NULL);
+CREATE INDEX clicks_of_frame ON clicks (video, number);
+PRAGMA application_id = 0x57436C6B;
+PRAGMA user_version = 1;
+INSERT INTO meta VALUES ('classes', '["road", "car", "Mauer, rot"]');
+INSERT INTO provenance VALUES ('rule', 'center');
+INSERT INTO frames VALUES ('a', 7, 'done', 'ann', 10, 20, '2024-01-01T00:00:00+00:00');
+INSERT INTO clicks VALUES (1, 'a', 7, 1.5, 2.0, 1, 'ann', '2024-01-01T00:00:00+00:00');
+"""
+
+
+@pytest.fixture
+def old(path):
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(V1)
+    return path
+
+
+def same_as_before(store):
+    record = store.frame(A)
+    assert record == store.frames()[A]
+    assert record == ("done", "ann", (10, 20), "2024-01-01T00:00:00+00:00", 1, 0.0)
+    assert store.timed_clicks(A) == [TimedClick(Click(1.5, 2.0, 1), None)]
+    assert store.all_clicks() == {A: [Click(1.5, 2.0, 1)]}
+    assert store.provenance == {"rule": "center"}
+
+
+def test_a_store_of_version_1_is_migrated_when_opened_for_writing(old, classes):
+    for _ in range(2):
+        with ClickStore(old, classes) as store:
+            same_as_before(store)
+    with ClickStore(old, classes) as store:
+        assert save(store, [Click(1.5, 2, 1), Click(2, 2, 0)], version=1).version == 2
+
+
+def test_a_store_of_version_1_is_read_without_changing_it(old, classes):
+    before = old.read_bytes()
+    with ClickStore(old, classes, readonly=True) as store:
+        same_as_before(store)
+        with pytest.raises(ClickError):
+            store.add(A, [])
+    assert old.read_bytes() == before
+
+
+def test_a_migration_that_fails_leaves_version_1(old, classes):
+    with closing(sqlite3.connect(old)) as db:
+        db.execute("ALTER TABLE clicks ADD COLUMN seconds REAL")  # somebody's own
+    with pytest.raises(StoreError, match="duplicate column"):
+        ClickStore(old, classes)
+    with closing(sqlite3.connect(old)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        assert "version" not in [row[1] for row in db.execute("PRAGMA table_info(frames)")]

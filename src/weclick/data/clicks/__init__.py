@@ -1,7 +1,17 @@
 """Clicks: where they are kept, how they are simulated from masks, exchanged and checked."""
 
 from weclick.data.clicks.check import Finding, StoreStats, check_clicks, stats
-from weclick.data.clicks.exchange import FORMATS, Format, export_csv, import_csv
+from weclick.data.clicks.exchange import (
+    FORMATS,
+    Format,
+    FormatName,
+    Pictures,
+    export_csv,
+    format_of,
+    format_to_write,
+    import_csv,
+    open_or_create,
+)
 from weclick.data.clicks.records import Click, ClickRecord, FrameRecord, Size, Status
 from weclick.data.clicks.simulate import Rule, simulate_clicks, simulate_store
 from weclick.data.clicks.store import CLICKS_FILE, ClickStore
@@ -14,14 +24,19 @@ __all__ = [
     "ClickStore",
     "Finding",
     "Format",
+    "FormatName",
     "FrameRecord",
+    "Pictures",
     "Rule",
     "Size",
     "Status",
     "StoreStats",
     "check_clicks",
     "export_csv",
+    "format_of",
+    "format_to_write",
     "import_csv",
+    "open_or_create",
     "simulate_clicks",
     "simulate_store",
     "stats",

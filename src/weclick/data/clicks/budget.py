@@ -32,10 +32,16 @@ def spread_frames(keys: Iterable[FrameKey], share: float) -> list[FrameKey]:
         >>> [key.number for key in spread_frames([FrameKey("a", number) for number in range(8)], 0.5)]
         [0, 2, 4, 6]
     """
+    order = spread_order(keys)
+    return sorted(order[: max(1, round(share * len(order)))])
+
+
+def spread_order(keys: Iterable[FrameKey]) -> list[FrameKey]:
+    """Return all frames in the order of :func:`spread_frames`: any beginning of it is evenly spread over each video."""
     line = sorted(keys)
     bits = max(len(line) - 1, 0).bit_length()
     order = sorted(range(len(line)), key=lambda position: f"{position:0{bits}b}"[::-1])
-    return [line[position] for position in sorted(order[: max(1, round(share * len(line)))])]
+    return [line[position] for position in order]
 
 
 def some_clicks(clicks: Sequence[Click], count: int, *, seed: int, key: FrameKey) -> list[Click]:

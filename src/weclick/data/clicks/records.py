@@ -36,13 +36,26 @@ class Click(NamedTuple):
         return 0 <= x < size[1] and 0 <= y < size[0]
 
 
-class FrameRecord(NamedTuple):
-    """What the store knows of a frame: ``size`` (H, W), None when never told; ``updated``, ISO time in UTC."""
+class TimedClick(NamedTuple):
+    """A click and the time it took, in seconds; None where nobody measured."""
 
-    status: Status
-    annotator: str
-    size: Size | None
-    updated: str
+    click: Click
+    seconds: float | None = None
+
+
+class FrameRecord(NamedTuple):
+    """What the store knows of a frame.
+
+    ``size`` is (H, W), None when never told; ``updated``, ISO time in UTC; ``version`` goes up by one with every change and
+    is 0 where nothing was ever stored; ``seconds`` is the time people spent on the frame.
+    """
+
+    status: Status = "todo"
+    annotator: str = ""
+    size: Size | None = None
+    updated: str = ""
+    version: int = 0
+    seconds: float = 0.0
 
 
 class ClickRecord(NamedTuple):

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from weclick.classes import ClassSet
-from weclick.errors import ClickError
+from weclick.errors import ClickError, StoreError
 
 APPLICATION_ID: Final = 0x57436C6B
 """Marks a SQLite file as a click store ("WClk")."""
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 BUSY_SECONDS: Final = 30.0
 
 _SCHEMA: Final = (
@@ -24,15 +24,30 @@ _SCHEMA: Final = (
     """CREATE TABLE frames (
         video TEXT NOT NULL, number INTEGER NOT NULL,
         status TEXT NOT NULL CHECK (status IN ('todo', 'done', 'skipped')),
-        annotator TEXT NOT NULL, height INTEGER, width INTEGER, updated TEXT NOT NULL, PRIMARY KEY (video, number))""",
+        annotator TEXT NOT NULL, height INTEGER, width INTEGER, updated TEXT NOT NULL,
+        version INTEGER NOT NULL DEFAULT 0, seconds REAL NOT NULL DEFAULT 0, PRIMARY KEY (video, number))""",
     """CREATE TABLE clicks (
         id INTEGER PRIMARY KEY, video TEXT NOT NULL, number INTEGER NOT NULL,
         x REAL NOT NULL CHECK (typeof(x) = 'real'), y REAL NOT NULL CHECK (typeof(y) = 'real'),
         class_id INTEGER NOT NULL CHECK (typeof(class_id) = 'integer'),
-        annotator TEXT NOT NULL, created TEXT NOT NULL)""",
+        annotator TEXT NOT NULL, created TEXT NOT NULL, seconds REAL)""",
     "CREATE INDEX clicks_of_frame ON clicks (video, number)",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+# version 1 knew neither versions of frames nor how long things took
+_FROM_1: Final = (
+    "ALTER TABLE frames ADD COLUMN version INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE frames ADD COLUMN seconds REAL NOT NULL DEFAULT 0",
+    "ALTER TABLE clicks ADD COLUMN seconds REAL",
+    "UPDATE frames SET version = 1",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+# temporary views go before tables of the same name: a store that cannot be changed is read as if it were migrated
+_READ_1: Final = (
+    "PRAGMA temp_store = MEMORY",
+    "CREATE TEMP VIEW frames AS SELECT *, 1 AS version, 0.0 AS seconds FROM main.frames",
+    "CREATE TEMP VIEW clicks AS SELECT *, NULL AS seconds FROM main.clicks",
 )
 _HINTS: Final = {
     sqlite3.SQLITE_FULL: "free some disk space; this change was not stored",
@@ -50,7 +65,7 @@ def clear_errors(path: Path) -> Iterator[None]:
     """Turn SQLite's errors inside the block into one line that names the store and says what to do.
 
     Raises:
-        ClickError: In place of the error; misuse of the interface (a closed store) stays what it is.
+        StoreError: In place of the error; misuse of the interface (a closed store) stays what it is.
     """
     try:
         yield
@@ -59,7 +74,7 @@ def clear_errors(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         # The low byte is the kind of error, the rest its variety.
         hint = _HINTS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "the click store cannot be used as it is")
-        raise ClickError(f"{path}: {error}; {hint}") from None
+        raise StoreError(f"{path}: {error}; {hint}") from None
 
 
 def require_free(path: Path) -> None:
@@ -83,14 +98,13 @@ def create_file(path: Path, classes: ClassSet) -> None:
         raise ClickError(f"{path.parent} cannot be made: {error.strerror}; choose another folder") from None
     with clear_errors(path), closing(_connect(path, "mode=rwc")) as db:
         db.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA:
-            db.execute(statement)
+        _execute(db, _SCHEMA)
         db.execute("INSERT INTO meta VALUES ('classes', ?)", (json.dumps(classes.names),))
         db.execute("COMMIT")
 
 
 def connect_existing(path: Path, classes: ClassSet) -> sqlite3.Connection:
-    """Open a store for reading and writing; a commit is on disk when it returns."""
+    """Open a store for reading and writing, migrated if it is of version 1; a commit is on disk when it returns."""
     _require_file(path)
     if not os.access(path, os.W_OK):
         raise ClickError(f"{path} is read-only; make it writable or work on a copy")
@@ -100,6 +114,7 @@ def connect_existing(path: Path, classes: ClassSet) -> sqlite3.Connection:
             _verify(db, path, classes)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
+            _migrate(db)
         except BaseException:
             db.close()
             raise
@@ -118,8 +133,10 @@ def connect_readonly(path: Path, classes: ClassSet) -> sqlite3.Connection:
                 raise
             db = _connect(path, "mode=ro&immutable=1")
         try:
-            db.execute("PRAGMA query_only = ON")
             _verify(db, path, classes)
+            if _version(db) == 1:
+                _execute(db, _READ_1)
+            db.execute("PRAGMA query_only = ON")
         except BaseException:
             db.close()
             raise
@@ -141,9 +158,11 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 def _verify(db: sqlite3.Connection, path: Path, classes: ClassSet) -> None:
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise ClickError(f"{path} is not a click store; choose another file")
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version != SCHEMA_VERSION:
-        raise ClickError(f"{path} has store version {version}, this weclick reads {SCHEMA_VERSION}; update weclick")
+    version = _version(db)
+    if not 1 <= version <= SCHEMA_VERSION:
+        raise ClickError(
+            f"{path} has store version {version}, this weclick reads up to {SCHEMA_VERSION}; update weclick"
+        )
     if (problem := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
         raise ClickError(f"{path} is damaged ({' '.join(problem.split())}); restore a copy")
     stored = json.loads(db.execute("SELECT value FROM meta WHERE key = 'classes'").fetchone()[0])
@@ -151,6 +170,29 @@ def _verify(db: sqlite3.Connection, path: Path, classes: ClassSet) -> None:
         raise ClickError(
             f"{path} was made for other classes: {_difference(stored, classes.names)}; choose its data set"
         )
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    if _version(db) == SCHEMA_VERSION:
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        if _version(db) == 1:  # nobody was faster
+            _execute(db, _FROM_1)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _execute(db: sqlite3.Connection, statements: Sequence[str]) -> None:
+    for statement in statements:
+        db.execute(statement)
 
 
 def _difference(stored: list[str], wanted: tuple[str, ...]) -> str:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from operator import index
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -20,16 +18,24 @@ from weclick.data.clicks.records import (
     FrameRecord,
     Size,
     Status,
+    TimedClick,
     validate_click,
-    validate_key,
     validate_status,
 )
+from weclick.data.clicks.rows import (
+    FRAME_COLUMNS,
+    append_clicks,
+    frame_record,
+    remove_clicks,
+    row_key,
+    set_frame,
+)
 from weclick.data.clicks.sqlite import clear_errors, connect_existing, connect_readonly, create_file
-from weclick.errors import ClickError
+from weclick.errors import ClickError, ConflictError
 from weclick.frames import FrameKey
 
 CLICKS_FILE: Final = "clicks.sqlite"
-"""Name of a data set's click store in its root."""
+"""Name of a data set's own click store, in its root."""
 
 
 class ClickStore:
@@ -111,13 +117,15 @@ class ClickStore:
                 one stored (clicks made on a scaled image); nothing is stored then.
         """
         with self.transaction():
-            known = self._size(key)
+            known = self.frame(key).size
             if known and size and known != tuple(size):
                 raise ClickError(
                     f"{self.path}: frame {key} is {known[1]}x{known[0]} in the store but {size[1]}x{size[0]} here; "
                     "clicks must be in pixels of the source image"
                 )
-            self._write(key, clicks, status, size or known, annotator)
+            self._check(clicks, status, size or known)
+            set_frame(self._db, key, status, size or known, annotator)
+            append_clicks(self._db, key, map(TimedClick, clicks), annotator)
 
     def replace(
         self,
@@ -134,7 +142,57 @@ class ClickStore:
             ClickError: As for :meth:`add`, except that a new ``size`` is taken over.
         """
         with self.transaction():
-            self._write(key, clicks, status, size or self._size(key), annotator, clear=True)
+            size = size or self.frame(key).size
+            self._check(clicks, status, size)
+            set_frame(self._db, key, status, size, annotator)
+            remove_clicks(self._db, key)
+            append_clicks(self._db, key, map(TimedClick, clicks), annotator)
+
+    def save(
+        self,
+        key: FrameKey,
+        clicks: Sequence[TimedClick],
+        *,
+        version: int,
+        status: Status,
+        size: Size,
+        annotator: str,
+        seconds: float,
+    ) -> FrameRecord:
+        """Put ``clicks`` in place of a frame's if it is still what the change was made from; return what is stored now.
+
+        Clicks that stay keep who made them and when. Saving what is stored already changes nothing, whatever the
+        ``version``: a save whose answer was lost can be sent again.
+
+        Args:
+            key: The frame.
+            clicks: All its clicks.
+            version: Of the frame as it was read; 0 when the store did not know it.
+            status: Its status from now on.
+            size: (H, W) of the source image.
+            annotator: Who made the change.
+            seconds: Time spent on the frame in all.
+
+        Raises:
+            ConflictError: Somebody changed the frame since.
+            ClickError: As for :meth:`replace`.
+        """
+        with self.transaction():
+            known, stored = self.frame(key), self.timed_clicks(key)
+            same = status == known.status and [c.click for c in clicks] == [c.click for c in stored]
+            if same and (version != known.version or (seconds == known.seconds and list(clicks) == stored)):
+                return known
+            if version != known.version:
+                who = f" by {known.annotator}" if known.annotator else ""
+                raise ConflictError(
+                    f"frame {key} was changed{who} meanwhile: it has version {known.version} now, this change was made "
+                    f"from {version}"
+                )
+            self._check((c.click for c in clicks), status, size)
+            set_frame(self._db, key, status, size, annotator, seconds)
+            start = _common(clicks, stored)
+            append_clicks(self._db, key, clicks[start:], annotator, remove_clicks(self._db, key, start=start))
+            return self.frame(key)
 
     def note(self, **entries: object) -> None:
         """Record where clicks came from, as text under the given names; :attr:`provenance` reads it."""
@@ -149,8 +207,13 @@ class ClickStore:
 
     def clicks(self, key: FrameKey) -> list[Click]:
         """Return the clicks of one frame in the order they were made, whatever its status."""
-        rows = self._rows("SELECT x, y, class_id FROM clicks WHERE video = ? AND number = ? ORDER BY id", _row_key(key))
+        rows = self._rows("SELECT x, y, class_id FROM clicks WHERE video = ? AND number = ? ORDER BY id", row_key(key))
         return [Click(*row) for row in rows]
+
+    def timed_clicks(self, key: FrameKey) -> list[TimedClick]:
+        """Return the clicks of one frame with the time each took."""
+        query = "SELECT x, y, class_id, seconds FROM clicks WHERE video = ? AND number = ? ORDER BY id"
+        return [TimedClick(Click(*row), seconds) for *row, seconds in self._rows(query, row_key(key))]
 
     def records(self) -> list[ClickRecord]:
         """Return all clicks with frame and annotator, ordered by frame; skipped frames are left out."""
@@ -184,17 +247,23 @@ class ClickStore:
 
     def frames(self) -> dict[FrameKey, FrameRecord]:
         """Return every frame the store knows, with or without clicks."""
-        rows = self._rows(
-            "SELECT video, number, status, annotator, height, width, updated FROM frames ORDER BY video, number"
-        )
-        return {
-            FrameKey(video, number): FrameRecord(status, who, None if height is None else (height, width), updated)
-            for video, number, status, who, height, width, updated in rows
-        }
+        rows = self._rows(f"SELECT video, number, {FRAME_COLUMNS} FROM frames ORDER BY video, number")
+        return {FrameKey(video, number): frame_record(*row) for video, number, *row in rows}
+
+    def frame(self, key: FrameKey) -> FrameRecord:
+        """Return what the store knows of one frame."""
+        rows = self._rows(f"SELECT {FRAME_COLUMNS} FROM frames WHERE video = ? AND number = ?", row_key(key))
+        return frame_record(*rows[0]) if rows else FrameRecord()
 
     def statuses(self) -> dict[FrameKey, Status]:
         """Return the status of every frame the store knows."""
-        return {key: frame.status for key, frame in self.frames().items()}
+        rows = self._rows("SELECT video, number, status FROM frames ORDER BY video, number")
+        return {FrameKey(video, number): status for video, number, status in rows}
+
+    def click_counts(self) -> dict[FrameKey, int]:
+        """Return the number of clicks of every frame that has some, whatever its status."""
+        rows = self._rows("SELECT video, number, count(*) FROM clicks GROUP BY video, number")
+        return {FrameKey(video, number): count for video, number, count in rows}
 
     def counts(self) -> dict[str, int]:
         """Return the number of clicks per class name on target frames, zeros included."""
@@ -210,39 +279,14 @@ class ClickStore:
         with clear_errors(self.path):
             return self._db.execute(query, values).fetchall()
 
-    def _size(self, key: FrameKey) -> Size | None:
-        rows = self._db.execute("SELECT height, width FROM frames WHERE video = ? AND number = ?", _row_key(key))
-        found = rows.fetchone()
-        return None if found is None or found[0] is None else found
-
-    def _write(
-        self,
-        key: FrameKey,
-        clicks: Sequence[Click],
-        status: Status,
-        size: Size | None,
-        annotator: str,
-        *,
-        clear: bool = False,
-    ) -> None:
+    def _check(self, clicks: Iterable[Click], status: Status, size: Size | None) -> None:
         # Refuse before changing anything: inside a larger transaction the caller may go on after a refusal.
         validate_status(status)
         for click in clicks:
             validate_click(click, self.classes, size)
-        if clear:
-            self._db.execute("DELETE FROM clicks WHERE video = ? AND number = ?", _row_key(key))
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        height, width = size or (None, None)
-        self._db.execute(
-            "INSERT OR REPLACE INTO frames VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (*_row_key(key), status, annotator, height, width, now),
-        )
-        self._db.executemany(
-            "INSERT INTO clicks (video, number, x, y, class_id, annotator, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(*_row_key(key), float(c.x), float(c.y), index(c.class_id), annotator, now) for c in clicks],
-        )
 
 
-def _row_key(key: FrameKey) -> tuple[str, int]:
-    validate_key(key)
-    return key.video, index(key.number)
+def _common(one: Sequence[object], other: Sequence[object]) -> int:
+    """Return how many leading entries are the same."""
+    pairs = zip(one, other, strict=False)
+    return next((position for position, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))

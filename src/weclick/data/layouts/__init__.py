@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from weclick.data.index import Layout
+from weclick.data.index import Layout, LayoutName
 from weclick.data.layouts.camvid import CamVidLayout
 from weclick.data.layouts.cityscapes import CityscapesLayout
 from weclick.data.layouts.folder import FolderLayout, decode_videos
@@ -18,7 +18,7 @@ LAYOUTS: Final[dict[str, type[CityscapesLayout] | type[CamVidLayout] | type[Fold
 }
 """Layouts by name, in the order in which "auto" tries them."""
 
-__all__ = ["LAYOUTS", "CamVidLayout", "CityscapesLayout", "FolderLayout", "open_layout"]
+__all__ = ["LAYOUTS", "CamVidLayout", "CityscapesLayout", "FolderLayout", "LayoutName", "open_layout"]
 
 
 def open_layout(name: str, root: Path) -> Layout:

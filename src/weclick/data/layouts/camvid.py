@@ -49,7 +49,7 @@ class CamVidLayout:
         DataError: No such folder, or no image folder with its masks is in it.
     """
 
-    name = "camvid"
+    name: Final = "camvid"
     needs = "train/ with trainannot/ (or val/, test/ with theirs)"
     classes = CLASSES
 

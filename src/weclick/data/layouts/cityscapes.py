@@ -56,7 +56,7 @@ class CityscapesLayout:
         DataError: No such folder, or neither image folder is in it.
     """
 
-    name = "cityscapes"
+    name: Final = "cityscapes"
     needs = "leftImg8bit/ or leftImg8bit_sequence/"
     classes = CLASSES
 

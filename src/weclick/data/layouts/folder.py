@@ -19,7 +19,7 @@ from weclick.conventions import IGNORE_INDEX
 from weclick.data.decode import VIDEO_SUFFIXES, decode_video, is_decoded, manifest
 from weclick.data.index import Frame, FrameKey, Split
 from weclick.errors import DataError
-from weclick.images import list_images, list_numbered
+from weclick.images import has_images, list_images, list_numbered
 
 _SPLITS: Final[tuple[Split, ...]] = ("train", "val", "test")
 
@@ -46,7 +46,7 @@ class FolderLayout:
         DataError: No such folder, no ``classes.yaml``, no videos or frames, or a video that is not decoded.
     """
 
-    name = "folder"
+    name: Final = "folder"
     needs = "classes.yaml with videos/ or frames/<video>/"
 
     def __init__(self, root: Path) -> None:
@@ -164,7 +164,7 @@ def _home_of(name: str, video: Path, root: Path) -> Path | None:
 
 
 def _usable(video: Path, folder: Path) -> bool:
-    by_hand = manifest(folder) is None and bool(list_images(folder))
+    by_hand = manifest(folder) is None and has_images(folder)
     return by_hand or is_decoded(video, folder)
 
 
@@ -180,7 +180,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _frame_folders(folder: Path) -> dict[str, Path]:
-    return {path.name: path for path in _subfolders(folder) if list_images(path)}
+    return {path.name: path for path in _subfolders(folder) if has_images(path)}
 
 
 def _read_splits(path: Path, videos: set[str]) -> dict[Split, list[str]]:

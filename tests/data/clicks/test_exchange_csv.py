@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weclick.classes import ClassSet
-from weclick.data.clicks import FORMATS, Click, ClickStore, export_csv, import_csv
+from weclick.data.clicks import Click, ClickStore, export_csv, import_csv
 from weclick.errors import ClickError
 from weclick.frames import FrameKey
 
@@ -11,12 +11,6 @@ A = FrameKey("a", 7)
 B = FrameKey('Straße, "東京" 🚗', 0)
 HEADER = "video,number,x,y,class,annotator\n"
 GOOD = "a,7,1,2,car,ann\n"
-
-
-@pytest.fixture
-def other(tmp_path, classes):
-    with ClickStore.create(tmp_path / "other.sqlite", classes) as other:
-        yield other
 
 
 def test_export_writes_one_line_per_click(store, tmp_path):
@@ -133,9 +127,3 @@ def test_path_that_cannot_be_written_is_refused(store, tmp_path):
     with pytest.raises(ClickError, match="cannot be written"):
         export_csv(store, tmp_path / "folder")
     assert sorted(p.name for p in tmp_path.iterdir() if p.suffix != ".sqlite" and "sqlite-" not in p.name) == ["folder"]
-
-
-def test_formats_are_listed_by_name(store, other, tmp_path):
-    store.add(A, [Click(1, 2, 1)])
-    for name, (export, load) in FORMATS.items():
-        assert export(store, tmp_path / f"clicks.{name}") == load(tmp_path / f"clicks.{name}", other) == 1

@@ -1,21 +1,19 @@
-"""Clicks to and from files of other tools; :data:`FORMATS` lists the formats by name."""
+"""Clicks as a table, one line each; the only format that knows frames by video and number."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final
 
 from weclick.classes import ClassSet
+from weclick.data.clicks.exchange.common import at, parse, save_text, store_records
 from weclick.data.clicks.records import Click, ClickRecord, Size, validate_click, validate_key
 from weclick.data.clicks.store import ClickStore
-from weclick.errors import ClickError, DataError
-from weclick.files import write_text
+from weclick.errors import ClickError
 from weclick.frames import FrameKey
-
-Number = TypeVar("Number", int, float)
 
 CSV_COLUMNS: Final = ("video", "number", "x", "y", "class", "annotator")
 
@@ -35,12 +33,10 @@ def export_csv(store: ClickStore, path: Path) -> int:
     writer.writerow(CSV_COLUMNS)
     store.all_clicks()  # refuses what no reader could take
     records = store.records()
-    for (video, number), (x, y, class_id), annotator in records:
-        writer.writerow((video, number, x, y, store.classes[class_id].name, annotator))
-    try:
-        write_text(path, text.getvalue())
-    except OSError as error:
-        raise ClickError(f"{path} cannot be written: {error.strerror}; choose another path") from None
+    for record in records:
+        name = store.classes[record.click.class_id].name
+        writer.writerow((*record.key, record.click.x, record.click.y, name, record.annotator))
+    save_text(path, text.getvalue())
     return len(records)
 
 
@@ -56,12 +52,12 @@ def import_csv(path: Path, store: ClickStore, *, replace: bool = False) -> int:
         ClickError: A line is malformed (the message names file and line), or a frame carries clicks already.
     """
     sizes = {key: frame.size for key, frame in store.frames().items()}
-    records = list(_read_csv(path, store.classes, sizes))
-    _store_records(records, store, path, replace)
+    records = list(_read(path, store.classes, sizes))
+    store_records(records, {}, store, path, replace)
     return len(records)
 
 
-def _read_csv(path: Path, classes: ClassSet, sizes: dict[FrameKey, Size | None]) -> Iterator[ClickRecord]:
+def _read(path: Path, classes: ClassSet, sizes: dict[FrameKey, Size | None]) -> Iterator[ClickRecord]:
     try:
         # Spreadsheets put a byte order mark in front.
         with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -69,10 +65,8 @@ def _read_csv(path: Path, classes: ClassSet, sizes: dict[FrameKey, Size | None])
             if sorted(lines.fieldnames or ()) != sorted(CSV_COLUMNS):
                 raise ClickError(f"{path}:1: found columns {lines.fieldnames}, want {', '.join(CSV_COLUMNS)}")
             for line in lines:
-                try:
+                with at(f"{path}:{lines.reader.line_num}"):
                     yield _record(line, classes, sizes)
-                except DataError as error:
-                    raise ClickError(f"{path}:{lines.reader.line_num}: {error}; nothing was imported") from None
     except csv.Error as error:
         raise ClickError(f"{path}:{lines.reader.line_num}: {error}; nothing was imported") from None
     except UnicodeDecodeError:
@@ -84,40 +78,8 @@ def _read_csv(path: Path, classes: ClassSet, sizes: dict[FrameKey, Size | None])
 def _record(line: dict[str, str], classes: ClassSet, sizes: dict[FrameKey, Size | None]) -> ClickRecord:
     if None in line or None in line.values():
         raise ClickError(f"a line needs {len(CSV_COLUMNS)} fields")
-    key = FrameKey(line["video"], _parse(int, line["number"], "number"))
-    click = Click(_parse(float, line["x"], "x"), _parse(float, line["y"], "y"), classes.index(line["class"]))
+    key = FrameKey(line["video"], parse(int, line["number"], "number"))
+    click = Click(parse(float, line["x"], "x"), parse(float, line["y"], "y"), classes.index(line["class"]))
     validate_key(key)
     validate_click(click, classes, sizes.get(key))
     return ClickRecord(key, click, line["annotator"])
-
-
-def _parse(kind: Callable[[str], Number], text: str, column: str) -> Number:
-    try:
-        if "_" in text:  # Python would take 1_0 for 10
-            raise ValueError
-        return kind(text)
-    except ValueError:
-        raise ClickError(f"{column} is {text[:40]!r}, not a number") from None
-
-
-def _store_records(records: list[ClickRecord], store: ClickStore, source: Path, replace: bool) -> None:
-    keys = dict.fromkeys(record.key for record in records)
-    with store.transaction():
-        for key in keys:
-            if store.clicks(key) and not replace:
-                raise ClickError(f"{source}: frame {key} carries clicks in {store.path} already; nothing was imported")
-            store.replace(key, [])
-        for key, click, annotator in records:
-            store.add(key, [click], annotator=annotator)
-        store.note(imported=source.name)
-
-
-class Format(NamedTuple):
-    """How a file format is written and read; both return the number of clicks."""
-
-    export: Callable[[ClickStore, Path], int]
-    load: Callable[..., int]
-
-
-FORMATS: Final = {"csv": Format(export_csv, import_csv)}
-"""Formats by name; other tools' formats are added here."""

@@ -1,0 +1,192 @@
+"""Which frames to click next: where a student is unsure, says something else a moment later, or contradicts clicks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
+from itertools import pairwise
+from math import exp, inf, isnan, nan
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import torch
+from torch import Tensor
+
+from weclick.data.clicks import Click, ClickStore, Size
+from weclick.data.clicks.budget import spread_frames
+from weclick.data.datamodule import ClipDataModule
+from weclick.data.index import Frame, FrameKey, Layout, Split
+from weclick.errors import ConfigError
+from weclick.flow.estimators import DISFlow
+from weclick.images import first_size
+from weclick.memory import places_on_grid, soft_labels
+from weclick.memory.build import carry
+from weclick.modules import SegmentationModule, load_checkpoint
+
+MOST: Final = 400
+"""Frames that are looked at, evenly spread, where a split has more."""
+
+Progress = Callable[[int, int], None]
+
+
+class Suggestion(NamedTuple):
+    """A frame to click, and why. Reasons are shares in 0..1, NaN where nothing can be told.
+
+    Args:
+        key: The frame.
+        unsure: Mean over pixels of 1 less the lead of the likeliest class over the next.
+        unsteady: Share of the pixels labelled otherwise one frame later, where the flow between both is reliable.
+        contradicted: Share of the clicks on the nearest clicked frame of the video that the student contradicts.
+    """
+
+    key: FrameKey
+    unsure: float
+    unsteady: float = nan
+    contradicted: float = nan
+
+    @property
+    def score(self) -> float:
+        """Sum of the reasons there are."""
+        return sum(reason for reason in self[1:] if not isnan(reason))
+
+
+def suggest(
+    student: SegmentationModule,
+    data: ClipDataModule,
+    split: Split,
+    store: ClickStore | None,
+    *,
+    count: int,
+    most: int = MOST,
+    progress: Progress | None = None,
+) -> list[Suggestion]:
+    """Return frames to click next, the most telling first; none when all are clicked or skipped. See :func:`choose`.
+
+    Args:
+        student: On the device it is to run on.
+        data: The data set, at the student's size.
+        split: To choose from. Frames that are done or skipped or carry clicks are left out.
+        store: The clicks so far, if any.
+        count: How many to return, at most.
+        most: How many frames to look at, evenly spread.
+        progress: Told (frames looked at, frames to look at).
+
+    Raises:
+        ConfigError: A number is not positive.
+        DataError: A frame cannot be read.
+    """
+    if count < 1 or most < 1:
+        raise ConfigError(f"--count {count} and --most {most} must be at least 1")
+    segments = data.segments(split)
+    frames = {frame.key: frame for segment in segments for frame in segment.frames}
+    following = {one.key: two for segment in segments for one, two in pairwise(segment.frames)}
+    known = {key: found for key, found in store.frames().items() if key in frames} if store else {}
+    clicks = {key: found for key, found in store.all_clicks().items() if key in frames} if store else {}
+    closed = {key for key, record in known.items() if record.status != "todo"} | clicks.keys()
+    checked, todo = _at_most(clicks, most), _at_most(frames.keys() - closed, most)
+    look, wrong, found = _Look(student, data), dict[FrameKey, float](), list[Suggestion]()
+    for done, key in enumerate([*checked, *todo], start=1):
+        if key in clicks:
+            wrong[key] = look.contradicted(frames[key], clicks[key], known[key].size)
+        else:
+            found.append(Suggestion(key, *look.doubts(frames[key], following.get(key)), _nearest(wrong, key)))
+        if progress is not None:
+            progress(done, len(checked) + len(todo))
+    return choose(found, closed, count)
+
+
+def suggest_with(
+    checkpoint: Path,
+    layout: Layout,
+    store: Path,
+    *,
+    split: Split,
+    count: int,
+    most: int = MOST,
+    progress: Progress | None = None,
+) -> list[Suggestion]:
+    """Return frames of a data set to click next, as the student of a checkpoint sees it; see :func:`suggest`.
+
+    Raises:
+        CheckpointError: It is no student's, or of other classes.
+    """
+    student = load_checkpoint(checkpoint, stage="student", classes=layout.classes)
+    height, width = student.hparams["size"]
+    data = ClipDataModule(str(layout.root), layout=layout.name, size=(height, width))
+    with ClickStore(store, layout.classes, readonly=True) if store.exists() else nullcontext() as clicks:
+        return suggest(student, data, split, clicks, count=count, most=most, progress=progress)
+
+
+def choose(found: Sequence[Suggestion], closed: Collection[FrameKey], count: int) -> list[Suggestion]:
+    """Choose frames one after the other by their score, weighed by how far each is from those closed or chosen before.
+
+    The weight is ``1 - exp(-d / D)``, with d the distance in frame numbers to the nearest such frame of the video, and D what it
+    would be on average if ``count`` of the found frames were chosen evenly.
+
+    Args:
+        found: To choose from.
+        closed: Frames that are clicked or skipped already.
+        count: How many to choose, at most.
+    """
+    left, chosen = {suggestion.key: suggestion for suggestion in found}, list[Suggestion]()
+    gaps = {key: _distance(closed, key) for key in left}
+    usual = _usual_distance(left, count)
+    while left and len(chosen) < count:
+        best = max(left, key=lambda key: left[key].score * (1 - exp(-gaps[key] / usual)))
+        chosen.append(left.pop(best))
+        gaps = {key: min(gap, _distance([best], key)) for key, gap in gaps.items()}
+    return chosen
+
+
+def _usual_distance(keys: Collection[FrameKey], count: int) -> float:
+    numbers: dict[str, list[int]] = {}
+    for key in keys:
+        numbers.setdefault(key.video, []).append(key.number)
+    covered = sum(max(found) - min(found) for found in numbers.values())
+    return max(1.0, covered / count)
+
+
+def _distance(others: Collection[FrameKey], key: FrameKey) -> float:
+    return min((abs(other.number - key.number) for other in others if other.video == key.video), default=inf)
+
+
+def _nearest(shares: Mapping[FrameKey, float], key: FrameKey) -> float:
+    """Return the share of the nearest frame of the same video."""
+    own = [other for other in shares if other.video == key.video]
+    return shares[min(own, key=lambda other: abs(other.number - key.number))] if own else nan
+
+
+def _at_most(keys: Collection[FrameKey], most: int) -> list[FrameKey]:
+    return spread_frames(keys, min(1.0, most / len(keys))) if keys else []
+
+
+class _Look:
+    """What a student says about frames."""
+
+    def __init__(self, student: SegmentationModule, data: ClipDataModule) -> None:
+        self._student, self._data, self._flow = student.eval(), data, DISFlow()
+
+    @torch.inference_mode()
+    def doubts(self, frame: Frame, following: Frame | None) -> tuple[float, float]:
+        """Return how unsure and how unsteady the student is in a frame."""
+        image = self._read(frame)
+        here = soft_labels(self._student, image)
+        first, second = here.topk(2, dim=1).values.unbind(1)
+        unsure = float((1 - (first - second)).mean())
+        if following is None:
+            return unsure, nan
+        later = self._read(following)
+        warped, trusted = carry(soft_labels(self._student, later), self._flow(image, later), self._flow(later, image))
+        changed = (here.argmax(1) != warped.argmax(1))[trusted[:, 0]]
+        return unsure, float(changed.float().mean()) if len(changed) else nan
+
+    @torch.inference_mode()
+    def contradicted(self, frame: Frame, clicks: Sequence[Click], size: Size | None) -> float:
+        """Return the share of a frame's clicks where the student sees another class."""
+        labels = soft_labels(self._student, self._read(frame)).argmax(1)[0]
+        places = places_on_grid(clicks, size or first_size([frame.image]), (labels.shape[0], labels.shape[1]))
+        return sum(int(labels[row, column]) != class_id for row, column, class_id in places) / len(places)
+
+    def _read(self, frame: Frame) -> Tensor:
+        image = torch.from_numpy(self._data.reader.image(frame)).to(self._student.device)
+        return image.permute(2, 0, 1)[None].float() / 255

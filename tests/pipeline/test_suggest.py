@@ -1,0 +1,120 @@
+"""What a made-up student says about made-up frames decides which are suggested."""
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from weclick.data.clicks import Click, ClickStore
+from weclick.data.datamodule import ClipDataModule
+from weclick.errors import ConfigError
+from weclick.frames import FrameKey
+from weclick.pipeline.suggest import Suggestion, choose, suggest
+
+SIZE = (32, 64)
+
+
+class Brightness(torch.nn.Module):
+    """Sees class 1 where a picture is bright; the nearer to grey, the less sure."""
+
+    device = torch.device("cpu")
+
+    def forward(self, images):
+        bright = torch.nn.functional.avg_pool2d(images.mean(1, keepdim=True), 4)
+        return torch.cat([-(bright - 0.5), bright - 0.5], 1) * 40
+
+
+@pytest.fixture
+def data(tmp_path):
+    """One video of black frames, but for one grey frame (4) and one that is white to its right (7)."""
+    folder = tmp_path / "frames" / "a"
+    folder.mkdir(parents=True)
+    for number in range(10):
+        image = np.zeros((*SIZE, 3), np.uint8)
+        if number == 4:
+            image[:] = 128
+        if number == 7:
+            image[:, 32:] = 255
+        cv2.imwrite(str(folder / f"{number}.png"), image)
+    (tmp_path / "classes.yaml").write_text("[dark, light]\n", encoding="utf-8")
+    (tmp_path / "splits.yaml").write_text("{train: [a]}\n", encoding="utf-8")
+    return ClipDataModule(str(tmp_path), workers=0)
+
+
+@pytest.fixture
+def store(data):
+    with ClickStore.create(data.root / "clicks.sqlite", data.classes) as made:
+        yield made
+
+
+def key(number, video="a"):
+    return FrameKey(video, number)
+
+
+def asked(data, store=None, **options):
+    found = suggest(Brightness(), data, "train", store, **{"count": 10, **options})
+    return {suggestion.key.number: suggestion for suggestion in found}
+
+
+def test_the_frame_the_student_is_least_sure_of_comes_first(data):
+    found = asked(data)
+    assert next(iter(found)) == 4
+    assert found[4].unsure > 0.8
+    assert found[0].unsure < 0.1
+
+
+def test_labels_that_change_from_one_frame_to_the_next_count(data):
+    found = asked(data)
+    assert found[0].unsteady == 0
+    assert math.isnan(found[9].unsteady)  # nothing follows
+
+
+def test_clicks_the_student_contradicts_speak_for_frames_around(data, store):
+    store.add(key(1), [Click(5, 5, 1), Click(50, 5, 0)], size=SIZE)  # dark there: half of them contradicted
+    store.add(key(8), [Click(5, 5, 0)], size=SIZE)
+    found = asked(data, store)
+    assert found[0].contradicted == found[2].contradicted == 0.5
+    assert found[9].contradicted == 0
+
+
+def test_frames_that_are_done_or_skipped_or_carry_clicks_are_left_out(data, store):
+    store.add(key(4), [], status="skipped")
+    store.add(key(5), [], status="done")
+    store.add(key(6), [Click(5, 5, 0)], status="todo")
+    store.add(key(3), [], status="todo")
+    assert asked(data, store).keys() == {0, 1, 2, 3, 7, 8, 9}
+
+
+def test_only_so_many_are_looked_at_and_returned(data):
+    seen = []
+    found = asked(data, count=2, most=5, progress=lambda done, total: seen.append((done, total)))
+    assert len(found) == 2
+    assert seen == [(done, 5) for done in range(1, 6)]
+
+
+def test_there_is_nothing_to_suggest_when_all_is_clicked(data, store):
+    for number in range(10):
+        store.add(key(number), [Click(5, 5, 0)])
+    assert not asked(data, store)
+
+
+@pytest.mark.parametrize("wrong", [{"count": 0}, {"most": 0}])
+def test_numbers_must_be_positive(data, wrong):
+    with pytest.raises(ConfigError, match="at least 1"):
+        asked(data, **wrong)
+
+
+def test_a_frame_beside_a_chosen_one_waits_for_one_farther_away():
+    found = [Suggestion(key(number), unsure) for number, unsure in [(0, 0.1), (50, 0.9), (51, 0.8), (100, 0.5)]]
+    assert [chosen.key.number for chosen in choose(found, [], 2)] == [50, 100]
+
+
+def test_a_frame_beside_a_clicked_one_waits_too_and_another_video_is_far_away():
+    found = [Suggestion(key(9), 0.9), Suggestion(key(200), 0.3), Suggestion(key(9, "b"), 0.2)]
+    assert [chosen.key for chosen in choose(found, [key(10)], 3)] == [key(200), key(9, "b"), key(9)]
+
+
+def test_the_score_leaves_out_what_cannot_be_told():
+    assert Suggestion(key(0), 0.25, math.nan, 0.5).score == 0.75
