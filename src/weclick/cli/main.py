@@ -33,6 +33,7 @@ COMMANDS: Final = {
     ),
     "predict": Command("weclick.cli.tools", "segment a video, a folder of frames or a camera"),
     "export": Command("weclick.cli.export", "student to ONNX and OpenVINO files, checked against PyTorch"),
+    "annotate": Command("weclick.cli.annotate", "click through frames in the browser"),
     "clicks": Command("weclick.cli.tools", "simulate, import, export, check or count clicks"),
     "data": Command("weclick.cli.tools", "check a data set, write the synthetic one, prepare CamVid"),
     "benchmark": Command("weclick.cli.benchmark", "measure the speed of student, training and prediction"),

@@ -1,0 +1,7 @@
+"""Clicking in the browser: a server, and the page it serves from ``page/``."""
+
+from weclick.annotate.api import create_app
+from weclick.annotate.catalog import Catalog
+from weclick.annotate.security import Access
+
+__all__ = ["Access", "Catalog", "create_app"]

@@ -1,0 +1,220 @@
+"""What the API answers: frames, their pictures, who works on them, and how far things are."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import version
+from typing import Annotated, Any
+
+from fastapi import Header, Query
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from weclick.annotate import models
+from weclick.annotate.catalog import Catalog, Place
+from weclick.annotate.leases import SECONDS, Leases
+from weclick.annotate.overlay import Overlays
+from weclick.annotate.pictures import Picture, Pictures
+from weclick.annotate.security import problem
+from weclick.annotate.worker import StoreWorker
+from weclick.data.clicks import ClickStore
+from weclick.data.clicks.records import FrameRecord, Size, TimedClick
+from weclick.errors import ConflictError, DataError
+
+State = tuple[FrameRecord, list[TimedClick]]
+"""What the store knows of a frame."""
+
+
+class Answers:
+    """One method per request. Leases are touched by the event loop only, the store by its own thread.
+
+    Args:
+        catalog: The frames.
+        worker: The click store.
+        leases: Who works on what.
+        pictures: The frames' pictures.
+        overlays: Predictions to show, if there is something that predicts.
+        annotator: Name to store with what nobody signed.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        worker: StoreWorker,
+        leases: Leases,
+        pictures: Pictures,
+        overlays: Overlays | None,
+        annotator: str = "",
+    ) -> None:
+        self.catalog = catalog
+        self.worker = worker
+        self.leases = leases
+        self.pictures = pictures
+        self.overlays = overlays
+        self.annotator = annotator
+
+    async def project(self) -> Response:
+        """Tell what does not change while the server runs."""
+        classes = [
+            {"id": index, "name": c.name, "color": "#{:02x}{:02x}{:02x}".format(*c.color), "thing": c.thing}
+            for index, c in enumerate(self.catalog.classes)
+        ]
+        videos = [
+            {"name": name, "frames": len(frames), "first": self.catalog.name(frames[0].key)}
+            for name, frames in self.catalog.videos.items()
+        ]
+        name = self.catalog.root.resolve().name.encode("utf-8", "replace").decode()
+        rest = {"version": version("weclick"), "overlay": self.overlays is not None}
+        return JSONResponse({"name": name, "classes": classes, "videos": videos, **rest})
+
+    async def progress(self) -> Response:
+        """Tell how far things are."""
+        frames, clicks = await self.worker.read(lambda store: (store.frames(), store.click_counts()))
+        own = {key: frame for key, frame in frames.items() if key in self.catalog}
+        done, skipped = (sum(frame.status == status for frame in own.values()) for status in ("done", "skipped"))
+        return JSONResponse(
+            {
+                "goal": self.catalog.goal,
+                "done": done,
+                "skipped": skipped,
+                "todo": max(min(self.catalog.goal - done, len(self.catalog) - done - skipped), 0),
+                "clicks": sum(clicks.get(key, 0) for key, frame in own.items() if frame.status != "skipped"),
+                "seconds": sum(frame.seconds for frame in own.values()),
+            }
+        )
+
+    async def next_frame(self, body: models.NextBody) -> Response:
+        """Lease the next frame that is to do and free to the client; 204 when there is none."""
+        if body.after is not None:
+            self._place(body.after)
+        statuses = await self.worker.read(ClickStore.statuses)
+        for name in self.catalog.upcoming(statuses, body.after):
+            if self.leases.holder(name, body.client):
+                continue
+            place = self._place(name)
+            try:
+                size = await self._size(place)
+                self.leases.take(name, body.client, body.annotator or self.annotator)
+            except (DataError, ConflictError):  # cannot be shown, or somebody was faster
+                continue
+            state = await self._state(place)
+            if state[0].status == "todo":
+                return JSONResponse(self._frame(place, size, state, body.client))
+            self.leases.release(name, body.client)
+        return Response(status_code=204)
+
+    async def frame(self, frame_id: str, client: Annotated[models.Client | None, Query()] = None) -> Response:
+        """Tell what is known of a frame; with ``client``, only another client's lease is reported."""
+        place = self._place(frame_id)
+        size = await self._size(place)
+        return JSONResponse(self._frame(place, size, await self._state(place), client))
+
+    async def save(self, frame_id: str, body: models.FrameBody) -> Response:
+        """Store a frame's clicks and status if it is still what they were made from."""
+        place = self._place(frame_id)
+        size = await self._size(place)
+        holder = self.leases.holder(frame_id, body.client)
+        clicks = [click.timed() for click in body.clicks]
+
+        def work(store: ClickStore) -> State:
+            if holder and not _holds(store, place, body.status, clicks):
+                raise ConflictError(f"{holder} is working on this frame; nothing was stored")
+            store.save(
+                place.frame.key,
+                clicks,
+                version=body.version,
+                status=body.status,
+                size=size,
+                annotator=body.annotator or self.annotator,
+                seconds=body.seconds,
+            )
+            return _read(store, place)
+
+        try:
+            state = await self.worker.write(work)
+        except ConflictError as conflict:
+            return await self._conflict(place, size, body.client, conflict)
+        return JSONResponse(self._frame(place, size, state, body.client))
+
+    async def lease(self, frame_id: str, body: models.WhoBody) -> Response:
+        """Lease a frame, or go on holding it."""
+        place = self._place(frame_id)
+        try:
+            self.leases.take(frame_id, body.client, body.annotator or self.annotator)
+        except ConflictError as conflict:
+            return await self._conflict(place, await self._size(place), body.client, conflict)
+        return JSONResponse({"seconds": SECONDS})
+
+    async def release(self, frame_id: str, body: models.ClientBody) -> Response:
+        """End the client's lease of a frame, if it has it."""
+        self._place(frame_id)
+        self.leases.release(frame_id, body.client)
+        return Response(status_code=204)
+
+    async def image(
+        self, frame_id: str, if_none_match: Annotated[str | None, Header(include_in_schema=False)] = None
+    ) -> Response:
+        """Send a frame's picture."""
+        picture = await asyncio.to_thread(self.pictures.read, self._place(frame_id).frame.image)
+        headers = {"ETag": picture.etag, "Cache-Control": "private, max-age=3600"}
+        if picture.etag in (if_none_match or ""):
+            return Response(status_code=304, headers=headers)
+        return _picture(picture, headers)
+
+    async def overlay(self, frame_id: str) -> Response:
+        """Send the student's prediction of a frame."""
+        path = self._place(frame_id).frame.image
+        if self.overlays is None:
+            raise HTTPException(404, "there is no prediction; start weclick annotate with --run RUN")
+        await asyncio.to_thread(self.pictures.size, path)  # which refuses what cannot be shown
+        return _picture(await self.overlays.read(path), {})
+
+    def _place(self, name: str) -> Place:
+        place = self.catalog.place(name)
+        if place is None:
+            raise HTTPException(404, "there is no frame with this id")
+        return place
+
+    async def _size(self, place: Place) -> Size:
+        return await asyncio.to_thread(self.pictures.size, place.frame.image)
+
+    async def _state(self, place: Place) -> State:
+        return await self.worker.read(lambda store: _read(store, place))
+
+    async def _conflict(self, place: Place, size: Size, client: str, why: ConflictError) -> Response:
+        return problem(409, str(why), frame=self._frame(place, size, await self._state(place), client))
+
+    def _frame(self, place: Place, size: Size, state: State, client: str | None) -> dict[str, Any]:
+        record, clicks = state
+        key = place.frame.key
+        name = self.catalog.name(key)
+        return {
+            "id": name,
+            "video": key.video,
+            "number": key.number,
+            "position": place.position,
+            "frames": len(self.catalog.videos[key.video]),
+            "height": size[0],
+            "width": size[1],
+            "status": record.status,
+            "version": record.version,
+            "annotator": record.annotator,
+            "seconds": record.seconds,
+            "clicks": [{**click._asdict(), "seconds": seconds} for click, seconds in clicks],
+            "around": self.catalog.around(place),
+            "leased_by": self.leases.holder(name, client),
+        }
+
+
+def _read(store: ClickStore, place: Place) -> State:
+    return store.frame(place.frame.key), store.timed_clicks(place.frame.key)
+
+
+def _holds(store: ClickStore, place: Place, status: str, clicks: list[TimedClick]) -> bool:
+    """Tell whether a frame is stored like this already."""
+    stored = [click for click, _ in store.timed_clicks(place.frame.key)]
+    return store.frame(place.frame.key).status == status and stored == [click for click, _ in clicks]
+
+
+def _picture(picture: Picture, headers: dict[str, str]) -> Response:
+    return Response(picture.data, media_type=picture.media_type, headers=headers)

@@ -1,0 +1,64 @@
+"""Who is working on which frame: leases that end by themselves when nobody renews them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from weclick.errors import ConflictError
+
+SECONDS: Final = 30.0
+"""How long a lease lasts; the page renews it every ten."""
+
+UNNAMED: Final = "somebody"
+
+
+class _Lease(NamedTuple):
+    client: str
+    annotator: str
+    ends: float
+
+
+class Leases:
+    """Leases of frames, one for each client at most.
+
+    They are kept in memory only: after a restart of the server, versions of frames still let nobody overwrite anybody.
+
+    Args:
+        clock: Tells the time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._by_frame: dict[str, _Lease] = {}
+        self._frames: dict[str, str] = {}
+
+    def take(self, frame: str, client: str, annotator: str) -> None:
+        """Lease a frame to a client, or go on doing so; the client's lease of another frame ends.
+
+        Raises:
+            ConflictError: It is leased to another client.
+        """
+        if holder := self.holder(frame, client):
+            raise ConflictError(f"{holder} is working on this frame; take another one or wait until it is free")
+        self._end(self._frames.get(client))
+        self._by_frame[frame] = _Lease(client, annotator, self._clock() + SECONDS)
+        self._frames[client] = frame
+
+    def release(self, frame: str, client: str) -> None:
+        """End a client's lease of a frame, if it has one."""
+        if self._frames.get(client) == frame:
+            self._end(frame)
+
+    def holder(self, frame: str, client: str | None) -> str | None:
+        """Return the name of whoever else works on a frame, None if nobody does."""
+        lease = self._by_frame.get(frame)
+        if lease is not None and lease.ends <= self._clock():
+            self._end(frame)
+            return None
+        return (lease.annotator or UNNAMED) if lease is not None and lease.client != client else None
+
+    def _end(self, frame: str | None) -> None:
+        if frame is not None and (lease := self._by_frame.pop(frame, None)) is not None:
+            del self._frames[lease.client]

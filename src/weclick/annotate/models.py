@@ -1,0 +1,139 @@
+"""What the API takes and gives, as pydantic checks it and OpenAPI describes it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from weclick.data.clicks.records import Click, Status, TimedClick
+
+MOST_CLICKS: Final = 2000
+"""Clicks on one frame."""
+
+Client = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{8,64}$")]
+Annotator = Annotated[str, StringConstraints(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Coordinate = Annotated[float, Field(allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
+Total = Annotated[float, Field(ge=0, le=1e8, allow_inf_nan=False)]
+
+
+class Strict(BaseModel):
+    """Takes nothing for something else: no text for numbers, no unknown fields."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class ClickBody(Strict):
+    """A click in source pixels, and the time it took."""
+
+    x: Coordinate
+    y: Coordinate
+    class_id: Annotated[int, Field(ge=0, le=254)]
+    seconds: Seconds | None = None
+
+    def timed(self) -> TimedClick:
+        """Return it as the store takes it."""
+        return TimedClick(Click(self.x, self.y, self.class_id), self.seconds)
+
+
+class ClientBody(Strict):
+    """Which tab of a browser asks."""
+
+    client: Client
+
+
+class WhoBody(ClientBody):
+    """Which tab asks, and who sits in front of it."""
+
+    annotator: Annotator = ""
+
+
+class NextBody(WhoBody):
+    """A request for a frame to do."""
+
+    after: Annotated[str, StringConstraints(max_length=64)] | None = None
+
+
+class FrameBody(WhoBody):
+    """A frame as it shall be, made from ``version``."""
+
+    version: Annotated[int, Field(ge=0, lt=2**53)]
+    status: Status
+    seconds: Total
+    clicks: Annotated[list[ClickBody], Field(max_length=MOST_CLICKS)]
+
+
+class FrameAnswer(BaseModel):
+    """A frame as it is."""
+
+    id: str
+    video: str
+    number: int
+    position: int
+    frames: int
+    height: int
+    width: int
+    status: Status
+    version: int
+    annotator: str
+    seconds: float
+    clicks: list[ClickBody]
+    around: list[tuple[int, str]]
+    leased_by: str | None
+
+
+class ClassAnswer(BaseModel):
+    """A class."""
+
+    id: int
+    name: str
+    color: str
+    thing: bool
+
+
+class VideoAnswer(BaseModel):
+    """A video: its number of frames, and the first one's id."""
+
+    name: str
+    frames: int
+    first: str
+
+
+class ProjectAnswer(BaseModel):
+    """What does not change while the server runs."""
+
+    name: str
+    version: str
+    classes: list[ClassAnswer]
+    videos: list[VideoAnswer]
+    overlay: bool
+
+
+class ProgressAnswer(BaseModel):
+    """How far things are."""
+
+    goal: int
+    done: int
+    skipped: int
+    todo: int
+    clicks: int
+    seconds: float
+
+
+class LeaseAnswer(BaseModel):
+    """How long a lease lasts unless it is renewed."""
+
+    seconds: float
+
+
+class Problem(BaseModel):
+    """Why a request is refused."""
+
+    detail: str
+
+
+class Conflict(Problem):
+    """Why a change is refused, and what is stored."""
+
+    frame: FrameAnswer

@@ -1,0 +1,47 @@
+"""A student's prediction as a picture to lay over a frame."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from weclick.annotate.pictures import Cache, Picture, to_png
+from weclick.classes import ClassSet
+from weclick.conventions import IGNORE_INDEX
+
+Predict = Callable[[Path], np.ndarray]
+"""From a picture's path to its class ids, uint8 (H, W)."""
+
+CACHE_BYTES: Final = 32 << 20
+
+
+class Overlays:
+    """Predictions in the classes' colours, made one at a time; pixels without a class are transparent."""
+
+    def __init__(self, predict: Predict, classes: ClassSet) -> None:
+        self._predict = predict
+        alpha = np.full((256, 1), 255, np.uint8)
+        alpha[IGNORE_INDEX] = 0
+        self._colors = np.hstack([classes.palette, alpha])
+        self._cache = Cache(CACHE_BYTES)
+        self._thread = ThreadPoolExecutor(1, "overlay")
+
+    async def read(self, path: Path) -> Picture:
+        """Return the overlay of the picture at ``path``."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._cache.get, path, lambda: self._make(path)
+        )
+
+    def close(self) -> None:
+        """Start no further prediction."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _make(self, path: Path) -> Picture:
+        pixels = self._colors[self._predict(path)]
+        return Picture(to_png(cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA)), "image/png", "")

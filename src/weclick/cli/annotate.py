@@ -1,0 +1,122 @@
+"""``weclick annotate``."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socket import gethostname
+from typing import Final
+
+from jsonargparse import auto_cli
+
+from weclick.annotate import Access, Catalog, create_app
+from weclick.annotate.catalog import GOAL
+from weclick.annotate.overlay import Predict
+from weclick.annotate.security import address
+from weclick.annotate.serve import bind, serve
+from weclick.data.clicks import ClickStore
+from weclick.data.clicks.store import CLICKS_FILE
+from weclick.data.index import FrameKey, Layout, Split
+from weclick.data.layouts import LayoutName, open_layout
+
+WARNING: Final = (
+    "this server can be reached from the network; whoever has the address below can see the frames and change the clicks, "
+    "and nothing is encrypted"
+)
+
+
+def main(command: str, arguments: list[str]) -> None:
+    """Parse, serve until interrupted."""
+    auto_cli(annotate, args=arguments, prog=f"weclick {command}", exit_on_error=False)
+
+
+def annotate(
+    root: str,
+    host: str = "127.0.0.1",
+    port: int = 8765,
+    goal: int | None = None,
+    split: Split = "train",
+    layout: LayoutName = "auto",
+    store: str | None = None,
+    annotator: str = "",
+    run: str | None = None,
+    runs: str = "runs",
+    open: bool = True,
+) -> None:
+    """Click through frames in the browser; Ctrl-C ends it.
+
+    Args:
+        root: Folder of the data set.
+        host: Address to serve at; any but this machine's own (127.0.0.1) asks everybody for the token it prints.
+        port: Port to serve at; 0 takes any free one.
+        goal: Frames to click; by default 200, or all where there are fewer.
+        split: Split whose frames to click.
+        layout: Layout of the data set; auto recognises it.
+        store: Click store, made if missing; by default clicks.sqlite in the root, where training finds it.
+        annotator: Name to store with what nobody signed in the page.
+        run: Run whose student to ask, by name or folder: its prediction can be laid over a frame, and frames are offered in
+            the order of `weclick clicks suggest`.
+        runs: Folder of all runs.
+        open: Open the browser.
+    """
+    with bind(host, port) as listening:
+        access = Access.at(host, listening.getsockname()[1])
+        path = Path(store) if store else Path(root) / CLICKS_FILE
+        checkpoint = _student(run, runs) if run is not None else None
+        with _many_objects():
+            found = open_layout(layout, Path(root))
+            order = _suggested(checkpoint, found, path, split, goal or GOAL) if checkpoint else ()
+            catalog = Catalog(found, split, goal=goal, order=order)
+        if not path.exists():
+            ClickStore.create(path, found.classes).close()
+        app = create_app(
+            catalog, path, access, annotator=annotator, predict=_predictor(checkpoint) if checkpoint else None
+        )
+        if access.token:
+            print(f"weclick: {WARNING}", file=sys.stderr)
+        print(f"click at {_url(access, host)} (Ctrl-C ends it); clicks go to {path}", flush=True)
+        serve(app, listening, _url(access, host), open_browser=open)
+
+
+# A student needs torch, whose import takes longer than all else that is needed for clicking.
+def _student(run: str, runs: str) -> Path:
+    from weclick.cli.runs import named_or_newest
+
+    return named_or_newest(run, runs).checkpoint("student", "last")
+
+
+def _suggested(checkpoint: Path, layout: Layout, store: Path, split: Split, count: int) -> list[FrameKey]:
+    from weclick.callbacks.progress import progress_bar
+    from weclick.pipeline.suggest import suggest_with
+
+    with progress_bar("suggest") as progress:
+        found = suggest_with(checkpoint, layout, store, split=split, count=count, progress=progress)
+    return [suggestion.key for suggestion in found]
+
+
+def _predictor(checkpoint: Path) -> Predict:
+    from weclick.images import read_image
+    from weclick.modules import load_checkpoint
+    from weclick.pipeline.predict import segmenter
+
+    segment = segmenter(load_checkpoint(checkpoint, stage="student"))
+    return lambda path: segment(read_image(path))
+
+
+def _url(access: Access, host: str) -> str:
+    place = f"http://{address(gethostname() if access.any_address else host, access.port)}/"
+    return f"{place}?token={access.token}" if access.token else place
+
+
+@contextmanager
+def _many_objects() -> Iterator[None]:
+    """Make objects by the hundred thousand: looking for garbage among them, then and later, takes longer than that."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.freeze()

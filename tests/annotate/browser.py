@@ -1,0 +1,198 @@
+"""A data set to click in, a server to kill, and a person at a browser, for the tests of the page."""
+
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import closing, contextmanager
+
+import cv2
+import numpy as np
+import yaml
+from playwright.sync_api import expect, sync_playwright
+
+from weclick.classes import ClassSet
+from weclick.data.clicks import ClickStore
+from weclick.data.index import FrameKey
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CLASSES = ["road", "<script>document.title = 'owned'</script>", "Straße & 木", *(f"class {i}" for i in range(3, 35))]
+HEIGHT, WIDTH = 200, 320
+MARKS = 12
+
+
+def write_marked_set(root, videos=("Straße 1", "<img src=x onerror=alert(1)>", "c", "d", "e"), frames=12):
+    """A folder data set whose frames carry single pixels of known colours, far apart, at known places."""
+    root.mkdir()
+    entries = [{"name": name, "thing": index % 2 == 1} for index, name in enumerate(CLASSES)]
+    (root / "classes.yaml").write_text(yaml.safe_dump(entries, allow_unicode=True))
+    (root / "splits.yaml").write_text(yaml.safe_dump({"train": list(videos), "val": ["v"]}, allow_unicode=True))
+    for video in (*videos, "v"):
+        folder = root / "frames" / video
+        folder.mkdir(parents=True)
+        for number in range(0, 2 * frames, 2):
+            picture = np.full((HEIGHT, WIDTH, 3), (70, 60, 50 + number), np.uint8)
+            for color, (x, y) in marks((video, number)).items():
+                picture[y, x] = color[::-1]
+            cv2.imencode(".png", picture)[1].tofile(folder / f"{number}.png")
+    return root
+
+
+def marks(key):
+    """The marked pixels of a frame: RGB colour -> (x, y)."""
+    seed = sum(key[0].encode()) + 1000 * key[1]
+    cells = np.random.default_rng(seed).permutation(60)[:MARKS]
+    jitter = np.random.default_rng(seed + 1).integers(0, 12, (MARKS, 2))
+    places = [
+        (10 + 30 * (cell % 10) + dx, 10 + 30 * (cell // 10) + dy) for cell, (dx, dy) in zip(cells, jitter, strict=True)
+    ]
+    return {(255, 20 * i, 255 - 20 * i): (int(x), int(y)) for i, (x, y) in enumerate(places)}
+
+
+class Server:
+    """``weclick annotate`` as a process of its own, on a port that stays the same."""
+
+    def __init__(self, root):
+        self.root = root
+        with closing(socket.socket()) as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self.start()
+
+    def start(self):
+        options = ["--open", "false", "--port", str(self.port)]
+        command = [sys.executable, "-m", "weclick", "annotate", str(self.root), *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 60
+        while not self.answers():
+            assert self.process.poll() is None, self.process.stderr.read().decode()
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.05)
+
+    def answers(self):
+        try:
+            with urllib.request.urlopen(f"{self.url}api/project", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.close()
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(20)
+        self.process.stderr.close()
+
+    @contextmanager
+    def store(self):
+        """The click store, as another program sees it."""
+        classes = ClassSet.read(self.root / "classes.yaml")
+        with ClickStore(self.root / "clicks.sqlite", classes) as store:
+            yield store
+
+    def clicks(self, key):
+        """What is stored for a frame, as (x, y, class id)."""
+        with self.store() as store:
+            return [tuple(click) for click in store.clicks(FrameKey(*key))]
+
+    def status(self, key):
+        with self.store() as store:
+            return store.frame(FrameKey(*key)).status
+
+
+class Person:
+    """Somebody with the page open, who sees what is on the screen and nothing else."""
+
+    def __init__(self, page, url):
+        self.page = page
+        self.errors = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._note)
+        page.goto(url)
+        expect(self["number"]).not_to_have_text("")
+
+    def _note(self, message):
+        # a server that is gone, or a refused save, is reported by the browser itself
+        if message.type == "error" and not re.search("ERR_CONNECTION|409|Failed to load resource", message.text):
+            self.errors.append(message.text)
+
+    def __getitem__(self, name):
+        return self.page.locator(f"#{name}")
+
+    @property
+    def key(self):
+        """The frame that is shown."""
+        number = re.match(r"frame (\d+) · ", self["number"].inner_text())[1]
+        return self["video"].inner_text(), int(number)
+
+    def press(self, *keys):
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def click(self, at, **options):
+        self.page.mouse.click(*at, **options)
+
+    def drag(self, start, end, button="left"):
+        self.page.mouse.move(*start)
+        self.page.mouse.down(button=button)
+        self.page.mouse.move(*end, steps=4)
+        self.page.mouse.up(button=button)
+
+    def chip(self, class_id):
+        return self.page.locator(".chip").nth(class_id)
+
+    def saved(self):
+        expect(self["saved"]).to_have_text("✓ saved", timeout=25_000)
+
+    def go(self, key):
+        """Press a key that leads to another frame, and wait for it."""
+        before = self["video"].inner_text(), self["number"].inner_text()
+        self.press(key)
+        for _ in range(200):
+            if (self["video"].inner_text(), self["number"].inner_text()) != before:
+                return self.key
+            self.page.wait_for_timeout(25)
+        raise AssertionError(f"{key} leads nowhere; toast: {self['toast'].inner_text()!r}")
+
+    def fresh(self):
+        """Go on to a frame that carries no point."""
+        while self.page.locator(".count:not(:empty)").count():
+            self.go("n")
+        return self
+
+    def zoom(self):
+        return int(self["zoom"].text_content().split()[0]) / 100
+
+    def see(self):
+        """Find the marks on the screen: RGB colour -> centre in CSS pixels."""
+        shot = cv2.imdecode(np.frombuffer(self.page.screenshot(scale="device"), np.uint8), cv2.IMREAD_COLOR)
+        ratio = shot.shape[1] / self.page.viewport_size["width"]
+        found = {}
+        where = np.nonzero(shot[..., 2] == 255)  # red, as all marks are
+        candidates = shot[where]
+        for color in marks(self.key):
+            ys, xs = (axis[(candidates == color[::-1]).all(axis=1)] for axis in where)
+            whole = len(xs) >= 0.8 * (max(self.zoom(), 1) * ratio - 1) ** 2
+            if len(xs) and whole:
+                found[color] = ((xs.mean() + 0.5) / ratio, (ys.mean() + 0.5) / ratio)
+        return found
+
+
+expect.set_options(timeout=15_000)  # a busy machine is no fault of the page
+
+
+@contextmanager
+def browser():
+    """Debian's chromium, which takes no sandbox as root."""
+    flags = ["--no-sandbox", "--force-color-profile=srgb"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield chromium
+        chromium.close()

@@ -1,0 +1,85 @@
+import pytest
+from starlette.testclient import TestClient
+
+from weclick.annotate import Access, Catalog, create_app
+from weclick.classes import ClassSet
+from weclick.data.clicks import ClickStore
+from weclick.data.layouts import open_layout
+from weclick.frames import FrameKey
+
+from .helpers import HERE, make_root
+
+
+@pytest.fixture
+def root(tmp_path):
+    return make_root(tmp_path / "data set", {"<b>a&b": 5, "東京": 40})
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def store_path(root):
+    path = root / "clicks.sqlite"
+    ClickStore.create(path, ClassSet.read(root / "classes.yaml")).close()
+    return path
+
+
+@pytest.fixture
+def catalog(root):
+    return Catalog(open_layout("auto", root))
+
+
+@pytest.fixture
+def serve(catalog, store_path, clock):
+    """Start the application; keywords are those of `create_app`, and `token`, `catalog`."""
+    clients = []
+
+    def start(*, token=None, catalog=catalog, **options):
+        access = Access(frozenset({"127.0.0.1", "localhost", "::1"}), 8765, token)
+        app = create_app(catalog, store_path, access, clock=clock, **options)
+        client = TestClient(app, base_url=HERE)
+        clients.append(client)
+        return client.__enter__()
+
+    yield start
+    for client in clients:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def client(serve):
+    return serve()
+
+
+@pytest.fixture
+def store(store_path, catalog):
+    """The store as another process sees it."""
+    with ClickStore(store_path, catalog.classes) as store:
+        yield store
+
+
+@pytest.fixture
+def contents(store):
+    """All that is in the store, to compare."""
+    return lambda: (store.frames(), {key: store.timed_clicks(key) for key in store.frames()}, store.provenance)
+
+
+@pytest.fixture
+def key():
+    return FrameKey("東京", 0)
+
+
+@pytest.fixture
+def url(catalog, key):
+    return f"/api/frames/{catalog.name(key)}"

@@ -1,0 +1,247 @@
+"""What the page asks for, and what it gets."""
+
+import cv2
+import numpy as np
+import pytest
+
+from weclick.annotate.leases import SECONDS
+from weclick.data.clicks import Click
+from weclick.data.clicks.records import TimedClick
+from weclick.data.clicks.store import ClickStore
+from weclick.frames import FrameKey
+
+from .helpers import ANN, BOB, SIZE, body, click
+
+
+def test_the_project_names_classes_and_videos(client, catalog):
+    project = client.get("/api/project").json()
+    assert project["name"] == "data set" and project["overlay"] is False
+    assert [(c["id"], c["name"], c["thing"]) for c in project["classes"]] == [
+        (0, "ground", False),
+        (1, "<script>alert(1)</script>", False),
+    ]
+    assert project["classes"][0]["color"] == "#800000"
+    first = catalog.name(FrameKey("東京", 0))
+    assert project["videos"][1] == {"name": "東京", "frames": 40, "first": first}
+
+
+def test_a_frame_that_was_never_saved(client, catalog, key, url):
+    frame = client.get(url).json()
+    assert {name: frame[name] for name in frame if name != "around"} == {
+        **{"id": catalog.name(key), "video": "東京", "number": 0, "position": 0, "frames": 40},
+        **{"height": SIZE[0], "width": SIZE[1], "status": "todo", "version": 0, "annotator": "", "seconds": 0.0},
+        **{"clicks": [], "leased_by": None},
+    }
+    assert [offset for offset, _ in frame["around"]] == list(range(16))
+
+
+def test_a_save_is_in_the_store_when_it_is_answered_and_comes_back(client, store, key, url):
+    clicks = [click(1.25, 2.5, 0, 1.5), click(-0.5, 23.4, 1)]
+    answer = client.put(url, json=body(clicks, status="done", seconds=12.5))
+    assert answer.status_code == 200
+    record = store.frame(key)
+    assert (record.status, record.annotator, record.size, record.version, record.seconds) == (
+        "done",
+        "ann",
+        SIZE,
+        1,
+        12.5,
+    )
+    assert store.timed_clicks(key) == [TimedClick(Click(1.25, 2.5, 0), 1.5), TimedClick(Click(-0.5, 23.4, 1))]
+    assert answer.json() == client.get(url).json()
+    assert answer.json()["clicks"] == clicks and answer.json()["version"] == 1
+
+
+def test_who_signed_nothing_has_the_name_given_at_the_start(serve, store, key, url):
+    serve(annotator="carol").put(url, json=body([click()], annotator=""))
+    assert store.frame(key).annotator == "carol"
+
+
+def test_a_save_sent_again_changes_nothing(client, contents, url):
+    first = client.put(url, json=body([click()]))
+    before = contents()
+    again = client.put(url, json=body([click()]))
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert contents() == before
+
+
+def test_a_save_from_an_older_version_is_refused_and_told_what_is_stored(client, contents, url):
+    client.put(url, json=body([click()]))
+    client.put(url, json=body([click(), click(5, 5)], version=1, client=BOB, annotator="bob"))
+    before = contents()
+    answer = client.put(url, json=body([click(9, 9)], version=1))
+    assert answer.status_code == 409
+    assert "changed by bob" in answer.json()["detail"]
+    assert answer.json()["frame"] == client.get(url).json()
+    assert contents() == before
+
+
+def test_next_gives_the_queue_in_order_and_leases_what_it_gives(client, catalog):
+    queue = list(catalog.upcoming({}))
+    given = client.post("/api/next", json={"client": ANN, "annotator": "ann", "after": None}).json()
+    assert given["id"] == queue[0] and given["leased_by"] is None
+    other = client.post("/api/next", json={"client": BOB, "annotator": "bob", "after": None}).json()
+    assert other["id"] == queue[1]
+    after = client.post("/api/next", json={"client": ANN, "annotator": "ann", "after": queue[1]}).json()
+    assert after["id"] == queue[2]
+    assert client.get(f"/api/frames/{queue[0]}").json()["leased_by"] is None
+    frame = f"/api/frames/{queue[2]}"
+    assert (
+        client.get(frame).json()["leased_by"] == client.get(frame, params={"client": BOB}).json()["leased_by"] == "ann"
+    )
+    assert client.get(frame, params={"client": ANN}).json()["leased_by"] is None
+
+
+def test_next_leaves_out_what_is_decided_and_ends_when_nothing_is_left(client, catalog):
+    queue = list(catalog.upcoming({}))
+    for position, name in enumerate(queue):
+        given = client.post("/api/next", json={"client": ANN, "annotator": "ann", "after": None})
+        assert given.json()["id"] == name
+        client.put(f"/api/frames/{name}", json=body(status="skipped" if position % 2 else "done"))
+    left = client.post("/api/next", json={"client": ANN, "annotator": "ann", "after": None})
+    assert (left.status_code, left.content) == (204, b"")
+
+
+def test_next_leaves_out_what_cannot_be_shown(client, catalog):
+    queue = list(catalog.upcoming({}))
+    catalog.place(queue[0]).frame.image.write_bytes(b"")
+    catalog.place(queue[1]).frame.image.unlink()
+    assert client.post("/api/next", json={"client": ANN, "annotator": "", "after": None}).json()["id"] == queue[2]
+
+
+def test_a_leased_frame_can_be_looked_at_but_not_taken_or_changed(client, contents, url):
+    assert client.put(f"{url}/lease", json={"client": ANN, "annotator": "ann"}).json() == {"seconds": SECONDS}
+    before = contents()
+    for path, sent in (
+        (f"{url}/lease", {"client": BOB, "annotator": "bob"}),
+        (url, body([click()], client=BOB)),
+    ):
+        answer = client.put(path, json=sent)
+        assert answer.status_code == 409 and "ann is working on this frame" in answer.json()["detail"]
+        assert answer.json()["frame"]["leased_by"] == "ann"
+    assert client.request("DELETE", f"{url}/lease", json={"client": BOB}).status_code == 204
+    assert client.put(url, json=body([click()], client=BOB)).status_code == 409
+    assert contents() == before
+    assert client.put(url, json=body([click()])).status_code == 200
+
+
+def test_a_lease_ends_when_it_is_given_back_or_not_renewed(client, clock, url):
+    def take(who):
+        return client.put(f"{url}/lease", json={"client": who, "annotator": who}).status_code
+
+    assert (take(ANN), take(BOB)) == (200, 409)
+    clock.now += SECONDS - 1
+    assert (take(ANN), take(BOB)) == (200, 409)
+    clock.now += SECONDS
+    assert (take(BOB), take(ANN)) == (200, 409)
+    assert client.request("DELETE", f"{url}/lease", json={"client": BOB}).status_code == 204
+    assert take(ANN) == 200
+
+
+def test_a_save_whose_answer_was_lost_is_answered_even_when_somebody_else_has_the_frame_by_now(client, clock, url):
+    client.put(url, json=body([click()]))
+    clock.now += SECONDS
+    client.put(f"{url}/lease", json={"client": BOB, "annotator": "bob"})
+    assert client.put(url, json=body([click()])).status_code == 200
+
+
+def test_versions_guard_after_a_restart_without_leases(serve, url):
+    serve().put(f"{url}/lease", json={"client": ANN, "annotator": "ann"})
+    restarted = serve()
+    assert restarted.put(url, json=body([click()], client=BOB)).status_code == 200
+    assert restarted.put(url, json=body([click(7, 7)])).status_code == 409
+
+
+def test_progress_counts_what_is_done_towards_the_goal(client, catalog, store):
+    names = list(catalog.upcoming({}))[:3]
+    for name, status, seconds in zip(names, ("done", "skipped", "todo"), (10, 20, 30.5), strict=True):
+        client.put(f"/api/frames/{name}", json=body([click(), click(3, 3)], status=status, seconds=seconds))
+    store.add(FrameKey("of another split", 1), [Click(1, 1, 0)])
+    # 45 frames in all: the skipped one cannot count towards the goal any more
+    expected = {"goal": 45, "done": 1, "skipped": 1, "todo": 43, "clicks": 4, "seconds": 60.5}
+    assert client.get("/api/progress").json() == expected
+
+
+@pytest.mark.parametrize(("number", "media"), [(0, "image/png"), (1, "image/jpeg")])
+def test_a_picture_goes_out_as_it_is_and_is_sent_once(client, catalog, number, media):
+    key = FrameKey("東京", number)
+    url = f"/api/frames/{catalog.name(key)}/image"
+    answer = client.get(url)
+    assert answer.content == catalog.place(catalog.name(key)).frame.image.read_bytes()
+    assert answer.headers["content-type"] == media
+    assert answer.headers["cache-control"] == "private, max-age=3600"
+    assert answer.headers["etag"].startswith('"')
+    again = client.get(url, headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_an_overlay_shows_the_prediction_in_the_classes_colours(serve, url):
+    ids = np.zeros(SIZE, np.uint8)
+    ids[:, 20:] = 1
+    ids[0, 0] = 255
+    asked = []
+
+    def predict(path):
+        asked.append(path)
+        return ids
+
+    client = serve(predict=predict)
+    assert client.get("/api/project").json()["overlay"] is True
+    for _ in range(2):
+        answer = client.get(f"{url}/overlay")
+        assert answer.headers["content-type"] == "image/png"
+        pixels = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert len(asked) == 1 and asked[0].name == "0.png"
+    assert pixels[5, 5].tolist() == [0, 0, 128, 255] and pixels[5, 25].tolist() == [0, 128, 0, 255]
+    assert pixels[0, 0, 3] == 0
+
+
+def test_without_a_prediction_there_is_no_overlay(client, url):
+    answer = client.get(f"{url}/overlay")
+    assert answer.status_code == 404 and "--run" in answer.json()["detail"]
+
+
+def test_a_damaged_picture_is_one_clear_line_without_the_servers_folders(client, catalog, key, url, root):
+    path = catalog.place(catalog.name(key)).frame.image
+    path.write_bytes(b"no picture")
+    for answer in (client.get(url), client.get(f"{url}/image"), client.put(url, json=body([click()]))):
+        assert answer.status_code == 422
+        assert "damaged" in answer.json()["detail"] and str(root) not in answer.json()["detail"]
+
+
+def test_a_busy_store_is_said_to_be_and_nothing_is_acknowledged(serve, monkeypatch, store, url):
+    monkeypatch.setattr("weclick.data.clicks.sqlite.BUSY_SECONDS", 0.05)
+    client = serve()
+    with store.transaction():
+        answer = client.put(url, json=body([click()]))
+        assert answer.status_code == 503 and "another process is writing" in answer.json()["detail"]
+        assert client.get(url).json()["version"] == 0
+    assert client.put(url, json=body([click()])).status_code == 200
+
+
+def test_a_bug_is_one_line_and_no_traceback(client, monkeypatch, url, capfd):
+    def broken(store):
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(ClickStore, "frames", broken)
+    answer = client.get("/api/progress")
+    assert answer.status_code == 500 and "secret" not in answer.text
+    assert "Traceback" not in capfd.readouterr().err
+    assert client.get(url).status_code == 200
+
+
+def test_the_page_is_served_and_nothing_beside_it(client, monkeypatch, tmp_path):
+    page = tmp_path / "page"
+    page.mkdir()
+    (page / "index.html").write_text("<!doctype html>")
+    (page / "app.js").write_text("export const x = 1;")
+    (tmp_path / "secret.js").write_text("secret")
+    monkeypatch.setattr("weclick.annotate.api.PAGE", page)
+    assert client.get("/").text == "<!doctype html>"
+    assert client.get("/").headers["content-type"].startswith("text/html")
+    script = client.get("/page/app.js")
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert script.headers["cache-control"] == "no-cache"
+    for name in ("missing.js", "..%2fsecret.js", "%2e%2e/secret.js", "../secret.js", "..", ".", "%00", "//etc/passwd"):
+        answer = client.get(f"/page/{name}")
+        assert ("secret" not in answer.text and answer.status_code == 404) or answer.text == "<!doctype html>"

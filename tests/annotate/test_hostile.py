@@ -1,0 +1,336 @@
+"""What is refused: the right status, one line, and a store that is as it was."""
+
+import json
+import re
+
+import pytest
+
+from weclick.annotate.security import LIMIT, Access
+from weclick.data.clicks import Click
+from weclick.frames import FrameKey
+
+from .helpers import ANN, SIZE, body, click
+
+TOKEN = "a-token-nobody-guesses"
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+        "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+@pytest.fixture
+def refused(client, contents, store, key):
+    """Send something, and see that it is refused and changes nothing."""
+    store.add(key, [Click(1, 1, 0)])
+
+    def send(method, url, status, client=client, **request):
+        before = contents()
+        answer = client.request(method, url, **request)
+        assert answer.status_code == status, answer.text
+        assert contents() == before
+        detail = answer.json()["detail"]
+        assert isinstance(detail, str) and detail and "\n" not in detail
+        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+        assert answer.headers["cache-control"] == "no-store"
+        return detail
+
+    return send
+
+
+def raw(text, **headers):
+    return {"content": text, "headers": {"Content-Type": "application/json", **headers}}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "evil.example:8765", "127.0.0.1", "127.0.0.1:80", "localhost:8766", "[::1]", ""),
+        *("127.0.0.1:8765.evil.example", "127.0.0.1:8765@evil.example", "0.0.0.0:8765", "192.168.1.5:8765"),
+        *("LOCALHOST.:8765", "127.0.0.1:8765, evil.example:8765", "é:8765".encode()),
+    ],
+)
+def test_another_host(refused, url, host):
+    for method, path, request in (("GET", "/", {}), ("GET", url, {}), ("PUT", url, {"json": body()})):
+        refused(method, path, 400, **{**request, "headers": {"Host": host}})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost:8765", "[::1]:8765", "LocalHost:8765"])
+def test_this_machines_own_hosts_are_answered(client, url, host):
+    headers = {"Host": host, "Origin": f"http://{host.lower()}"}
+    assert client.put(url, json=body([click()]), headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("null", "https://127.0.0.1:8765", "http://127.0.0.1", "http://127.0.0.1:8766", "http://evil.example", ""),
+        *("http://127.0.0.1:8765.evil.example", "file://", "http://evil.example#http://127.0.0.1:8765"),
+    ],
+)
+def test_another_origin(refused, url, origin):
+    headers = {"Origin": origin}
+    refused("PUT", url, 403, json=body([click(9, 9)], version=1), headers=headers)
+    refused("GET", url, 403, headers=headers)
+    refused("OPTIONS", url, 403, headers={**headers, "Access-Control-Request-Method": "PUT"})
+
+
+def test_a_browser_that_hides_its_origin(refused, client, url):
+    for site in ("cross-site", "same-origin", "none"):
+        refused("PUT", url, 403, json=body(version=1), headers={"Sec-Fetch-Site": site})
+    assert client.put(url, json=body(version=1)).status_code == 200  # as curl asks
+    assert client.get(url, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
+
+
+TRAVERSALS = [
+    "..",
+    "../../etc/passwd",
+    "..%2f..%2fetc%2fpasswd",
+    "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+    "..%5c..%5cboot.ini",
+]
+TRAVERSALS += [
+    "%252e%252e%252fetc",
+    "/etc/passwd",
+    "%2fetc%2fpasswd",
+    "a\\..\\b",
+    "%00",
+    "....//",
+    "file:%2f%2f%2fetc",
+    "%ff",
+]
+
+
+@pytest.mark.parametrize("name", TRAVERSALS)
+def test_paths_in_place_of_ids(client, contents, name):
+    before = contents()
+    for method, tail in (
+        *(("GET", tail) for tail in ("", "/image", "/overlay")),
+        *(("PUT", tail) for tail in ("", "/lease")),
+        ("DELETE", "/lease"),
+    ):
+        sent = {"PUT": body() if not tail else {"client": ANN, "annotator": ""}, "DELETE": {"client": ANN}}.get(method)
+        answer = client.request(method, f"/api/frames/{name}{tail}", json=sent)
+        assert answer.status_code in (404, 405)
+        assert "root:" not in answer.text
+    after = {"client": ANN, "annotator": "", "after": name}
+    assert client.post("/api/next", json=after).status_code == 404
+    page = client.get(f"/page/{name}")  # "/page/.." is what the client makes "/" of
+    assert page.status_code == 404 or name == ".."
+    assert contents() == before
+
+
+def test_paths_in_other_fields(refused, url):
+    for field in ("client", "status"):
+        refused("PUT", url, 422, json={**body(), field: "../../etc/passwd"})
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_ten_megabytes(refused, url, length):
+    content = json.dumps(body(annotator="a" * 10_000_000)).encode()
+    chunks = (content[start : start + 65536] for start in range(0, len(content), 65536))
+    refused("PUT", url, 413, **raw(content if length else chunks))
+
+
+def test_a_body_at_the_limit_is_read(refused, url):
+    content = json.dumps(body()).encode()
+    refused("PUT", url, 422, **raw(content[:-1] + b', "x": 1}' + b" " * (LIMIT - len(content) - 8)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[1,", b"{'client': 1}", b"\xff\xfe\x00", b'{"x": "\xff"}', b"nul", b"[" * 100_000, b"1" * 5000],
+    ids=lambda content: repr(content[:8]),
+)
+def test_malformed_json(client, contents, url, content):
+    before = contents()
+    answer = client.put(url, **raw(content))
+    assert answer.status_code in ((400, 422) if content in (b"", b"1" * 5000) else (400,)), answer.text
+    assert contents() == before
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "json"])
+def test_what_a_form_can_send(refused, url, kind):
+    content = json.dumps(body([click(9, 9)], version=1))
+    refused("PUT", url, 415, content=content, headers={"Content-Type": kind})
+    refused("POST", "/api/next", 415, content=content, headers={"Content-Type": kind})
+    refused("DELETE", f"{url}/lease", 415, content=content, headers={"Content-Type": kind})
+
+
+def test_json_with_a_charset_is_json(client, url):
+    request = raw(json.dumps(body([click()])), **{"Content-Type": "application/json; charset=utf-8"})
+    assert client.put(url, **request).status_code == 200
+
+
+@pytest.mark.parametrize("field", ["x", "y"])
+@pytest.mark.parametrize(
+    "value", ["NaN", "Infinity", "-Infinity", "1e999", "-0.51", "1e308", "40", '"1"', "true", "null", "[1]", "{}"]
+)
+def test_coordinates_that_cannot_be(refused, url, field, value):
+    if field == "y" and value == "40":
+        value = str(SIZE[0] - 0.5)
+    text = json.dumps(body([click(), {**click(), field: "?"}], version=1)).replace('"?"', value)
+    detail = refused("PUT", url, 422, **raw(text))
+    assert field in detail or "outside" in detail
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"clicks": [click(class_id=2)]}, "unknown class id 2"),
+        ({"clicks": [click(class_id=-1)]}, "class_id"),
+        ({"clicks": [click(class_id=255)]}, "class_id"),
+        ({"clicks": [click(class_id=10**30)]}, "class_id"),
+        ({"clicks": [click(class_id="0")]}, "class_id"),
+        ({"clicks": [click(class_id=True)]}, "class_id"),
+        ({"clicks": [click(class_id=0.5)]}, "class_id"),
+        ({"clicks": [click(class_id="<script>alert(1)</script>")]}, "class_id"),
+        ({"clicks": [click(seconds=-1)]}, "seconds"),
+        ({"clicks": [click(seconds=3601)]}, "seconds"),
+        ({"clicks": [click(seconds="1")]}, "seconds"),
+        ({"clicks": [{"x": 1, "y": 1}]}, "class_id"),
+        ({"clicks": [{**click(), "z": 1}]}, "z"),
+        ({"clicks": [[1, 1, 0]]}, "clicks"),
+        ({"clicks": {"0": click()}}, "clicks"),
+        ({"clicks": [click()] * 2001}, "2000"),
+        ({"version": -1}, "version"),
+        ({"version": "1"}, "version"),
+        ({"version": True}, "version"),
+        ({"version": 2**60}, "version"),
+        ({"status": "finished"}, "status"),
+        ({"status": None}, "status"),
+        ({"seconds": -1}, "seconds"),
+        ({"seconds": False}, "seconds"),
+        ({"client": "short"}, "client"),
+        ({"client": "a" * 65}, "client"),
+        ({"client": "a client with spaces"}, "client"),
+        ({"client": "newline-at-end\n"}, "client"),
+        ({"client": 12345678}, "client"),
+        ({"annotator": "a" * 81}, "annotator"),
+        ({"annotator": "two\nlines"}, "annotator"),
+        ({"annotator": "nul\0"}, "annotator"),
+        ({"annotator": "\ud800"}, "annotator"),
+        ({"annotator": None}, "annotator"),
+        ({"extra": 1}, "extra"),
+    ],
+    ids=lambda value: re.sub(r"\W+", "-", ascii(value))[:40] if isinstance(value, dict) else "",
+)
+def test_fields_that_cannot_be_right(refused, url, change, words):
+    assert words in refused("PUT", url, 422, **raw(json.dumps({**body(version=1), **change})))
+
+
+@pytest.mark.parametrize("value", [None, [], 1, "text"])
+def test_a_body_that_is_no_object(refused, url, value):
+    refused("PUT", url, 422, **raw(json.dumps(value)))
+
+
+def test_a_stale_version_and_one_from_the_future(refused, url):
+    for version in (0, 2):
+        assert "version 1 now" in refused("PUT", url, 409, json=body([click(9, 9)], version=version))
+
+
+def test_a_frame_that_somebody_else_works_on(refused, client, url):
+    client.put(f"{url}/lease", json={"client": "client-of-bob", "annotator": "<img src=x onerror=alert(1)>"})
+    assert "<img src=x" in refused("PUT", url, 409, json=body([click(9, 9)], version=1))
+    refused("PUT", f"{url}/lease", 409, json={"client": ANN, "annotator": ""})
+
+
+def test_what_there_is_not(refused, client):
+    for method, path in (
+        ("GET", "/api/frames/0000000000000000"),
+        ("GET", "/api"),
+        ("GET", "/docs"),
+        ("GET", "/page/x.js"),
+    ):
+        refused(method, path, 404)
+    refused("GET", "/api/next", 405)
+    refused("POST", "/api/project", 405, json={})
+    assert client.get("/api/openapi.json").status_code == 200
+
+
+def test_names_of_videos_classes_and_people_are_given_as_data_only(client, catalog):
+    """Text in JSON that no browser takes for a page."""
+    frame = f"/api/frames/{catalog.name(FrameKey('<b>a&b', 0))}"
+    client.put(frame, json=body([click()], annotator="<script>alert(2)</script>"))
+    for path, text in ((frame, "<script>alert(2)"), ("/api/project", "<script>alert(1)"), (frame, "<b>a&b")):
+        answer = client.get(path)
+        assert text in answer.text
+        assert answer.headers["content-type"] == "application/json"
+        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+
+
+def test_a_link_that_leads_out_of_the_data_set(refused, client, catalog, key, url, tmp_path):
+    path = catalog.place(catalog.name(key)).frame.image
+    outside = tmp_path / "outside.png"
+    path.rename(outside)
+    path.symlink_to(outside)
+    for tail in ("", "/image"):
+        assert str(tmp_path) not in refused("GET", url + tail, 403)
+    refused("PUT", url, 403, json=body([click()], version=1))
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+    refused("GET", f"{url}/image", 403)
+
+
+class TestToken:
+    @pytest.fixture
+    def stranger(self, serve):
+        return serve(token=TOKEN)
+
+    @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}])
+    @pytest.mark.parametrize(
+        "cookie", ["", "weclick-8765=wrong", "weclick-8765=", f"weclick-1={TOKEN}", "weclick-8765=é"]
+    )
+    def test_without_the_token_nothing_is_told_or_changed(self, refused, stranger, url, headers, cookie):
+        headers = {**headers, "Cookie": cookie.encode()}
+        for path in ("/api/project", url, f"{url}/image", "/api/openapi.json", "/api/nothing"):
+            refused("GET", path, 401, client=stranger, headers=headers)
+        refused("PUT", url, 401, client=stranger, json=body([click()], version=1), headers=headers)
+
+    def test_the_printed_address_gives_a_cookie_and_leaves_no_token_in_the_address(self, stranger, url):
+        answer = stranger.get("/", params={"token": TOKEN}, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        cookie = answer.headers["set-cookie"]
+        assert cookie == f"weclick-8765={TOKEN}; HttpOnly; Path=/; SameSite=strict"
+        assert stranger.get(url).status_code == 200
+
+    def test_a_wrong_token_in_the_address_gives_none(self, stranger):
+        for token in ("wrong", "", "é", TOKEN + "x"):
+            answer = stranger.get("/", params={"token": token})
+            assert answer.status_code == 401 and "set-cookie" not in answer.headers
+
+    def test_programs_may_show_it_in_a_header(self, stranger, url):
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        assert stranger.put(url, json=body([click()]), headers=headers).status_code == 200
+        refusal = stranger.get(url, headers={**headers, "Origin": "null"})
+        assert refusal.status_code == 403
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
+def test_on_this_machine_only_there_is_no_token(host):
+    assert Access.at(host, 80).token is None
+
+
+def test_elsewhere_every_server_has_a_token_of_its_own():
+    access, other = Access.at("192.168.1.5", 8765), Access.at("192.168.1.5", 8765)
+    assert len(access.token) >= 43 and access.token != other.token
+    assert access.answers("192.168.1.5:8765") and access.answers("localhost:8765")
+    assert not access.answers("192.168.1.6:8765")
+
+
+def test_on_all_interfaces_addresses_are_answered_but_no_strange_names():
+    for host in ("0.0.0.0", "::"):
+        access = Access.at(host, 8765)
+        assert access.token
+        assert access.answers("192.168.1.5:8765") and access.answers("[fe80::1]:8765")
+        assert not access.answers("evil.example:8765") and not access.answers("192.168.1.5:80")
+
+
+def test_browsers_leave_out_the_usual_port():
+    access = Access.at("127.0.0.1", 80)
+    assert access.answers("localhost") and access.answers("localhost:80") and access.answers("[::1]")
+    assert not access.answers("evil.example")

@@ -1,0 +1,403 @@
+"""The page of ``weclick annotate`` in a real browser, against the real server."""
+
+import math
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+from playwright.sync_api import expect
+
+from weclick.data.clicks import Click
+from weclick.data.index import FrameKey
+
+from .browser import CHROMIUM, CLASSES, WIDTH, Person, Server, browser, marks, write_marked_set
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH"),
+]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    started = Server(write_marked_set(tmp_path_factory.mktemp("annotate") / "Daten & Bilder"))
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    """Open a page like a person with a browser of his own; at the end nothing may have gone wrong in it."""
+    people, contexts = [], []
+
+    def open_page(url, **options):
+        contexts.append(chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options}))
+        people.append(Person(contexts[-1].new_page(), url))
+        return people[-1]
+
+    yield open_page
+    errors = [error for person in people for error in person.errors]
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def assert_stored(server, key, expected, within=0.5):
+    """``expected``: (x, y, class id) of every click of the frame; each is stored once, near enough, and nothing else."""
+    stored = sorted(server.clicks(key), key=lambda click: (click[2], click[0], click[1]))
+    expected = sorted(expected, key=lambda click: (click[2], click[0], click[1]))
+    assert [click[2] for click in stored] == [click[2] for click in expected]
+    for (x, y, _), (mark_x, mark_y, _) in zip(stored, expected, strict=True):
+        assert abs(x - mark_x) <= within
+        assert abs(y - mark_y) <= within
+
+
+def click_marks(person, colors, class_id, spots=None):
+    spots = spots or person.see()
+    for color in colors:
+        person.click(spots[color])
+    return [(*marks(person.key)[color], class_id) for color in colors]
+
+
+def test_fifty_clicks_on_five_frames_are_stored_as_they_were_clicked(server, visit):
+    person = visit(server.url)
+    expected = {}
+
+    # first frame: two classes, an undo, a redo, a removal
+    key = person.key
+    colors = list(marks(key))
+    person.press("1")
+    clicked = click_marks(person, colors[:5], 0)
+    person.press("2")
+    clicked += click_marks(person, colors[5:10], 1)
+    person.press("Control+z", "Control+z", "Control+Shift+Z", "Control+y")
+    person.click((400, 120))
+    person.press("Control+z")
+    person.click((400, 120))
+    person.click((402, 121), button="right")
+    expect(person.chip(1).locator(".count")).to_have_text("5")
+    expected[key] = clicked
+
+    # second frame: at 400 % and more, moved about
+    key = person.go("n")
+    colors = list(marks(key))
+    expected[key], left = [], set(colors[:10])
+    person.press("3")
+    person.page.mouse.move(640, 360)
+    while person.zoom() < 4:
+        person.page.mouse.wheel(0, -50)
+        person.page.wait_for_timeout(30)
+    for shift in ((0, 0), (300, 150), (-600, 0), (0, -300), (600, 0)):
+        person.drag((640, 360), (640 + shift[0], 360 + shift[1]), button="middle")
+        person.page.mouse.move(640, 200)
+        seen = person.see()
+        seen = {color: spot for color, spot in seen.items() if 70 < spot[1] < 640 and 25 < spot[0] < 1255}
+        expected[key] += click_marks(person, sorted(left & set(seen)), 2, seen)
+        left -= set(seen)
+    assert not left
+
+    # third frame, the zoom is kept: skipped without a click
+    zoom = person.zoom()
+    assert zoom >= 4
+    skipped = person.go("n")
+    assert person.zoom() == zoom
+    expected[skipped] = []
+
+    # fourth frame: points set elsewhere and dragged where they belong
+    key = person.go("s")
+    person.press("f", "4")
+    spots, colors = person.see(), list(marks(key))
+    for color in colors[:10]:
+        x, y = spots[color]
+        person.drag((x + 30, y + 20), (x, y))
+        person.drag((x, y), (x, y + 30))
+        person.press("Control+z")
+    expected[key] = [(*marks(key)[color], 3) for color in colors[:10]]
+
+    # fifth and sixth frame
+    for class_key, class_id in (("5", 4), ("a", 10)):
+        key = person.go("n")
+        person.press(class_key)
+        expected[key] = click_marks(person, list(marks(key))[:10], class_id)
+    person.saved()
+    last = person.key
+    assert sum(map(len, expected.values())) == 50
+
+    # reload: the same frame, the same points
+    person.page.reload()
+    expect(person.chip(10).locator(".count")).to_have_text("10")
+    assert person.key == last
+    person.go("n")
+    for key, clicks in expected.items():
+        assert_stored(server, key, clicks)
+        assert server.status(key) == ("skipped" if key == skipped else "done")
+    with server.store() as store:
+        assert sum(store.click_counts().values()) == 50
+        assert all(timed.seconds is not None for timed in store.timed_clicks(store.targets()[0]))
+
+
+def test_nothing_is_lost_or_doubled_when_the_server_is_killed(tmp_path, visit):
+    server = Server(write_marked_set(tmp_path / "set", videos=("a",)))
+    try:
+        person = visit(server.url)
+        key, spots = person.key, person.see()
+        colors = list(marks(key))
+        clicked = click_marks(person, colors[:3], 0, spots)
+        person.saved()
+        server.kill()
+        clicked += click_marks(person, colors[3:6], 0, spots)
+        expect(person["saved"]).to_have_text("⚠ NOT SAVED")
+        with person.page.expect_event("dialog") as asked:
+            person.page.close(run_before_unload=True)
+        assert asked.value.type == "beforeunload"
+        asked.value.dismiss()
+        person.press("Control+z")
+        person.page.mouse.move(*spots[colors[5]])
+        person.press(".")
+        expect(person.chip(0).locator(".count")).to_have_text("6")
+        server.start()
+        person.saved()
+        assert_stored(server, key, clicked)
+        assert person.go("n") != key
+        assert_stored(server, key, clicked)
+    finally:
+        server.close()
+
+
+def test_a_frame_that_somebody_works_on_can_only_be_looked_at(server, visit):
+    first = visit(server.url)
+    first.press("?")
+    first["annotator"].fill("Anna <b>")
+    first.press("Tab", "Escape")
+    first.page.reload()  # who takes the lease now has a name
+    expect(first["number"]).not_to_have_text("")
+    key = first.fresh().key
+    first.click((640, 360))
+    first.saved()
+    second = visit(first.page.url)
+    assert second.key == key
+    expect(second["notice"]).to_contain_text("Anna <b> is working on this frame")
+    before = server.clicks(key)
+    second.click((300, 300))
+    expect(second["toast"]).to_contain_text("You can look, not change")
+    assert server.clicks(key) == before
+    assert second.go("n") != key
+    expect(second["notice"]).to_be_hidden()
+
+
+@pytest.mark.parametrize("choice", ["Keep mine", "Take the stored state"])
+def test_two_states_of_a_frame_are_a_question_to_the_person(server, visit, choice):
+    person = visit(server.url).fresh()
+    spots, key = person.see(), person.key
+    mine, later = list(marks(key))[:2]
+    clicked = click_marks(person, [mine], 0, spots)
+    person.saved()
+    with server.store() as store:
+        store.add(FrameKey(*key), [Click(5.0, 5.0, 7)])
+    clicked += click_marks(person, [later], 0, spots)
+    expect(person["notice"]).to_contain_text(key[0])
+    expect(person["saved"]).not_to_have_text("✓ saved")
+    person.page.get_by_role("button", name=choice).click()
+    person.saved()
+    expect(person["notice"]).to_be_hidden()
+    if choice == "Keep mine":
+        assert_stored(server, key, clicked)
+    else:
+        assert_stored(server, key, [clicked[0], (5.0, 5.0, 7)])
+        expect(person.chip(7).locator(".count")).to_have_text("1")
+
+
+def test_a_picture_that_cannot_be_shown_can_be_skipped(server, visit):
+    person = visit(server.url).fresh()
+    person.page.route("**/image", lambda route: route.fulfill(body="no picture", content_type="image/png"))
+    person.press("n")
+    key = person.go("n")
+    expect(person["notice"]).to_contain_text("cannot be shown")
+    person.click((640, 360))
+    broken = person.page.url
+    person.page.get_by_role("button", name="Another frame").click()
+    expect(person.page).not_to_have_url(broken)
+    assert server.status(key) == "skipped"
+    assert server.clicks(key) == []
+
+
+def test_names_of_classes_and_videos_are_text(server, visit):
+    person = visit(server.url)
+    expect(person.page.locator(".chip .name")).to_have_text(CLASSES)
+    while "The first video" not in person["toast"].inner_text():
+        person.press("PageUp")
+        person.page.wait_for_timeout(50)
+    assert person.key == ("<img src=x onerror=alert(1)>", 0)
+    assert person.page.locator("img").count() == 0
+    assert "owned" not in person.page.title()
+
+
+def test_a_class_is_found_by_name(server, visit):
+    person = visit(server.url)
+    person.press("/")
+    person.page.keyboard.type("class 33")
+    expect(person.page.locator(".chip:visible")).to_have_count(1)
+    person.press("Enter")
+    expect(person.chip(33)).to_have_attribute("aria-pressed", "true")
+    expect(person.page.locator(".chip:visible")).to_have_count(len(CLASSES))
+    person.press("4")
+    expect(person.chip(3)).to_have_attribute("aria-pressed", "true")
+
+
+def test_everything_can_be_done_without_a_mouse(server, visit):
+    person = visit(server.url).fresh()
+    key = person.key
+    person.press("2", *["Alt+ArrowLeft"] * 4, *["Alt+Shift+ArrowUp"] * 2, ".")
+    person.press("1", *["Alt+Shift+ArrowRight"] * 3, ".", "2", "c")
+    expect(person.chip(1).locator(".count")).to_have_text("2")
+    person.press("Delete", "Control+z", "Control+z", "Control+z")
+    expect(person.chip(1).locator(".count")).to_have_text("1")
+    person.press("Control+y", "Control+y")
+    person.saved()
+    (x, y, _), (far_x, far_y, _) = server.clicks(key)
+    fit = person.zoom()
+    assert math.isclose(x, WIDTH / 2 - 0.5 - 4 * 6 / fit, abs_tol=0.2)
+    assert math.isclose(far_x - x, 3 * 48 / fit, abs_tol=0.2)
+    assert y == far_y
+    person.press("+", "+")
+    assert math.isclose(person.zoom(), 2 * fit, rel_tol=0.01)
+    person.press("f")
+    assert person.zoom() == fit
+    person.press("Tab")
+    assert person.page.evaluate("document.activeElement.tagName") != "BODY"
+    person["canvas"].focus()
+    moved = person.go("ArrowRight")
+    assert moved == (key[0], key[1] + 2)
+    assert person.go("ArrowLeft") == key
+    assert person.go("ArrowDown") == (key[0], min(key[1] + 20, 22))
+    assert person.go("ArrowUp") == (key[0], max(min(key[1] + 20, 22) - 20, 0))
+    assert person.go("Shift+ArrowRight")[0] == key[0]
+    while person.key != key:
+        person.go("ArrowRight" if person.key[1] < key[1] else "ArrowLeft")
+    assert person.go("Enter") != key
+    assert server.status(key) == "done"
+    assert person.go("p") == key
+    assert [click[2] for click in server.clicks(key)] == [1, 1]
+    person.press("t")
+    expect(person["status"]).to_have_text("to do")
+
+
+def test_fingers_add_move_remove_and_zoom(server, visit):
+    tablet = {
+        "viewport": {"width": 820, "height": 1180},
+        "has_touch": True,
+        "is_mobile": True,
+        "device_scale_factor": 2,
+    }
+    person = visit(server.url, **tablet).fresh()
+    key, touches = person.key, person.page.context.new_cdp_session(person.page)
+
+    def touch(kind, *points):
+        places = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
+        touches.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    spots, colors = person.see(), list(marks(key))
+    first, second = spots[colors[0]], spots[colors[1]]
+    person.chip(1).tap()
+    person.page.touchscreen.tap(*first)
+    person.saved()
+    assert_stored(server, key, [(*marks(key)[colors[0]], 1)], within=1)
+    touch("touchStart", first)
+    touch("touchMove", ((first[0] + second[0]) / 2, (first[1] + second[1]) / 2))
+    touch("touchMove", second)
+    touch("touchEnd")
+    person.page.wait_for_timeout(100)
+    person.saved()
+    assert_stored(server, key, [(*marks(key)[colors[1]], 1)], within=1)
+    zoom = person.zoom()
+    touch("touchStart", (150, 400), (240, 400))
+    touch("touchMove", (105, 400), (285, 400))
+    touch("touchEnd")
+    person.page.wait_for_timeout(50)
+    assert math.isclose(person.zoom(), 2 * zoom, rel_tol=0.03)
+    touch("touchStart", (105, 400), (285, 400))
+    touch("touchMove", (150, 400), (240, 400))
+    touch("touchEnd")
+    touch("touchStart", second)
+    person.page.wait_for_timeout(650)
+    touch("touchEnd")
+    person.page.wait_for_timeout(100)
+    person.saved()
+    assert server.clicks(key) == []
+    person.page.get_by_role("button", name="Undo").tap()
+    person.page.wait_for_timeout(100)
+    person.saved()
+    assert len(server.clicks(key)) == 1
+
+
+def test_space_plays_the_frames_around_and_lets_go_of_them(server, visit):
+    person = visit(server.url).fresh()
+    label = person["number"].inner_text()
+    person.page.keyboard.down(" ")
+    expect(person["number"]).to_contain_text("▶")
+    person.click((640, 360))
+    person.page.keyboard.up(" ")
+    expect(person["number"]).to_have_text(label)
+    assert person.page.locator(".count:not(:empty)").count() == 0
+
+
+def test_the_help_teaches_every_key(server, visit):
+    person = visit(server.url)
+    person.press("?")
+    expect(person["help"]).to_be_visible()
+    bindings = person.page.evaluate("import('/page/keys.js').then(({BINDINGS}) => BINDINGS)")
+    keys = [key for binding in bindings for key in binding["keys"]]
+    assert len(keys) == len(set(keys))
+    for binding in bindings:
+        if binding["command"] != "overlay":
+            expect(person["help"]).to_contain_text(binding["does"])
+    assert person["help"].evaluate("dialog => dialog.scrollHeight <= dialog.clientHeight")
+    person.press("Escape")
+    expect(person["help"]).to_be_hidden()
+
+
+def test_idle_time_is_left_out(server, visit):
+    person = visit(server.url)
+    script = """async () => {
+        const { Clock } = await import("/page/clock.js");
+        const clock = new Clock();
+        clock.note(1);
+        clock.start(100);
+        clock.note(104);
+        clock.note(1000);
+        const lap = clock.lap(1001);
+        clock.stop(1002);
+        clock.start(5000);
+        return [lap, clock.lap(5003), clock.seconds(9000)];
+    }"""
+    assert person.page.evaluate(script) == [4 + 10 + 1, 1 + 3, 4 + 10 + 1 + 1 + 3 + 10]
+
+
+def test_a_view_keeps_what_is_under_the_cursor(server, visit):
+    person = visit(server.url)
+    script = """async () => {
+        const { carriedOver, fit, toClick, toScreen, toSource, zoomAt } = await import("/page/view.js");
+        const size = { width: 320, height: 200 }, box = { left: 0, top: 50, width: 640, height: 500 };
+        const view = fit(size, box), at = { x: 100, y: 120 };
+        const closer = zoomAt(view, at, 3, size, box);
+        const twice = { width: 640, height: 400 };
+        return {
+            view, corner: toSource(view, { x: 0, y: 100 }), centre: toScreen(view, { x: 0, y: 0 }),
+            before: toSource(view, at), after: toSource(closer, at), zoom: closer.zoom,
+            border: toClick({ x: 400, y: -3 }, size), carried: carriedOver(closer, size, twice, box).zoom,
+        };
+    }"""
+    found = person.page.evaluate(script)
+    assert found["view"] == {"zoom": 2, "x": 0, "y": 100, "fitted": True}
+    assert found["corner"] == {"x": -0.5, "y": -0.5}
+    assert found["centre"] == {"x": 1, "y": 101}
+    assert found["before"] == pytest.approx(found["after"])
+    assert (found["zoom"], found["carried"]) == (6, 3)
+    assert found["border"] == {"x": 319.499, "y": -0.5}

@@ -1,0 +1,110 @@
+"""From clicks through the page's API to a trained student, as a user goes: annotate, fit, test, annotate --run."""
+
+import csv
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from starlette.testclient import TestClient
+
+from weclick.annotate import Access, Catalog, create_app
+from weclick.cli.main import run
+from weclick.data.clicks import ClickStore
+from weclick.data.layouts import open_layout
+from weclick.data.masks import simulate_split
+from weclick.data.synthetic import write_synthetic
+
+from .helpers import HERE, body, click
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = [
+    *("--config=folder.yaml", "--data.size=[64,128]", "--data.crop=[64,96]", "--data.batch_size=4", "--data.workers=0"),
+    *("--data.click_radius=1", "--trainer.max_epochs=12", "--trainer.check_val_every_n_epoch=12"),
+]
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
+    """Synthetic street video as somebody's own frames: masks for validation only. With the clicks on its targets."""
+    made, root = (tmp_path_factory.mktemp("street") / name for name in ("synthetic", "mine"))
+    write_synthetic(made, train=12, val=3, frames=4, target=3, size=(64, 128))
+    layout = open_layout("cityscapes", made)
+    videos = {split: sorted({frame.key.video for frame in layout.frames(split)}) for split in ("train", "val")}
+    for split in videos:
+        for frame in layout.frames(split):
+            folder = root / "frames" / frame.key.video
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(frame.image, folder / f"{frame.key.number}{frame.image.suffix}")
+    _write_masks(layout, root)
+    (root / "classes.yaml").write_text(yaml.safe_dump(layout.classes.to_list()), encoding="utf-8")
+    (root / "splits.yaml").write_text(yaml.safe_dump(videos), encoding="utf-8")
+    truth = made / "truth.sqlite"
+    simulate_split(layout, "train", truth, rule="center", min_area=20, seed=0)
+    with ClickStore(truth, layout.classes) as store:
+        return root, store.all_clicks(), truth
+
+
+def _write_masks(layout, root):
+    table = np.array(layout.label_ids())
+    for frame in layout.frames("val"):
+        if frame.label is not None:
+            folder = root / "masks" / frame.key.video
+            folder.mkdir(parents=True, exist_ok=True)
+            ids = table[cv2.imread(str(frame.label), cv2.IMREAD_UNCHANGED)]
+            cv2.imwrite(str(folder / f"{frame.key.number}.png"), ids.astype(np.uint8))
+
+
+def click_like_a_person(root, truth):
+    """Take the frames as they are offered; click one point after the other where there is something to click on."""
+    store, layout = root / "clicks.sqlite", open_layout("folder", root)
+    ClickStore.create(store, layout.classes).close()
+    app = create_app(Catalog(layout), store, Access(frozenset({"127.0.0.1"}), 8765))
+    with TestClient(app, base_url=HERE) as page:
+        frame = page.post("/api/next", json={"client": "a-person", "annotator": "ann", "after": None})
+        while frame.status_code == 200:
+            found = frame.json()
+            _click_frame(page, found, truth.get((found["video"], found["number"]), []))
+            frame = page.post("/api/next", json={"client": "a-person", "annotator": "ann", "after": found["id"]})
+
+
+def _click_frame(page, frame, points):
+    url, made, version = f"/api/frames/{frame['id']}", [], frame["version"]
+    for point in points:
+        made.append(click(point.x, point.y, point.class_id, 1.5))
+        version = page.put(url, json=body(made, version=version, client="a-person")).json()["version"]
+    status = "done" if points else "skipped"
+    answer = page.put(url, json=body(made, version=version, status=status, client="a-person"))
+    assert answer.status_code == 200
+
+
+def trained(root, runs, name):
+    """Fit and test on a data set; return the mIoU, and that of saying the most frequent class everywhere."""
+    options = [*SETTINGS, f"--data.root={root}", f"--runs={runs}", f"--name={name}"]
+    assert run(["fit", *options]) == 0
+    assert run(["test", f"--run={name}", f"--runs={runs}"]) == 0
+    results = runs / name / "test"
+    lines = list(csv.reader((results / "confusion.csv").read_text(encoding="utf-8").splitlines()))[1:]
+    pixels = [sum(map(int, line[1:])) for line in lines]
+    chance = max(pixels) / sum(pixels) / sum(count > 0 for count in pixels)
+    return json.loads((results / "metrics.json").read_text(encoding="utf-8"))["miou"], chance
+
+
+def test_clicks_made_in_the_page_train_a_student_as_those_of_a_file_do(street, tmp_path):
+    root, truth, store = street
+    by_page, by_file = tmp_path / "page", tmp_path / "file"
+    for copy in (by_page, by_file):
+        shutil.copytree(root, copy)
+    click_like_a_person(by_page, truth)
+    table = tmp_path / "clicks.csv"
+    assert run(["clicks", "export", str(by_page), str(table)]) == 0
+    assert run(["clicks", "import", str(by_file), str(table)]) == 0
+    layout = open_layout("folder", by_page)
+    with ClickStore(by_page / "clicks.sqlite", layout.classes) as one, ClickStore(store, layout.classes) as two:
+        assert one.fingerprint() == two.fingerprint()
+    (page, chance), (file, _) = (trained(copy, tmp_path / "runs", copy.name) for copy in (by_page, by_file))
+    assert page == pytest.approx(file, abs=1e-6)
+    assert page > 3 * chance

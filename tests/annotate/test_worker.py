@@ -1,0 +1,125 @@
+"""The thread of the click store: together to the disk, each answered for itself."""
+
+import asyncio
+import threading
+
+import pytest
+
+from weclick.annotate.worker import StoreWorker
+from weclick.classes import ClassSet
+from weclick.data.clicks import Click, ClickStore
+from weclick.data.clicks.records import TimedClick
+from weclick.errors import ClickError, ConflictError, StoreError
+from weclick.frames import FrameKey
+
+CLASSES = ClassSet.from_list([{"name": "road"}])
+
+
+def saving(number, version=0, x=1.0):
+    return lambda store: store.save(
+        FrameKey("v", number),
+        [TimedClick(Click(x, 1.0, 0))],
+        **{"version": version, "status": "todo", "size": (9, 9), "annotator": "", "seconds": 0.0},
+    )
+
+
+@pytest.fixture
+def path(tmp_path):
+    ClickStore.create(tmp_path / "clicks.sqlite", CLASSES).close()
+    return tmp_path / "clicks.sqlite"
+
+
+@pytest.fixture
+def worker(path):
+    worker = StoreWorker(path, CLASSES)
+    yield worker
+    worker.close()
+
+
+@pytest.fixture
+def together(worker):
+    """Have several jobs wait while the thread is busy, so that they are carried out together; return their outcomes."""
+
+    async def run(*jobs):
+        busy, free = threading.Event(), threading.Event()
+
+        def block(store):
+            busy.set()
+            free.wait()
+
+        blocking = asyncio.create_task(worker.read(block))
+        await asyncio.to_thread(busy.wait)
+        waiting = [asyncio.create_task(worker.write(job)) for job in jobs]
+        await asyncio.sleep(0)  # each puts its job
+        free.set()
+        await blocking
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    return lambda *jobs: asyncio.run(run(*jobs))
+
+
+@pytest.fixture
+def stored(path):
+    def read():
+        with ClickStore(path, CLASSES, readonly=True) as store:
+            return {key.number: clicks[0].x for key, clicks in store.all_clicks().items()}
+
+    return read
+
+
+def test_a_change_is_on_disk_when_it_is_answered(worker, stored):
+    async def run():
+        await worker.write(saving(1))
+        assert stored() == {1: 1.0}
+        assert await worker.read(lambda store: store.frame(FrameKey("v", 1)).version) == 1
+
+    asyncio.run(run())
+
+
+def test_changes_that_wait_become_one_transaction(together, stored):
+    inside = []
+    outcomes = together(*(lambda store, n=n: (saving(n)(store), inside.append(stored())) for n in range(5)))
+    assert [record.version for record, _ in outcomes] == [1] * 5
+    assert inside == [{}] * 5  # nobody else saw one before all were there
+    assert stored() == dict.fromkeys(range(5), 1.0)
+
+
+def test_who_is_refused_is_refused_alone(together, stored):
+    one, refused, other = together(saving(1), saving(2, version=5), saving(3))
+    assert isinstance(refused, ConflictError) and one.version == other.version == 1
+    assert stored() == {1: 1.0, 3: 1.0}
+
+
+def test_of_two_changes_of_one_version_the_first_holds(together, stored):
+    first, second = together(saving(1, x=1.0), saving(1, x=2.0))
+    assert first.version == 1 and isinstance(second, ConflictError)
+    assert stored() == {1: 1.0}
+
+
+@pytest.mark.parametrize("error", [StoreError("disk full"), ZeroDivisionError()])
+def test_when_the_disk_fails_nobody_is_told_that_something_is_stored(together, stored, error):
+    def fail(store):
+        saving(2)(store)
+        raise error
+
+    assert together(saving(1), fail, saving(3)) == [error] * 3
+    assert stored() == {}
+
+
+def test_a_store_that_cannot_be_opened_is_said_to_be_at_once(tmp_path):
+    with pytest.raises(ClickError, match="not found"):
+        StoreWorker(tmp_path / "missing.sqlite", CLASSES)
+
+
+def test_what_waits_at_the_end_is_still_stored(path, stored):
+    worker = StoreWorker(path, CLASSES)
+
+    async def run():
+        tasks = [asyncio.create_task(worker.write(saving(number))) for number in range(20)]
+        await asyncio.sleep(0)
+        await asyncio.to_thread(worker.close)
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+    assert stored() == dict.fromkeys(range(20), 1.0)
+    assert [path.name for path in path.parent.iterdir()] == ["clicks.sqlite"]
