@@ -60,10 +60,11 @@ def test_parts_hold_only_what_differs_from_the_default(part):
     assert same <= TELLING
 
 
-def test_a_part_on_the_command_line_replaces_the_configs_whole():
+def test_a_part_on_the_command_line_replaces_the_configs_whole(tmp_path):
+    own = tmp_path / "own.yaml"  # leaves out the learning rate that the config's files set
+    own.write_text("network: light\n", encoding="utf-8")
     swapped = settings(
-        *("--config", "cityscapes.yaml", "--teacher", "teacher/lite2.yaml", "--student=student/light.yaml"),
-        *("--trainer", "trainer/cpu.yaml"),
+        *("--config", "cityscapes.yaml", "--teacher", str(own), f"--student={own}"), *("--trainer", "trainer/cpu.yaml")
     )
     default = settings("--data.root=x")
     assert swapped.teacher["learning_rate"] == default.teacher["learning_rate"]
