@@ -320,6 +320,14 @@ def test_without_a_memory_no_draw_comes_from_unlabelled_frames(make_data):
     assert not any(drawn_unlabelled(make_data(unlabelled=0.9, neighbours=2)))
 
 
+def test_carried_clicks_are_learned_on_unlabelled_draws_without_a_memory(make_data):
+    dataset = make_data(unlabelled=0.5, carried=True, neighbours=2).train_dataloader().dataset
+    drawn = [dataset[SampleKey(seed % len(dataset), seed)] for seed in range(40)]
+    unlabelled = [sample for sample in drawn if not sample["present"].any()]  # what else is in them, nobody said
+    assert 5 < len(unlabelled) < 35
+    assert all((sample["labels"] != IGNORE_INDEX).any() for sample in unlabelled)
+
+
 def test_without_unlabelled_draws_only_targets_are_remembered(make_data):
     data = make_data(neighbours=2)
     assert data.remembered() == data.clips()

@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from weclick.classes import ClassSet
+from weclick.data.carry import ClickCarrier
 from weclick.data.clicks import Click, ClickStore, Size
 from weclick.data.clicks.budget import spread_frames, within_budget
 from weclick.data.damage import DamageCount
@@ -66,6 +67,8 @@ class ClipDataModule(pl.LightningDataModule):
         workers: Loader processes; by default half the CPU cores, at most 8. 0 loads in the training process.
         unlabelled: Share of the draws, where there is a memory, that come from an unlabelled neighbour of the target
             instead: the network learns them from the memory alone.
+        carried: On these draws the target's clicks count too, carried along reliable optical flow; so there are such draws
+            without a memory as well, for teachers and arms without one.
         supervision: ``clicks``, or ``masks`` for the fully supervised ceiling.
         max_damaged: Largest share of training frames that may be unreadable before the run stops; 0 stops at the first
             one, any other share forgives at least one.
@@ -96,6 +99,7 @@ class ClipDataModule(pl.LightningDataModule):
         batch_size: PositiveInt = 8,
         workers: NonNegativeInt | None = None,
         unlabelled: Share = 0.0,
+        carried: bool = False,
         supervision: Supervision = "clicks",
         max_damaged: Share = 0.05,
         seed: Seed = 0,
@@ -111,7 +115,7 @@ class ClipDataModule(pl.LightningDataModule):
         self.neighbours, self.stride, self.sides = neighbours, stride, sides
         self.batch_size, self.seed = batch_size, seed
         self.workers = default_workers() if workers is None else workers
-        self.unlabelled, self.supervision = unlabelled, supervision
+        self.unlabelled, self.carried, self.supervision = unlabelled, carried, supervision
         self.recall: RecallSource | None = None
         self.pair: PairSource | None = None
         self.chosen_split: Split | None = None
@@ -227,6 +231,7 @@ class ClipDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Sample]:
         """Return drawn training samples in seeded order."""
         found, masks = self.clips(), self.supervision == "masks"
+        carrier = ClickCarrier() if self.carried and not masks else None
         dataset = TrainingSamples(
             found,
             {} if masks else self.clicks,
@@ -238,8 +243,11 @@ class ClipDataModule(pl.LightningDataModule):
             radius=self.click_radius,
             complete=masks or self.clicks_per_frame is None,
             extra=self.recall.read if self.recall else None,
-            unlabelled=(self.unlabelled, unlabelled_clips(found, self.remembered())) if self.recall else None,
+            unlabelled=(self.unlabelled, unlabelled_clips(found, self.remembered()))
+            if self.recall or carrier
+            else None,
             neighbour=self.pair.read if self.pair else None,
+            carrier=carrier,
         )
         replicas, rank = self._share()
         sampler = SeededSampler(dataset, seed=self.seed, replicas=replicas, rank=rank)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from weclick.conventions import IGNORE_INDEX
+from weclick.data.carry import ClickCarrier
 from weclick.data.clicks import Click, Size
 from weclick.data.index import Clip, Frame, FrameKey
 from weclick.data.sampler import SampleKey
@@ -86,6 +87,7 @@ class TrainingSamples(Dataset[Sample]):
         unlabelled: Share of the draws that come from one of the clips listed for the target instead, which have no clicks.
         extra: Reads what the recall needs for a target (see :mod:`weclick.data.recall`), or None.
         neighbour: Reads the neighbour a target is paired with (see :mod:`weclick.data.pairs`), or None.
+        carrier: Carries the target's clicks to the unlabelled frame drawn in its place, or None.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class TrainingSamples(Dataset[Sample]):
         extra: Callable[[Clip], Sample] | None = None,
         unlabelled: tuple[float, Mapping[FrameKey, Sequence[Clip]]] | None = None,
         neighbour: Callable[[Clip], NDArray[np.uint8] | None] | None = None,
+        carrier: ClickCarrier | None = None,
     ) -> None:
         self.clips = clips
         self.clicks = clicks
@@ -116,6 +119,7 @@ class TrainingSamples(Dataset[Sample]):
         self.extra = extra
         self.unlabelled_share, self.unlabelled = unlabelled or (0.0, {})
         self.neighbour = neighbour
+        self.carrier = carrier
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -125,7 +129,7 @@ class TrainingSamples(Dataset[Sample]):
         for attempt in range(TRIES + 1):
             clip = self.clips[(key.position + attempt) % len(self)]
             try:
-                return {**self._sample(self._or_unlabelled(clip, key.seed), key.seed), "damaged": damaged}
+                return {**self._sample(clip, self._or_unlabelled(clip, key.seed), key.seed), "damaged": damaged}
             except DataError as error:
                 damaged = damaged or str(error)
         raise DataError(f"{TRIES + 1} damaged frames in a row; the first: {damaged}")
@@ -137,8 +141,13 @@ class TrainingSamples(Dataset[Sample]):
             return clip
         return others[int(rng.integers(len(others)))]
 
-    def _sample(self, clip: Clip, seed: int) -> Sample:
+    def _sample(self, origin: Clip, clip: Clip, seed: int) -> Sample:
+        """Draw a clip: that of a target, ``origin``, or of an unlabelled neighbour of it."""
         source, label, clicks = self._supervised(clip.target)
+        known = self.complete and clip is origin
+        if self.carrier is not None and clip is not origin:
+            target, _, own = self._supervised(origin.target)
+            clicks = self.carrier(own, target, source)
         neighbour = self.neighbour(clip) if self.neighbour else None
         drawn = self.draw(source, label, clicks, neighbour, seed=seed)
         labels = (
@@ -148,7 +157,7 @@ class TrainingSamples(Dataset[Sample]):
         sample = {
             "image": to_tensor(drawn.image),
             "labels": torch.from_numpy(labels),
-            "present": torch.from_numpy(_present(found, self.num_classes) & self.complete),
+            "present": torch.from_numpy(_present(found, self.num_classes) & known),
             "grid": torch.from_numpy(drawn.grid),
         }
         if self.neighbour is not None:

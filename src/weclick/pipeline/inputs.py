@@ -15,7 +15,7 @@ from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 
 _NOT_FOR_TEACHERS: Final = ("neighbours", "stride", "sides", "workers")
-"""Options of the data that a teacher's training does not depend on."""
+"""Options of the data that a teacher's training does not depend on, unless clicks are carried to neighbours."""
 
 
 def opened_data(settings: FitSettings, run: Run) -> ClipDataModule:
@@ -33,7 +33,8 @@ def opened_data(settings: FitSettings, run: Run) -> ClipDataModule:
 
 def teacher_needs(settings: FitSettings) -> dict[str, Any]:
     """Return the settings a teacher depends on; what only concerns the memory is not among them."""
-    data = {name: value for name, value in settings.data.items() if name not in _NOT_FOR_TEACHERS}
+    left_out = ("workers",) if settings.data.get("carried") else _NOT_FOR_TEACHERS
+    data = {name: value for name, value in settings.data.items() if name not in left_out}
     epochs = settings.teacher_epochs or settings.trainer["max_epochs"]
     needs = {"teacher": settings.teacher, "epochs": epochs, "data": data, "seed": settings.seed}
     if settings.teacher_rounds == 1:

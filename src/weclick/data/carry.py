@@ -1,0 +1,43 @@
+"""Clicks of a target, carried to an unlabelled neighbour along reliable flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from weclick.flow.estimators import DISFlow, FlowEstimator
+from weclick.flow.reliability import reliable
+
+
+@dataclass(frozen=True)
+class ClickCarrier:
+    """Moves clicks from frame to frame; runs in workers, hence DIS."""
+
+    flow: FlowEstimator = field(default_factory=DISFlow)
+
+    def __call__(
+        self, clicks: NDArray[np.float32], target: NDArray[np.uint8], neighbour: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        """Return the clicks that can be followed, where they are seen in the neighbour.
+
+        Args:
+            clicks: On the target, (K, 3): x, y in its pixels, class.
+            target: RGB (H, W, 3).
+            neighbour: RGB of the same size.
+        """
+        here, there = _tensor(target), _tensor(neighbour)
+        forward = self.flow(here, there)
+        trusted = reliable(forward, self.flow(there, here))[0, 0].numpy()
+        column, row = np.rint(clicks[:, :2]).astype(int).clip(0, (trusted.shape[1] - 1, trusted.shape[0] - 1)).T
+        moved = clicks.copy()
+        moved[:, :2] += forward[0].numpy()[:, row, column].T
+        kept: NDArray[np.float32] = moved[trusted[row, column]]
+        return kept
+
+
+def _tensor(image: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
