@@ -87,10 +87,11 @@ class Server:
 class Person:
     """Clicks through frames of its own, and knows what was acknowledged."""
 
-    def __init__(self, number: int, url: str, keys: list[FrameKey]) -> None:
+    def __init__(self, number: int, url: str, root: Path, keys: list[FrameKey]) -> None:
         self.random = random.Random(number)
         self.name = f"person-{number:04}"
         self.http = httpx2.AsyncClient(base_url=url, timeout=10)
+        self.root = root.resolve()
         self.keys = keys
         self.stored: dict[FrameKey, list[dict[str, Any]]] = {}
         self.seconds: list[float] = []
@@ -121,7 +122,7 @@ class Person:
         while True:
             begin = perf_counter()
             try:
-                answer = await self.http.put(f"/api/frames/{frame_id(key)}", json=body)
+                answer = await self.http.put(f"/api/frames/{frame_id(self.root, key)}", json=body)
             except httpx2.TransportError:
                 self.resent += 1
                 await asyncio.sleep(0.02)
@@ -132,9 +133,9 @@ class Person:
             return int(answer.json()["version"])
 
 
-def people(url: str, keys: list[FrameKey]) -> list[Person]:
+def people(url: str, root: Path, keys: list[FrameKey]) -> list[Person]:
     """Share the frames among people."""
-    return [Person(number, url, keys[number::PEOPLE]) for number in range(PEOPLE)]
+    return [Person(number, url, root, keys[number::PEOPLE]) for number in range(PEOPLE)]
 
 
 async def latency(clicks: int) -> None:
@@ -144,7 +145,7 @@ async def latency(clicks: int) -> None:
             root = Path(folder) / "set"
             keys = write_set(root, clicks // PER_FRAME)
             server = Server(root)
-            group = people(await server.start(), keys)
+            group = people(await server.start(), root, keys)
             begin = perf_counter()
             await asyncio.gather(*(person.work(pause) for person in group))
             rate = clicks / (perf_counter() - begin)
@@ -163,7 +164,7 @@ async def crash(clicks: int, kills: int) -> bool:
         root = Path(folder) / "set"
         keys = write_set(root, clicks // PER_FRAME)
         server = Server(root)
-        group = people(await server.start(), keys)
+        group = people(await server.start(), root, keys)
         work = [asyncio.create_task(person.work(0.0)) for person in group]
         for number in range(1, kills + 1):
             due = number * clicks // (kills + 1)

@@ -16,16 +16,14 @@ from weclick.errors import ClickError, ConfigError, DataError
 from weclick.frames import FrameKey
 
 
-def make(videos, **options):
+def make(videos, root=Path("root"), **options):
     """A catalogue of so many frames per video, every third number of which exists."""
     frames = [
         Frame(FrameKey(video, 3 * number), Path(f"{video}/{number}.png"))
         for video, count in videos.items()
         for number in reversed(range(count))
     ]
-    layout = SimpleNamespace(
-        root=Path("root"), classes=ClassSet.from_list([{"name": "road"}]), frames=lambda split: frames
-    )
+    layout = SimpleNamespace(root=root, classes=ClassSet.from_list([{"name": "road"}]), frames=lambda split: frames)
     return Catalog(layout, **options)
 
 
@@ -39,8 +37,17 @@ def keys(catalog):
 
 
 def test_an_id_is_a_part_of_a_hash_and_says_nothing_of_the_path():
-    assert frame_id(FrameKey("a/../b", 7)) == hashlib.sha256(b"a/../b\x007").hexdigest()[:16]
-    assert frame_id(FrameKey("a", 17)) != frame_id(FrameKey("a1", 7))
+    home = Path("/home")
+    assert frame_id(home, FrameKey("a/../b", 7)) == hashlib.sha256(b"/home\0a/../b\x007").hexdigest()[:16]
+    assert frame_id(home, FrameKey("a", 17)) != frame_id(home, FrameKey("a1", 7))
+    assert frame_id(Path("\udcff"), FrameKey("a", 7))  # a folder whose name is no UTF-8
+
+
+def test_two_data_sets_share_no_id_and_one_has_the_same_by_any_path(tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "link").symlink_to("one")
+    one, link, other = (list(make({"a": 2}, root=tmp_path / name).upcoming({})) for name in ("one", "link", "other"))
+    assert one == link and not set(one) & set(other)
 
 
 def test_frames_are_found_by_id_with_their_place_in_the_video():
@@ -75,11 +82,12 @@ def test_every_beginning_is_evenly_spread_over_the_videos(counts, data):
 
 def test_a_given_order_goes_first_and_nothing_is_left_out():
     urgent = [FrameKey("b", 3), FrameKey("a", 0)]
-    catalog = make({"a": 4, "b": 4}, order=urgent)
+    catalog = make({"a": 4, "b": 4})
+    catalog.offer_first(urgent)
     assert offered(catalog)[:2] == urgent
     assert sorted(offered(catalog)) == keys(catalog)
     with pytest.raises(DataError, match="c:0"):
-        make({"a": 4}, order=[FrameKey("c", 0)])
+        catalog.offer_first([FrameKey("c", 0)])
 
 
 def test_the_goal_is_200_or_all_frames_unless_told():

@@ -1,11 +1,12 @@
 """What is refused: the right status, one line, and a store that is as it was."""
 
+import asyncio
 import json
 import re
 
 import pytest
 
-from weclick.annotate.security import LIMIT, Access
+from weclick.annotate.security import LIMIT, Access, Guard
 from weclick.data.clicks import Click
 from weclick.frames import FrameKey
 
@@ -18,7 +19,7 @@ HEADERS = {
         "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
 
@@ -134,6 +135,24 @@ def test_ten_megabytes(refused, url, length):
     content = json.dumps(body(annotator="a" * 10_000_000)).encode()
     chunks = (content[start : start + 65536] for start in range(0, len(content), 65536))
     refused("PUT", url, 413, **raw(content if length else chunks))
+
+
+def test_a_body_that_comes_too_slowly_is_refused_and_its_sender_hung_up_on(monkeypatch):
+    monkeypatch.setattr("weclick.annotate.security.SECONDS", 0.02)
+    sent = []
+
+    async def drip():
+        await asyncio.sleep(0.001)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", b"localhost:8765"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "PUT", "path": "/api/frames/1", "query_string": b"", "headers": headers}
+    asyncio.run(Guard(None, Access.at("127.0.0.1", 8765))(scope, drip, send))
+    assert sent[0]["status"] == 408 and (b"connection", b"close") in sent[0]["headers"]
+    assert b"within 0.02 seconds" in sent[1]["body"]
 
 
 def test_a_body_at_the_limit_is_read(refused, url):
@@ -317,6 +336,7 @@ def test_on_this_machine_only_there_is_no_token(host):
 
 def test_elsewhere_every_server_has_a_token_of_its_own():
     access, other = Access.at("192.168.1.5", 8765), Access.at("192.168.1.5", 8765)
+    assert Access.at("our-machine", 8765).token
     assert len(access.token) >= 43 and access.token != other.token
     assert access.answers("192.168.1.5:8765") and access.answers("localhost:8765")
     assert not access.answers("192.168.1.6:8765")

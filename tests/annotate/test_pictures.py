@@ -1,5 +1,8 @@
 """What the browser shows is what the training reads."""
 
+import os
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -108,6 +111,20 @@ def test_a_link_that_leads_out_is_refused_and_one_within_is_not(tmp_path, image)
         pictures.read(root / "loop.png")
     (tmp_path / "link").symlink_to(root)
     assert Pictures(tmp_path / "link").size(tmp_path / "link" / "inside.png") == (6, 10)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+def test_what_is_no_file_is_refused_without_waiting_for_it(pictures, tmp_path, kind):
+    path = tmp_path / "a.png"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        pictures, path = Pictures(Path("/dev")), Path("/dev/zero")
+    for ask in (pictures.size, pictures.read):
+        with pytest.raises(DataError, match="no regular file"):
+            ask(path)
 
 
 def test_frames_decoded_into_the_users_cache_are_fine(tmp_path, monkeypatch, image):

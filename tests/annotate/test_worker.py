@@ -96,14 +96,25 @@ def test_of_two_changes_of_one_version_the_first_holds(together, stored):
     assert stored() == {1: 1.0}
 
 
-@pytest.mark.parametrize("error", [StoreError("disk full"), ZeroDivisionError()])
-def test_when_the_disk_fails_nobody_is_told_that_something_is_stored(together, stored, error):
+def failing(error):
     def fail(store):
         saving(2)(store)
         raise error
 
-    assert together(saving(1), fail, saving(3)) == [error] * 3
+    return fail
+
+
+def test_when_the_disk_fails_nobody_is_told_that_something_is_stored(together, stored):
+    error = StoreError("disk full")
+    assert together(saving(1), failing(error), saving(3)) == [error] * 3
     assert stored() == {}
+
+
+def test_who_breaks_the_transaction_fails_alone(together, stored):
+    error = ZeroDivisionError()
+    one, broken, other = together(saving(1), failing(error), saving(3))
+    assert broken is error and one.version == other.version == 1
+    assert stored() == {1: 1.0, 3: 1.0}
 
 
 def test_a_store_that_cannot_be_opened_is_said_to_be_at_once(tmp_path):

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from weclick.classes import ClassSet
+from weclick.cli.main import run
 from weclick.data.clicks import ClickStore
 from weclick.data.clicks.store import CLICKS_FILE
 from weclick.frames import FrameKey
@@ -68,7 +69,8 @@ def test_wrong_options_are_wrong_usage(annotate, root):
 
 
 def test_a_goal_below_one_and_a_split_without_frames_are_refused(annotate, root):
-    annotate(root, "--goal", 0).refused_at_once("--goal")
+    for goal in (0, -1):  # before any run is looked at
+        annotate(root, "--goal", goal, "--run", "missing").refused_at_once("--goal")
     annotate(root, "--split", "test").refused_at_once("test split", "--split")
     assert not (root / CLICKS_FILE).exists()
 
@@ -89,6 +91,20 @@ def test_frames_that_all_lie_behind_a_link_out_of_the_data_set_are_refused(annot
 def test_a_damaged_store_is_refused(annotate, root):
     (root / CLICKS_FILE).write_bytes(b"no store at all" * 100)
     annotate(root).refused_at_once(CLICKS_FILE, "choose another file")
+
+
+def test_an_empty_file_that_a_full_disk_left_behind_becomes_the_store(monkeypatch, root):
+    (root / CLICKS_FILE).touch()
+    served = []
+    monkeypatch.setattr("weclick.cli.annotate.serve", lambda *args, **options: served.append(args))
+    assert run(["annotate", str(root), "--port", "0"]) == 0
+    assert served
+    with ClickStore(root / CLICKS_FILE, ClassSet.read(root / "classes.yaml"), readonly=True) as store:
+        assert not store.frames()
+
+
+def test_help_says_who_can_reach_the_page(annotate):
+    assert "every account of this machine" in " ".join(annotate("--help").done().out.split())
 
 
 def test_a_store_of_other_classes_is_refused(annotate, root):

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Header, Query
+from fastapi import Header
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from weclick.annotate import models
 from weclick.annotate.catalog import Catalog, Place
 from weclick.annotate.leases import SECONDS, Leases
 from weclick.annotate.overlay import Overlays
 from weclick.annotate.pictures import Picture, Pictures
-from weclick.annotate.security import problem
 from weclick.annotate.worker import StoreWorker
 from weclick.data.clicks import ClickStore
-from weclick.data.clicks.records import FrameRecord, Size, TimedClick
+from weclick.data.clicks.records import FrameRecord, Size, TimedClick, is_stored
 from weclick.errors import ConflictError, DataError
 
 State = tuple[FrameRecord, list[TimedClick]]
@@ -56,32 +56,25 @@ class Answers:
     async def project(self) -> Response:
         """Tell what does not change while the server runs."""
         classes = [
-            {"id": index, "name": c.name, "color": "#{:02x}{:02x}{:02x}".format(*c.color), "thing": c.thing}
+            models.ClassAnswer(id=index, name=c.name, color="#{:02x}{:02x}{:02x}".format(*c.color), thing=c.thing)
             for index, c in enumerate(self.catalog.classes)
         ]
         videos = [
-            {"name": name, "frames": len(frames), "first": self.catalog.name(frames[0].key)}
+            models.VideoAnswer(name=name, frames=len(frames), first=self.catalog.name(frames[0].key))
             for name, frames in self.catalog.videos.items()
         ]
         name = self.catalog.root.resolve().name.encode("utf-8", "replace").decode()
-        rest = {"version": version("weclick"), "overlay": self.overlays is not None}
-        return JSONResponse({"name": name, "classes": classes, "videos": videos, **rest})
+        overlay = self.overlays is not None
+        return _json(
+            models.ProjectAnswer(name=name, version=version("weclick"), classes=classes, videos=videos, overlay=overlay)
+        )
 
     async def progress(self) -> Response:
         """Tell how far things are."""
-        frames, clicks = await self.worker.read(lambda store: (store.frames(), store.click_counts()))
-        own = {key: frame for key, frame in frames.items() if key in self.catalog}
-        done, skipped = (sum(frame.status == status for frame in own.values()) for status in ("done", "skipped"))
-        return JSONResponse(
-            {
-                "goal": self.catalog.goal,
-                "done": done,
-                "skipped": skipped,
-                "todo": max(min(self.catalog.goal - done, len(self.catalog) - done - skipped), 0),
-                "clicks": sum(clicks.get(key, 0) for key, frame in own.items() if frame.status != "skipped"),
-                "seconds": sum(frame.seconds for frame in own.values()),
-            }
-        )
+        goal = self.catalog.goal
+        found = await self.worker.read(lambda store: store.progress(self.catalog))
+        todo = max(min(goal - found.done, len(self.catalog) - found.done - found.skipped), 0)
+        return _json(models.ProgressAnswer(goal=goal, todo=todo, **found._asdict()))
 
     async def next_frame(self, body: models.NextBody) -> Response:
         """Lease the next frame that is to do and free to the client; 204 when there is none."""
@@ -99,15 +92,15 @@ class Answers:
                 continue
             state = await self._state(place)
             if state[0].status == "todo":
-                return JSONResponse(self._frame(place, size, state, body.client))
+                return _json(self._frame(place, size, state, body.client))
             self.leases.release(name, body.client)
         return Response(status_code=204)
 
-    async def frame(self, frame_id: str, client: Annotated[models.Client | None, Query()] = None) -> Response:
-        """Tell what is known of a frame; with ``client``, only another client's lease is reported."""
+    async def frame(self, frame_id: str) -> Response:
+        """Tell what is known of a frame."""
         place = self._place(frame_id)
         size = await self._size(place)
-        return JSONResponse(self._frame(place, size, await self._state(place), client))
+        return _json(self._frame(place, size, await self._state(place)))
 
     async def save(self, frame_id: str, body: models.FrameBody) -> Response:
         """Store a frame's clicks and status if it is still what they were made from."""
@@ -117,7 +110,7 @@ class Answers:
         clicks = [click.timed() for click in body.clicks]
 
         def work(store: ClickStore) -> State:
-            if holder and not _holds(store, place, body.status, clicks):
+            if holder and not is_stored(body.status, clicks, *_read(store, place)):
                 raise ConflictError(f"{holder} is working on this frame; nothing was stored")
             store.save(
                 place.frame.key,
@@ -134,7 +127,7 @@ class Answers:
             state = await self.worker.write(work)
         except ConflictError as conflict:
             return await self._conflict(place, size, body.client, conflict)
-        return JSONResponse(self._frame(place, size, state, body.client))
+        return _json(self._frame(place, size, state, body.client))
 
     async def lease(self, frame_id: str, body: models.WhoBody) -> Response:
         """Lease a frame, or go on holding it."""
@@ -143,7 +136,7 @@ class Answers:
             self.leases.take(frame_id, body.client, body.annotator or self.annotator)
         except ConflictError as conflict:
             return await self._conflict(place, await self._size(place), body.client, conflict)
-        return JSONResponse({"seconds": SECONDS})
+        return _json(models.LeaseAnswer(seconds=SECONDS))
 
     async def release(self, frame_id: str, body: models.ClientBody) -> Response:
         """End the client's lease of a frame, if it has it."""
@@ -156,7 +149,7 @@ class Answers:
     ) -> Response:
         """Send a frame's picture."""
         picture = await asyncio.to_thread(self.pictures.read, self._place(frame_id).frame.image)
-        headers = {"ETag": picture.etag, "Cache-Control": "private, max-age=3600"}
+        headers = {"ETag": picture.etag, "Cache-Control": "private, no-cache"}
         if picture.etag in (if_none_match or ""):
             return Response(status_code=304, headers=headers)
         return _picture(picture, headers)
@@ -182,38 +175,37 @@ class Answers:
         return await self.worker.read(lambda store: _read(store, place))
 
     async def _conflict(self, place: Place, size: Size, client: str, why: ConflictError) -> Response:
-        return problem(409, str(why), frame=self._frame(place, size, await self._state(place), client))
+        frame = self._frame(place, size, await self._state(place), client)
+        return _json(models.Conflict(detail=str(why), frame=frame), 409)
 
-    def _frame(self, place: Place, size: Size, state: State, client: str | None) -> dict[str, Any]:
+    def _frame(self, place: Place, size: Size, state: State, client: str | None = None) -> models.FrameAnswer:
         record, clicks = state
         key = place.frame.key
         name = self.catalog.name(key)
-        return {
-            "id": name,
-            "video": key.video,
-            "number": key.number,
-            "position": place.position,
-            "frames": len(self.catalog.videos[key.video]),
-            "height": size[0],
-            "width": size[1],
-            "status": record.status,
-            "version": record.version,
-            "annotator": record.annotator,
-            "seconds": record.seconds,
-            "clicks": [{**click._asdict(), "seconds": seconds} for click, seconds in clicks],
-            "around": self.catalog.around(place),
-            "leased_by": self.leases.holder(name, client),
-        }
+        return models.FrameAnswer(
+            id=name,
+            video=key.video,
+            number=key.number,
+            position=place.position,
+            frames=len(self.catalog.videos[key.video]),
+            height=size[0],
+            width=size[1],
+            status=record.status,
+            version=record.version,
+            annotator=record.annotator,
+            seconds=record.seconds,
+            clicks=[models.ClickAnswer(**click._asdict(), seconds=seconds) for click, seconds in clicks],
+            around=self.catalog.around(place),
+            leased_by=self.leases.holder(name, client),
+        )
 
 
 def _read(store: ClickStore, place: Place) -> State:
     return store.frame(place.frame.key), store.timed_clicks(place.frame.key)
 
 
-def _holds(store: ClickStore, place: Place, status: str, clicks: list[TimedClick]) -> bool:
-    """Tell whether a frame is stored like this already."""
-    stored = [click for click, _ in store.timed_clicks(place.frame.key)]
-    return store.frame(place.frame.key).status == status and stored == [click for click, _ in clicks]
+def _json(answer: BaseModel, status: int = 200) -> Response:
+    return Response(answer.model_dump_json(), status, media_type="application/json")
 
 
 def _picture(picture: Picture, headers: dict[str, str]) -> Response:

@@ -40,6 +40,7 @@ _WHY: Final = {
     401: "Token missing or wrong.",
     403: "Asked by a page of another origin, or a picture outside the data set.",
     404: "There is no such thing.",
+    408: "Sent too slowly.",
     409: "Changed meanwhile, or somebody else is working on it.",
     413: "Too long.",
     415: "Not JSON.",
@@ -47,7 +48,7 @@ _WHY: Final = {
     503: "The store cannot be used: disk full, read-only, busy.",
 }
 _READ: Final = (400, 401, 403, 422, 503)
-_WRITE: Final = (*_READ, 404, 413, 415)
+_WRITE: Final = (*_READ, 404, 408, 413, 415)
 
 
 def create_app(
@@ -95,8 +96,8 @@ def create_app(
         exception_handlers={RequestValidationError: _fields, WeclickError: _refusing(catalog.root)},
     )
     app.include_router(_routes(Answers(catalog, worker, Leases(clock), pictures, overlays, annotator)))
-    app.add_api_route("/", _page, include_in_schema=False)
-    app.add_api_route("/page/{name}", _page, include_in_schema=False)
+    for path in ("/", "/page/{name}"):
+        app.add_api_route(path, _page, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_middleware(Guard, access=access)
     return app
 

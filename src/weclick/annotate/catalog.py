@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from weclick.data.clicks.budget import spread_order
@@ -26,9 +27,17 @@ class Place(NamedTuple):
     position: int
 
 
-def frame_id(key: FrameKey) -> str:
-    """Return what a frame is called outside: it tells nothing of paths, and stays the same when frames are added."""
-    return hashlib.sha256(f"{key.video}\0{key.number}".encode()).hexdigest()[:16]
+def frame_id(root: Path, key: FrameKey) -> str:
+    """Return what a frame is called outside: it tells nothing of paths, and stays the same when frames are added.
+
+    Two data sets never share one: a browser may hold pictures and clicks of what was served at this port before.
+
+    Args:
+        root: The data set's own place, without links.
+        key: The frame.
+    """
+    name = f"{root}\0{key.video}\0{key.number}"
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 class Catalog:
@@ -38,22 +47,13 @@ class Catalog:
         layout: The data set.
         split: Whose frames to click.
         goal: How many frames to click; by default 200, or all where there are fewer.
-        order: Frames to offer first, the most urgent one first; by default any beginning of the queue is evenly spread
-            over the videos. The other frames follow, spread likewise.
 
     Raises:
         ConfigError: A goal below 1.
-        DataError: The split has no frames, ``order`` names one that is not there, or a video's name is not UTF-8.
+        DataError: The split has no frames, or a video's name is not UTF-8.
     """
 
-    def __init__(
-        self,
-        layout: Layout,
-        split: Split = "train",
-        *,
-        goal: int | None = None,
-        order: Sequence[FrameKey] = (),
-    ) -> None:
+    def __init__(self, layout: Layout, split: Split = "train", *, goal: int | None = None) -> None:
         if goal is not None and goal < 1:
             raise ConfigError(f"--goal must be at least 1, found {goal}")
         self.root, self.classes = layout.root, layout.classes
@@ -64,27 +64,35 @@ class Catalog:
             raise DataError(f"the {split} split of {self.root} has no frames to click; choose another --split")
         for frames in self.videos.values():
             validate_key(frames[0].key)
+        home = self.root.resolve()
         self._places = {
-            frame_id(frame.key): Place(frame, position)
+            frame_id(home, frame.key): Place(frame, position)
             for frames in self.videos.values()
             for position, frame in enumerate(frames)
         }
         self._ids = {place.frame.key: name for name, place in self._places.items()}
-        self._queue = self._lined_up(order)
-        self._ranks = {name: rank for rank, name in enumerate(self._queue)}
-        self.goal = min(goal or GOAL, len(self._queue))
+        self.offer_first(())
+        self.goal = min(goal or GOAL, len(self))
 
-    def _lined_up(self, order: Sequence[FrameKey]) -> list[str]:
+    def offer_first(self, order: Sequence[FrameKey]) -> None:
+        """Line the frames up anew: these first, the most urgent one at the head, then the others.
+
+        Any beginning of the others is evenly spread over the videos.
+
+        Raises:
+            DataError: A frame is not there.
+        """
         missing = [key for key in order if key not in self._ids]
         if missing:
             raise DataError(f"frame {missing[0]} is not among the frames of {self.root} that can be clicked")
-        return [self._ids[key] for key in dict.fromkeys([*order, *spread_order(self._ids)])]
+        self._queue = [self._ids[key] for key in dict.fromkeys([*order, *spread_order(self._ids)])]
+        self._ranks = {name: rank for rank, name in enumerate(self._queue)}
 
-    def __contains__(self, key: FrameKey) -> bool:
+    def __contains__(self, key: object) -> bool:
         return key in self._ids
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._ids)
 
     def place(self, name: str) -> Place | None:
         """Return the frame with this id, None if there is none."""

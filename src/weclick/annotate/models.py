@@ -64,6 +64,15 @@ class FrameBody(WhoBody):
     clicks: Annotated[list[ClickBody], Field(max_length=MOST_CLICKS)]
 
 
+class ClickAnswer(BaseModel):
+    """A click as it is: another program may have stored what nobody could send here."""
+
+    x: float
+    y: float
+    class_id: int
+    seconds: float | None
+
+
 class FrameAnswer(BaseModel):
     """A frame as it is."""
 
@@ -78,7 +87,7 @@ class FrameAnswer(BaseModel):
     version: int
     annotator: str
     seconds: float
-    clicks: list[ClickBody]
+    clicks: list[ClickAnswer]
     around: list[tuple[int, str]]
     leased_by: str | None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -98,16 +99,18 @@ class Pictures:
 
         Raises:
             OutsideError: A link leads out of the data set.
-            DataError: The file is missing.
+            DataError: The file is missing, or a pipe or device.
         """
         try:
             place = path.resolve(strict=True)
-            stat = place.stat()
+            found = place.stat()
         except (OSError, RuntimeError):  # a link may also lead to itself
             raise DataError(f"{path} not found; restore it or remove its frame") from None
         if not any(place.is_relative_to(home) for home in self._homes):
             raise OutsideError(f"{path} is a link that leads out of the data set; put the file itself there")
-        return place, stat.st_mtime_ns, stat.st_size
+        if not stat.S_ISREG(found.st_mode):  # to read a pipe would take until somebody writes to it
+            raise DataError(f"{path} is no regular file; put the picture itself there or remove its frame")
+        return place, found.st_mtime_ns, found.st_size
 
 
 class _Look(NamedTuple):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import logging
 import secrets
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs
@@ -19,6 +20,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LIMIT: Final = 1 << 20
 """Bytes a request's body may have."""
 
+SECONDS: Final = 30.0
+"""How long a body may take to arrive."""
+
 _PATIENCE: Final = 16 << 20  # of a longer body so much is read and dropped, so that the refusal reaches the sender
 _READS: Final = ("GET", "HEAD", "OPTIONS")
 _HEADERS: Final = {
@@ -27,7 +31,7 @@ _HEADERS: Final = {
         "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with none at all, Safari hides the page's own origin when it saves
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
@@ -87,11 +91,12 @@ def _is_ip(host: str) -> bool:
 
 
 class Refusal(Exception):
-    """A request that is not answered: status, and why."""
+    """A request that is not answered: status, and why; ``close`` hangs up on who sent it."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, *, close: bool = False) -> None:
         super().__init__(detail)
         self.status = status
+        self.headers = {"Connection": "close"} if close else {}
 
 
 class Guard:
@@ -126,7 +131,7 @@ class Guard:
         try:
             await self._answer(scope, receive, send_guarded)
         except Refusal as refusal:
-            await problem(refusal.status, str(refusal))(scope, receive, send_guarded)
+            await problem(refusal.status, str(refusal), refusal.headers)(scope, receive, send_guarded)
         except Exception as error:
             _log.error("unexpected %s: %s", type(error).__name__, error)
             _log.debug("at", exc_info=True)
@@ -189,9 +194,9 @@ class Guard:
         return f"weclick-{self._access.port}"
 
 
-def problem(status: int, detail: str, **more: object) -> JSONResponse:
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return the answer to a request that is refused."""
-    return JSONResponse({"detail": detail, **more}, status)
+    return JSONResponse({"detail": detail}, status, headers)
 
 
 def _split(origin: str) -> tuple[str, str]:
@@ -203,6 +208,14 @@ async def _body(headers: Headers, receive: Receive) -> Receive:
     """Read a body that changes something, refuse what must not be in one, and return it as if it were still to be read."""
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal(415, "send JSON (Content-Type: application/json)")
+    try:
+        async with asyncio.timeout(SECONDS):
+            return _again(await _received(receive), receive)
+    except TimeoutError:
+        raise Refusal(408, f"a body must arrive within {SECONDS:g} seconds; send it again", close=True) from None
+
+
+async def _received(receive: Receive) -> bytes:
     body, count, more = bytearray(), 0, True
     while more and count <= _PATIENCE:
         message = await receive()
@@ -213,7 +226,7 @@ async def _body(headers: Headers, receive: Receive) -> Receive:
         more = message.get("more_body", False)
     if count > LIMIT:
         raise Refusal(413, f"a body may have {LIMIT} bytes")
-    return _again(bytes(body), receive)
+    return bytes(body)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -58,11 +58,14 @@ def serve(app: FastAPI, listening: socket.socket, url: str, *, open_browser: boo
         server_header=False,
         timeout_graceful_shutdown=3,
     )
-    before = signal.signal(signal.SIGTERM, _terminated)  # the server raises its signal again when everything is closed
+    # the server raises its signal again when everything is closed; started in the background, SIGINT would be ignored then
+    ends = {signal.SIGTERM: _terminated, signal.SIGINT: signal.default_int_handler}
+    before = {signum: signal.signal(signum, handler) for signum, handler in ends.items()}
     try:
         uvicorn.Server(config).run(sockets=[listening])
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def _terminated(signum: int, frame: FrameType | None) -> None:

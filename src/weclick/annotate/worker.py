@@ -16,6 +16,7 @@ from weclick.data.clicks import ClickStore
 from weclick.errors import ClickError, StoreError
 
 Answer = TypeVar("Answer")
+_Outcome = tuple[Any, Exception | None]
 
 
 class _Job(NamedTuple):
@@ -48,7 +49,8 @@ class StoreWorker:
     async def write(self, work: Callable[[ClickStore], Answer]) -> Answer:
         """Return what ``work`` returns once all it changed is on disk.
 
-        Convention: ``work`` refuses by a ClickError before it changes anything.
+        Convention: ``work`` refuses by a ClickError before it changes anything, and changes the store only: it is run again
+        if another one broke the transaction they shared.
         """
         return await self._do(work, writes=True)
 
@@ -90,22 +92,27 @@ class StoreWorker:
 
 def _carry_out(store: ClickStore, jobs: list[_Job]) -> None:
     jobs = [job for job in jobs if job.outcome.set_running_or_notify_cancel()]
-    answers: list[tuple[Any, ClickError | None]] = []
-    try:
-        with store.transaction() if any(job.writes for job in jobs) else nullcontext():
-            answers.extend(_answer(store, job) for job in jobs)
-    except Exception as error:
-        for job in jobs:
-            job.outcome.set_exception(error)
-        return
-    for job, (answer, refusal) in zip(jobs, answers, strict=True):
-        if refusal is None:
+    for job, (answer, error) in zip(jobs, _answers(store, jobs), strict=True):
+        if error is None:
             job.outcome.set_result(answer)
         else:
-            job.outcome.set_exception(refusal)
+            job.outcome.set_exception(error)
 
 
-def _answer(store: ClickStore, job: _Job) -> tuple[Any, ClickError | None]:
+def _answers(store: ClickStore, jobs: list[_Job]) -> list[_Outcome]:
+    """Return what comes of jobs: all in one transaction, or each in its own where one of them breaks it."""
+    try:
+        with store.transaction() if any(job.writes for job in jobs) else nullcontext():
+            return [_answer(store, job) for job in jobs]
+    except StoreError as error:  # the disk's failing is everybody's
+        return [(None, error)] * len(jobs)
+    except Exception as error:
+        if len(jobs) == 1:
+            return [(None, error)]
+        return [outcome for job in jobs for outcome in _answers(store, [job])]
+
+
+def _answer(store: ClickStore, job: _Job) -> _Outcome:
     try:
         return job.work(store), None
     except StoreError:

@@ -50,7 +50,9 @@ def annotate(
 
     Args:
         root: Folder of the data set.
-        host: Address to serve at; any but this machine's own (127.0.0.1) asks everybody for the token it prints.
+        host: Address to serve at; any but this machine's own (127.0.0.1) asks everybody for the token it prints. At 127.0.0.1
+            there is no token, so that every account of this machine can reach the page: on a machine shared with others,
+            give its name.
         port: Port to serve at; 0 takes any free one.
         goal: Frames to click; by default 200, or all where there are fewer.
         split: Split whose frames to click.
@@ -65,13 +67,14 @@ def annotate(
     with bind(host, port) as listening:
         access = Access.at(host, listening.getsockname()[1])
         path = Path(store) if store else Path(root) / CLICKS_FILE
-        checkpoint = _student(run, runs) if run is not None else None
         with _many_objects():
             found = open_layout(layout, Path(root))
-            order = _suggested(checkpoint, found, path, split, goal or GOAL) if checkpoint else ()
-            catalog = Catalog(found, split, goal=goal, order=order)
-        if not path.exists():
+            catalog = Catalog(found, split, goal=goal)
+        checkpoint = _student(run, runs) if run is not None else None
+        if not path.exists() or not path.stat().st_size:  # empty: left behind when there was no room for it
             ClickStore.create(path, found.classes).close()
+        if checkpoint:
+            catalog.offer_first(_suggested(checkpoint, found, path, split, goal or GOAL))
         app = create_app(
             catalog, path, access, annotator=annotator, predict=_predictor(checkpoint) if checkpoint else None
         )

@@ -424,6 +424,25 @@ def test_a_wrong_click_is_not_saved(store, click):
     assert store.clicks(A) == [Click(1, 1, 0)] and store.frame(A).version == 1
 
 
+def test_clicks_of_another_size_are_not_saved_beside_those_there_are(store):
+    save(store, [Click(1, 1, 0)])
+    for clicks in ([Click(1, 1, 0)], [Click(1, 1, 0), Click(2, 2, 0)]):
+        with pytest.raises(ClickError, match="is 20x10 in the store but 40x10 here"):
+            save(store, clicks, version=1, status="done", size=(10, 40))
+    assert (store.frame(A).size, store.frame(A).version) == ((10, 20), 1)
+    save(store, [], version=1, size=(10, 40))
+    assert save(store, [Click(30, 2, 0)], version=2, size=(10, 40)).size == (10, 40)
+
+
+def test_progress_counts_some_frames_only_and_no_clicks_of_skipped_ones(store):
+    assert store.progress({A, B}) == (0, 0, 0, 0.0)
+    save(store, [Click(1, 1, 0), Click(2, 2, 0)], seconds=2.5)
+    store.add(B, [Click(1, 1, 0)], status="skipped")
+    store.add(FrameKey("c", 1), [Click(1, 1, 0)])
+    assert store.progress({A, B}) == (0, 1, 2, 2.5)
+    assert store.progress([FrameKey("c", 1)]) == (1, 0, 1, 0.0)
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.lists(st.integers(0, 5), max_size=6), max_size=6))
 def test_the_store_holds_what_was_saved_last(saves):

@@ -159,6 +159,64 @@ def test_a_file_that_is_none_of_the_kind_is_refused_in_one_line(store, pictures,
     assert not store.frames()
 
 
+def nested(depth):
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+DEEP = nested(50_000)
+IMAGE = "frames/a/000007.png"
+
+
+def labelme(image=IMAGE, kind="point", **shape):
+    point = {"shape_type": "point", "label": "car", "points": [[1, 1]], **shape}
+    return "labelme", {"imagePath": image, "shapes": [{"shape_type": kind}, point]}
+
+
+def label_studio(*results, task=1, **annotation):
+    return "label-studio", [
+        {"id": task, "data": {"image": IMAGE}, "annotations": [{"result": list(results), **annotation}]}
+    ]
+
+
+def coco(image=IMAGE, **annotation):
+    annotation = {"id": 1, "image_id": 1, "keypoints": [1, 1, 2], **annotation}
+    return "coco", {"images": [{"id": 1, "file_name": image}], "categories": [], "annotations": [annotation]}
+
+
+POINT = {"type": "keypointlabels", "value": {"x": 1, "y": 1, "keypointlabels": ["bus"]}}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *(labelme(DEEP), labelme(kind=DEEP, label="bus"), labelme(points=DEEP), labelme(label="bus", annotator=DEEP)),
+        *(label_studio(POINT, task=DEEP), label_studio({"type": DEEP}, POINT), label_studio({**POINT, "value": DEEP})),
+        *(label_studio(POINT, completed_by=DEEP), label_studio({**POINT, "meta": {"annotator": DEEP}})),
+        *(coco(DEEP), coco(id=DEEP), coco(annotator=DEEP)),
+    ],
+    ids=map(str, range(12)),
+)
+def test_what_is_too_deep_for_text_is_refused_in_one_short_line(monkeypatch, store, pictures, tmp_path, name, content):
+    for module in ("labelme", "label_studio", "coco"):
+        monkeypatch.setattr(f"weclick.data.clicks.exchange.{module}.read_json", lambda path: content)
+    with pytest.raises(ClickError) as caught:
+        FORMATS[name].load(tmp_path / "in", store, pictures)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+    assert not store.frames()
+
+
+def test_an_import_is_one_change_of_a_frame_for_each_in_a_row_who_clicked(store, other, pictures, tmp_path):
+    for annotator in ("ann", "ann", "bob", "ann"):
+        store.add(A, [Click(len(store.clicks(A)), 0, 0)], annotator=annotator)
+    FORMATS["csv"].export(store, tmp_path / "out.csv", pictures)
+    FORMATS["csv"].load(tmp_path / "out.csv", other, pictures)
+    assert other.records() == store.records()
+    assert other.frame(A).version == 3
+
+
 def test_a_file_that_is_not_there_is_refused(store, pictures, tmp_path, name):
     with pytest.raises(ClickError, match="gone cannot be read"):
         FORMATS[name].load(tmp_path / "gone", store, pictures)

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from weclick.data.clicks import Click
+from weclick.data.clicks import Click, Pictures
 from weclick.data.clicks.exchange import export_labelme, import_labelme
 from weclick.errors import ClickError
 from weclick.frames import FrameKey
@@ -67,6 +67,15 @@ def test_a_file_that_is_there_is_not_overwritten(store, pictures, tmp_path):
         export_labelme(store, tmp_path, pictures)
     assert theirs.read_text() == "polygons"
     assert not (tmp_path / "frames" / "a").exists()
+
+
+def test_two_pictures_that_would_share_a_file_are_refused(store, tmp_path):
+    pictures = Pictures(tmp_path, {A: tmp_path / "a" / "7.png", B: tmp_path / "a" / "7.jpg"})
+    for key in (A, B):
+        store.add(key, [Click(0, 0, 1)], size=(10, 20))
+    with pytest.raises(ClickError, match=r"a/7\.png and a/7\.jpg would share .*7\.json"):
+        export_labelme(store, tmp_path / "out", pictures)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

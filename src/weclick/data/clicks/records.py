@@ -7,6 +7,7 @@ covers -0.5 <= x < W - 0.5. Sizes are (H, W).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from operator import index
 from typing import Literal, NamedTuple, get_args
 
@@ -58,12 +59,26 @@ class FrameRecord(NamedTuple):
     seconds: float = 0.0
 
 
+class Progress(NamedTuple):
+    """How far frames are; ``clicks`` leaves out those on skipped frames."""
+
+    done: int
+    skipped: int
+    clicks: int
+    seconds: float
+
+
 class ClickRecord(NamedTuple):
     """A click with its frame and who made it."""
 
     key: FrameKey
     click: Click
     annotator: str
+
+
+def is_stored(status: Status, clicks: Sequence[TimedClick], record: FrameRecord, stored: Sequence[TimedClick]) -> bool:
+    """Tell whether a frame with this record and these clicks is as somebody wants it, however long it took."""
+    return status == record.status and [c.click for c in clicks] == [c.click for c in stored]
 
 
 def validate_status(status: str) -> None:

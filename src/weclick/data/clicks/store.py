@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -16,9 +16,11 @@ from weclick.data.clicks.records import (
     Click,
     ClickRecord,
     FrameRecord,
+    Progress,
     Size,
     Status,
     TimedClick,
+    is_stored,
     validate_click,
     validate_status,
 )
@@ -118,11 +120,7 @@ class ClickStore:
         """
         with self.transaction():
             known = self.frame(key).size
-            if known and size and known != tuple(size):
-                raise ClickError(
-                    f"{self.path}: frame {key} is {known[1]}x{known[0]} in the store but {size[1]}x{size[0]} here; "
-                    "clicks must be in pixels of the source image"
-                )
+            self._check_size(key, known, size)
             self._check(clicks, status, size or known)
             set_frame(self._db, key, status, size or known, annotator)
             append_clicks(self._db, key, map(TimedClick, clicks), annotator)
@@ -175,11 +173,11 @@ class ClickStore:
 
         Raises:
             ConflictError: Somebody changed the frame since.
-            ClickError: As for :meth:`replace`.
+            ClickError: As for :meth:`add`; a frame without clicks takes over a new ``size``.
         """
         with self.transaction():
             known, stored = self.frame(key), self.timed_clicks(key)
-            same = status == known.status and [c.click for c in clicks] == [c.click for c in stored]
+            same = is_stored(status, clicks, known, stored)
             if same and (version != known.version or (seconds == known.seconds and list(clicks) == stored)):
                 return known
             if version != known.version:
@@ -188,6 +186,8 @@ class ClickStore:
                     f"frame {key} was changed{who} meanwhile: it has version {known.version} now, this change was made "
                     f"from {version}"
                 )
+            if clicks and stored:
+                self._check_size(key, known.size, size)
             self._check((c.click for c in clicks), status, size)
             set_frame(self._db, key, status, size, annotator, seconds)
             start = _common(clicks, stored)
@@ -265,6 +265,16 @@ class ClickStore:
         rows = self._rows("SELECT video, number, count(*) FROM clicks GROUP BY video, number")
         return {FrameKey(video, number): count for video, number, count in rows}
 
+    def progress(self, among: Container[FrameKey]) -> Progress:
+        """Count what is done of some frames, without fetching them."""
+        self._db.create_function("among", 2, lambda video, number: FrameKey(video, number) in among)
+        rows = self._rows(
+            """SELECT count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status = 'skipped'),
+            coalesce(sum((SELECT count(*) FROM clicks WHERE (clicks.video, clicks.number) = (frames.video, frames.number)))
+            FILTER (WHERE status != 'skipped'), 0), total(seconds) FROM frames WHERE among(video, number)"""
+        )
+        return Progress(*rows[0])
+
     def counts(self) -> dict[str, int]:
         """Return the number of clicks per class name on target frames, zeros included."""
         counted = Counter(record.click.class_id for record in self.records())
@@ -278,6 +288,13 @@ class ClickStore:
     def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
         with clear_errors(self.path):
             return self._db.execute(query, values).fetchall()
+
+    def _check_size(self, key: FrameKey, known: Size | None, size: Size | None) -> None:
+        if known and size and known != tuple(size):
+            raise ClickError(
+                f"{self.path}: frame {key} is {known[1]}x{known[0]} in the store but {size[1]}x{size[0]} here; "
+                "clicks must be in pixels of the source image"
+            )
 
     def _check(self, clicks: Iterable[Click], status: Status, size: Size | None) -> None:
         # Refuse before changing anything: inside a larger transaction the caller may go on after a refusal.

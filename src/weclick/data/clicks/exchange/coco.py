@@ -22,6 +22,7 @@ from weclick.data.clicks.exchange.common import (
     read_json,
     save_text,
     targets,
+    text_of,
     to_json,
 )
 from weclick.data.clicks.exchange.pictures import Pictures
@@ -106,15 +107,15 @@ def import_coco(path: Path, store: ClickStore, pictures: Pictures, *, replace: b
         annotations = entries(content.get("annotations"), "annotations")
     keys: dict[object, FrameKey] = {}
     for annotation in annotations:
-        with at(f"{path}: annotation {str(annotation.get('id', '?'))[:20]}"):
+        with at(f"{path}: annotation {text_of(annotation.get('id', '?'))[:20]}"):
             image = _look_up(annotation, "image_id", images)
             points = _points(annotation, found)
             if points and image["id"] not in keys:
-                keys[image["id"]] = key = found.open(str(image.get("file_name")))
+                keys[image["id"]] = key = found.open(text_of(image.get("file_name")))
                 found.size(key, image.get("height"), image.get("width"))
             for x, y in points:
                 label = _look_up(annotation, "category_id", categories).get("name")
-                found.click(keys[image["id"]], x, y, label, str(annotation.get("annotator", "")))
+                found.click(keys[image["id"]], x, y, label, text_of(annotation.get("annotator", "")))
     return found.store(store, replace=replace)
 
 

@@ -12,6 +12,7 @@ import reprlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -131,6 +132,11 @@ def entries(value: object, what: str) -> list[dict[str, Any]]:
     return value
 
 
+def text_of(value: object) -> str:
+    """Return what is in a file as text: text itself, anything else shortened; JSON may lie too deep for ``str``."""
+    return value if isinstance(value, str) else reprlib.repr(value)
+
+
 def parse(kind: Callable[[str], Number], text: str, what: str) -> Number:
     """Read a number from text, or refuse it."""
     try:
@@ -231,14 +237,18 @@ def store_records(
     Raises:
         ClickError: A frame carries clicks already and ``replace`` is not set.
     """
+    by_frame: dict[FrameKey, list[ClickRecord]] = {}
+    for record in records:
+        by_frame.setdefault(record.key, []).append(record)
     with store.transaction():
-        for key in dict.fromkeys(record.key for record in records):
+        for key, own in by_frame.items():
             if store.clicks(key) and not replace:
                 raise ClickError(
                     f"{source}: frame {key} carries clicks in {store.path} already; nothing was imported "
                     "(--replace true puts these in their place)"
                 )
-            store.replace(key, [], size=sizes.get(key))
-        for record in records:
-            store.add(record.key, [record.click], annotator=record.annotator)
+            put = store.replace
+            for annotator, run in groupby(own, lambda record: record.annotator):
+                put(key, [record.click for record in run], size=sizes.get(key), annotator=annotator)
+                put = store.add
         store.note(imported=source.name)

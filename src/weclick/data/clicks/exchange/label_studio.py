@@ -8,6 +8,7 @@ click's annotator goes into the ``meta`` of its result instead.
 from __future__ import annotations
 
 import re
+import reprlib
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -23,6 +24,7 @@ from weclick.data.clicks.exchange.common import (
     read_json,
     save_text,
     targets,
+    text_of,
     to_json,
 )
 from weclick.data.clicks.exchange.pictures import Pictures
@@ -93,7 +95,7 @@ def import_label_studio(path: Path, store: ClickStore, pictures: Pictures, *, re
     with at(str(path)):
         tasks = entries(content, "tasks")
     for place, task in enumerate(tasks, 1):
-        with at(f"{path}: task {str(task.get('id', place))[:20]}"):
+        with at(f"{path}: task {text_of(task.get('id', place))[:20]}"):
             _read_task(task, found)
     return found.store(store, replace=replace)
 
@@ -117,7 +119,7 @@ def _read_task(task: dict[str, Any], found: Reader) -> None:
 
 def _key_points(annotation: dict[str, Any], found: Reader) -> list[dict[str, Any]]:
     results = entries(annotation.get("result"), "result")
-    found.left_out.update(str(result.get("type"))[:40] for result in results if result.get("type") != _KIND)
+    found.left_out.update(text_of(result.get("type"))[:40] for result in results if result.get("type") != _KIND)
     return [result for result in results if result.get("type") == _KIND]
 
 
@@ -129,16 +131,16 @@ def _read_result(result: dict[str, Any], key: FrameKey, user: str, found: Reader
         case {"x": x, "y": y, "keypointlabels": [label]}:
             meta = result.get("meta")
             who = meta.get("annotator", user) if isinstance(meta, dict) else user
-            found.click(key, number(x, "x") / 100 * width, number(y, "y") / 100 * height, label, str(who))
+            found.click(key, number(x, "x") / 100 * width, number(y, "y") / 100 * height, label, text_of(who))
         case other:
-            raise ClickError(f"a key point needs x, y and one label, found {str(other)[:80]}")
+            raise ClickError(f"a key point needs x, y and one label, found {reprlib.repr(other)}")
 
 
 def _user(completed_by: object) -> str:
     """Return whom Label Studio names: by number, or by number and address."""
     if isinstance(completed_by, dict):
         completed_by = completed_by.get("email") or completed_by.get("id")
-    return "" if completed_by is None else str(completed_by)
+    return "" if completed_by is None else text_of(completed_by)
 
 
 def _names(data: dict[str, Any]) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import reprlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from weclick.data.clicks.exchange.common import (
     number,
     read_json,
     targets,
+    text_of,
     to_json,
     writing,
 )
@@ -43,13 +45,17 @@ def export_labelme(store: ClickStore, path: Path, pictures: Pictures) -> int:
     to lie beside the pictures, where labelme looks for them.
 
     Raises:
-        ClickError: A frame has no picture, a file is there already (it might hold other people's shapes), or cannot
-            be written.
+        ClickError: A frame has no picture, two pictures differ in their suffix only, a file is there already (it might
+            hold other people's shapes), or cannot be written.
     """
-    frames = {path / Path(frame.name).with_suffix(".json"): frame for frame in targets(store, pictures)}
-    for file in frames:
+    frames: dict[Path, Target] = {}
+    for frame in targets(store, pictures):
+        file = path / Path(frame.name).with_suffix(".json")
         if file.exists():
             raise ClickError(f"{file} exists; export to a new folder, or remove it first")
+        if file in frames:
+            raise ClickError(f"{frames[file].name} and {frame.name} would share {file}; choose another format")
+        frames[file] = frame
     for file, frame in frames.items():
         with writing(file):
             text = to_json(_file(frame, _relative(pictures.path(frame.key), file.parent), store.classes))
@@ -121,9 +127,9 @@ def _read(content: dict[str, Any], folder: Path, found: Reader) -> None:
     shapes = entries(content["shapes"], "shapes")
     points = [shape for shape in shapes if shape.get("shape_type") == "point"]
     others = (shape.get("shape_type", "polygon") for shape in shapes)
-    found.left_out.update(str(kind)[:40] for kind in others if kind != "point")
+    found.left_out.update(text_of(kind)[:40] for kind in others if kind != "point")
     if points:
-        image = str(content.get("imagePath")).replace("\\", "/")
+        image = text_of(content.get("imagePath")).replace("\\", "/")
         key = found.open(posixpath.normpath(posixpath.join(folder.absolute().as_posix(), image)))
         found.size(key, content.get("imageHeight"), content.get("imageWidth"))
         for shape in points:
@@ -134,6 +140,6 @@ def _read_shape(shape: dict[str, Any], key: FrameKey, found: Reader) -> None:
     match shape.get("points"):
         case [[x, y]]:
             annotator = shape.get("annotator", "")
-            found.click(key, number(x, "x"), number(y, "y"), shape.get("label"), str(annotator))
+            found.click(key, number(x, "x"), number(y, "y"), shape.get("label"), text_of(annotator))
         case other:
-            raise ClickError(f"a point needs one position [[x, y]], found {str(other)[:60]}")
+            raise ClickError(f"a point needs one position [[x, y]], found {reprlib.repr(other)}")
