@@ -222,7 +222,12 @@ def test_a_picture_that_cannot_be_shown_can_be_skipped(server, visit):
     expect(person["notice"]).to_contain_text("cannot be shown")
     person.click((640, 360))
     broken = person.page.url
-    person.page.get_by_role("button", name="Another frame").click()
+    person.press("n")
+    expect(person["toast"]).to_contain_text("Skip leaves it out")
+    person.page.get_by_role("button", name="Try again").click()
+    expect(person["notice"]).to_contain_text("cannot be shown")
+    assert (person.page.url, server.status(key)) == (broken, "todo")
+    person["notice"].get_by_role("button", name="Skip").click()
     expect(person.page).not_to_have_url(broken)
     assert server.status(key) == "skipped"
     assert server.clicks(key) == []
@@ -401,3 +406,231 @@ def test_a_view_keeps_what_is_under_the_cursor(server, visit):
     assert found["before"] == pytest.approx(found["after"])
     assert (found["zoom"], found["carried"]) == (6, 3)
     assert found["border"] == {"x": 319.499, "y": -0.5}
+
+
+def test_a_save_that_is_refused_is_a_question_to_the_person(server, visit):
+    person = visit(server.url).fresh()
+    key, spots = person.key, person.see()
+    refusal = {"status": 422, "json": {"detail": "no such class"}}
+    person.page.route("**/api/frames/*", lambda route: route.fulfill(**refusal) if put(route) else route.fallback())
+    clicked = click_marks(person, list(marks(key))[:2], 0, spots)
+    person.press("n")
+    expect(person["notice"]).to_contain_text("no such class")
+    person.page.get_by_role("button", name="Go on").click()
+    expect(person["notice"]).to_be_hidden()
+    there, back = ("ArrowRight", "ArrowLeft") if key[1] < 22 else ("ArrowLeft", "ArrowRight")
+    person.go(there)
+    expect(person["saved"]).to_have_text("⚠ NOT SAVED")
+    assert person.go(back) == key
+    person.page.unroute("**/api/frames/*")
+    person.press("Control+z")
+    person.saved()
+    assert_stored(server, key, clicked[:1])
+    person.go("n")
+
+
+def put(route):
+    return route.request.method == "PUT"
+
+
+def test_a_drag_is_not_lost_with_its_frame(server, visit):
+    person = visit(server.url).fresh()
+    key, spots = person.key, person.see()
+    start, end = (spots[color] for color in list(marks(key))[:2])
+    person.click(start)
+    person.page.mouse.move(*start)
+    person.page.mouse.down()
+    person.page.mouse.move(*end, steps=4)
+    person.go("n")
+    person.page.mouse.up()
+    assert_stored(server, key, [(*list(marks(key).values())[1], 0)])
+
+
+def test_only_a_point_near_by_is_removed(server, visit):
+    person = visit(server.url).fresh()
+    x, y = person.see()[next(iter(marks(person.key)))]
+    count = person.chip(0).locator(".count")
+    person.click((x, y))
+    person.click((x + 40, y), button="right")
+    person.press("2")
+    person.click((x + 4, y))
+    expect(person["toast"]).to_contain_text("road is <script>")
+    expect(person.chip(1).locator(".count")).to_have_text("1")
+    person.press("Control+z")
+    expect(count).to_have_text("1")
+    person.page.keyboard.down("Control")
+    person.click((x + 20, y))
+    person.page.keyboard.up("Control")
+    expect(person["toast"]).to_contain_text("Removed: road")
+    expect(count).to_have_text("")
+
+
+def test_the_play_button_works_without_a_pointer(server, visit):
+    person = visit(server.url)
+    button = person.page.get_by_role("button", name="Hold to play")
+    for key in ("Enter", "Space"):
+        button.press(key)
+        expect(person["number"]).to_contain_text("▶")
+        button.press(key)
+        expect(person["number"]).to_contain_text("frame")
+
+
+def test_who_passes_by_asks_for_no_prediction(server, visit):
+    person = visit(server.url)
+    asked = []
+    person.page.route("**/overlay", lambda route: (asked.append(route.request.url), route.fulfill(status=404)))
+    person.press("PageDown", "PageUp", "o")
+    expect(person["toast"]).to_contain_text("No prediction")
+    for key in ("PageDown", "PageUp", "PageDown"):
+        before, url = len(asked), person.page.url
+        person.press(key)
+        expect(person.page).not_to_have_url(url)
+    person.page.wait_for_timeout(1000)
+    assert asked[-1].split("/")[-2] == person.page.url.split("#")[1]
+    assert before <= 2
+
+
+def test_a_name_is_kept_for_the_visit_when_the_browser_keeps_nothing(server, visit):
+    person = visit(server.url)
+    person.page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full') } }")
+    person.press("?")
+    person["annotator"].fill("Berta")
+    person.press("Tab")
+    assert person.page.evaluate("import('/page/help.js').then(({ annotator }) => annotator())") == "Berta"
+
+
+def test_a_key_counts_by_its_place_only_where_it_types_no_latin_letter(server, visit):
+    script = """async () => {
+        const { chords } = await import("/page/keys.js");
+        return [["o", "KeyS"], ["1", "Digit1"], ["ы", "KeyS"], ["&", "Digit1"]].map(([key, code]) => chords({ key, code }));
+    }"""
+    assert visit(server.url).page.evaluate(script) == [["o"], ["1"], ["ы", "s"], ["&", "1"]]
+
+
+def test_a_picture_that_never_comes_is_given_up(server, visit):
+    person = visit(server.url)
+    routes = []
+    person.page.route("**/never", lambda route: routes.append(route))
+    script = """async () => {
+        const { Pictures } = await import("/page/pictures.js");
+        return new Pictures(() => "/never", 0.1).get("a").then(() => "shown", () => "given up");
+    }"""
+    assert person.page.evaluate(script) == "given up"
+    routes[0].abort()
+
+
+SAVER = """async (answers) => {
+    const { Saver } = await import("/page/saver.js");
+    const { ApiError } = await import("/page/api.js");
+    const work = { id: "a", changes: 0, version: 0 };
+    const sent = [];
+    let faults = 0;
+    const saver = new Saver(
+        () => work.changes,
+        async (id, content) => {
+            sent.push(content);
+            const answer = answers.shift() ?? { version: 7 };
+            if (answer.status === undefined) return answer;
+            throw new ApiError("refused", answer.status, answer.frame ?? null);
+        },
+        () => { if (faults-- > 0) throw new Error("fault"); },
+        () => {},
+    );
+    const save = () => saver.save(work);
+    const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+"""
+
+
+def test_an_answer_without_a_version_is_no_answer(server, visit):
+    script = SAVER + "save(); await pause(0.1); save(); await saver.stored('a'); return [sent, work.version]; }"
+    assert visit(server.url).page.evaluate(script, [{}, {"status": 401}]) == [[1, 1, 1, 2], 7]
+
+
+def test_a_fault_of_the_page_does_not_end_saving(server, visit):
+    script = (
+        SAVER
+        + """
+        save();
+        faults = 1;
+        await saver.stored("a");
+        await pause(0.1);
+        save();
+        await saver.stored("a");
+        return [sent, saver.unsaved];
+    }"""
+    )
+    person = visit(server.url)
+    assert person.page.evaluate(script, []) == [[1, 2], 0]
+    assert person.errors == ["fault"]
+    person.errors.clear()
+
+
+def test_a_conflict_ends_a_failure_and_a_lease_is_waited_for(server, visit):
+    leased = {"status": 409, "frame": {"version": 3, "leased_by": "Anna"}}
+    stale = {"status": 409, "frame": {"version": 3, "leased_by": None}}
+    script = (
+        SAVER
+        + """
+        save();
+        const before = [await saver.stored("a"), saver.failure, saver.unsaved, saver.conflicts.length];
+        saver.insist("a");
+        const after = [await saver.stored("a"), saver.failure, saver.unsaved, work.version];
+        saver.insist("a");
+        return [before, after, await saver.stored("a"), saver.conflicts.length];
+    }"""
+    )
+    found = visit(server.url).page.evaluate(script, [{"status": 0}, leased, leased, stale])
+    assert found == [[False, None, 1, 1], [False, None, 1, 0], True, 0]
+
+
+DESK = """async () => {
+    const { Desk } = await import("/page/desk.js");
+    const { ApiError } = await import("/page/api.js");
+    const around = { a: [[0, "a"], [1, "b"]], b: [[-1, "a"], [0, "b"]] };
+    const stored = { a: 3, b: 0 }, leases = [], said = [];
+    const frame = (id) => ({ id, version: stored[id], status: "todo", clicks: [], around: around[id], leased_by: null });
+    let down = false, show = async () => ({});
+    const api = {
+        lease: async (id) => { leases.push(id); },
+        frame: async (id) => { if (down) throw new ApiError("gone"); return frame(id); },
+    };
+    const desk = new Desk({
+        api, videos: [], now: () => 0, leaving() {}, shown() {}, locked() {}, say: (text) => said.push(text),
+        saver: { holds: () => false, problem: null }, pictures: { get: (id) => show(id), keep() {} },
+    });
+    await desk.begin("a");
+    await new Promise((resolve) => setTimeout(resolve));
+"""
+
+
+def test_an_answer_that_a_save_overtook_takes_nothing_back(server, visit):
+    script = (
+        DESK
+        + """
+        const { work } = desk;
+        await desk.step(1);
+        show = async () => { work.version = 4; return {}; };
+        await desk.step(-1);
+        const goesOn = desk.work === work;
+        stored.a = 5;
+        await desk.refresh();
+        return [goesOn, desk.work === work];
+    }"""
+    )
+    assert visit(server.url).page.evaluate(script) == [True, False]
+
+
+def test_a_lease_goes_with_the_frame_on_the_desk(server, visit):
+    script = (
+        DESK
+        + """
+        leases.length = 0;
+        show = async () => { await desk.beat(); return {}; };
+        await desk.step(1);
+        const moving = [...leases];
+        down = true;
+        await desk.step(-1);
+        return [moving, leases, said];
+    }"""
+    )
+    assert visit(server.url).page.evaluate(script) == [["b", "b"], ["b", "b", "a", "b"], ["gone"]]

@@ -30,7 +30,7 @@ export class ApiError extends Error {
 
   /** Whether the server may or may not have done what it was asked for. */
   get unanswered() {
-    return this.status === 0 || this.status >= 500;
+    return this.status === 0 || this.status === 408 || this.status >= 500;
   }
 }
 

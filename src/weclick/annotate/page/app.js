@@ -14,14 +14,17 @@ const ZOOM_STEP = Math.SQRT2;
 const STEP = 6; // pixels the crosshair moves
 const FAR_STEP = 48;
 const PROGRESS_DELAY = 300; // milliseconds: one question after a burst of clicks
+const OVERLAY_DELAY = 300; // milliseconds on a frame: who only passes by needs no prediction
+const PATIENCE = { picture: 20, overlay: 120 }; // seconds; a prediction is computed first
 const SIDES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class App {
   #overlayOn = false;
   #emptyAccepted = null; // id of a frame that was called done without a point, once
   #saidFailure = null;
-  #conflicts = new Map(); // id -> {work, error}
   #progressTimer = null;
+  #overlayTimer = null;
+  #overlayAsked = false;
 
   /**
    * @param {import("./api.js").Api} api
@@ -30,8 +33,8 @@ export class App {
   constructor(api, project) {
     this.api = api;
     const looks = project.classes.map(lookOf);
-    const pictures = new Pictures((id) => frameUrl(id, "image"));
-    this.overlays = new Pictures((id) => frameUrl(id, "overlay"));
+    const pictures = new Pictures((id) => frameUrl(id, "image"), PATIENCE.picture);
+    this.overlays = new Pictures((id) => frameUrl(id, "overlay"), PATIENCE.overlay);
     this.player = new Player(pictures, (image, offset) => this.#playing(image, offset));
     this.panel = new Panel(looks, (id) => this.chooseClass(id));
     this.editor = new Editor(byId("canvas"), looks, this.#editorListeners());
@@ -65,6 +68,11 @@ export class App {
     this.#render();
   }
 
+  togglePlay() {
+    if (this.player.playing) this.player.stop();
+    else this.run("play");
+  }
+
   /** Somebody is here. */
   noteActivity() {
     this.desk.work?.clock.note(now());
@@ -73,9 +81,11 @@ export class App {
   /** @param {boolean} hidden whether the tab cannot be seen */
   tabHidden(hidden) {
     this.player.stop();
-    if (hidden) return this.desk.work?.clock.stop(now());
-    this.desk.work?.clock.start(now());
-    this.desk.beat();
+    const { work } = this.desk;
+    if (!work) return;
+    if (hidden) return work.clock.stop(now());
+    work.clock.start(now());
+    this.desk.refresh(); // its lease may have ended meanwhile
   }
 
   /** Let others have the frame. */
@@ -118,7 +128,7 @@ export class App {
       box: freeBox,
       now,
       changed: (what) => this.#changed(what),
-      removed: (name) => this.panel.say(`Removed: ${name}. Undo brings it back.`),
+      say: (text) => this.panel.say(text),
       viewed: () => this.#render(),
       refused: () => this.panel.say(obstacle(this.desk.work)),
     };
@@ -126,6 +136,7 @@ export class App {
 
   #deskListeners() {
     return {
+      leaving: () => this.editor.settle(),
       shown: (image) => this.#shown(image),
       locked: () => this.#showNotice(),
       say: (text) => this.panel.say(text),
@@ -137,15 +148,12 @@ export class App {
       (work) => work.content(now()),
       (id, content) => this.api.save(id, content),
       () => this.#saverChanged(),
-      (work, error) => {
-        this.#conflicts.set(work.id, { work, error });
-        this.#showNotice();
-      },
+      () => this.#showNotice(),
     );
   }
 
   #changed(what) {
-    this.saver.save(this.desk.work);
+    this.saver.save(this.editor.work);
     this.panel.tell(what);
     this.#render();
   }
@@ -163,6 +171,7 @@ export class App {
 
   #done() {
     const { work } = this.desk;
+    if (work.leasedBy === null && !work.visible) return this.panel.say(obstacle(work));
     const surprising = work.points.length === 0 && !obstacle(work) && this.#emptyAccepted !== work.id;
     if (!surprising) return this.desk.finish("done");
     this.#emptyAccepted = work.id;
@@ -192,42 +201,64 @@ export class App {
     this.#showOverlay();
   }
 
-  async #showOverlay() {
-    const { id } = this.desk.work;
+  #showOverlay() {
     byId("actions").querySelector("[data-command=overlay]").setAttribute("aria-pressed", String(this.#overlayOn));
-    this.editor.overlay = null;
+    this.editor.overlay = this.#overlayOn ? this.overlays.ready(this.desk.work.id) : null;
     this.editor.redraw();
-    if (!this.#overlayOn) return;
-    const image = await this.overlays.get(id).catch(() => null);
+    clearTimeout(this.#overlayTimer);
+    if (!this.#overlayOn || this.editor.overlay) return;
+    this.#overlayTimer = setTimeout(() => this.#askOverlay(), OVERLAY_DELAY);
+  }
+
+  /** One prediction at a time: it takes a while, and saves must not wait behind it. */
+  async #askOverlay() {
+    if (this.#overlayAsked) return; // once that is answered, the frame on the desk is looked at again
+    const { id } = this.desk.work;
+    this.#overlayAsked = true;
     this.overlays.keep([id]);
-    if (!image) return this.panel.say("no prediction for this frame");
-    if (id !== this.desk.work.id || !this.#overlayOn) return;
-    this.editor.overlay = image;
-    this.editor.redraw();
+    const image = await this.overlays.get(id).catch(() => null);
+    this.#overlayAsked = false;
+    if (image || id !== this.desk.work.id) this.#showOverlay();
+    else if (this.#overlayOn) this.panel.say("No prediction for this frame.");
   }
 
   /** What has to be decided first, or who holds the frame, or nothing. */
   #showNotice() {
-    const [conflict] = this.#conflicts.values();
-    const { work } = this.desk;
+    const conflict = this.saver.conflicts.find(({ aside }) => !aside);
     if (conflict) return this.#showConflict(conflict);
-    const another = work.leasedBy === null ? "skipped" : work.status;
-    const buttons = [["Another frame", () => this.desk.finish(another)]];
-    this.panel.notify(obstacle(work), obstacle(work) ? buttons : []);
+    const { work } = this.desk;
+    if (!obstacle(work)) return this.panel.notify("");
+    const buttons = {
+      "Try again": () => this.desk.refresh(),
+      Skip: () => this.desk.finish("skipped"),
+      "Another frame": () => this.desk.finish(work.status),
+    };
+    const offered = work.leasedBy === null ? ["Try again", "Skip"] : ["Another frame"];
+    const act = async (label) => {
+      await buttons[label]();
+      this.#showNotice(); // the obstacle may still be there
+    };
+    this.panel.notify(obstacle(work), offered.map((label) => [label, () => act(label)]));
   }
 
-  #showConflict({ work, error: { message, frame } }) {
+  #showConflict(conflict) {
+    const { work, error } = conflict;
     const { video, number } = work.frame;
-    this.panel.notify(`${video}, frame ${number}: ${message}`, [
-      ["Take the stored state", () => this.#resolve(work, frame, false)],
-      ["Keep mine", () => this.#resolve(work, frame, true)],
+    const insist = error.frame?.leased_by ? "Keep trying" : "Keep mine";
+    this.panel.notify(`${video}, frame ${number}: ${error.message}`, [
+      ["Take the stored state", () => this.#takeStored(work)],
+      error.frame ? [insist, () => this.saver.insist(work.id)] : ["Go on", () => this.#putAside(conflict)],
     ]);
   }
 
-  async #resolve(work, stored, keepsMine) {
-    this.#conflicts.delete(work.id);
-    this.saver.resolve(work.id, keepsMine ? stored.version : null);
-    if (!keepsMine) await this.desk.replace(stored);
+  async #takeStored({ id }) {
+    if (await this.desk.replace(id)) this.saver.drop(id);
+    this.#showNotice();
+  }
+
+  /** It stays unsaved here; the next change of the frame is tried again. */
+  #putAside(conflict) {
+    conflict.aside = true;
     this.#showNotice();
   }
 
@@ -235,6 +266,7 @@ export class App {
     const { unsaved, problem, failure } = this.saver;
     this.panel.showSaved(unsaved, problem);
     if (failure && failure !== this.#saidFailure) this.panel.say(`${failure}; meanwhile your clicks are kept here`);
+    if (!failure && this.#saidFailure) this.panel.say("The server answers again.");
     this.#saidFailure = failure;
     if (!unsaved) this.#askProgress();
   }

@@ -4,17 +4,19 @@ import { ApiError } from "./api.js";
 import { Work } from "./work.js";
 
 const HEARTBEAT = 10_000; // milliseconds; a lease lasts thirty seconds
+const LONG = 1; // seconds; a press that falls into a longer movement is told so
 
 export class Desk {
   #works = new Map(); // id -> work
   #trail = []; // ids of finished frames, the latest last
-  #busy = false;
+  #since = null; // when the movement that goes on began
 
   /**
    * @param {{api: import("./api.js").Api, saver: import("./saver.js").Saver,
    *   pictures: import("./pictures.js").Pictures, videos: {name: string, first: string}[],
-   *   now: () => number, shown: (image: HTMLImageElement | null) => void, locked: () => void,
-   *   say: (text: string) => void}} parts `shown` and `locked` are told when the frame or its lease is another
+   *   now: () => number, leaving: () => void, shown: (image: HTMLImageElement | null) => void, locked: () => void,
+   *   say: (text: string) => void}} parts `leaving` is told before a movement, `shown` and `locked` when the frame or
+   *   its lease is another
    */
   constructor(parts) {
     Object.assign(this, parts);
@@ -33,7 +35,7 @@ export class Desk {
    * @param {string | null} id
    */
   begin(id) {
-    return this.#alone(async () => {
+    return this.#move(async () => {
       const known = id !== null && (await this.#fetch(id).catch(unlessMissing));
       if (!known) await this.#layNext(null);
     });
@@ -41,7 +43,7 @@ export class Desk {
 
   /** @param {number} by number of frames of the same video, back or on; what cannot be shown is stepped over */
   step(by) {
-    return this.#alone(async () => {
+    return this.#move(async () => {
       const ahead = this.work.frame.around.filter(([offset]) => Math.sign(offset) === Math.sign(by));
       ahead.sort(([a], [b]) => Math.abs(a - by) - Math.abs(b - by));
       for (const [, id] of ahead) {
@@ -51,21 +53,26 @@ export class Desk {
     });
   }
 
-  /** @param {number} by number of videos, back or on */
+  /** @param {number} by one video back or on; one whose first frame cannot be shown is stepped over */
   jump(by) {
-    return this.#alone(async () => {
-      const index = this.videos.findIndex(({ name }) => name === this.work.frame.video) + by;
-      if (this.videos[index]) await this.#fetch(this.videos[index].first);
-      else this.say(by < 0 ? "The first video." : "The last video.");
+    return this.#move(async () => {
+      const here = this.videos.findIndex(({ name }) => name === this.work.frame.video);
+      for (let index = here + by; this.videos[index]; index += by) {
+        if (await this.#fetch(this.videos[index].first).catch(unlessMissing)) return;
+      }
+      this.say(by < 0 ? "The first video." : "The last video.");
     });
   }
 
   /** Back to the frame finished last. */
   back() {
-    return this.#alone(async () => {
-      const id = this.#trail.pop();
-      if (id) await this.#fetch(id);
-      else this.say("No frame was finished before this one.");
+    return this.#move(async () => {
+      while (this.#trail.length) {
+        const shown = await this.#fetch(this.#trail.at(-1)).catch(unlessMissing);
+        this.#trail.pop();
+        if (shown) return;
+      }
+      this.say("No frame was finished before this one.");
     });
   }
 
@@ -74,12 +81,12 @@ export class Desk {
    * @param {import("./api.js").Status} status
    */
   finish(status) {
-    return this.#alone(async () => {
+    return this.#move(async () => {
       const { work } = this;
       if (work.leasedBy === null) {
         work.status = status;
         this.saver.save(work);
-        if (!(await this.saver.stored(work.id))) return;
+        if (!(await this.saver.stored(work.id))) return this.say(this.saver.problem);
         this.#trail.push(work.id);
         this.finished += 1;
       }
@@ -87,31 +94,47 @@ export class Desk {
     });
   }
 
+  /** Read the frame on the desk again. What was done to it here goes on, unless somebody else changed it. */
+  refresh() {
+    return this.#alone(() => this.#fetch(this.work.id));
+  }
+
   /**
    * Take a frame as the server has it, whatever was done to it here.
-   * @param {import("./api.js").Frame} frame
+   * @param {string} id
+   * @returns {Promise<boolean>} whether that worked
    */
-  async replace(frame) {
-    this.#works.delete(frame.id);
-    if (this.work?.id === frame.id) await this.#lay(frame);
+  async replace(id) {
+    const takeAnew = async () => {
+      const frame = await this.#read(id);
+      this.#works.delete(id);
+      await this.#lay(frame);
+    };
+    if (this.work.id === id) return this.#alone(takeAnew);
+    this.#works.delete(id);
+    return true;
   }
 
   /** Hold the lease of the frame on the desk, or try to get it. */
   async beat() {
     const { work } = this;
-    if (!work || document.hidden) return;
+    if (!work || document.hidden || this.#since !== null) return;
     const holder = await this.#lease(work.id).catch(() => work.leasedBy); // a silent server changes nothing
     if (work !== this.work || work.leasedBy === holder) return;
-    if (holder === null) return this.#alone(() => this.#fetch(work.id));
+    if (holder === null) return this.refresh();
     work.leasedBy = holder;
     this.locked();
   }
 
-  /** The lease first: what is read after it stays as it is. */
   async #fetch(id) {
-    const holder = await this.#lease(id);
-    await this.#lay({ ...(await this.api.frame(id)), leased_by: holder });
+    await this.#lay(await this.#read(id));
     return true;
+  }
+
+  /** The lease first: what is read after it stays as it is. */
+  async #read(id) {
+    const holder = await this.#lease(id);
+    return { ...(await this.api.frame(id)), leased_by: holder };
   }
 
   /** Take a frame's lease; tells whose it is instead, or null. */
@@ -146,24 +169,43 @@ export class Desk {
   /** What was done here goes on, history and all, unless somebody else changed the frame in between. */
   #workOn(frame) {
     const known = this.#works.get(frame.id);
-    const work = known && (known.version === frame.version || this.saver.holds(frame.id)) ? known : new Work(frame);
+    // a save may have been answered since the frame was read: then the newer version is the one that is here
+    const work = known && (known.version >= frame.version || this.saver.holds(frame.id)) ? known : new Work(frame);
     work.leasedBy = frame.leased_by;
     this.#works.set(frame.id, work);
     return work;
   }
 
-  /** One movement at a time: a press during another is not meant for the frame that is to come. */
+  /** To another frame. The lease follows, also where the movement failed after it took another one. */
+  async #move(movement) {
+    await this.#alone(movement);
+    this.beat();
+  }
+
+  /**
+   * One movement at a time: a press during another is not meant for the frame that is to come.
+   * @returns {Promise<boolean>} whether it went well
+   */
   async #alone(movement) {
-    if (this.#busy) return this.saver.problem && this.say(this.saver.problem);
-    this.#busy = true;
+    if (this.#since !== null) return this.#sayBusy();
+    this.leaving();
+    this.#since = this.now();
     try {
       await movement();
+      return true;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.say(error.message);
+      return false;
     } finally {
-      this.#busy = false;
+      this.#since = null;
     }
+  }
+
+  #sayBusy() {
+    if (this.saver.problem) this.say(this.saver.problem);
+    else if (this.now() - this.#since > LONG) this.say("The next frame is still on its way.");
+    return false;
   }
 }
 

@@ -5,13 +5,14 @@ import { altered, nearest, without } from "./points.js";
 import { carriedOver, fit, isInside, panned, toClick, toScreen, toSource, zoomAt } from "./view.js";
 
 const MOST_SECONDS = 3600; // a click is not said to have taken longer
+const MOST_POINTS = 2000; // the server takes no more in one frame
 
 export class Editor {
   #view = null;
   #size = null;
   #image = null;
   #played = null;
-  #held = null; // {index, at, offset}: a point in somebody's hand, shown where the hand is
+  #held = null; // {index, at, offset, fresh, dragged}: a point in somebody's hand, shown where the hand is
   #cursor = null;
   #drawing = false;
 
@@ -19,8 +20,9 @@ export class Editor {
    * @param {HTMLCanvasElement} canvas
    * @param {import("./draw.js").Look[]} looks of the classes
    * @param {{box: () => import("./view.js").Box, now: () => number, changed: (what: string) => void,
-   *   removed: (name: string) => void, viewed: () => void, refused: () => void}} page the free part of the window, the
-   *   time, and whom to tell of a change of points, of a removal, of the view, of an attempt on somebody else's frame
+   *   say: (text: string) => void, viewed: () => void, refused: () => void}} page the free part of the window, the
+   *   time, and whom to tell of a change of points, of what may come as a surprise, of the view, of an attempt on
+   *   somebody else's frame
    */
   constructor(canvas, looks, page) {
     Object.assign(this, { canvas, looks, page, work: null, current: 0, overlay: null, added: 0 });
@@ -31,11 +33,11 @@ export class Editor {
    * @param {HTMLImageElement | null} image
    */
   show(work, image) {
+    this.settle();
     const box = this.page.box();
     this.#view = this.#view ? carriedOver(this.#view, this.#size, work.size, box) : fit(work.size, box);
     this.#size = work.size;
     this.#image = image;
-    this.#held = null;
     this.work = work;
     this.redraw();
   }
@@ -67,6 +69,10 @@ export class Editor {
       this.page.refused();
       return false;
     }
+    if (this.work.points.length >= MOST_POINTS) {
+      this.page.say(`A frame takes ${MOST_POINTS} points at most.`);
+      return false;
+    }
     const seconds = Math.min(Math.round(this.work.clock.lap(this.page.now()) * 100) / 100, MOST_SECONDS);
     this.added += 1;
     const point = { ...toClick(source, this.#size), class_id: this.current, seconds };
@@ -80,6 +86,7 @@ export class Editor {
     const { offset } = this.#held;
     const source = toSource(this.#view, { x: at.x + offset.x, y: at.y + offset.y });
     this.#held.at = toClick(source, this.#size);
+    this.#held.dragged = true;
     this.redraw();
   }
 
@@ -93,6 +100,11 @@ export class Editor {
     this.redraw();
   }
 
+  /** Let go of what is held, where it is: the frame is about to be another. */
+  settle() {
+    if (this.#held) this.drop(this.#held.dragged);
+  }
+
   choose() {
     const held = this.#held;
     this.#held = null;
@@ -104,7 +116,7 @@ export class Editor {
     if (index < 0 || this.#refuses()) return;
     const name = this.#name(this.work.points[index]);
     this.#change(without(this.work.points, index), "");
-    this.page.removed(name);
+    this.page.say(`Removed: ${name}. Undo brings it back.`);
   }
 
   undo() {
@@ -206,7 +218,7 @@ export class Editor {
   #hold(index, at, fresh = false) {
     const { x, y } = this.work.points[index];
     const screen = toScreen(this.#view, { x, y });
-    this.#held = { index, fresh, at: { x, y }, offset: { x: screen.x - at.x, y: screen.y - at.y } };
+    this.#held = { index, fresh, dragged: false, at: { x, y }, offset: { x: screen.x - at.x, y: screen.y - at.y } };
     this.redraw();
   }
 
@@ -214,7 +226,8 @@ export class Editor {
     const point = this.work.points[index];
     if (point.class_id === this.current) return this.redraw();
     const points = altered(this.work.points, index, { class_id: this.current });
-    this.#change(points, `${this.#name(point)} is ${this.#name(points[index])} now`);
+    this.#change(points, "");
+    this.page.say(`${this.#name(point)} is ${this.#name(points[index])} now. Undo takes it back.`);
   }
 
   #change(points, what, amends = false) {

@@ -5,6 +5,7 @@ import { BINDINGS, GESTURES } from "./keys.js";
 
 const NAME = "weclick-annotator"; // key in the browser's storage
 const SEEN = "weclick-help-seen";
+const unwritten = new Map(); // what the browser refused to keep: known for this visit only
 
 /**
  * @param {import("./api.js").Project} project
@@ -65,6 +66,7 @@ function table(caption, rows) {
 
 // a browser may refuse to keep anything; the page works without
 function read(key) {
+  if (unwritten.has(key)) return unwritten.get(key);
   try {
     return localStorage.getItem(key);
   } catch {
@@ -75,7 +77,8 @@ function read(key) {
 function write(key, value) {
   try {
     localStorage.setItem(key, value);
+    unwritten.delete(key);
   } catch {
-    // kept for this visit only
+    unwritten.set(key, value);
   }
 }

@@ -38,7 +38,7 @@ export const GESTURES = [
   { mouse: "click", touch: "tap", does: "a point of the current class" },
   { mouse: "drag a point", touch: "drag it", does: "move it" },
   { mouse: "click a point", touch: "tap it", does: "give it the current class" },
-  { mouse: "right click", touch: "long press", does: "remove the nearest point" },
+  { mouse: "right click", touch: "long press", does: "remove the point there" },
   { mouse: "wheel", touch: "pinch", does: "zoom" },
   { mouse: "middle or Shift drag", touch: "drag", does: "move the picture" },
 ];
@@ -71,7 +71,7 @@ export function lookUp(event, classes) {
 }
 
 /**
- * How a press is spelled: what it types, then where the key lies, for keyboards that type no Latin letters or digits.
+ * How a press is spelled: what it types; where that is no Latin letter or digit, then also where the key lies.
  * @param {KeyboardEvent} event
  * @returns {string[]}
  */
@@ -80,7 +80,7 @@ export function chords(event) {
   const isSign = typed.length === 1 && typed.toUpperCase() === typed; // Shift is only how this layout reaches it
   const modifiers = (event.ctrlKey || event.metaKey ? "Ctrl+" : "") + (event.altKey ? "Alt+" : "");
   const shift = event.shiftKey ? "Shift+" : "";
-  const place = /^(?:Key|Digit)(.)$/.exec(event.code)?.[1].toLowerCase();
+  const place = /^[a-z0-9]$/.test(typed) ? null : /^(?:Key|Digit)(.)$/.exec(event.code)?.[1].toLowerCase();
   return [modifiers + (isSign ? "" : shift) + typed, ...(place ? [modifiers + shift + place] : [])];
 }
 

@@ -58,7 +58,7 @@ function watchKeys(app, classes) {
   // where the keys go is shown to those who go there by key
   document.addEventListener("keydown", ({ key }) => key === "Tab" && (document.body.dataset.tabbed = ""));
   document.addEventListener("pointerdown", () => delete document.body.dataset.tabbed);
-  document.addEventListener("keyup", (event) => event.key === " " && app.player.stop());
+  document.addEventListener("keyup", (event) => event.key === " " && !isTyping(event) && app.player.stop());
 }
 
 /** Whether a press belongs to a field, or works the button that has the focus. */
@@ -75,6 +75,8 @@ function watchButtons(app) {
       for (const end of ["pointerup", "pointercancel", "pointerleave"]) {
         button.addEventListener(end, () => app.player.stop());
       }
+      // not from a pointer, so nothing is held: one press begins, the next one ends
+      button.addEventListener("click", ({ detail }) => detail === 0 && app.togglePlay());
     } else {
       button.addEventListener("click", () => app.run(command));
     }

@@ -1,6 +1,6 @@
 /** What stands around the picture: classes, progress, the saved badge, messages. */
 
-import { byId, element, setText } from "./dom.js";
+import { announce, byId, element, setText } from "./dom.js";
 import { inkOn } from "./draw.js";
 import { counts } from "./points.js";
 
@@ -98,13 +98,13 @@ export class Panel {
 
   /** @param {string} text what the eye sees anyway, for those who listen */
   tell(text) {
-    setText("heard", text);
+    announce("heard", text);
   }
 
   /** @param {string} text a passing remark */
   say(text) {
     clearTimeout(this.#toast);
-    setText("toast", text);
+    announce("toast", text);
     this.#toast = setTimeout(() => setText("toast", ""), TOAST);
   }
 

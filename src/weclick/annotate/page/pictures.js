@@ -5,9 +5,13 @@ export class Pictures {
   #ready = new Map(); // id -> image
   #wanted = [];
 
-  /** @param {(id: string) => string} url where the picture of a frame is */
-  constructor(url) {
+  /**
+   * @param {(id: string) => string} url where the picture of a frame is
+   * @param {number} patience seconds until a picture counts as one that cannot be had
+   */
+  constructor(url, patience) {
     this.url = url;
+    this.patience = patience;
   }
 
   /**
@@ -16,7 +20,7 @@ export class Pictures {
    */
   get(id) {
     if (!this.#loading.has(id)) {
-      const loading = load(this.url(id));
+      const loading = load(this.url(id), this.patience);
       this.#loading.set(id, loading);
       loading.then(
         (image) => this.#loading.has(id) && this.#ready.set(id, image),
@@ -90,9 +94,16 @@ export class Player {
   }
 }
 
-async function load(url) {
+async function load(url, patience) {
   const image = new Image();
   image.src = url;
-  await image.decode();
+  let timer = null;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error("The picture does not come"));
+      image.src = ""; // ends the request
+    }, 1000 * patience);
+  });
+  await Promise.race([image.decode(), late]).finally(() => clearTimeout(timer));
   return image;
 }

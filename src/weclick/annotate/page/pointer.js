@@ -6,6 +6,7 @@
  */
 
 const GRAB = { mouse: 10, pen: 12, touch: 24 }; // pixels between a pointer and the point it takes
+const REACH = 3; // times the above: how far a right click looks for the point to remove
 const STILL = { mouse: 3, pen: 5, touch: 10 }; // pixels a pointer may tremble
 const LONG_PRESS = 500; // milliseconds
 const WHEEL_HALVES = 400; // wheel units for half or double the size
@@ -44,6 +45,21 @@ export function watch(canvas, hand) {
   canvas.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && hand.hover(null));
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
   canvas.addEventListener("wheel", (event) => wheel(event, hand), { passive: false });
+  watchTrackpad(canvas, gestures);
+}
+
+/** Safari tells of a trackpad's pinch in events of its own; of fingers on a screen, too, which are pointers already. */
+function watchTrackpad(canvas, gestures) {
+  let scale = 1;
+  canvas.addEventListener("gesturestart", (event) => {
+    event.preventDefault();
+    scale = event.scale;
+  });
+  canvas.addEventListener("gesturechange", (event) => {
+    event.preventDefault();
+    if (!gestures.touching) gestures.hand.zoom(place(event), event.scale / scale);
+    scale = event.scale;
+  });
 }
 
 function wheel(event, hand) {
@@ -68,6 +84,10 @@ class Gestures {
     this.hand = hand;
   }
 
+  get touching() {
+    return this.#pointers.size > 0;
+  }
+
   down(event) {
     const at = place(event);
     const first = this.#pointers.size === 0;
@@ -75,7 +95,8 @@ class Gestures {
     if (!first) return this.#pinch();
     this.#begin(at, event.pointerType);
     if (event.pointerType === "touch") return this.#finger(at);
-    if (event.button === 2) return this.hand.remove(at);
+    const secondary = event.button === 2 || (event.button === 0 && event.ctrlKey); // Ctrl: the right click of a Mac
+    if (secondary) return this.hand.remove(at, REACH * (GRAB[this.#type] ?? GRAB.mouse));
     if (event.button === 1 || event.shiftKey) this.#kind = "pan";
     else if (event.button === 0) this.#press(at);
   }

@@ -8,10 +8,17 @@
 import { ApiError } from "./api.js";
 
 const DELAYS = [0.5, 1, 2, 4, 8, 15]; // seconds
+const VERDICTS = [404, 409, 413, 422]; // what was sent is refused, and would be refused again
+
+/**
+ * Work that the server refuses, until somebody decides about it; put aside, it is not asked about again.
+ * @typedef {{work: import("./work.js").Work, error: ApiError, aside: boolean}} Conflict
+ */
 
 export class Saver {
   #waiting = new Map(); // id -> work
-  #conflicts = new Map(); // id -> work
+  #conflicts = new Map(); // id -> conflict
+  #patient = new Set(); // ids to be saved as soon as somebody else lets go of them
   #unanswered = new Map(); // id -> {content, changes}: what was sent, and how new it was
   #awaited = []; // {id, resolve}
   #running = false;
@@ -22,16 +29,21 @@ export class Saver {
    * @param {(work: import("./work.js").Work) => object} content what to store of a work
    * @param {(id: string, content: object) => Promise<import("./api.js").Frame>} send
    * @param {() => void} changed told whenever the state is another
-   * @param {(work: import("./work.js").Work, error: ApiError) => void} conflict told when the server has other content
+   * @param {() => void} conflictsChanged told when there is something else to decide
    */
-  constructor(content, send, changed, conflict) {
-    Object.assign(this, { content, send, changed, conflict });
+  constructor(content, send, changed, conflictsChanged) {
+    Object.assign(this, { content, send, changed, conflictsChanged });
     this.failure = null;
+  }
+
+  /** @returns {Conflict[]} what has to be decided, the oldest first */
+  get conflicts() {
+    return [...this.#conflicts.values()];
   }
 
   /** Why something is not stored, in one line; null when nothing stands in the way. */
   get problem() {
-    return this.failure ?? (this.#conflicts.size ? "somebody else changed this frame" : null);
+    return this.failure ?? this.conflicts[0]?.error.message ?? null;
   }
 
   /** Number of frames that are not stored as they are here. */
@@ -50,9 +62,9 @@ export class Saver {
   /** @param {import("./work.js").Work} work to be stored as it is by then */
   save(work) {
     work.changes += 1;
-    if (!this.#conflicts.has(work.id)) this.#waiting.set(work.id, work);
-    this.changed();
+    if (!this.#conflicts.get(work.id)?.error.frame) this.#queue(work);
     this.hurry();
+    this.changed();
   }
 
   /** Try again now: something is new, or the network is back. */
@@ -62,25 +74,31 @@ export class Saver {
   }
 
   /**
-   * End a conflict.
+   * End a conflict: the work is given up.
    * @param {string} id
-   * @param {number | null} version save the work over this version; null drops the work
    */
-  resolve(id, version) {
-    const work = this.#conflicts.get(id);
+  drop(id) {
     this.#conflicts.delete(id);
-    if (version === null) {
-      this.changed();
-      this.#settle(false);
-    } else {
-      work.version = version;
-      this.save(work);
-    }
+    this.conflictsChanged();
+    this.changed();
+  }
+
+  /**
+   * End a conflict: the work replaces what is stored, as soon as nobody else holds the frame.
+   * @param {string} id
+   */
+  insist(id) {
+    const { work, error } = this.#conflicts.get(id);
+    if (error.frame.leased_by === null) work.version = error.frame.version;
+    else this.#patient.add(id);
+    this.#queue(work);
+    this.hurry();
+    this.changed();
   }
 
   /**
    * @param {string} id
-   * @returns {Promise<boolean>} true when the frame is stored as it is here, false when what is here was dropped
+   * @returns {Promise<boolean>} true when the frame is stored as it is here, false when the server refuses it
    */
   stored(id) {
     return new Promise((resolve) => {
@@ -89,51 +107,80 @@ export class Saver {
     });
   }
 
+  #queue(work) {
+    this.#waiting.set(work.id, work);
+    if (this.#conflicts.delete(work.id)) this.conflictsChanged();
+  }
+
   async #run() {
     if (this.#running) return;
     this.#running = true;
-    while (this.#waiting.size && (await this.#sendFirst()));
-    this.#running = false;
+    try {
+      while (this.#waiting.size && (await this.#sendFirst()));
+    } catch (error) {
+      this.#retryLater(); // the page is at fault, which is no reason to stop saving
+      throw error;
+    } finally {
+      this.#running = false;
+    }
   }
 
   async #sendFirst() {
     const [work] = this.#waiting.values();
-    const sent = this.#unanswered.get(work.id) ?? { changes: work.changes, content: this.content(work) };
-    this.#unanswered.set(work.id, sent);
+    let sent;
     try {
-      work.version = (await this.send(work.id, sent.content)).version;
+      sent = this.#unanswered.get(work.id) ?? { changes: work.changes, content: this.content(work) };
+      this.#unanswered.set(work.id, sent);
+      work.version = versionOf(await this.send(work.id, sent.content));
     } catch (error) {
       return this.#failed(work, error);
     }
     this.#unanswered.delete(work.id);
+    this.#patient.delete(work.id);
     if (work.changes === sent.changes) this.#waiting.delete(work.id);
-    this.#failures = 0;
-    this.failure = null;
-    this.changed();
-    this.#settle();
+    this.#goesOn();
     return true;
   }
 
+  /** @returns {boolean} whether the others can be sent now */
   #failed(work, error) {
-    if (!(error instanceof ApiError)) throw error;
     this.#waiting.delete(work.id);
-    if (!error.unanswered) this.#unanswered.delete(work.id);
-    if (error.frame) {
-      this.#conflicts.set(work.id, work);
-      this.conflict(work, error);
-    } else {
-      this.#waiting.set(work.id, work); // behind the others, which may fare better
-      this.failure = error.message;
-      this.#timer = setTimeout(() => this.#run(), 1000 * DELAYS[Math.min(this.#failures, DELAYS.length - 1)]);
-      this.#failures += 1;
+    const refused = VERDICTS.includes(error.status);
+    if (refused) this.#unanswered.delete(work.id);
+    if (refused && !(this.#patient.has(work.id) && error.frame?.leased_by)) {
+      this.#conflicts.set(work.id, { work, error, aside: false });
+      this.#goesOn();
+      this.conflictsChanged();
+      return true;
     }
+    this.#waiting.set(work.id, work); // behind the others, which may fare better
+    this.failure = error.message;
+    this.#retryLater();
     this.changed();
-    return Boolean(error.frame);
+    return false;
   }
 
-  #settle(outcome = true) {
-    const settled = this.#awaited.filter(({ id }) => !this.holds(id));
-    this.#awaited = this.#awaited.filter(({ id }) => this.holds(id));
-    for (const { resolve } of settled) resolve(outcome);
+  #goesOn() {
+    this.#failures = 0;
+    this.failure = null;
+    this.#settle();
+    this.changed();
   }
+
+  #retryLater() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#run(), 1000 * DELAYS[Math.min(this.#failures, DELAYS.length - 1)]);
+    this.#failures += 1;
+  }
+
+  #settle() {
+    const settled = this.#awaited.filter(({ id }) => !this.#waiting.has(id));
+    this.#awaited = this.#awaited.filter(({ id }) => this.#waiting.has(id));
+    for (const { id, resolve } of settled) resolve(!this.#conflicts.has(id));
+  }
+}
+
+function versionOf(frame) {
+  if (!Number.isInteger(frame?.version)) throw new ApiError("The server answers something else than a frame");
+  return frame.version;
 }
