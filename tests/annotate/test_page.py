@@ -171,6 +171,34 @@ def test_nothing_is_lost_or_doubled_when_the_server_is_killed(tmp_path, visit):
         server.close()
 
 
+def test_what_was_not_stored_outlives_the_page(tmp_path, visit):
+    server = Server(write_marked_set(tmp_path / "set", videos=("a",)))
+    try:
+        person = visit(server.url)
+        key, spots = person.key, person.see()
+        colors = list(marks(key))
+        clicked = click_marks(person, colors[:2], 0, spots)
+        person.saved()
+        server.kill()
+        clicked += click_marks(person, colors[2:5], 0, spots)
+        expect(person["saved"]).to_have_text("⚠ NOT SAVED")
+        person.page.close()  # as in a crash: nobody is asked
+        server.start()
+        assert len(server.clicks(key)) == 2
+        again = Person(person.page.context.new_page(), server.url)
+        expect(again["toast"]).to_contain_text("is being stored now")
+        again.saved()
+        assert again.key == key
+        assert_stored(server, key, clicked)
+        again.page.reload()
+        expect(again["number"]).not_to_have_text("")
+        expect(again.chip(0).locator(".count")).to_have_text("5")
+        expect(again["toast"]).not_to_contain_text("is being stored now")
+        assert again.errors == []
+    finally:
+        server.close()
+
+
 def test_a_frame_that_somebody_works_on_can_only_be_looked_at(server, visit):
     first = visit(server.url)
     first.press("?")

@@ -6,6 +6,7 @@
  * @typedef {{id: string, video: string, number: number, position: number, frames: number, height: number,
  *   width: number, status: Status, version: number, annotator: string, seconds: number, clicks: Click[],
  *   around: [number, string][], leased_by: string | null}} Frame
+ * @typedef {{version: number, status: Status, seconds: number, clicks: Click[]}} Content
  * @typedef {{id: number, name: string, color: string, thing: boolean}} SemanticClass
  * @typedef {{name: string, version: string, classes: SemanticClass[], overlay: boolean,
  *   videos: {name: string, frames: number, first: string}[]}} Project
@@ -70,7 +71,7 @@ export class Api {
 
   /**
    * @param {string} id
-   * @param {{version: number, status: Status, seconds: number, clicks: Click[]}} content
+   * @param {Content} content
    * @returns {Promise<Frame>} once it is durable
    */
   save(id, content) {

@@ -9,6 +9,7 @@ import { classKey } from "./keys.js";
 import { Panel } from "./panel.js";
 import { Pictures, Player } from "./pictures.js";
 import { Saver } from "./saver.js";
+import { leftovers } from "./unsaved.js";
 
 const ZOOM_STEP = Math.SQRT2;
 const STEP = 6; // pixels the crosshair moves
@@ -47,9 +48,11 @@ export class App {
 
   /** @param {string | null} id frame to begin with */
   async begin(id) {
+    const resumed = await this.desk.resume(leftovers());
     await this.desk.begin(id);
     if (!this.desk.work) return this.panel.notify("No frame can be shown.", [["Try again", () => location.reload()]]);
-    if (!knowsHelp()) this.panel.say("Choose a class, then click each of its objects once. ? explains everything.");
+    if (resumed) this.panel.say("What could not be stored when this page was last open is being stored now.");
+    else if (!knowsHelp()) this.panel.say("Choose a class, then click each of its objects once. ? explains everything.");
   }
 
   /**
@@ -227,7 +230,7 @@ export class App {
     const conflict = this.saver.conflicts.find(({ aside }) => !aside);
     if (conflict) return this.#showConflict(conflict);
     const { work } = this.desk;
-    if (!obstacle(work)) return this.panel.notify("");
+    if (!work || !obstacle(work)) return this.panel.notify("");
     const buttons = {
       "Try again": () => this.desk.refresh(),
       Skip: () => this.desk.finish("skipped"),

@@ -41,6 +41,24 @@ export class Desk {
     });
   }
 
+  /**
+   * Go on with what an earlier visit could not store. Work on a frame of another data set waits for that one.
+   * @param {[string, import("./api.js").Content][]} leftovers
+   * @returns {Promise<boolean>} whether there was any
+   */
+  async resume(leftovers) {
+    const fetched = leftovers.map(async ([id, content]) => {
+      const frame = await this.api.frame(id).catch(unlessMissing);
+      return frame ? [new Work({ ...frame, ...content })] : [];
+    });
+    const works = (await Promise.all(fetched)).flat();
+    for (const work of works) {
+      this.#works.set(work.id, work);
+      this.saver.resume(work);
+    }
+    return works.length > 0;
+  }
+
   /** @param {number} by number of frames of the same video, back or on; what cannot be shown is stepped over */
   step(by) {
     return this.#move(async () => {

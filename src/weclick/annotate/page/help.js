@@ -2,10 +2,10 @@
 
 import { byId, element, setText } from "./dom.js";
 import { BINDINGS, GESTURES } from "./keys.js";
+import { read, write } from "./storage.js";
 
-const NAME = "weclick-annotator"; // key in the browser's storage
-const SEEN = "weclick-help-seen";
-const unwritten = new Map(); // what the browser refused to keep: known for this visit only
+const NAME = "annotator"; // what the browser keeps
+const SEEN = "help-seen";
 
 /**
  * @param {import("./api.js").Project} project
@@ -62,23 +62,4 @@ function keyTable(name, bindings) {
 
 function table(caption, rows) {
   return element("table", null, {}, [element("caption", caption), element("tbody", null, {}, rows)]);
-}
-
-// a browser may refuse to keep anything; the page works without
-function read(key) {
-  if (unwritten.has(key)) return unwritten.get(key);
-  try {
-    return localStorage.getItem(key);
-  } catch {
-    return null;
-  }
-}
-
-function write(key, value) {
-  try {
-    localStorage.setItem(key, value);
-    unwritten.delete(key);
-  } catch {
-    unwritten.set(key, value);
-  }
 }

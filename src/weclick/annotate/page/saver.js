@@ -2,10 +2,12 @@
  * Brings work to the server and loses none of it: one save at a time, tried again with growing delays.
  *
  * A save without an answer may have been stored. It is sent again as it was, which the server takes for what it is,
- * before anything newer is sent: so a retry neither doubles a click nor conflicts with itself.
+ * before anything newer is sent: so a retry neither doubles a click nor conflicts with itself. Until it is stored, the
+ * browser keeps it too.
  */
 
 import { ApiError } from "./api.js";
+import { forget, keep } from "./unsaved.js";
 
 const DELAYS = [0.5, 1, 2, 4, 8, 15]; // seconds
 const VERDICTS = [404, 409, 413, 422]; // what was sent is refused, and would be refused again
@@ -26,8 +28,8 @@ export class Saver {
   #timer = null;
 
   /**
-   * @param {(work: import("./work.js").Work) => object} content what to store of a work
-   * @param {(id: string, content: object) => Promise<import("./api.js").Frame>} send
+   * @param {(work: import("./work.js").Work) => import("./api.js").Content} content what to store of a work
+   * @param {(id: string, content: import("./api.js").Content) => Promise<import("./api.js").Frame>} send
    * @param {() => void} changed told whenever the state is another
    * @param {() => void} conflictsChanged told when there is something else to decide
    */
@@ -62,9 +64,19 @@ export class Saver {
   /** @param {import("./work.js").Work} work to be stored as it is by then */
   save(work) {
     work.changes += 1;
+    keep(work.id, this.content(work));
     if (!this.#conflicts.get(work.id)?.error.frame) this.#queue(work);
     this.hurry();
     this.changed();
+  }
+
+  /**
+   * Store what an earlier visit could not, as soon as nobody else holds the frame: it may be held by that visit still.
+   * @param {import("./work.js").Work} work
+   */
+  resume(work) {
+    this.#patient.add(work.id);
+    this.save(work);
   }
 
   /** Try again now: something is new, or the network is back. */
@@ -79,6 +91,7 @@ export class Saver {
    */
   drop(id) {
     this.#conflicts.delete(id);
+    forget(id);
     this.conflictsChanged();
     this.changed();
   }
@@ -137,7 +150,12 @@ export class Saver {
     }
     this.#unanswered.delete(work.id);
     this.#patient.delete(work.id);
-    if (work.changes === sent.changes) this.#waiting.delete(work.id);
+    if (work.changes === sent.changes) {
+      this.#waiting.delete(work.id);
+      forget(work.id);
+    } else {
+      keep(work.id, this.content(work)); // the version is another one now
+    }
     this.#goesOn();
     return true;
   }
