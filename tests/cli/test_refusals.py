@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from weclick.cli.main import COMMANDS
 from weclick.pipeline.run import Run
@@ -137,7 +138,37 @@ def test_bad_configs_are_refused(weclick, tmp_path, text, words, status):
 
 def test_shards_must_make_sense(fit, tmp_path):
     fit("--stage", "memory", "--shard", "2/2").refused_at_once("--shard 2/2", "0/4")
+    fit("--shard", "0/2").refused_at_once("--shard", "--stage memory")
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--trainer.limit_train_batches=0", ["limit_train_batches 0", "at least 1"]),
+        ("--trainer.limit_train_batches=0.0", ["limit_train_batches 0", "at least 1"]),
+        ("--trainer.precision=bf16-true", ["precision bf16-true", "bf16-mixed"]),
+    ],
+)
+def test_trainers_that_train_nothing_or_in_another_type_are_refused(fit, tmp_path, option, words):
+    fit(option).refused_at_once(*words)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("command", ["ablate", "budget"])
+@pytest.mark.parametrize("option", ["--arm", "--seed"])
+def test_a_comparison_sets_arm_and_seed_itself(weclick, synthetic_root, command, option):
+    weclick(command, "--data.root", synthetic_root, option, "kd").refused_at_once(option, f"{option}s")
+
+
+def test_a_resumed_run_writes_down_what_it_goes_on_with(fit, trained, tmp_path):
+    run = shutil.copytree(trained / "done", tmp_path / "runs" / "copy")
+    before = (run / "config.yaml").read_bytes()
+    fit("--resume", "copy", "--student.learning_rate", "0.02").refused("student", "student.learning_rate")
+    assert (run / "config.yaml").read_bytes() == before
+    shutil.rmtree(run / "student")
+    fit("--resume", "copy", "--student.learning_rate", "0.02").done()
+    assert yaml.safe_load((run / "config.yaml").read_text())["student"]["learning_rate"] == 0.02
 
 
 def test_an_existing_run_is_not_overwritten(fit, trained):

@@ -16,12 +16,14 @@ def test_pairs_come_with_the_runs_flow_and_only_for_the_temporal_loss(settings, 
         assert pair_source(settings(arm=arm), None) is None
 
 
+@pytest.mark.parametrize(("arm", "term"), [("etc", "etc_weight"), ("mfd", "mfd_weight")])
 @pytest.mark.parametrize("data", [{"neighbours": 0}, {"stride": 5}])
-def test_a_temporal_loss_without_any_neighbour_is_refused(settings, run, data):
-    chosen = settings(arm="etc", data=data)
-    with pytest.raises(ConfigError, match=r"student\.etc_weight needs neighbours.*data\.neighbours") as refusal:
-        pair_source(chosen, opened_data(chosen, run()))
+def test_what_learns_from_neighbours_alone_is_refused_without_any(settings, run, fit, data, arm, term):
+    made = run()
+    with pytest.raises(ConfigError, match=rf"student\.{term} needs neighbours.*data\.neighbours") as refusal:
+        fit(settings(arm=arm, data=data), made)
     assert "\n" not in str(refusal.value)
+    assert not made.stage("teacher").exists()
 
 
 @pytest.mark.slow

@@ -42,6 +42,7 @@ def main(command: str, arguments: list[str]) -> None:
     """Parse, train, print the table."""
     calm()
     arguments = resolve_configs(arguments)
+    refuse_single(arguments)
     config = parse(parser(), arguments)
     arms, seeds = arms_of(config), seeds_of(config)
     rows = [row(parser(), arguments, arm, seed, f"{arm}-s{seed}") for seed in seeds for arm in arms]
@@ -49,6 +50,13 @@ def main(command: str, arguments: list[str]) -> None:
     outcomes = ablate(rows, folder)
     print(f"\n{(folder / 'table.md').read_text(encoding='utf-8')}")
     print_places(outcomes, folder / "plot.png")
+
+
+def refuse_single(arguments: list[str]) -> None:
+    """Refuse the options of ``weclick fit`` that a comparison sets for each row."""
+    for option in ("--arm", "--seed"):
+        if option_value(arguments, option) is not None:
+            raise ConfigError(f"{option} is for weclick fit; a comparison takes {option}s")
 
 
 def arms_of(config: Namespace) -> list[str]:

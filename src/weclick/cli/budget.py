@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jsonargparse import ArgumentParser, Namespace
 
-from weclick.cli.ablate import add_comparison, arms_of, comparison_folder, print_places, row, seeds_of
+from weclick.cli.ablate import add_comparison, arms_of, comparison_folder, print_places, refuse_single, row, seeds_of
 from weclick.cli.options import add_settings, calm, parse, resolve_configs
 from weclick.errors import ConfigError
 from weclick.pipeline.ablation import Row, budget
@@ -31,6 +31,7 @@ def main(command: str, arguments: list[str]) -> None:
     """Parse, train, print the tables."""
     calm()
     arguments = resolve_configs(arguments)
+    refuse_single(arguments)
     config = parse(parser(), arguments)
     arms, seeds, budgets = arms_of(config), seeds_of(config), budgets_of(config)
     rows = [

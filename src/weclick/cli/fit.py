@@ -14,6 +14,7 @@ from jsonargparse import ArgumentParser
 
 from weclick.cli.options import add_settings, calm, dump, option_value, parse, resolve_configs, to_settings
 from weclick.errors import ConfigError, TrainingError, WeclickError
+from weclick.files import write_text
 from weclick.pipeline.fit import check, fit
 from weclick.pipeline.memory import Shard
 from weclick.pipeline.run import RUNS, Run, Stage, shared_name
@@ -53,15 +54,19 @@ def main(command: str, arguments: list[str]) -> None:
     config = parse(made, ["--config", str(run.config), *arguments] if run else arguments)
     stages = STAGES if config.stage == "all" else (config.stage,)
     shard = parse_shard(config.shard)
+    if shard is not None and config.stage != "memory":
+        raise ConfigError("--shard is a part of the memory; give it with --stage memory")
     settings = to_settings(made, config)
     check(settings)
     cleanup: AbstractContextManager[None] = nullcontext()
+    if run is not None and process_rank() == 0:
+        cleanup = _settings_back_if_refused(run, dump(made, config))
     if run is None:
         folder = runs / shared_name(config.name or _default_name(arguments, config.arm))
         if process_rank() == 0 and not folder.exists():
             cleanup = _gone_if_refused(folder)
         run = Run.create(folder, dump(made, config)) if process_rank() == 0 else Run(folder)
-    with run.locked(), cleanup:  # what another process has locked is not ours to remove
+    with run.locked(shared=shard is not None), cleanup:  # what another process has locked is not ours to remove
         fit(settings, run, stages, shard)
     if process_rank() == 0:
         print(f"run: {run.folder}   next: weclick test --run {run.folder}")
@@ -77,6 +82,20 @@ def _gone_if_refused(folder: Path) -> Iterator[None]:
     except WeclickError:
         if not any(path.suffix in (".ckpt", ".npz") for path in folder.rglob("*")):
             shutil.rmtree(folder)
+        raise
+
+
+@contextmanager
+def _settings_back_if_refused(run: Run, text: str) -> Iterator[None]:
+    """Write down the settings a run goes on with; a refusal leaves those it had."""
+    had = run.config.read_text(encoding="utf-8")
+    write_text(run.config, text)
+    try:
+        yield
+    except TrainingError:
+        raise
+    except WeclickError:
+        write_text(run.config, had)
         raise
 
 

@@ -109,7 +109,7 @@ def clicks_simulate(
         root: Folder of the data set.
         out: Click store to make; by default clicks.sqlite in the root, where training finds it.
         rule: center (far from the border), uniform, or human (near the centre with scatter).
-        min_area: Smallest region of stuff that is clicked, in pixels.
+        min_area: Smallest region that is clicked, in pixels of the mask; the largest of a class always is.
         seed: Of the positions.
         split: Which split's masks to click on.
         layout: Layout of the data set; auto recognises it.
@@ -172,7 +172,7 @@ def clicks_export(
         file: File to write, or folder for labelme.
         store: Click store; by default clicks.sqlite in the root.
         layout: Layout of the data set; auto recognises it.
-        format: By default as the file is named: .csv, .xml (cvat), a folder (labelme).
+        format: By default as the file is named: .csv, .xml (cvat), a folder (labelme); .json needs to be told which.
     """
     opened = open_layout(layout, Path(root))
     chosen = FORMATS[format or format_to_write(Path(file))]

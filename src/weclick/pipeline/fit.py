@@ -9,12 +9,12 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.pairs import PairSource
-from weclick.errors import ConfigError
+from weclick.errors import ConfigError, RunError
 from weclick.flow.estimators import make_flow
 from weclick.memory import MemoryStore
 from weclick.modules import StudentModule, TeacherModule, load_checkpoint
-from weclick.pipeline.inputs import data_facts, earlier_round, opened_data, teacher_needs
-from weclick.pipeline.memory import Shard, build_memory, recall_source
+from weclick.pipeline.inputs import data_facts, earlier_round, opened_data, teacher_facts
+from weclick.pipeline.memory import Shard, build_memory, memory_facts, recall_source
 from weclick.pipeline.run import DONE, Run, Stage
 from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import check_trainer, train
@@ -27,7 +27,7 @@ def check(settings: FitSettings) -> None:
     if settings.needs_teacher and settings.teacher_checkpoint is not None:
         load_checkpoint(settings.teacher_checkpoint, stage="teacher", classes=classes)
     if settings.needs_teacher and settings.memory.folder is not None:
-        MemoryStore(Path(settings.memory.folder))
+        refuse_other_memory(MemoryStore(Path(settings.memory.folder)), settings)
 
 
 def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard | None = None) -> None:
@@ -50,7 +50,9 @@ def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard
         raise ConfigError(
             f"arm {settings.arm} with memory.mode {settings.memory.mode} has no {', '.join(stages)} stage"
         )
-    if settings.teacher_rounds > 1 and "teacher" in stages and not (run.stage("teacher") / DONE).exists():
+    need_neighbours(settings, run)
+    trains_teacher = "teacher" in needed and "teacher" in stages and settings.teacher_checkpoint is None
+    if settings.teacher_rounds > 1 and trains_teacher and not (run.stage("teacher") / DONE).exists():
         fit(settings.earlier_round, earlier_round(run), ("teacher", "memory"))
     for stage in needed:
         if stage in stages:
@@ -64,16 +66,15 @@ def fit_teacher(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
         rank_zero_info(f"teacher: {settings.teacher_checkpoint}")
         return
     data = opened_data(settings, run)
-    needs = teacher_needs(settings)
-    facts, epochs = {**data_facts(settings, data), **needs}, needs["epochs"]
-    if run.is_done("teacher", facts):
+    facts = teacher_facts(settings, data)
+    if run.begin("teacher", facts):
         rank_zero_info(f"teacher: finished in {run.stage('teacher')}")
         return
     if settings.teacher_rounds > 1:
         data.recall = recall_source(settings.earlier_round, earlier_round(run), data)
     told = f", round {settings.teacher_rounds}" if settings.teacher_rounds > 1 else ""
-    rank_zero_info(f"teacher: {len(data.clips())} clicked frames, {epochs} epochs{told}")
-    train(TeacherModule(data.classes.to_list(), data.size, **settings.teacher), data, run, settings, epochs)
+    rank_zero_info(f"teacher: {len(data.clips())} clicked frames, {facts['epochs']} epochs{told}")
+    train(TeacherModule(data.classes.to_list(), data.size, **settings.teacher), data, run, settings, facts["epochs"])
     run.mark_done("teacher", facts)
 
 
@@ -82,9 +83,10 @@ def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     data = opened_data(settings, run)
     epochs = settings.trainer["max_epochs"]
     facts = {"student": settings.student, "epochs": epochs, **data_facts(settings, data)}
+    facts |= memory_facts(settings, run, data)
     if settings.student.get("etc_weight"):
         facts["flow"] = settings.memory.flow
-    if run.is_done("student", facts):
+    if run.begin("student", facts):
         rank_zero_info(f"student: finished in {run.stage('student')}")
         return
     data.recall = recall_source(settings, run, data)
@@ -100,19 +102,39 @@ def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     run.mark_done("student", facts)
 
 
-def pair_source(settings: FitSettings, data: ClipDataModule) -> PairSource | None:
-    """Return where the temporal loss gets its pairs of frames from; None for arms without it.
+def need_neighbours(settings: FitSettings, run: Run) -> None:
+    """Refuse what learns from neighbours only, where there are none.
 
     Raises:
         ConfigError: No target has a neighbour.
     """
-    if not settings.student.get("etc_weight"):
-        return None
-    if not any(clip.neighbours for clip in data.clips()):
+    student = settings.student
+    memory_alone = student.get("mfd_weight") and not (student.get("kd_weight") or settings.memory.fusion.own)
+    term = "etc_weight" if student.get("etc_weight") else "mfd_weight" if memory_alone else None
+    if term and not any(clip.neighbours for clip in opened_data(settings, run).clips()):
         raise ConfigError(
-            "student.etc_weight needs neighbours, and no training frame has one; set data.neighbours to at least 1, or "
+            f"student.{term} needs neighbours, and no training frame has one; set data.neighbours to at least 1, or "
             "data.stride lower"
         )
+
+
+def refuse_other_memory(store: MemoryStore, settings: FitSettings) -> None:
+    """Refuse a memory whose soft labels are of other classes or another size.
+
+    Raises:
+        RunError: It is.
+    """
+    data = settings.make_data()
+    wanted = {"classes": list(data.classes.names), "size": list(data.size)}
+    differing = [name for name, value in wanted.items() if store.manifest.get(name) != value]
+    if differing:
+        raise RunError(f"memory.folder {store.folder} was built with another {', '.join(differing)}; build a new one")
+
+
+def pair_source(settings: FitSettings, data: ClipDataModule) -> PairSource | None:
+    """Return where the temporal loss gets its pairs of frames from; None for arms without it."""
+    if not settings.student.get("etc_weight"):
+        return None
     return PairSource(make_flow(settings.memory.flow, settings.device), data.reader)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +18,9 @@ from weclick.pipeline.settings import FitSettings
 
 _NOT_FOR_TEACHERS: Final = ("neighbours", "stride", "sides", "workers")
 """Options of the data that a teacher's training does not depend on, unless clicks are carried to neighbours."""
+
+_FREE: Final = ("root", "clicks", "workers", "max_damaged")
+"""Options of the data that may change while a run goes on: places, whose content is compared, and what alters no sample."""
 
 
 def opened_data(settings: FitSettings, run: Run) -> ClipDataModule:
@@ -61,12 +66,28 @@ def earlier_round(run: Run) -> Run:
 
 
 def data_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:
-    """Return what makes two trainings on this data comparable: settings, seed, classes, clicks."""
-    facts = {"data": {**settings.data, "workers": None}, "seed": settings.seed, "classes": list(data.classes.names)}
+    """Return what makes two trainings on this data comparable: settings, seed, classes, training frames, clicks."""
+    frames = json.dumps([clip.target.key for clip in data.clips()])
+    facts = {
+        "data": _compared(settings.data),
+        "seed": settings.seed,
+        "classes": list(data.classes.names),
+        "frames": hashlib.sha256(frames.encode()).hexdigest()[:16],
+    }
     if data.supervision == "clicks" and data.clicks_path is not None:
         with ClickStore(data.clicks_path, data.classes, readonly=True) as store:
             facts["clicks"] = store.fingerprint()
     return facts
+
+
+def teacher_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:
+    """Return what makes two teachers' trainings comparable."""
+    needs = teacher_needs(settings)
+    return {**data_facts(settings, data), **needs, "data": _compared(needs["data"])}
+
+
+def _compared(data: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name not in _FREE}
 
 
 def teacher_checkpoint(settings: FitSettings, run: Run) -> Path:

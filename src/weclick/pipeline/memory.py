@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
-from rich.progress import track
 from torch import Tensor
 
 from weclick.callbacks.interrupt import SignalNote
+from weclick.callbacks.progress import progress_bar
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.dataset import RawClip
 from weclick.data.index import Clip, Frame, FrameKey
@@ -29,7 +29,6 @@ from weclick.pipeline.inputs import data_facts, opened_data, teacher_checkpoint
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import frozen
-from weclick.processes import process_rank
 
 Shard = tuple[int, int]
 """This process's part of the work, and the number of parts."""
@@ -53,9 +52,10 @@ def build_memory(settings: FitSettings, run: Run, shard: Shard | None = None) ->
         f"memory: {len(missing)} of {len(found)} targets to do, flow {store.manifest['flow']}"
         + (f"; {short} have fewer than {data.neighbours} neighbours" if short else "")
     )
+    together = _long_group()
     _store_items(settings, run, data, store, [clip for clip in own if clip.target.key in missing])
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()
+    if together is not None:
+        torch.distributed.barrier(together)
     if not lacking(store, data):
         run.mark_done("memory", store.manifest)
 
@@ -66,17 +66,19 @@ def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: M
     device = settings.device
     teacher = open_teacher(settings, run, data)
     found = recalls(data, todo, teacher, make_flow(settings.memory.flow, device), device, settings.memory.fusion)
-    hidden = process_rank() > 0 or not sys.stderr.isatty()
-    signals = SignalNote()
+    signals, known = SignalNote(), 0.0
     targets = {clip.target.key: clip.target for clip in todo}
     connected = settings.memory.connected and data.clicks_per_frame is None  # else a region may lack its click
-    with signals.listening():
-        for key, recall in track(found, "memory", total=len(todo), disable=hidden, transient=True):
+    with signals.listening(), progress_bar("memory") as show:
+        for done, (key, recall) in enumerate(found, start=1):
             if connected and key in data.clicks:
                 recall = _connected(data, targets[key], recall)
             (item,) = items(recall)
             store.write(key, item)
+            known += float((item.confidence > 0).mean()) / len(todo)
+            show(done, len(todo))
             signals.raise_if_any()
+    rank_zero_info(f"memory: knows something about {known:.0%} of the pixels")
 
 
 def _connected(data: ClipDataModule, target: Frame, recall: Recall) -> Recall:
@@ -138,6 +140,15 @@ def _readable(data: ClipDataModule, clip: Clip) -> bool:
     return True
 
 
+def memory_facts(settings: FitSettings, run: Run, data: ClipDataModule) -> dict[str, Any]:
+    """Return what a student's soft labels come from; nothing for arms without a teacher."""
+    if not settings.needs_teacher:
+        return {}
+    online = settings.memory.mode == "online"
+    made = memory_manifest(settings, run, data) if online else _open_store(settings, run).manifest
+    return {"memory": {**made, "mode": settings.memory.mode, "restricted": settings.memory.restricted}}
+
+
 def recall_source(settings: FitSettings, run: Run, data: ClipDataModule) -> RecallSource | None:
     """Return where the student's recall comes from; None for arms that need none.
 
@@ -157,11 +168,15 @@ def _online(settings: FitSettings, run: Run, data: ClipDataModule) -> RecallSour
 
 
 def _stored(settings: FitSettings, run: Run, data: ClipDataModule) -> RecallSource:
-    store = MemoryStore(Path(settings.memory.folder) if settings.memory.folder else run.stage("memory"))
+    store = _open_store(settings, run)
     missing = lacking(store, data)
     if missing:
         raise RunError(f"the memory in {store.folder} lacks {len(missing)} targets; finish it with --stage memory")
     return StoredRecall(store)
+
+
+def _open_store(settings: FitSettings, run: Run) -> MemoryStore:
+    return MemoryStore(Path(settings.memory.folder) if settings.memory.folder else run.stage("memory"))
 
 
 def memory_manifest(settings: FitSettings, run: Run, data: ClipDataModule) -> dict[str, Any]:
@@ -178,6 +193,13 @@ def memory_manifest(settings: FitSettings, run: Run, data: ClipDataModule) -> di
         "data": data_facts(settings, data).get("clicks"),
         "classes": list(data.classes.names),
     }
+
+
+def _long_group() -> torch.distributed.ProcessGroup | None:
+    """Return a group in which processes may wait for one another for days, where a GPU's own gives up after minutes."""
+    if not torch.distributed.is_initialized():
+        return None
+    return cast(torch.distributed.ProcessGroup, torch.distributed.new_group(backend="gloo", timeout=timedelta(days=7)))
 
 
 def _own_shard() -> Shard:

@@ -20,11 +20,15 @@ from weclick.processes import process_rank
 RUNS: Final = Path("runs")
 Stage = Literal["teacher", "memory", "student"]
 DONE: Final = "done.json"
+BEGUN: Final = "begun.json"
 
 
 @dataclass(frozen=True)
 class Run:
-    """``config.yaml``, ``teacher/``, ``memory/``, ``student/``, ``test/``; a stage is done when it holds ``done.json``."""
+    """``config.yaml``, ``teacher/``, ``memory/``, ``student/``, ``test/``; a stage is done when it holds ``done.json``.
+
+    Both ``done.json`` and ``begun.json`` say with which settings.
+    """
 
     folder: Path
 
@@ -51,23 +55,25 @@ class Run:
         """Return the path of a stage's checkpoint."""
         return self.stage(stage) / f"{which}.ckpt"
 
-    def is_done(self, stage: Stage, settings: dict[str, Any]) -> bool:
-        """Tell whether a stage is finished.
+    def begin(self, stage: Stage, settings: dict[str, Any]) -> bool:
+        """Tell whether a stage is finished; if not, record with which settings it begins.
 
         Raises:
-            RunError: It is, but with other settings than these.
+            RunError: It is finished, or begun, with other settings than these.
         """
-        file = self.stage(stage) / DONE
-        if not file.exists():
-            return False
-        had, wanted = json.loads(file.read_text(encoding="utf-8")), json.loads(json.dumps(settings))
-        differing = sorted(name for name in had | wanted if had.get(name) != wanted.get(name))
-        if differing:
-            raise RunError(
-                f"the {stage} in {self.folder} is finished, with other {', '.join(differing)}; start a new run, or "
-                f"delete {file.parent} to do it anew"
-            )
-        return True
+        folder, wanted = self.stage(stage), json.loads(json.dumps(settings))
+        done = (folder / DONE).exists()
+        file = folder / (DONE if done else BEGUN)
+        if done or (file.exists() and (folder / "last.ckpt").exists()):
+            differing = list(_differing(json.loads(file.read_text(encoding="utf-8")), wanted))
+            if differing:
+                raise RunError(
+                    f"the {stage} in {self.folder} is {'finished' if done else 'begun'}, with other "
+                    f"{', '.join(differing)}; start a new run, or delete {folder} to do it anew"
+                )
+        elif process_rank() == 0:
+            write_json(file, settings)
+        return done
 
     @rank_zero_only
     def mark_done(self, stage: Stage, settings: dict[str, Any]) -> None:
@@ -75,8 +81,8 @@ class Run:
         write_json(self.stage(stage) / DONE, settings)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other processes from fitting the same run.
+    def locked(self, *, shared: bool = False) -> Iterator[None]:
+        """Keep other processes from fitting the same run; ``shared`` lets in those that ask for no more either.
 
         Raises:
             RunError: Another process is at it.
@@ -86,11 +92,9 @@ class Run:
             return
         with (self.folder / ".lock").open("w") as stream:
             try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except OSError:
-                raise RunError(
-                    f"another process is fitting {self.folder}; wait for it, or choose another --name"
-                ) from None
+                raise RunError(f"another process is fitting {self.folder}; wait for it, or stop it") from None
             yield
 
     @classmethod
@@ -135,6 +139,16 @@ class Run:
                 f"no run in {runs}/ has a finished {stage}; train one with weclick fit, or name it with --run"
             )
         return cls(finished[-1].parents[1])
+
+
+def _differing(had: dict[str, Any], wanted: dict[str, Any], group: str = "") -> Iterator[str]:
+    """Yield the dotted names of settings that differ; an option younger than the run was off in it."""
+    for name in sorted(had.keys() | wanted.keys()):
+        ours, theirs = had.get(name), wanted.get(name)
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            yield from _differing(ours, theirs, f"{group}{name}.")
+        elif ours != theirs and (name in had or theirs):
+            yield f"{group}{name}"
 
 
 def _names(runs: Path) -> list[str]:

@@ -25,6 +25,9 @@ from weclick.ranges import PositiveInt, Seed, check_ranges
 _COUNTS: Final = ("max_epochs", "accumulate_grad_batches", "check_val_every_n_epoch")
 """Trainer options that Lightning takes as 0 and then divides by, or trains nothing."""
 
+_OTHER_PRECISIONS: Final = ("64", "64-true", "16-true", "bf16-true")
+"""Precisions of the trainer in which weights are of another type than the frames they meet."""
+
 
 @dataclass
 class MemorySettings:
@@ -114,6 +117,12 @@ class FitSettings:
             raise ConfigError(
                 f"teacher_rounds {self.teacher_rounds} with teacher.kd_weight and teacher.mfd_weight "
                 f"{alone if self.teacher_rounds == 1 else '0: set one of them'}"
+            )
+        if self.trainer.get("limit_train_batches") == 0:
+            raise ConfigError("trainer.limit_train_batches 0 trains nothing; give at least 1, or a share such as 0.1")
+        if str(self.trainer.get("precision")) in _OTHER_PRECISIONS:
+            raise ConfigError(
+                f"trainer.precision {self.trainer['precision']}: frames are float32; give 32-true, bf16-mixed or 16-mixed"
             )
         for name in _COUNTS:
             value = self.trainer.get(name, 1)

@@ -124,9 +124,16 @@ def _with_shared(row: Row, folder: Path) -> FitSettings:
 
 
 def _fitted(row: Row, folder: Path, stage: Stage, needs: Any) -> Run:  # noqa: ANN401
-    digest = hashlib.sha256(json.dumps(needs, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(json.dumps(_chosen(needs), sort_keys=True, default=str).encode()).hexdigest()[:8]
     text = row.text(row.settings.teacher_checkpoint, None)
     run = _opened(folder / f"{stage}-s{row.settings.seed}-{digest}", text)
     with run.locked():
         fit(row.settings, run, (stage,))
     return run
+
+
+def _chosen(options: Any) -> Any:  # noqa: ANN401
+    """Leave out what is off: an option that is younger than a shared run gives it no other name."""
+    if not isinstance(options, dict):
+        return options
+    return {name: _chosen(value) for name, value in options.items() if value}

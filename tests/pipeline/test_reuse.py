@@ -1,0 +1,103 @@
+"""What is finished, or begun, is reused only for what it was made with."""
+
+import json
+import shutil
+
+import pytest
+
+from weclick.errors import RunError
+from weclick.pipeline.fit import check
+from weclick.pipeline.run import Run
+from weclick.pipeline.settings import MemorySettings
+
+
+@pytest.fixture(scope="module")
+def finished(settings, fit, tmp_path_factory):
+    """A finished run of the arm weclick; only to be read."""
+    made = Run.create(tmp_path_factory.mktemp("runs") / "finished", "seed: 0\n")
+    return fit(settings(arm="weclick", trainer={"max_epochs": 1}), made)
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """A copy of ``finished`` to be changed."""
+    return Run(shutil.copytree(finished.folder, tmp_path / "copy"))
+
+
+@pytest.fixture
+def weclick(settings):
+    """Settings of ``finished``, some replaced."""
+    return lambda **changes: settings(**{"arm": "weclick", "trainer": {"max_epochs": 1}, **changes})
+
+
+def begun(run):
+    """Make a finished student one that was interrupted."""
+    (run.stage("student") / "done.json").rename(run.stage("student") / "begun.json")
+    return run
+
+
+def test_a_student_is_not_taken_for_one_of_another_use_of_the_memory(weclick, fit, copy):
+    fit(weclick(), copy)
+    with pytest.raises(RunError, match=r"student .* finished, with other memory\.restricted"):
+        fit(weclick(memory=MemorySettings(restricted=True)), copy)
+
+
+def test_a_student_is_not_taken_for_one_of_another_memory(weclick, fit, copy):
+    other = weclick(memory=MemorySettings(flow="dis-fast"))
+    shutil.rmtree(copy.stage("memory"))
+    with pytest.raises(RunError, match=r"student .* finished, with other memory\.flow"):
+        fit(other, copy)
+
+
+def test_a_student_is_not_taken_for_one_of_another_teacher(weclick, fit, copy):
+    for stage in ("teacher", "memory"):
+        shutil.rmtree(copy.stage(stage))
+    with pytest.raises(RunError, match=r"student .* finished, with other memory\.teacher"):
+        fit(weclick(teacher={"learning_rate": 0.02}), copy)
+
+
+def test_an_interrupted_student_goes_on_with_its_own_settings_only(weclick, fit, copy):
+    begun(copy)
+    with pytest.raises(RunError, match=r"student .* begun, with other student\.learning_rate;"):
+        fit(weclick(student={"learning_rate": 0.5}), copy, "student")
+    with pytest.raises(RunError, match=r"data\.batch_size"):
+        fit(weclick(data={"batch_size": 5}), copy, "student")
+    fit(weclick(data={"max_damaged": 0.5}), copy, "student")
+    assert (copy.stage("student") / "done.json").exists()
+
+
+def test_what_has_no_checkpoint_yet_may_begin_anew(weclick, fit, copy):
+    begun(copy)
+    for checkpoint in copy.stage("student").glob("*.ckpt"):
+        checkpoint.unlink()
+    fit(weclick(student={"learning_rate": 0.02}), copy, "student")
+    told = json.loads((copy.stage("student") / "done.json").read_text(encoding="utf-8"))
+    assert told["student"]["learning_rate"] == 0.02
+
+
+def test_an_option_younger_than_a_run_was_off_in_it(weclick, fit, copy):
+    before = (copy.stage("student") / "last.ckpt").stat().st_mtime_ns
+    fit(weclick(data={"carried": False, "unlabelled": 0.0}), copy)  # which the run was made without
+    assert (copy.stage("student") / "last.ckpt").stat().st_mtime_ns == before
+    with pytest.raises(RunError, match=r"data\.carried, data\.unlabelled"):
+        fit(weclick(data={"carried": True, "unlabelled": 0.5}), copy, "student")
+
+
+def test_data_may_be_moved(weclick, fit, copy, street, tmp_path):
+    moved = shutil.copytree(street, tmp_path / "moved")
+    before = (copy.stage("student") / "last.ckpt").stat().st_mtime_ns
+    fit(weclick(data={"root": str(moved)}), copy)
+    assert (copy.stage("student") / "last.ckpt").stat().st_mtime_ns == before
+
+
+def test_a_memory_of_another_size_is_refused(weclick, finished):
+    with pytest.raises(RunError, match=r"memory\.folder .* another size"):
+        check(weclick(memory=MemorySettings(folder=str(finished.stage("memory"))), data={"size": [32, 64]}))
+
+
+def test_parts_of_a_memory_may_be_built_at_the_same_time(copy):
+    with copy.locked(shared=True):
+        with copy.locked(shared=True):
+            pass
+        with pytest.raises(RunError, match="another process"), copy.locked():
+            pass
