@@ -176,10 +176,11 @@ class SegmentationModule(pl.LightningModule):
         Raises:
             TrainingError: A loss term is infinite or not a number.
         """
-        broken = [name for name, term in terms.items() if not torch.isfinite(term)]
+        values = torch.stack(list(terms.values())).tolist()  # waits for the device once, not once per term
+        broken = {name: value for name, value in zip(terms, values, strict=True) if not math.isfinite(value)}
         if broken:
             raise TrainingError(
-                f"the {self.stage}'s {', '.join(broken)} loss became {terms[broken[0]].item()} at step "
+                f"the {self.stage}'s {', '.join(broken)} loss became {next(iter(broken.values()))} at step "
                 f"{self.global_step}; start a new run with a lower --{self.stage}.learning_rate (now "
                 f"{self.hparams['learning_rate']:g})"
             )
