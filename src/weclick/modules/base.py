@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any, ClassVar, TypedDict
 
 import lightning.pytorch as pl
@@ -21,6 +22,8 @@ from weclick.ranges import NonNegativeFloat, PositiveFloat, PositiveInt, Positiv
 
 STAGE_KEY = "weclick_stage"
 """Under this key a checkpoint says which stage it is of."""
+VERSION_KEY = "weclick_version"
+"""Under this key a checkpoint says which version of weclick wrote it."""
 
 
 class StepResult(TypedDict):
@@ -215,8 +218,9 @@ class SegmentationModule(pl.LightningModule):
         self.log(f"{prefix}/accuracy", self.scores.accuracy)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the checkpoint say which stage it is of."""
+        """Let the checkpoint say which stage it is of, and which version wrote it."""
         checkpoint[STAGE_KEY] = self.stage
+        checkpoint[VERSION_KEY] = version("weclick")
 
 
 def learning_rate_factor(step: int, total: int, warmup: float) -> float:
