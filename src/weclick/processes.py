@@ -5,11 +5,6 @@ from __future__ import annotations
 import os
 
 
-def local_rank() -> int:
-    """Return which of this machine's devices the process works on."""
-    return int(os.environ.get("LOCAL_RANK") or 0)
-
-
 def process_rank() -> int:
     """Return this process's rank; 0 is the one the user started, and the only one that talks and writes."""
     return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)

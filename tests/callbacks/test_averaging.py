@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import lightning.pytorch as pl
 import pytest
 import torch
@@ -106,3 +108,13 @@ def test_promise_3_a_resumed_average_equals_an_uninterrupted_one(trainer, tmp_pa
     assert torch.load(half_way, weights_only=True)["global_step"] == 4
     trainer(0.5).fit(rest, loader(4), ckpt_path=half_way, weights_only=True)
     assert rest.weight.item() == pytest.approx(averages(4)[-1])
+
+
+def test_the_average_lives_where_the_module_is_trained():
+    module, callback = Falling(), HorizonAveraging(0.5)
+    trainer = SimpleNamespace(estimated_stepping_batches=STEPS)
+    callback.setup(trainer, module, "fit")  # Lightning's order: made while the module still lies on the CPU
+    module.to("meta")
+    callback.on_fit_start(trainer, module)
+    average = callback._average_model.module
+    assert {tensor.device.type for tensor in (*average.parameters(), *average.buffers())} == {"meta"}

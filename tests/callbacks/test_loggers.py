@@ -1,3 +1,5 @@
+import random
+import shutil
 import sys
 import types
 import warnings
@@ -170,6 +172,14 @@ def track(folder, **options):
     return make_loggers(folder, **options)
 
 
+def test_trap_34_a_client_that_cannot_be_imported_warns_and_training_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.warns(UserWarning, match="Weights & Biases failed and is left out") as caught:
+        (only,) = track(tmp_path, mode="auto")
+    assert len(caught) == 1
+    assert isinstance(only, MetricsFile)
+
+
 @pytest.mark.parametrize("error", [OSError("disk full\nreally"), RuntimeError(""), ValueError("no key")])
 def test_trap_34_a_tracker_that_cannot_start_warns_once_and_training_goes_on(tmp_path, monkeypatch, error):
     def fail(**options):
@@ -214,9 +224,35 @@ def test_a_resumed_run_goes_on_under_the_same_id(tmp_path, monkeypatch):
             track(tmp_path, run="läuft 1/" + 100 * "x")
     first, second = (options["id"] for options in opened)
     assert first == second
-    assert first.endswith("-student")
-    assert len(first) <= 64
-    assert not set(first) & set("/\\#?%: ")
+    assert 8 <= len(first) <= 64
+    assert first.isalnum()
+
+
+def test_runs_of_one_name_and_seed_are_records_of_their_own(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("wandb.init", lambda **options: opened.append(options))
+    for folder in ("one comparison", "another"):
+        torch.manual_seed(0)
+        random.seed(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            track(tmp_path / folder, run="clicks-s0")
+    assert opened[0]["name"] == opened[1]["name"]
+    assert opened[0]["id"] != opened[1]["id"]
+
+
+def test_a_record_begins_anew_where_its_stage_was_deleted(tmp_path):
+    import wandb
+
+    ids = []
+    for _ in range(2):
+        _, tracker = track(tmp_path / "student")
+        use(tracker)
+        (file,) = (tmp_path / "student" / "wandb").glob("offline-run-*/*.wandb")
+        ids.append(file.stem)
+        shutil.rmtree(tmp_path / "student")
+    wandb.teardown()
+    assert len(set(ids)) == 2
 
 
 def test_results_go_into_the_summary_of_the_same_record(tmp_path, monkeypatch):

@@ -10,10 +10,9 @@ from weclick.callbacks.plots import (
     confusion_figure,
     curves,
     curves_figure,
-    iou_figure,
     plot_confusion,
     plot_curves,
-    plot_iou_bars,
+    plot_rates,
     rates_figure,
     trade_figure,
     unbeaten,
@@ -30,12 +29,11 @@ CURVES = {
 # As metrics.csv holds it: a row per logging step, most cells empty.
 SPARSE: list[dict[str, float]] = [
     {"lr-AdamW": 0.1, "step": 0},
-    {"epoch": 0, "step": 9, "train/loss_step": 3.0},
-    {"epoch": 0, "step": 19, "train/loss_step": 1.0, "train/loss_mfd": 4.0},
+    {"epoch": 0, "step": 19, "train/loss_mfd": 4.0},
     {"epoch": 0, "step": 19, "train/loss_mfd": 2.0},
     {"epoch": 0, "step": 19, "val/miou": 0.25},
-    {"epoch": 0, "step": 19, "train/loss_epoch": 2.0},
-    {"epoch": 1, "step": 39, "train/loss_epoch": 1.5, "train/loss_mfd": float("nan")},
+    {"epoch": 0, "step": 19, "train/loss": 2.0},
+    {"epoch": 1, "step": 39, "train/loss": 1.5, "train/loss_mfd": float("nan")},
     {"epoch": 1, "step": 39, "val/miou": 0.5},
 ]
 
@@ -82,21 +80,13 @@ def test_confusion_of_many_classes_has_no_numbers():
     assert "100" not in texts(confusion_figure(np.eye(25, dtype=np.int64), many))
 
 
-def test_iou_bars_show_values_and_missing_ones():
-    figure = iou_figure((0.5, float("nan"), 0.123), CLASSES)
-    assert {"50.0", "n/a", "12.3"} <= set(texts(figure))
-    assert [bar.get_width() for bar in figure.axes[0].patches] == [0.5, 0.0, 0.123]
-
-
 def test_sizes_must_fit_the_classes():
     with pytest.raises(ShapeError, match=r"\(3, 3\), found \(2, 2\)"):
         plot_confusion(np.zeros((2, 2)), CLASSES)
-    with pytest.raises(ShapeError, match="found 1"):
-        plot_iou_bars([0.5], CLASSES)
 
 
 def test_names_with_dollars_are_no_mathematics():
-    assert plot_iou_bars((0.1, 0.2, 0.3), ClassSet.from_list([{"name": n} for n in ("$", r"$\x$", "$$")]))
+    assert plot_rates({"$": 0.1, r"$\x$": 0.2, "$$": 0.3}, "FPS")
 
 
 def test_png_is_on_white_paper():

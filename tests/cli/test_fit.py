@@ -173,7 +173,7 @@ def test_nothing_but_damaged_images_stop_the_run(fit, damaged):
 
 @pytest.mark.slow
 def test_test_writes_tables_report_and_official_predictions(weclick, trained, synthetic_root):
-    answer = weclick("test", "--runs", trained).done()
+    answer = weclick("test", "--runs", trained, "--data.batch_size", 3).done()
     folder = trained / "done" / "test"
     assert names(folder) >= {"metrics.json", "per_class.csv", "confusion.csv", "report.html", "predictions"}
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -188,6 +188,7 @@ def test_test_writes_tables_report_and_official_predictions(weclick, trained, sy
     html = (folder / "report.html").read_text()
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert "<script" not in html
+    assert "batch_size: 3" in html  # the settings it was evaluated with
 
 
 @pytest.mark.slow

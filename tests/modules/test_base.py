@@ -1,5 +1,6 @@
 import math
 import warnings
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -69,11 +70,11 @@ def test_validation_returns_predictions_at_the_labels_size(make_module):
     assert [tuple(p.shape) for p in outputs["predictions"]] == [(40, 70), (32, 64)]
 
 
-def test_a_checkpoint_says_which_stage_it_is_of(make_module):
+def test_a_checkpoint_says_which_stage_and_version_it_is_of(make_module):
     for kind in ("teacher", "student"):
         checkpoint = {}
         make_module(kind).on_save_checkpoint(checkpoint)
-        assert checkpoint == {"weclick_stage": kind}
+        assert checkpoint == {"weclick_stage": kind, "weclick_version": version("weclick")}
 
 
 def test_trap_7_arguments_are_plain_values(make_module):

@@ -135,6 +135,23 @@ def test_weights_of_another_program_are_refused(tmp_path, content):
         load_checkpoint(tmp_path / "other.ckpt")
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [({"sharpness": 2}, "unexpected keyword argument 'sharpness'"), ({"width": 0}, "student.width")],
+)
+@pytest.mark.parametrize("maker", ["9.1", None])
+def test_options_of_another_version_are_refused_in_one_line(files, tmp_path, options, told, maker):
+    checkpoint = torch.load(files / "student.ckpt", weights_only=True)
+    checkpoint["hyper_parameters"] |= options
+    checkpoint["weclick_version"] = maker
+    if maker is None:
+        del checkpoint["weclick_version"]
+    torch.save(checkpoint, tmp_path / "student.ckpt")
+    with pytest.raises(CheckpointError, match=rf"student\.ckpt .*{told}.*version {maker or 'unknown'}") as refusal:
+        load_checkpoint(tmp_path / "student.ckpt")
+    assert "\n" not in str(refusal.value)
+
+
 @pytest.mark.parametrize("missing", ["hyper_parameters", "state_dict"])
 def test_a_checkpoint_without_its_parts_is_refused(files, tmp_path, missing):
     checkpoint = torch.load(files / "student.ckpt", weights_only=True)

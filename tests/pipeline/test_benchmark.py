@@ -1,13 +1,16 @@
 import csv
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from weclick.errors import ConfigError
 from weclick.models import make_network
+from weclick.pipeline.benchmark import train
 from weclick.pipeline.benchmark.student import Candidate, benchmark_student, gflops, replace_alternatives
 from weclick.pipeline.benchmark.table import BenchmarkTable
+from weclick.pipeline.benchmark.train import make_modes
 
 pytestmark = pytest.mark.engines
 
@@ -25,7 +28,7 @@ def test_a_trained_network_takes_the_place_of_its_alternative():
 
 def test_a_table_is_written_whole_and_can_be_read_back(tmp_path, capsys):
     rows = [{"what": "a [x]", "FPS": 2.5, "mIoU": None}, {"what": "b", "FPS": 10.0, "mIoU": 50.0}]
-    table = BenchmarkTable("speed", {"frame": "8x8"}, rows, ("what",), "FPS")
+    table = BenchmarkTable("speed", torch.device("cpu"), {"frame": "8x8"}, rows, ("what",), "FPS")
     paths = table.write(tmp_path / "out")
     assert [path.name for path in paths] == ["speed.csv", "speed.json", "speed.png"]
     assert list(csv.DictReader(paths[0].read_text().splitlines())) == [
@@ -41,16 +44,42 @@ def test_a_table_is_written_whole_and_can_be_read_back(tmp_path, capsys):
     assert "a [x]" in printed and "2.50" in printed and "8x8" in printed
 
 
+def test_a_table_names_the_device_that_was_timed(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    table = BenchmarkTable("speed", torch.device("cpu"), {}, [{"what": "a", "FPS": 1.0}], ("what",), "FPS")
+    assert "threads" in json.loads(table.write(tmp_path)[1].read_text())["facts"]["device"]
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16-mixed", torch.bfloat16), (None, torch.float32)])
+def test_training_is_timed_in_its_precision(settings, tmp_path, precision, dtype):
+    mode = make_modes(settings(trainer={"precision": precision}), tmp_path)["plain supervision"]
+    seen = []
+    mode.module.network.register_forward_hook(lambda network, images, logits: seen.append(logits.dtype))
+    mode.step()
+    assert seen == [dtype]
+
+
+def test_on_a_gpu_a_block_is_timed_to_its_end(monkeypatch):
+    done = []
+    monkeypatch.setattr("torch.cuda.synchronize", lambda device: done.append("wait"))
+    monkeypatch.setattr(train, "perf_counter", lambda: done.append("clock") or float(len(done)))
+    modes = {"a": SimpleNamespace(step=lambda: done.append("step") or 2)}
+    train._rates(modes, torch.device("cuda"), ahead=1, rounds=1, steps=2, progress=None)
+    assert done == ["step", "wait", "clock", "step", "step", "wait", "clock"]
+
+
 def test_a_printed_row_is_never_cut(capsys):
     row = {f"column {number}": f"value {number} of many" for number in range(8)}
-    BenchmarkTable("wide", {}, [row], ("column 0",), "column 1").print()
+    BenchmarkTable("wide", torch.device("cpu"), {}, [row], ("column 0",), "column 1").print()
     printed = capsys.readouterr().out
     assert any(all(value in line for value in row.values()) for line in printed.splitlines())
 
 
 def test_every_network_is_timed_in_every_format():
     candidate = Candidate("light", make_network(num_classes=3, pretrained=False, width=16).eval())
-    rows = benchmark_student([candidate], (64, 96), rounds=1).rows
+    table = benchmark_student([candidate], (64, 96), rounds=1)
+    rows = table.rows
+    assert table.device.type == "cpu"
     assert {row["network"] for row in rows} == {"light"}
     found = {(row["runtime"], row["precision"]) for row in rows}
     assert found >= {("torch", "fp32"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "int8")}

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weclick.errors import ConfigError, DataError
+from weclick.serve import stream
 from weclick.serve.stream import Newest, ReadAhead, at_own_pace, by_the_clock, open_stream, timed
 from weclick.serve.video import Camera, FrameFolder, SourceFrame, VideoFile
 
@@ -104,6 +105,21 @@ def test_frames_after_the_last_one_taken_are_not_dropped_ones():
 def test_an_endless_source_is_left_when_the_block_ends():
     with Newest((number, frame(number)) for number in count()) as frames:
         next(frames)
+    assert not frames._thread.is_alive()
+
+
+def test_a_camera_that_hangs_does_not_keep_the_block_from_ending(monkeypatch):
+    monkeypatch.setattr(stream, "PATIENCE", 0.01)
+    left = Event()
+
+    def hanging():
+        yield 0, frame(0)
+        assert left.wait(PATIENCE)
+
+    with Newest(hanging()) as frames:
+        next(frames)
+    left.set()
+    frames._thread.join(PATIENCE)
     assert not frames._thread.is_alive()
 
 

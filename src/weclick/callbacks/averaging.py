@@ -23,8 +23,12 @@ class HorizonAveraging(WeightAveraging):
         self._steps = 1.0
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Turn the share into steps."""
+        """Turn the share into steps, and bring the average to where the module is by now."""
         self._steps = max(1.0, self.horizon * float(trainer.estimated_stepping_batches))
+        # Lightning makes the average before it moves the module: left there, every step would copy all weights to the
+        # CPU. Its counter, which is asked in every step, stays.
+        assert self._average_model is not None
+        self._average_model.module.to(pl_module.device)
 
     def _average(self, averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
         if not averaged[0].is_floating_point():  # lists hold one type each; counters are not averaged

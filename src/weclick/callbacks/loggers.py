@@ -6,6 +6,7 @@ import csv
 import functools
 import io
 import os
+import secrets
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -74,11 +75,15 @@ def never_fatal(method: Callable[..., Result]) -> Callable[..., Result | None]:
             return method(self, *args, **kwargs)
         except Exception as error:
             self.failed = True
-            reason = " ".join(str(error).split())[:160] or type(error).__name__
-            warnings.warn(f"Weights & Biases failed and is left out from here on ({reason})", stacklevel=2)
+            _tell(error)
             return None
 
     return guarded
+
+
+def _tell(error: Exception) -> None:
+    reason = " ".join(str(error).split())[:160] or type(error).__name__
+    warnings.warn(f"Weights & Biases failed and is left out from here on ({reason})", stacklevel=3)
 
 
 class SafeWandb(WandbLogger):
@@ -181,11 +186,11 @@ def make_loggers(
     """Return the loggers of one stage: the local metrics file and, unless disabled, Weights & Biases.
 
     Args:
-        folder: The stage's folder.
+        folder: The stage's folder; it keeps the id under which a resumed run continues.
         mode: ``auto`` is online for users who are logged in and offline otherwise; WANDB_MODE is obeyed.
         project: Weights & Biases project.
         run: Name of the run; its stages share the group of that name.
-        stage: ``teacher`` or ``student``; with ``run`` it makes the id under which a resumed run continues.
+        stage: ``teacher`` or ``student``.
         config: Settings to show beside the metrics.
     """
     tracker = make_tracker(folder, mode=mode, project=project, run=run, stage=stage)
@@ -196,7 +201,7 @@ def make_loggers(
 
 
 def make_tracker(folder: Path, *, mode: WandbMode, project: str, run: str, stage: str) -> SafeWandb | None:
-    """Return one stage's record in Weights & Biases, begun or gone on with; None where tracking is disabled.
+    """Return one stage's record in Weights & Biases, begun or gone on with; None where tracking is disabled or fails.
 
     Arguments are those of :func:`make_loggers`.
     """
@@ -204,19 +209,38 @@ def make_tracker(folder: Path, *, mode: WandbMode, project: str, run: str, stage
     if chosen == "disabled":
         return None
     online = chosen == "online"
-    return SafeWandb(
-        name=f"{run}-{stage}",
-        id="".join(c if c.isalnum() or c in "-_" else "-" for c in f"{run}-{stage}")[-64:],
-        project=project,
-        group=run,
-        job_type=stage,
-        save_dir=folder,
-        offline=not online,
-        mode=chosen,
-        log_model=online,
-        settings=_quiet_settings(),
-        resume="allow" if online else None,
-    )
+    try:
+        return SafeWandb(
+            name=f"{run}-{stage}",
+            id=_record_id(folder),
+            project=project,
+            group=run,
+            job_type=stage,
+            save_dir=folder,
+            offline=not online,
+            mode=chosen,
+            log_model=online,
+            settings=_quiet_settings(),
+            resume="allow" if online else None,
+        )
+    except Exception as error:  # such as a client that cannot be imported, or refuses a setting
+        _tell(error)
+        return None
+
+
+def _record_id(folder: Path) -> str:
+    """Return the id of a stage's record, made once and kept in the stage's folder.
+
+    Names would not do: runs of all comparisons are called alike, and a deleted run's name is free again. Nor would the
+    seeded generators, which give every run of a seed the same id.
+    """
+    file = folder / "wandb_id.txt"
+    if file.exists():
+        return file.read_text(encoding="utf-8").strip()
+    made = secrets.token_hex(8)
+    if process_rank() == 0:
+        write_text(file, made)
+    return made
 
 
 def wandb_mode(mode: WandbMode) -> Literal["online", "offline", "disabled"]:

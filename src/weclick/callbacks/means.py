@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 
 
 class EpochMeans(pl.Callback):
@@ -27,9 +28,10 @@ class EpochMeans(pl.Callback):
         batch_idx: int,
     ) -> None:
         """Add a batch."""
-        samples = len(batch["image"])
-        for name, term in outputs["terms"].items():
-            self._sums[name] = self._sums.get(name, 0.0) + samples * float(term)
+        samples, terms = len(batch["image"]), outputs["terms"]
+        values = torch.stack(list(terms.values())).tolist()  # waits for the device once, not once per term
+        for name, value in zip(terms, values, strict=True):
+            self._sums[name] = self._sums.get(name, 0.0) + samples * value
         self._samples += samples
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -1,4 +1,4 @@
-"""Curves, confusion matrix and IoU bars as matplotlib figures.
+"""Curves, confusion matrix, bars and trade-offs as matplotlib figures.
 
 Ink is a mid grey that reads on light and dark pages: SVG is drawn on nothing, PNG on white paper. Figures are built
 without pyplot: no window, no state between calls, safe in threads.
@@ -10,7 +10,7 @@ import io
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -48,11 +48,6 @@ def plot_confusion(matrix: np.ndarray, classes: ClassSet, kind: Kind = "png") ->
     return encode(confusion_figure(matrix, classes), kind)
 
 
-def plot_iou_bars(iou: Sequence[float], classes: ClassSet, kind: Kind = "png") -> bytes:
-    """Draw one bar per class in its colour, in the order of ids; a class without IoU says "n/a"."""
-    return encode(iou_figure(iou, classes), kind)
-
-
 def plot_rates(rates: Mapping[str, float], unit: str, kind: Kind = "png") -> bytes:
     """Draw one bar per named rate, in the order given, with its number."""
     return encode(rates_figure(rates, unit), kind)
@@ -71,20 +66,13 @@ def encode(figure: Figure, kind: Kind) -> bytes:
 
 
 def curves(rows: Sequence[Mapping[str, float]]) -> Curves:
-    """Gather training losses and validation values by name; several values of one epoch are averaged.
-
-    Where Lightning writes both ``train/loss_step`` and ``train/loss_epoch`` the latter is taken, as ``train/loss``.
-    """
+    """Gather training losses and validation values by name; several values of one epoch are averaged."""
     found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         for column, value in row.items():
-            if _is_curve(column) and "epoch" in row and math.isfinite(value):
-                found[column.removesuffix("_epoch")][int(row["epoch"])].append(value)
+            if column.startswith(("train/loss", "val/")) and "epoch" in row and math.isfinite(value):
+                found[column][int(row["epoch"])].append(value)
     return {name: [(e, float(np.mean(v))) for e, v in sorted(points.items())] for name, points in found.items()}
-
-
-def _is_curve(column: str) -> bool:
-    return column.startswith(("train/loss", "val/")) and not column.endswith("_step")
 
 
 def curves_figure(found: Curves) -> Figure:
@@ -152,38 +140,20 @@ def _write_shares(axes: Axes, shares: np.ndarray) -> None:
         axes.text(column, row, f"{100 * share:.0f}", color=color, ha="center", va="center", fontsize=7)
 
 
-def iou_figure(iou: Sequence[float], classes: ClassSet) -> Figure:
-    """Build the figure of :func:`plot_iou_bars`."""
-    if len(iou) != len(classes):
-        raise ShapeError(f"{len(classes)} classes need as many IoUs, found {len(iou)}")
-    figure = Figure(figsize=(7.2, 0.8 + 0.26 * len(classes)), layout="constrained")
-    axes = figure.subplots()
-    colors = [tuple(channel / 255 for channel in entry.color) for entry in classes]
-    texts = ["n/a" if math.isnan(value) else f"{100 * value:.1f}" for value in iou]
-    _bars(axes, classes.names, np.nan_to_num(iou).tolist(), texts, color=colors, edgecolor=INK, linewidth=0.6)
-    axes.set_xlim(0, 1.08)
-    axes.set_xlabel("IoU", color=INK)
-    return figure
-
-
-def _bars(axes: Axes, names: Sequence[str], values: Sequence[float], texts: Sequence[str], **style: Any) -> None:  # noqa: ANN401
-    """Draw one bar per name, downwards, with its text at its end."""
-    axes.barh(range(len(names)), values, **style)
-    for row, (value, text) in enumerate(zip(values, texts, strict=True)):
-        axes.annotate(text, (value, row), (4, 0), textcoords="offset points", color=INK, va="center", fontsize=8)
-    axes.set_yticks(range(len(names)), [_label(name) for name in names])
-    axes.invert_yaxis()
-    axes.margins(y=0.02)
-    plain(axes)
-    axes.grid(axis="y", visible=False)
-
-
 def rates_figure(rates: Mapping[str, float], unit: str) -> Figure:
     """Build the figure of :func:`plot_rates`."""
     figure = Figure(figsize=(7.2, 0.8 + 0.26 * len(rates)), layout="constrained")
     axes = figure.subplots()
     values = list(rates.values())
-    _bars(axes, list(rates), values, [f"{value:.1f}" for value in values], color=_ACCENT)
+    axes.barh(range(len(values)), values, color=_ACCENT)
+    for row, value in enumerate(values):
+        place = (value, row)
+        axes.annotate(f"{value:.1f}", place, (4, 0), textcoords="offset points", color=INK, va="center", fontsize=8)
+    axes.set_yticks(range(len(values)), [_label(name) for name in rates])
+    axes.invert_yaxis()
+    axes.margins(y=0.02)
+    plain(axes)
+    axes.grid(axis="y", visible=False)
     axes.set_xlim(0, 1.1 * max(values, default=1.0))
     axes.set_xlabel(unit, color=INK)
     return figure

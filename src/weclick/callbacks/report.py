@@ -83,7 +83,7 @@ class Report:
         evaluation: The numbers.
         provenance: What they belong to.
         classes: Names and colours.
-        config: YAML text of the run's config.
+        config: YAML text of the settings evaluated with.
         samples: Frames to show.
         metrics: Rows of the stage's ``metrics.csv``, without empty cells, for the training curves.
 

@@ -8,7 +8,7 @@ from typing import Literal
 from jsonargparse import ArgumentParser
 
 from weclick.callbacks.report import print_table
-from weclick.cli.options import add_settings, calm, option_value, parse, resolve_configs, to_settings
+from weclick.cli.options import add_settings, calm, dump, option_value, parse, resolve_configs, to_settings
 from weclick.cli.runs import add_run, answer_help, find_run_of_checkpoint
 from weclick.errors import RunError
 from weclick.pipeline.evaluate import Chosen, choose_checkpoint, evaluate, results_folder
@@ -17,7 +17,7 @@ DESCRIPTION = """Evaluate a trained network at the labels' own resolution.
 
 Without arguments: the student of the newest finished run. Settings come from the run's config.yaml; any can be overridden.
 `test` takes the test split where it has labels, else val, and says which; it writes runs/NAME/test/report.html, and of
-another checkpoint than the run's own student runs/NAME/test/FOLDER-FILE/report.html.
+another checkpoint than the run's own student runs/NAME/test/FOLDER-FILE/report.html (of another run's also its name).
 """
 
 
@@ -55,7 +55,9 @@ def main(command: str, arguments: list[str]) -> None:
     )
     folder = results_folder(run, chosen) if command == "test" else None
     print(f"{command}: {chosen.path} ({chosen.reason}) on the {split} split of {settings.data['root']}")
-    evaluation, module = evaluate(settings, run, chosen, split, folder=folder, stage=config.stage)
+    evaluation, module = evaluate(
+        settings, run, chosen, split, folder=folder, stage=config.stage, config=dump(made, config)
+    )
     print_table(evaluation, module.classes)
     if folder is not None:
         print(f"report: {folder / 'report.html'}")

@@ -23,7 +23,7 @@ def partial_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
         >>> partial_cross_entropy(torch.zeros(1, 4, 2, 2), torch.full((1, 8, 8), 255)).item()
         0.0
     """
-    total = F.cross_entropy(resized(logits, labels).float(), labels, ignore_index=IGNORE_INDEX, reduction="sum")
+    total = F.cross_entropy(resized(logits, labels), labels, ignore_index=IGNORE_INDEX, reduction="sum")
     return total / (labels != IGNORE_INDEX).sum().clamp(min=1)
 
 
@@ -37,7 +37,7 @@ def balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
         As in :func:`partial_cross_entropy`.
     """
     batch, classes = logits.shape[:2]
-    losses = F.cross_entropy(resized(logits, labels).float(), labels, ignore_index=IGNORE_INDEX, reduction="none")
+    losses = F.cross_entropy(resized(logits, labels), labels, ignore_index=IGNORE_INDEX, reduction="none")
     image, row, column = (labels != IGNORE_INDEX).nonzero(as_tuple=True)
     pair = image * classes + labels[image, row, column]
     count = torch.bincount(pair, minlength=batch * classes)

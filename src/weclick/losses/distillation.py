@@ -35,7 +35,7 @@ def distillation(logits: Tensor, soft_label: Tensor, weight: Tensor, *, temperat
     if logits.shape[:2] != soft_label.shape[:2] or weight.shape != (batch, 1, height, width):
         shapes = [tuple(t.shape) for t in (logits, soft_label, weight)]
         raise ShapeError(f"logits {shapes[0]}, soft label {shapes[1]} and weight {shapes[2]} do not fit together")
-    student = F.log_softmax(resized(logits, soft_label).float() / temperature, dim=1)
+    student = F.log_softmax(resized(logits, soft_label) / temperature, dim=1)
     target = at_temperature(soft_label.float(), temperature)
     divergence = (torch.xlogy(target, target) - target * student).sum(1, keepdim=True)
     return temperature**2 * (weight * divergence).sum() / weight.sum().clamp(min=1e-6)

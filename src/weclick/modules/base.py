@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any, ClassVar, TypedDict
 
 import lightning.pytorch as pl
@@ -21,6 +22,8 @@ from weclick.ranges import NonNegativeFloat, PositiveFloat, PositiveInt, Positiv
 
 STAGE_KEY = "weclick_stage"
 """Under this key a checkpoint says which stage it is of."""
+VERSION_KEY = "weclick_version"
+"""Under this key a checkpoint says which version of weclick wrote it."""
 
 
 class StepResult(TypedDict):
@@ -176,10 +179,11 @@ class SegmentationModule(pl.LightningModule):
         Raises:
             TrainingError: A loss term is infinite or not a number.
         """
-        broken = [name for name, term in terms.items() if not torch.isfinite(term)]
+        values = torch.stack(list(terms.values())).tolist()  # waits for the device once, not once per term
+        broken = {name: value for name, value in zip(terms, values, strict=True) if not math.isfinite(value)}
         if broken:
             raise TrainingError(
-                f"the {self.stage}'s {', '.join(broken)} loss became {terms[broken[0]].item()} at step "
+                f"the {self.stage}'s {', '.join(broken)} loss became {next(iter(broken.values()))} at step "
                 f"{self.global_step}; start a new run with a lower --{self.stage}.learning_rate (now "
                 f"{self.hparams['learning_rate']:g})"
             )
@@ -214,8 +218,9 @@ class SegmentationModule(pl.LightningModule):
         self.log(f"{prefix}/accuracy", self.scores.accuracy)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the checkpoint say which stage it is of."""
+        """Let the checkpoint say which stage it is of, and which version wrote it."""
         checkpoint[STAGE_KEY] = self.stage
+        checkpoint[VERSION_KEY] = version("weclick")
 
 
 def learning_rate_factor(step: int, total: int, warmup: float) -> float:

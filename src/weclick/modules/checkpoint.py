@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
 from weclick.classes import ClassSet
-from weclick.errors import CheckpointError
-from weclick.modules.base import STAGE_KEY, SegmentationModule
+from weclick.errors import CheckpointError, ConfigError
+from weclick.modules.base import STAGE_KEY, VERSION_KEY, SegmentationModule
 from weclick.modules.exported import ExportedModule
 from weclick.modules.student import StudentModule
 from weclick.modules.teacher import TeacherModule
@@ -56,7 +57,7 @@ def load_checkpoint(
         classes: Refuse a network trained for other classes than these.
 
     Raises:
-        CheckpointError: See :func:`load_weights`; or the wrong stage, or other classes.
+        CheckpointError: See :func:`load_weights`; or the wrong stage, other classes, or another version's options.
     """
     _refuse_url(path)
     if Path(path).suffix in SUFFIXES:
@@ -67,7 +68,7 @@ def load_checkpoint(
     checkpoint = load_weights(path)
     found = checkpoint[STAGE_KEY]
     _refuse_stage(path, found, stage)
-    module = STAGES[found](**{**checkpoint["hyper_parameters"], "pretrained": False, "compile": False})
+    module = _rebuilt(path, checkpoint)
     _refuse_classes(path, module.classes, classes)
     try:
         module.load_state_dict(checkpoint["state_dict"])
@@ -76,6 +77,19 @@ def load_checkpoint(
             f"weights in {path} do not fit its network ({' '.join(str(error).split())[:160]})"
         ) from None
     return module.eval()
+
+
+def _rebuilt(path: Path | str, checkpoint: dict[str, Any]) -> SegmentationModule:
+    """Return the module with the options the checkpoint was trained with, but not yet its weights."""
+    options = {**checkpoint["hyper_parameters"], "pretrained": False, "compile": False}
+    try:
+        return STAGES[checkpoint[STAGE_KEY]](**options)
+    except (TypeError, ConfigError) as error:
+        raise CheckpointError(
+            f"{path} has options that this weclick (version {version('weclick')}) does not take "
+            f"({' '.join(str(error).split())[:160]}); it was made by version {checkpoint.get(VERSION_KEY, 'unknown')}: "
+            "use that, or train anew"
+        ) from None
 
 
 def _refuse_stage(path: Path | str, found: str, wanted: str | None) -> None:

@@ -49,7 +49,7 @@ class StudentModule(SegmentationModule):
         them.
         """
         pair = batch["pair"]
-        here, there = (resized(maps, pair.visible).float().softmax(1) for maps in (logits, self(pair.image)))
+        here, there = (resized(maps, pair.visible).softmax(1) for maps in (logits, self(pair.image)))
         warped, inside = warp_to_target(there, pair.flow)
         return temporal_loss(here[pair.found], warped[pair.found], (pair.visible * inside)[pair.found])
 

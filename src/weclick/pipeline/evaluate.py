@@ -4,38 +4,30 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from rich.progress import track
-from torch import Tensor
 
 from weclick.callbacks.loggers import make_tracker, read_metrics
 from weclick.callbacks.pictures import comparison, write_picture
 from weclick.callbacks.report import Provenance, Report, Sample, write_report, write_tables
 from weclick.data.datamodule import ClipDataModule
-from weclick.data.index import Frame, Segment, Split
+from weclick.data.index import Split
 from weclick.errors import CheckpointError, DataError
-from weclick.flow.estimators import FarnebackFlow
-from weclick.flow.reliability import reliable
-from weclick.flow.warp import warp_to_target
-from weclick.metrics import Evaluation, TemporalConsistency, VideoConsistency, labels_at
+from weclick.metrics import Evaluation
 from weclick.modules import ExportedModule, SegmentationModule, StudentModule, load_checkpoint
+from weclick.pipeline.consistency import consistency
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings, refusing_options
 from weclick.serve.speed import device_name, measure_speed
 
 SAMPLES: Final = 8
-MOST_PAIRS: Final = 500
-WINDOWS: Final = (8, 16)
 
 
 @dataclass(frozen=True)
@@ -64,17 +56,36 @@ def choose_checkpoint(run: Run, stage: Literal["teacher", "student"], split: Spl
 
 def results_folder(run: Run, chosen: Chosen) -> Path:
     """Return where a run keeps the results of a checkpoint: ``test/`` is for its own student, the rest lies below."""
-    if chosen.path.resolve().parent == run.stage("student").resolve():
+    path, own = chosen.path.resolve(), run.folder.resolve()
+    if path.parent == run.stage("student").resolve():
         return run.folder / "test"
-    return run.folder / "test" / f"{chosen.path.resolve().parent.name}-{chosen.path.stem}"
+    # FOLDER-FILE; from elsewhere also the run, and the comparison it is of: their runs are all called alike
+    parts = path.relative_to(own).parts if path.is_relative_to(own) else path.parts[1:][-4:]
+    return run.folder / "test" / "-".join((*parts[:-1], path.stem))
 
 
 def evaluate(
-    settings: FitSettings, run: Run, chosen: Chosen, split: Split, *, folder: Path | None, stage: str | None = None
+    settings: FitSettings,
+    run: Run,
+    chosen: Chosen,
+    split: Split,
+    *,
+    folder: Path | None,
+    stage: str | None = None,
+    config: str | None = None,
 ) -> tuple[Evaluation, SegmentationModule]:
     """Evaluate a checkpoint on a split and, given a folder, write tables, pictures and ``report.html`` there.
 
     With a folder, the results of a run's own checkpoint also go to its record in Weights & Biases.
+
+    Args:
+        settings: What to evaluate with.
+        run: Its settings were asked for, and its record and folder get the results.
+        chosen: The checkpoint.
+        split: Of the settings' data.
+        folder: For the results.
+        stage: Refuse a checkpoint of another.
+        config: ``settings`` as YAML, for the report; by default what the run was started with.
 
     Raises:
         CheckpointError: The checkpoint is of another stage than asked for, or for other classes.
@@ -87,9 +98,9 @@ def evaluate(
     if isinstance(module, ExportedModule):  # knows one size only
         data = settings.make_data(size=module.card.size)
     collector = Collector(data, split, folder / "predictions" if folder and data.layout.name == "cityscapes" else None)
-    _score(module, data, split, settings, collector)
-    assert module.scores is not None
     device = settings.device
+    _score(module, data, split, settings, device, collector)
+    assert module.scores is not None
     module.to(device)
     evaluation = consistency(module, data, split, device)
     bf16 = "bf16" in str(settings.trainer.get("precision", ""))
@@ -102,7 +113,7 @@ def evaluate(
             found,
             _provenance(settings, run, chosen, module, split, data),
             data.classes,
-            run.config.read_text(encoding="utf-8"),
+            run.config.read_text(encoding="utf-8") if config is None else config,
             collector.samples,
             read_metrics(chosen.path.parent / "metrics.csv"),
         )
@@ -134,14 +145,19 @@ def _track(settings: FitSettings, run: Run, module: SegmentationModule, found: E
 
 
 def _score(
-    module: SegmentationModule, data: ClipDataModule, split: Split, settings: FitSettings, collector: Collector
+    module: SegmentationModule,
+    data: ClipDataModule,
+    split: Split,
+    settings: FitSettings,
+    device: torch.device,
+    collector: Collector,
 ) -> None:
     data.chosen_split = split
     options = {key: settings.trainer[key] for key in ("accelerator", "precision") if key in settings.trainer}
     with refusing_options():
         trainer = pl.Trainer(
             **options,
-            devices=1,
+            devices=1 if device.index is None else [device.index],
             logger=False,
             callbacks=[collector],
             enable_progress_bar=sys.stderr.isatty(),
@@ -189,86 +205,6 @@ class Collector(pl.Callback):
             if self.predictions is not None:
                 name = f"{key.video}_{key.number:06d}_pred_labelIds.png"
                 write_picture(self.predictions / name, self.stored[prediction.cpu().numpy()])
-
-
-def consistency(
-    module: SegmentationModule, data: ClipDataModule, split: Split, device: torch.device
-) -> tuple[Any, dict[int, float]]:
-    """Measure temporal consistency over pairs of successive frames, and VC_n over densely labelled videos.
-
-    The flow is Farneback's, which no training uses. At most ``MOST_PAIRS`` pairs, evenly spread.
-
-    Returns:
-        Temporal consistency, None without any pair; and VC_n by n, without those no video is long enough for.
-    """
-    found = data.segments(split)
-    temporal = TemporalConsistency(len(data.classes)).to(device)
-    for frame, following in _shown(list(_pairs(found)), "consistency"):
-        _compare(temporal, module, data, frame, following, device)
-    windows = {n: VideoConsistency(n).to(device) for n in WINDOWS}
-    for segment in found:
-        _follow(windows, module, data, segment, device)
-    values = {n: metric.compute() for n, metric in windows.items() if int(metric.windows)}
-    return (temporal.compute() if int(temporal.inside_pairs.sum()) else None), values
-
-
-def _pairs(found: list[Segment]) -> Iterator[tuple[Frame, Frame]]:
-    pairs = [
-        pair for s in found for pair in pairwise(s.frames) if pair[0].label is not None or pair[1].label is not None
-    ]
-    chosen = np.linspace(0, len(pairs) - 1, min(MOST_PAIRS, len(pairs))).round().astype(int)
-    return (pairs[index] for index in chosen)
-
-
-def _shown(work: list[Any], title: str) -> Any:  # noqa: ANN401
-    return track(work, title, disable=not sys.stderr.isatty(), transient=True)
-
-
-@torch.inference_mode()
-def _compare(
-    temporal: TemporalConsistency,
-    module: SegmentationModule,
-    data: ClipDataModule,
-    frame: Frame,
-    following: Frame,
-    device: torch.device,
-) -> None:
-    flow = FarnebackFlow()
-    one, two = (_read(data, f, device) for f in (frame, following))
-    first, second = (labels_at(module(image), data.size) for image in (one, two))
-    forward, backward = flow(one, two), flow(two, one)
-    warped, inside = warp_to_target(second[:, None].float(), forward, mode="nearest")
-    temporal.update(first, warped[:, 0].long(), inside[:, 0], reliable(forward, backward)[:, 0])
-
-
-@torch.inference_mode()
-def _follow(
-    windows: dict[int, VideoConsistency],
-    module: SegmentationModule,
-    data: ClipDataModule,
-    segment: Segment,
-    device: torch.device,
-) -> None:
-    """Feed the segment's labelled stretches to VC_n."""
-    labelled = [frame.label is not None for frame in segment.frames]
-    if sum(labelled) < min(windows):
-        return
-    for frame, has_label in zip(segment.frames, labelled, strict=True):
-        if not has_label:
-            for metric in windows.values():
-                metric.reset_video()
-            continue
-        label = torch.from_numpy(data.reader.label(frame)).to(device)
-        prediction = labels_at(module(_read(data, frame, device)), (label.shape[0], label.shape[1]))[0]
-        for metric in windows.values():
-            metric.update(prediction, label.long())
-    for metric in windows.values():
-        metric.reset_video()
-
-
-def _read(data: ClipDataModule, frame: Frame, device: torch.device) -> Tensor:
-    image = torch.from_numpy(data.reader.image(frame)).to(device)
-    return image.permute(2, 0, 1)[None].float() / 255
 
 
 def _provenance(

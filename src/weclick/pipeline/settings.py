@@ -19,7 +19,6 @@ from weclick.flow.estimators import FlowName
 from weclick.memory import Fusion
 from weclick.modules import StudentModule, TeacherModule
 from weclick.modules.arms import ArmName
-from weclick.processes import local_rank
 from weclick.ranges import PositiveInt, Seed, check_ranges
 
 _COUNTS: Final = ("max_epochs", "accumulate_grad_batches", "check_val_every_n_epoch")
@@ -143,10 +142,11 @@ class FitSettings:
 
     @property
     def device(self) -> torch.device:
-        """Where this process runs teacher and flow outside of training: its own GPU, or the CPU."""
+        """Where this process runs teacher and flow outside of training: the device that training gives it, too."""
+        names = ("accelerator", "devices", "num_nodes")
+        chosen = {name: self.trainer[name] for name in names if self.trainer.get(name) is not None}
         with refusing_options():
-            device = Fabric(accelerator=self.trainer.get("accelerator") or "auto", devices=1).device
-        return torch.device("cuda", local_rank()) if device.type == "cuda" else device
+            return Fabric(**chosen).device
 
     def make_data(self, size: tuple[int, int] | None = None) -> ClipDataModule:
         """Return a fresh data module, by default of the settings' working size."""

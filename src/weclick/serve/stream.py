@@ -20,6 +20,9 @@ Placed = tuple[int, SourceFrame]
 WAITING: Final = 3
 """Frames read ahead, and frames waiting to be written: enough to overlap, few enough for 4K."""
 
+PATIENCE: Final = 2.0
+"""Seconds a live source gets to finish its last frame: a camera that hangs must not keep Ctrl-C from ending."""
+
 
 @contextmanager
 def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
@@ -142,7 +145,7 @@ class Newest:
     def __exit__(self, *_: object) -> None:
         with self._changed:
             self._over = True
-        self._thread.join()
+        self._thread.join(PATIENCE)
 
     def __iter__(self) -> Newest:
         return self

@@ -88,7 +88,7 @@ def benchmark_student(
     timings = interleaved({name: v.run for name, v in variants.items()}, rounds=rounds, progress=progress)
     rows = [_row(variant, timings[name]) for name, variant in variants.items()]
     facts: dict[str, Cell] = {"frame": f"{size[1]}x{size[0]}", "frames at a time": 1, "rounds": rounds}
-    return BenchmarkTable("student", facts, rows, ("network", "runtime", "precision"), "FPS")
+    return BenchmarkTable("student", torch.device("cpu"), facts, rows, ("network", "runtime", "precision"), "FPS")
 
 
 def alternatives(classes: int) -> list[Candidate]:

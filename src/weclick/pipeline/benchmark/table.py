@@ -32,6 +32,7 @@ class BenchmarkTable:
 
     Args:
         name: Stem of the files.
+        device: What was timed ran there.
         facts: What holds for all rows: size, rounds, data.
         rows: One per thing measured, all with the same columns; None is "not measured".
         label: Columns that name a row in the picture.
@@ -39,6 +40,7 @@ class BenchmarkTable:
     """
 
     name: str
+    device: torch.device
     facts: Mapping[str, Cell]
     rows: Sequence[Mapping[str, Cell]]
     label: tuple[str, ...]
@@ -48,7 +50,7 @@ class BenchmarkTable:
         """Write ``name.csv``, ``name.json`` and ``name.png`` into a folder and return their paths."""
         paths = [folder / f"{self.name}.{suffix}" for suffix in ("csv", "json", "png")]
         write_text(paths[0], to_csv(self.rows))
-        write_json(paths[1], {"facts": {**machine(), **self.facts}, "rows": [dict(row) for row in self.rows]})
+        write_json(paths[1], {"facts": self._all_facts(), "rows": [dict(row) for row in self.rows]})
         shown = {" ".join(str(row[c]) for c in self.label): row[self.rate] for row in self.rows}
         rates = {name: float(rate) for name, rate in shown.items() if isinstance(rate, int | float)}
         write_bytes(paths[2], plot_rates(rates, self.rate))
@@ -63,17 +65,16 @@ class BenchmarkTable:
         for row in self.rows:
             table.add_row(*(escape(_text(value)) for value in row.values()))
         console.print(table)
-        facts = {**machine(), **self.facts}
-        console.print("; ".join(f"{key}: {escape(str(value))}" for key, value in facts.items()), highlight=False)
+        facts = "; ".join(f"{key}: {escape(str(value))}" for key, value in self._all_facts().items())
+        console.print(facts, highlight=False)
+
+    def _all_facts(self) -> dict[str, Cell]:
+        """Return what the figures depend on besides the code: processor, threads, versions; and the table's own facts."""
+        found = {"device": device_name(self.device), "torch": version("torch"), "python": platform.python_version()}
+        return {**found, **self.facts}
 
 
 def _text(value: Cell) -> str:
     if value is None:
         return "-"
     return f"{value:.2f}" if isinstance(value, float) else str(value)
-
-
-def machine() -> dict[str, Cell]:
-    """Return what the figures depend on besides the code: processor, threads, versions."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return {"device": device_name(device), "torch": version("torch"), "python": platform.python_version()}

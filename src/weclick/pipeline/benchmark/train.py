@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
@@ -11,6 +12,7 @@ from time import perf_counter
 from typing import Any, Final
 
 import torch
+from lightning.fabric import Fabric
 
 from weclick.data.clicks import ClickStore
 from weclick.data.datamodule import ClipDataModule
@@ -21,7 +23,7 @@ from weclick.memory import MemoryStore, items
 from weclick.modules import StudentModule, TeacherModule
 from weclick.pipeline.benchmark.table import BenchmarkTable
 from weclick.pipeline.memory import recalls
-from weclick.pipeline.settings import FitSettings
+from weclick.pipeline.settings import FitSettings, refusing_options
 from weclick.pipeline.training import frozen
 
 ONLINE_NEIGHBOURS: Final = 4
@@ -31,16 +33,19 @@ TARGETS: Final = 3
 
 @dataclass
 class Mode:
-    """One way to train, with all it needs to make a step."""
+    """One way to train, with all it needs to make a step; ``autocast`` gives the precision its losses are computed in."""
 
     module: StudentModule
     optimizer: torch.optim.Optimizer
     batches: Iterator[Batch]
+    autocast: Callable[[], AbstractContextManager[None]]
 
     def step(self) -> int:
         """Train on the next batch and return its number of images."""
         batch = next(self.batches)
-        loss = torch.stack(list(self.module.loss_terms(self.module(batch["image"]), batch).values())).sum()
+        with self.autocast():
+            terms = self.module.loss_terms(self.module(batch["image"]), batch)
+            loss = torch.stack(list(terms.values())).sum()  # weights would change nothing about the time
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.module.parameters(), 5.0)
         self.optimizer.step()
@@ -72,7 +77,7 @@ def benchmark_train(
     modes = make_modes(settings, scratch)
     data = settings.make_data()
     ahead = max(2 * data.workers, 1)  # torch's loaders prefetch two batches per process
-    rates = _rates(modes, ahead, rounds, steps, progress)
+    rates = _rates(modes, settings.device, ahead, rounds, steps, progress)
     plain = median(rates["plain supervision"])
     rows = [
         {
@@ -87,15 +92,21 @@ def benchmark_train(
     facts = {
         "crop": f"{data.crop[1]}x{data.crop[0]}",
         "batch": data.batch_size,
+        "precision": settings.trainer.get("precision") or "32-true",
         "loader processes": data.workers,
         "rounds": rounds,
         "steps": steps,
     }
-    return BenchmarkTable("train", facts, rows, ("training",), "images/s")
+    return BenchmarkTable("train", settings.device, facts, rows, ("training",), "images/s")
 
 
 def _rates(
-    modes: Mapping[str, Mode], ahead: int, rounds: int, steps: int, progress: Callable[[int, int], None] | None
+    modes: Mapping[str, Mode],
+    device: torch.device,
+    ahead: int,
+    rounds: int,
+    steps: int,
+    progress: Callable[[int, int], None] | None,
 ) -> dict[str, list[float]]:
     """Return images per second of each mode, by round; the first ``ahead`` steps of a block are not timed."""
     rates: dict[str, list[float]] = {name: [] for name in modes}
@@ -103,11 +114,19 @@ def _rates(
         for position, (name, mode) in enumerate(modes.items()):
             for _ in range(ahead):
                 mode.step()
+            _wait(device)
             begin, images = perf_counter(), sum(mode.step() for _ in range(steps))
+            _wait(device)
             rates[name].append(images / (perf_counter() - begin))
             if progress is not None:
                 progress(number * len(modes) + position + 1, rounds * len(modes))
     return rates
+
+
+def _wait(device: torch.device) -> None:
+    """Wait for what a GPU has been given to do; the CPU has done it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
@@ -117,6 +136,8 @@ def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
     few = _few_clicks(full, scratch / "few.sqlite")
     few_settings = replace(settings, data={**settings.data, "clicks": str(few)})
     device = settings.device
+    with refusing_options():
+        autocast = Fabric(accelerator=device.type, devices=1, precision=settings.trainer.get("precision")).autocast
     classes = full.classes.to_list()
     teacher = frozen(TeacherModule(classes, full.size, **{**settings.teacher, "pretrained": False}), device)
     flow = make_flow(settings.memory.flow, device)
@@ -143,7 +164,7 @@ def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
             "etc_weight": 0.0,
         }
         module = StudentModule(classes, full.size, **options).to(device)
-        return Mode(module, torch.optim.AdamW(module.parameters(), lr=1e-4), batches)
+        return Mode(module, torch.optim.AdamW(module.parameters(), lr=1e-4), batches, autocast)
 
     return {
         "network alone, ready tensors": mode(cycle(ready)),

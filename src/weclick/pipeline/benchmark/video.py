@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from lightning.fabric import Fabric
+
 from weclick.pipeline.benchmark.table import BenchmarkTable, Cell
 from weclick.pipeline.predict import predict_with
 from weclick.serve.predict import Summary
@@ -45,7 +47,8 @@ def benchmark_video(
         "stages": "seconds of each, which overlap; per frame in ms",
         "peak memory (MB)": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
-    return BenchmarkTable("video", facts, rows, ("model",), "end to end FPS")
+    device = Fabric(accelerator="auto", devices=1).device  # where predict puts a checkpoint's network
+    return BenchmarkTable("video", device, facts, rows, ("model",), "end to end FPS")
 
 
 def _row(summaries: Sequence[Summary]) -> dict[str, Cell]:

@@ -1,0 +1,36 @@
+import lightning.pytorch as pl
+import pytest
+from lightning.pytorch.utilities import rank_zero_only
+
+from weclick.errors import ConfigError
+
+
+@pytest.fixture
+def four_gpus(monkeypatch):
+    """As if this machine had four GPUs; nothing is run on them."""
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(rank_zero_only, "rank", 0)  # which Lightning sets for the whole process
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+
+
+@pytest.mark.parametrize("rank", [None, 1])
+@pytest.mark.parametrize("devices", [[1], "2,", [2, 3], 2, -1, "auto"])
+def test_memory_and_evaluation_use_the_device_that_trains(settings, four_gpus, monkeypatch, devices, rank):
+    if rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", str(rank))
+    options = {"accelerator": "auto", "devices": devices}
+    trainer = pl.Trainer(**options, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    found = settings(trainer=options).device
+    assert found == trainer.strategy.root_device
+    assert found.type == "cuda"
+
+
+def test_a_device_that_is_not_there_is_refused(settings, four_gpus):
+    with pytest.raises(ConfigError, match=r"\[7\].*trainer options"):
+        settings(trainer={"accelerator": "gpu", "devices": [7]}).device  # noqa: B018
+
+
+def test_several_processes_on_the_cpu_share_it(settings):
+    assert settings(trainer={"devices": 2}).device.type == "cpu"
