@@ -39,13 +39,29 @@ def test_size_and_crop_follow_the_data(make_data, copied):
 
 
 @pytest.mark.parametrize("crop", [(30, 64), (0, 32)])
-def test_a_crop_that_is_no_multiple_of_32_is_refused(make_data, crop):
+def test_a_crop_that_is_no_multiple_of_32_is_refused_at_once(make_data, crop):
     with pytest.raises(ConfigError, match=r"data\.crop must be positive multiples of 32"):
-        make_data(crop=crop).train_dataloader()
+        make_data(crop=crop)
+
+
+def test_frames_too_small_for_any_crop_are_refused(make_data):
+    with pytest.raises(ConfigError, match=r"data\.crop must be positive multiples of 32, found \[0, 32\]"):
+        make_data(size=(24, 40)).train_dataloader()
+
+
+def test_scales_the_wrong_way_round_are_refused_at_once(make_data):
+    with pytest.raises(ConfigError, match=r"data\.scale must be 0 < smallest <= largest, found \[1\.5, 0\.5\]"):
+        make_data(scale=(1.5, 0.5))
+
+
+def test_carried_clicks_without_unlabelled_draws_are_refused(make_data):
+    with pytest.raises(ConfigError, match=r"data\.carried .*set data\.unlabelled above 0"):
+        make_data(carried=True)
 
 
 @pytest.mark.parametrize(
-    "option", [{"neighbours": -1}, {"stride": 0}, {"batch_size": 0}, {"size": (0, 4)}, {"seed": -1}]
+    "option",
+    [{"neighbours": -1}, {"stride": 0}, {"batch_size": 0}, {"size": (0, 4)}, {"seed": -1}, {"click_min_area": 0}],
 )
 def test_a_number_out_of_range_is_refused_from_python_too(make_data, option):
     with pytest.raises(ConfigError, match=rf"data\.{next(iter(option))} must be"):

@@ -28,7 +28,7 @@ from weclick.data.pairs import PairSource
 from weclick.data.photometric import Photometric
 from weclick.data.recall import Batch, RecallSource
 from weclick.data.sampler import SeededSampler, own_share, sample_seed
-from weclick.data.transforms import GeometricDraw
+from weclick.data.transforms import CROP_MULTIPLE, GeometricDraw, check_draw
 from weclick.errors import ConfigError, DataError
 from weclick.images import first_size
 from weclick.ranges import (
@@ -75,7 +75,7 @@ class ClipDataModule(pl.LightningDataModule):
         seed: Of order and draws.
 
     Raises:
-        ConfigError: A number is outside of the range its type states.
+        ConfigError: A number is outside of the range its type states, or options do not go together.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class ClipDataModule(pl.LightningDataModule):
         layout: LayoutName = "auto",
         clicks: str | None = None,
         click_rule: Literal["center", "uniform", "human"] = "center",
-        click_min_area: NonNegativeInt = 100,
+        click_min_area: PositiveInt = 100,
         click_radius: NonNegativeFloat = 2.0,
         frame_share: PositiveShare = 1.0,
         clicks_per_frame: PositiveInt | None = None,
@@ -105,6 +105,9 @@ class ClipDataModule(pl.LightningDataModule):
         seed: Seed = 0,
     ) -> None:
         check_ranges(ClipDataModule, locals(), "data")
+        check_draw(crop, scale)
+        if carried and not unlabelled:
+            raise ConfigError("data.carried is for draws from unlabelled frames; set data.unlabelled above 0 too")
         super().__init__()
         self.root = Path(root)
         self.layout_name, self.clicks_path = layout, Path(clicks) if clicks else None
@@ -150,10 +153,8 @@ class ClipDataModule(pl.LightningDataModule):
     @property
     def crop(self) -> tuple[int, int]:
         """Size (h, w) of training crops."""
-        crop = self._crop or (self.size[0] // 32 * 32, self.size[1] // 32 * 32)
-        if any(side <= 0 or side % 32 for side in crop):
-            raise ConfigError(f"data.crop must be positive multiples of 32, found {list(crop)}")
-        return (crop[0], crop[1])
+        sides = self._crop or tuple(side // CROP_MULTIPLE * CROP_MULTIPLE for side in self.size)
+        return (sides[0], sides[1])
 
     def segments(self, split: Split) -> list[Segment]:
         """Return the split's runs of frames without gaps and without frames of other splits in between."""
