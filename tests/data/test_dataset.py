@@ -85,6 +85,12 @@ def test_a_target_without_clicks_teaches_nothing(clips):
     assert (sample["labels"] == IGNORE_INDEX).all()
 
 
+def test_of_an_incomplete_target_no_class_is_known_to_be_absent(clips):
+    drawn = [samples(clips, incomplete={clips[1].target.key})[SampleKey(position, 0)] for position in range(3)]
+    assert [sample["present"].any().item() for sample in drawn] == [True, False, True]
+    assert all((sample["labels"] == 1).any() for sample in drawn)
+
+
 def test_full_supervision_reads_the_mask_of_the_target(tmp_path):
     label = np.zeros(SIZE, np.uint8)
     label[:, 32:], label[0] = 1, IGNORE_INDEX

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from weclick.classes import ClassSet
 from weclick.data.carry import ClickCarrier
-from weclick.data.clicks import Click, ClickStore, Size
+from weclick.data.clicks import Click, ClickStore, FrameRecord, Size
 from weclick.data.clicks.budget import spread_frames, within_budget
 from weclick.data.damage import DamageCount
 from weclick.data.dataset import ClipFrames, EvaluationFrames, FrameReader, Sample, Supervision, TrainingSamples
@@ -184,20 +184,27 @@ class ClipDataModule(pl.LightningDataModule):
     def clicks(self) -> Mapping[FrameKey, Sequence[Click]]:
         """Clicks to learn from, of every target, in source pixels: those of training frames, within the budget."""
         train = {frame.key for frame in self.layout.frames("train")}
-        with self._store() as store:
-            found = {key: clicks for key, clicks in store.all_clicks().items() if key in train}
+        found = {key: clicks for key, clicks in self._stored[1].items() if key in train}
         return within_budget(found, share=self.frame_share, count=self.clicks_per_frame, seed=self.seed)
+
+    @cached_property
+    def unfinished(self) -> frozenset[FrameKey]:
+        """Targets that are clicked but not done: what has no click there is not known to be absent."""
+        targets = () if self.supervision == "masks" else self.clicks
+        return frozenset(key for key in targets if self._stored[0].get(key, FrameRecord()).status != "done")
 
     @cached_property
     def clicked_sizes(self) -> Mapping[FrameKey, Size]:
         """Size (H, W) every frame was clicked at, where the store knows it."""
-        with self._store() as store:
-            return {key: frame.size for key, frame in store.frames().items() if frame.size is not None}
+        return {key: frame.size for key, frame in self._stored[0].items() if frame.size is not None}
 
-    def _store(self) -> ClickStore:
+    @cached_property
+    def _stored(self) -> tuple[Mapping[FrameKey, FrameRecord], Mapping[FrameKey, Sequence[Click]]]:
         if self.clicks_path is None:
             raise DataError("no click store is open; call open_clicks first")
-        return ClickStore(self.clicks_path, self.classes, readonly=True)
+        with ClickStore(self.clicks_path, self.classes, readonly=True) as store:
+            # frames first: one that somebody finishes in between then counts as unfinished
+            return store.frames(), store.all_clicks()
 
     def clips_of(self, split: Split, targets: Iterable[FrameKey]) -> list[Clip]:
         """Return the clips of some frames of a split, with as many neighbours as the settings ask for."""
@@ -242,7 +249,7 @@ class ClipDataModule(pl.LightningDataModule):
             sizes={} if masks else self.clicked_sizes,
             supervision=self.supervision,
             radius=self.click_radius,
-            complete=masks or self.clicks_per_frame is None,
+            incomplete=self.unfinished if masks or self.clicks_per_frame is None else self.clicks,
             extra=self.recall.read if self.recall else None,
             unlabelled=(self.unlabelled, unlabelled_clips(found, self.remembered()))
             if self.recall or carrier

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -82,8 +82,8 @@ class TrainingSamples(Dataset[Sample]):
         sizes: (H, W) of the frames as they were clicked, where known; a frame of another size is damaged.
         supervision: ``masks`` reads dense labels (the fully supervised ceiling), ``clicks`` never opens a mask.
         radius: Of a click's disc, in pixels of the drawn image.
-        complete: Every object has its click, so that a class without one is known to be absent; if not, ``present`` is all
-            False, which means that nothing is known.
+        incomplete: Targets on which an object may lack its click, so that no class is known to be absent: ``present`` is
+            all False there, which means that nothing is known.
         unlabelled: Share of the draws that come from one of the clips listed for the target instead, which have no clicks.
         extra: Reads what the recall needs for a target (see :mod:`weclick.data.recall`), or None.
         neighbour: Reads the neighbour a target is paired with (see :mod:`weclick.data.pairs`), or None.
@@ -101,7 +101,7 @@ class TrainingSamples(Dataset[Sample]):
         sizes: Mapping[FrameKey, Size] | None = None,
         supervision: Supervision = "clicks",
         radius: float = 2.0,
-        complete: bool = True,
+        incomplete: Container[FrameKey] = frozenset(),
         extra: Callable[[Clip], Sample] | None = None,
         unlabelled: tuple[float, Mapping[FrameKey, Sequence[Clip]]] | None = None,
         neighbour: Callable[[Clip], NDArray[np.uint8] | None] | None = None,
@@ -115,7 +115,7 @@ class TrainingSamples(Dataset[Sample]):
         self.num_classes = num_classes
         self.supervision = supervision
         self.radius = radius
-        self.complete = complete
+        self.incomplete = incomplete
         self.extra = extra
         self.unlabelled_share, self.unlabelled = unlabelled or (0.0, {})
         self.neighbour = neighbour
@@ -144,7 +144,7 @@ class TrainingSamples(Dataset[Sample]):
     def _sample(self, origin: Clip, clip: Clip, seed: int) -> Sample:
         """Draw a clip: that of a target, ``origin``, or of an unlabelled neighbour of it."""
         source, label, clicks = self._supervised(clip.target)
-        known = self.complete and clip is origin
+        known = clip is origin and clip.target.key not in self.incomplete
         if self.carrier is not None and clip is not origin:
             target, _, own = self._supervised(origin.target)
             clicks = self.carrier(own, target, source)

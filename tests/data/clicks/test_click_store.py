@@ -1,4 +1,6 @@
 import ctypes
+import hashlib
+import json
 import os
 import shutil
 import sqlite3
@@ -175,6 +177,24 @@ def test_fingerprint_follows_clicks_and_classes_not_order_or_annotator(tmp_path,
     assert fingerprint("3", [A]) != same
     assert fingerprint("4", [A, B], x=1.5) != same
     assert fingerprint("5", [A, B], ClassSet.from_list([{"name": n} for n in "abc"])) != same
+
+
+def test_fingerprint_tells_finished_frames_from_unfinished_ones(store):
+    store.add(A, [Click(1, 2, 0)])
+    store.add(B, [Click(3, 4, 1)])
+    done = store.fingerprint()
+    store.add(B, [], status="todo")
+    assert store.fingerprint() != done
+    store.add(B, [], status="done")
+    assert store.fingerprint() == done
+    store.add(FrameKey("c", 0), [], status="todo")  # without clicks it takes no part
+    assert store.fingerprint() == done
+
+
+def test_the_fingerprint_of_a_finished_store_is_that_of_earlier_versions(store):
+    store.add(A, [Click(1, 2, 0)])
+    content = [store.classes.names, [[*A, 1.0, 2.0, 0]]]
+    assert store.fingerprint() == hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def test_store_of_other_classes_is_refused_naming_the_difference(store, path):
