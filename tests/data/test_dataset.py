@@ -115,6 +115,14 @@ def test_a_damaged_frame_is_replaced_and_named(clips):
     assert "\n" not in sample["damaged"]
 
 
+def test_every_damaged_frame_on_the_way_to_a_substitute_is_named(clips):
+    damage(clips[1])
+    damage(clips[2])
+    first, second = samples(clips)[SampleKey(1, 0)]["damaged"].splitlines()
+    assert "11.png is empty" in first
+    assert "12.png is empty" in second
+
+
 def test_the_substitute_brings_its_own_memory(clips):
     damage(clips[5])
     sample = samples(clips, extra=lambda clip: {"number": clip.target.key.number})[SampleKey(5, 0)]
@@ -158,10 +166,12 @@ def test_missing_and_damaged_neighbours_are_padding(tmp_path):
     clip = Clip(frame(tmp_path, 10), (before, two_before))
     read = RawClip(FrameReader(SIZE), 3)
     assert read(clip)["offsets"].tolist() == [-1, -2, 0]
+    assert read(clip)["damaged"] == ""
     before.image.write_bytes(b"")
     two_before.image.unlink()
     raw = read(clip)
     assert raw["offsets"].tolist() == [0, 0, 0]
+    assert [line.split(" ")[0] for line in raw["damaged"].splitlines()] == [str(f.image) for f in clip.neighbours]
     assert not raw["neighbours"].any()
     assert raw["target"].unique().tolist() == [10]
 

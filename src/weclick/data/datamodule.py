@@ -26,7 +26,7 @@ from weclick.data.loader import ResumableLoader, collate_frames, default_workers
 from weclick.data.masks import found_or_simulated
 from weclick.data.pairs import PairSource
 from weclick.data.photometric import Photometric
-from weclick.data.recall import Batch, RecallSource
+from weclick.data.recall import Batch, RecallSource, reads_neighbours
 from weclick.data.sampler import SeededSampler, own_share, sample_seed
 from weclick.data.transforms import CROP_MULTIPLE, GeometricDraw, check_draw
 from weclick.errors import ConfigError, DataError
@@ -70,8 +70,8 @@ class ClipDataModule(pl.LightningDataModule):
         carried: On these draws the target's clicks count too, carried along reliable optical flow; so there are such draws
             without a memory as well, for teachers and arms without one.
         supervision: ``clicks``, or ``masks`` for the fully supervised ceiling.
-        max_damaged: Largest share of training frames that may be unreadable before the run stops; 0 stops at the first
-            one, any other share forgives at least one.
+        max_damaged: Largest share of the frames that are read, neighbours included, that may be unreadable before the run
+            stops; 0 stops at the first one, any other share forgives at least one.
         seed: Of order and draws.
 
     Raises:
@@ -236,6 +236,11 @@ class ClipDataModule(pl.LightningDataModule):
 
     # Batches
 
+    def _drawn(self) -> list[Clip]:
+        """Return the clips that draws come from: also those of unlabelled frames, where something can teach them."""
+        taught = self.recall is not None or (self.carried and self.supervision == "clicks")
+        return self.remembered() if taught else self.clips()
+
     def train_dataloader(self) -> DataLoader[Sample]:
         """Return drawn training samples in seeded order."""
         found, masks = self.clips(), self.supervision == "masks"
@@ -251,9 +256,7 @@ class ClipDataModule(pl.LightningDataModule):
             radius=self.click_radius,
             incomplete=self.unfinished if masks or self.clicks_per_frame is None else self.clicks,
             extra=self.recall.read if self.recall else None,
-            unlabelled=(self.unlabelled, unlabelled_clips(found, self.remembered()))
-            if self.recall or carrier
-            else None,
+            unlabelled=(self.unlabelled, unlabelled_clips(found, self._drawn())),
             neighbour=self.pair.read if self.pair else None,
             carrier=carrier,
         )
@@ -295,7 +298,7 @@ class ClipDataModule(pl.LightningDataModule):
         """Bring images to 0..1 on the device; a training batch is :func:`~weclick.data.finish.finish`-ed too."""
         batch["image"] = batch["image"].float() / 255
         if "damaged" in batch:
-            self.count_damaged(batch.pop("damaged"))
+            self._damage.add(batch.pop("damaged"), self._read)
             self._seed_step()
             finish(batch, pair=self.pair, photometric=self.photometric, recall=self.recall)
         return batch
@@ -309,5 +312,10 @@ class ClipDataModule(pl.LightningDataModule):
             torch.manual_seed(sample_seed(self.seed, self.trainer.fit_loop.total_batch_idx + 1, self._share()[1]))
 
     def count_damaged(self, messages: Sequence[str]) -> None:
-        """Warn of damaged training frames; see :class:`~weclick.data.damage.DamageCount`."""
-        self._damage.add(messages, lambda: len(self.clips()))
+        """Warn of damaged ones among the frames a memory is made of; see :class:`~weclick.data.damage.DamageCount`."""
+        self._damage.add(messages, lambda: len(ClipFrames(self.remembered(), self.reader)))
+
+    def _read(self) -> int:
+        """Tell how many frames training reads: the drawn ones and, for a pair or an online memory, their neighbours."""
+        neighbours = self.pair is not None or reads_neighbours(self.recall)
+        return len(ClipFrames(self._drawn(), self.reader) if neighbours else self._drawn())
