@@ -279,7 +279,7 @@ class ClipFrames(Dataset[Sample]):
 
 
 class EvaluationFrames(Dataset[Sample]):
-    """Frames with masks, undrawn: ``image`` uint8 (3, H, W), ``label`` uint8 at its own size, ``key``, ``frame``."""
+    """Frames with masks, undrawn: ``image`` uint8 (3, H, W), ``label`` uint8 at its own size, ``key``."""
 
     def __init__(self, frames: Sequence[Frame], reader: FrameReader) -> None:
         self.frames = frames

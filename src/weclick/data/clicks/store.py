@@ -241,10 +241,6 @@ class ClickStore:
             found.setdefault(key, []).append(click)
         return found
 
-    def targets(self) -> list[FrameKey]:
-        """Return the target frames: those that carry clicks and are not skipped."""
-        return list(dict.fromkeys(record.key for record in self.records()))
-
     def frames(self) -> dict[FrameKey, FrameRecord]:
         """Return every frame the store knows, with or without clicks."""
         rows = self._rows(f"SELECT video, number, {FRAME_COLUMNS} FROM frames ORDER BY video, number")
