@@ -98,3 +98,9 @@ def test_a_missing_or_binary_classes_yaml_is_refused_by_name(tmp_path):
     (tmp_path / "classes.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"classes\.yaml cannot be read"):
         ClassSet.read(tmp_path / "classes.yaml")
+
+
+@pytest.mark.parametrize("thing", ["no", "false", 1, None])
+def test_a_thing_that_is_neither_true_nor_false_is_refused(thing):
+    with pytest.raises(DataError, match=f"thing of class 'car' must be true or false without quotes, found {thing!r}"):
+        ClassSet.from_list([{"name": "car", "thing": thing}])

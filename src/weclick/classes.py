@@ -108,7 +108,10 @@ def _semantic_class(entry: Mapping[str, Any], index: int) -> SemanticClass:
     valid = isinstance(color, list | tuple) and len(color) == 3 and all(type(v) is int and 0 <= v <= 255 for v in color)
     if not valid or not isinstance(entry.get("name"), str) or not entry["name"].strip():
         raise DataError(f"class {index} must be a name or {{name, color: [r, g, b] in 0..255, thing}}, found {entry!r}")
-    return SemanticClass(entry["name"], (color[0], color[1], color[2]), bool(entry.get("thing", False)))
+    thing = entry.get("thing", False)
+    if not isinstance(thing, bool):
+        raise DataError(f"thing of class {entry['name']!r} must be true or false without quotes, found {thing!r}")
+    return SemanticClass(entry["name"], (color[0], color[1], color[2]), thing)
 
 
 def default_color(index: int) -> tuple[int, int, int]:

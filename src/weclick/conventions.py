@@ -1,7 +1,7 @@
 """Conventions every tensor in weclick follows. Other docstrings link here.
 
-Images: float (B, 3, H, W), RGB in 0..1 on the device; a network normalises with its own mean and std as its first act.
-    Workers hand over uint8 to keep transfers small.
+Images: float (B, 3, H, W), RGB in 0..1 on the device; a network normalises with its own mean and std as its first act, so
+    that teacher, student and flow can look at the same batch. Workers hand over uint8 to keep transfers small.
 Labels: int64 (B, H, W), class ids 0..C-1 of the data set's :class:`~weclick.classes.ClassSet`, ``IGNORE_INDEX`` elsewhere.
 Logits: float (B, C, h, w), any stride; losses and metrics resize logits, never labels.
 Clips: float (B, N, 3, H, W) with ``offsets`` int64 (B, N): neighbour frame number minus the target's; 0 marks padding.

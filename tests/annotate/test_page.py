@@ -140,7 +140,7 @@ def test_fifty_clicks_on_five_frames_are_stored_as_they_were_clicked(server, vis
         assert server.status(key) == ("skipped" if key == skipped else "done")
     with server.store() as store:
         assert sum(store.click_counts().values()) == 50
-        assert all(timed.seconds is not None for timed in store.timed_clicks(store.targets()[0]))
+        assert all(timed.seconds is not None for timed in store.timed_clicks(next(iter(store.all_clicks()))))
 
 
 def test_nothing_is_lost_or_doubled_when_the_server_is_killed(tmp_path, visit):

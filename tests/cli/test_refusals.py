@@ -57,7 +57,11 @@ def test_wrong_arguments_are_refused_at_once(weclick, tmp_path, arguments, statu
         ("data.workers=-2", "at least 0"),
         ("data.size=[-3,4]", "at least 1"),
         ("data.scale=[0.0,1.0]", "above 0"),
+        ("data.scale=[1.5,1.0]", "smallest <= largest"),
+        ("data.crop=[50,64]", "multiples of 32"),
         ("data.flip=1.5", "from 0 to 1"),
+        ("data.click_min_area=0", "at least 1"),
+        ("data.carried=true", "set data.unlabelled"),
         ("data.max_damaged=-1", "from 0 to 1"),
         ("data.click_radius=-1", "at least 0"),
         ("student.warmup=7", "from 0 to 1"),
@@ -200,14 +204,14 @@ def test_a_memory_without_its_teacher_is_refused(fit):
 
 def test_a_refused_run_leaves_its_name_free(fit, tmp_path):
     for _ in range(2):
-        fit("--arm", "clicks", "--name", "new", "--data.crop=[50,50]").refused("data.crop")
+        fit("--arm", "clicks", "--name", "new", "--data.clicks=none.sqlite").refused("none.sqlite")
     assert not (tmp_path / "runs" / "new").exists()
 
 
 def test_a_refusal_removes_nothing_that_was_there_before(fit, tmp_path):
     (tmp_path / "runs" / "mine").mkdir(parents=True)
     (tmp_path / "runs" / "mine" / "notes.txt").write_text("keep")
-    fit("--arm", "clicks", "--name", "mine", "--data.crop=[50,50]").refused("data.crop")
+    fit("--arm", "clicks", "--name", "mine", "--data.clicks=none.sqlite").refused("none.sqlite")
     assert (tmp_path / "runs" / "mine" / "notes.txt").read_text() == "keep"
 
 

@@ -76,12 +76,52 @@ def test_a_larger_share_can_be_allowed(make_data, copied):
         epochs(data, 2)
 
 
-def test_damaged_neighbours_are_padding_and_no_damage_to_the_run(make_data, copied, online_recall):
-    data = make_data(root=str(copied), max_damaged=0.0)
-    for path in (copied / "leftImg8bit_sequence" / "train").rglob("*_000002_leftImg8bit.png"):
+def spoil_neighbours(root, count):
+    for path in sorted((root / "leftImg8bit_sequence" / "train").rglob("*_000002_leftImg8bit.png"))[:count]:
         path.write_bytes(path.read_bytes()[:100])
-    online_recall(data)
+
+
+def test_damaged_neighbours_of_an_online_memory_are_padding_and_counted(make_data, copied, online_recall):
+    spoil_neighbours(copied, 4)
+    data = online_recall(make_data(root=str(copied), max_damaged=0.4))
     assert {tuple(data.recall.read(clip)["offsets"].tolist()) for clip in data.clips()} == {(0, -2)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        epochs(data, 1)
+    with pytest.warns(UserWarning, match="damaged training frame left out: .*_000002_") as caught:
+        epochs(data, 2)
+    assert len(caught) == 4
+
+
+def test_too_many_damaged_neighbours_stop_training(make_data, copied, online_recall):
+    spoil_neighbours(copied, 4)
+    data = online_recall(make_data(root=str(copied), max_damaged=0.3))
+    with (
+        pytest.warns(UserWarning, match="damaged"),
+        pytest.raises(DataError, match="4 of 12 training frames are damaged"),
+    ):
+        epochs(data, 2)
+
+
+def test_neighbours_that_nothing_reads_do_not_dilute_the_share_of_damaged_frames(make_data, copied):
+    spoil(copied, 2)
+    with pytest.warns(UserWarning, match="damaged"), pytest.raises(DataError, match="2 of 4 training frames"):
+        epochs(make_data(root=str(copied), max_damaged=0.3, neighbours=2), 2)
+
+
+def test_unlabelled_frames_that_may_be_drawn_count_among_all(make_data, copied):
+    spoil_neighbours(copied, 3)
+    options = {"root": str(copied), "unlabelled": 1.0, "carried": True, "neighbours": 2}
+    with pytest.warns(UserWarning, match="damaged") as caught:
+        epochs(make_data(**options, max_damaged=0.3), 6)
+    assert len(caught) == 3
+    with (
+        pytest.warns(UserWarning, match="damaged"),
+        pytest.raises(DataError, match="of 12 training frames are damaged"),
+    ):
+        epochs(make_data(**options, max_damaged=0.1), 6)
+
+
+def test_a_memorys_damaged_frames_count_among_all_it_reads(make_data):
+    data = make_data(neighbours=2, max_damaged=0.2)
+    with pytest.warns(UserWarning, match="damaged"):
+        data.count_damaged(["one is empty", "", "another is empty"])
+    with pytest.warns(UserWarning, match="damaged"), pytest.raises(DataError, match="3 of 12 training frames"):
+        data.count_damaged(["a third is empty"])

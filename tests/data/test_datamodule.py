@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -39,13 +40,29 @@ def test_size_and_crop_follow_the_data(make_data, copied):
 
 
 @pytest.mark.parametrize("crop", [(30, 64), (0, 32)])
-def test_a_crop_that_is_no_multiple_of_32_is_refused(make_data, crop):
+def test_a_crop_that_is_no_multiple_of_32_is_refused_at_once(make_data, crop):
     with pytest.raises(ConfigError, match=r"data\.crop must be positive multiples of 32"):
-        make_data(crop=crop).train_dataloader()
+        make_data(crop=crop)
+
+
+def test_frames_too_small_for_any_crop_are_refused(make_data):
+    with pytest.raises(ConfigError, match=r"data\.crop must be positive multiples of 32, found \[0, 32\]"):
+        make_data(size=(24, 40)).train_dataloader()
+
+
+def test_scales_the_wrong_way_round_are_refused_at_once(make_data):
+    with pytest.raises(ConfigError, match=r"data\.scale must be 0 < smallest <= largest, found \[1\.5, 0\.5\]"):
+        make_data(scale=(1.5, 0.5))
+
+
+def test_carried_clicks_without_unlabelled_draws_are_refused(make_data):
+    with pytest.raises(ConfigError, match=r"data\.carried .*set data\.unlabelled above 0"):
+        make_data(carried=True)
 
 
 @pytest.mark.parametrize(
-    "option", [{"neighbours": -1}, {"stride": 0}, {"batch_size": 0}, {"size": (0, 4)}, {"seed": -1}]
+    "option",
+    [{"neighbours": -1}, {"stride": 0}, {"batch_size": 0}, {"size": (0, 4)}, {"seed": -1}, {"click_min_area": 0}],
 )
 def test_a_number_out_of_range_is_refused_from_python_too(make_data, option):
     with pytest.raises(ConfigError, match=rf"data\.{next(iter(option))} must be"):
@@ -181,6 +198,52 @@ def test_with_fewer_clicks_nothing_is_known_to_be_absent(make_data):
     samples = [data.train_dataloader().dataset[SampleKey(position, 0)] for position in range(4)]
     assert not any(sample["present"].any() for sample in samples)
     assert all((sample["labels"] != IGNORE_INDEX).any() for sample in samples)
+
+
+@pytest.fixture
+def half_clicked(click_file, tmp_path):
+    """A copy of the clicks in which the first target is still to do."""
+    copy = Path(shutil.copy(click_file, tmp_path / "clicks.sqlite"))
+
+    def mark(data, status):
+        with ClickStore(copy, data.classes) as store:
+            first = next(iter(store.all_clicks()))
+            store.add(first, [], status=status)
+        return first
+
+    return str(copy), mark
+
+
+def test_on_a_frame_that_is_not_done_no_class_is_known_to_be_absent(make_data, half_clicked):
+    store, mark = half_clicked
+    first = mark(make_data(), "todo")
+    data = make_data(clicks=store)
+    assert data.unfinished == {first}
+    dataset = data.train_dataloader().dataset
+    for position, clip in enumerate(data.clips()):
+        sample = dataset[SampleKey(position, 0)]
+        assert (sample["labels"] != IGNORE_INDEX).any()
+        assert sample["present"].any() == (clip.target.key != first)
+
+
+def test_once_it_is_done_its_classes_are_known(make_data, half_clicked):
+    store, mark = half_clicked
+    for status in ("todo", "done"):
+        mark(make_data(), status)
+    data = make_data(clicks=store)
+    assert not data.unfinished
+    assert data.train_dataloader().dataset[SampleKey(0, 0)]["present"].any()
+
+
+def test_only_frames_that_are_trained_from_are_unfinished(make_data, half_clicked):
+    store, mark = half_clicked
+    mark(make_data(), "skipped")
+    with ClickStore(Path(store), make_data().classes) as opened:
+        last = list(opened.all_clicks())[-1]
+        opened.add(last, [], status="todo")
+        opened.add(make_data().labelled("val")[0].key, [Click(3.0, 3.0, 0)], status="todo")
+    assert make_data(clicks=store).unfinished == {last}
+    assert make_data(clicks=store, supervision="masks").unfinished == set()
 
 
 def test_masks_have_no_clicks_to_leave_out(make_data):

@@ -85,6 +85,12 @@ def test_a_target_without_clicks_teaches_nothing(clips):
     assert (sample["labels"] == IGNORE_INDEX).all()
 
 
+def test_of_an_incomplete_target_no_class_is_known_to_be_absent(clips):
+    drawn = [samples(clips, incomplete={clips[1].target.key})[SampleKey(position, 0)] for position in range(3)]
+    assert [sample["present"].any().item() for sample in drawn] == [True, False, True]
+    assert all((sample["labels"] == 1).any() for sample in drawn)
+
+
 def test_full_supervision_reads_the_mask_of_the_target(tmp_path):
     label = np.zeros(SIZE, np.uint8)
     label[:, 32:], label[0] = 1, IGNORE_INDEX
@@ -107,6 +113,14 @@ def test_a_damaged_frame_is_replaced_and_named(clips):
     assert sample["image"].unique().tolist() == [12]
     assert str(clips[1].target.image) in sample["damaged"]
     assert "\n" not in sample["damaged"]
+
+
+def test_every_damaged_frame_on_the_way_to_a_substitute_is_named(clips):
+    damage(clips[1])
+    damage(clips[2])
+    first, second = samples(clips)[SampleKey(1, 0)]["damaged"].splitlines()
+    assert "11.png is empty" in first
+    assert "12.png is empty" in second
 
 
 def test_the_substitute_brings_its_own_memory(clips):
@@ -152,10 +166,12 @@ def test_missing_and_damaged_neighbours_are_padding(tmp_path):
     clip = Clip(frame(tmp_path, 10), (before, two_before))
     read = RawClip(FrameReader(SIZE), 3)
     assert read(clip)["offsets"].tolist() == [-1, -2, 0]
+    assert read(clip)["damaged"] == ""
     before.image.write_bytes(b"")
     two_before.image.unlink()
     raw = read(clip)
     assert raw["offsets"].tolist() == [0, 0, 0]
+    assert [line.split(" ")[0] for line in raw["damaged"].splitlines()] == [str(f.image) for f in clip.neighbours]
     assert not raw["neighbours"].any()
     assert raw["target"].unique().tolist() == [10]
 

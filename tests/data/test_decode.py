@@ -1,6 +1,8 @@
 import json
 import logging
 import os
+from pathlib import Path
+from threading import Thread
 
 import cv2
 import numpy as np
@@ -141,3 +143,42 @@ def test_a_container_that_miscounts_a_little_is_warned_of(tmp_path, caplog):
     assert "97 frames decoded, its container announces 100" in caplog.text
     with pytest.raises(DataError, match="no frame that can be decoded"):
         decode._check_count(tmp_path / "a.avi", 0, 0)
+
+
+def test_a_process_that_wants_the_same_frames_waits_for_those_of_the_other(tmp_path):
+    video, out, told, other = make_video(tmp_path / "a.avi", frames=40), tmp_path / "out", [], []
+
+    def begin_another(done, total):
+        if done == 1:
+            other.append(
+                Thread(target=decode_video, args=(video, out), kwargs={"progress": lambda *step: told.append(step)})
+            )
+            other[0].start()
+
+    assert decode_video(video, out, progress=begin_another) == 40
+    other[0].join()
+    assert told == []
+    assert len(names(out)) == 41
+    assert names(tmp_path) == ["a.avi", "out"]
+
+
+def test_a_process_that_waited_for_a_failure_decodes_itself(tmp_path):
+    video, out, other = make_video(tmp_path / "a.avi"), tmp_path / "out", []
+
+    def fail(done, total):
+        other.append(Thread(target=decode_video, args=(video, out)))
+        other[0].start()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        decode_video(video, out, progress=fail)
+    other[0].join()
+    assert is_decoded(video, out)
+    assert names(tmp_path) == ["a.avi", "out"]
+
+
+@pytest.mark.parametrize("name", ["a:b.mp4", "100%.mp4", "%03d.mp4"])
+def test_names_that_look_like_addresses_or_patterns_are_files(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    make_video(tmp_path / "plain.mp4", codec="mp4v").rename(name)
+    assert decode_video(Path(name), Path("out")) == 8

@@ -111,7 +111,7 @@ def test_nothing_is_visible_in_the_draws_border(moving):
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", None], ids=["empty", "no image", "missing"])
-def test_a_damaged_neighbour_counts_as_none_and_the_target_stands_in(moving, content):
+def test_a_damaged_neighbour_is_counted_and_the_target_stands_in(moving, content):
     data = paired(moving, photometric=0.0)
     loader = data.train_dataloader()
     frame = moving / "frames" / "a" / "1.png"
@@ -119,8 +119,9 @@ def test_a_damaged_neighbour_counts_as_none_and_the_target_stands_in(moving, con
     sample = loader.dataset[SampleKey(1, 0)]
     assert not sample["paired"]
     assert torch.equal(sample["neighbour"], sample["image"])
-    assert sample["damaged"] == ""
-    batch = data.on_after_batch_transfer(next(iter(loader)), 0)
+    assert sample["damaged"].startswith(str(frame)) and "\n" not in sample["damaged"]
+    with pytest.warns(UserWarning, match=r"damaged training frame left out: .*1\.png"):
+        batch = data.on_after_batch_transfer(next(iter(loader)), 0)
     assert not batch["pair"].found.any()
     assert torch.equal(batch["pair"].image, batch["image"])
     assert not batch["pair"].flow.any()

@@ -1,4 +1,5 @@
 import logging
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -175,3 +176,26 @@ def test_missing_parts_and_a_used_target_are_refused(source, tmp_path):
     (source / LABELS / "0001TP_008520_L.png").unlink()
     with pytest.raises(DataError, match="is not empty; give a new folder"):
         prepare_camvid(source, source)
+
+
+def test_the_folder_one_stands_in_can_be_the_target(source, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    prepare_camvid(source, Path(), size=SIZE)
+    assert len(open_layout("camvid", tmp_path / "empty").frames("train")) == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == [source.name, "empty"]
+
+
+def test_of_two_preparations_at_once_the_first_to_finish_stays(source, tmp_path):
+    out, told = tmp_path / "out", []
+
+    def prepare_another(done, total):
+        told.append(done)
+        if told == [1]:
+            prepare_camvid(source, out, size=SIZE)
+
+    with pytest.raises(DataError, match="out is not empty; give a new folder"):
+        prepare_camvid(source, out, size=SIZE, progress=prepare_another)
+    assert len(told) == 27
+    assert len(open_layout("camvid", out).frames("val")) == 24
+    assert sorted(p.name for p in tmp_path.iterdir()) == [source.name, "out"]

@@ -61,6 +61,22 @@ def test_full_supervision_trains_on_masks_without_clicks(make_data):
     assert share > 0.5
 
 
+def test_with_masks_unlabelled_draws_learn_from_the_memory_alone(make_data, online_recall):
+    data = online_recall(make_data(clicks=None, supervision="masks", unlabelled=1.0, neighbours=2))
+    for batch in data.train_dataloader():
+        assert not any(batch["damaged"])
+        assert (batch["labels"] == IGNORE_INDEX).all()
+        assert not batch["present"].any()
+
+
+def test_with_masks_those_left_out_of_training_are_not_read_on_unlabelled_draws(folder_root, online_recall, opened):
+    options = {"supervision": "masks", "frame_share": 0.2, "unlabelled": 1.0, "sides": "both"}
+    data = online_recall(ClipDataModule(str(folder_root), workers=0, batch_size=2, **options))
+    assert [clip.target.key.number for clip in data.clips()] == [0]
+    assert [(batch["labels"] == IGNORE_INDEX).all() for batch in data.train_dataloader()] == [True]
+    assert not [name for name in opened if "/masks/" in name]
+
+
 def test_full_supervision_without_masks_is_refused(make_data, copied):
     shutil.rmtree(copied / "gtFine" / "train")
     data = make_data(root=str(copied))

@@ -23,13 +23,13 @@ class DamageCount:
         """Warn of each damaged frame once.
 
         Args:
-            messages: What is wrong with frames; empty ones are left out.
-            total: Tells the number of training frames; asked only if there is a new message.
+            messages: What is wrong with frames, a line for each of them; empty where nothing is.
+            total: Tells how many frames are read in all; asked only if there is a new message.
 
         Raises:
             DataError: There are too many.
         """
-        new = {message for message in messages if message} - self._known
+        new = {line for message in messages for line in message.splitlines()} - self._known
         if not new:
             return
         self._known |= new

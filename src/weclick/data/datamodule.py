@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from weclick.classes import ClassSet
 from weclick.data.carry import ClickCarrier
-from weclick.data.clicks import Click, ClickStore, Size
+from weclick.data.clicks import Click, ClickStore, FrameRecord, Size
 from weclick.data.clicks.budget import spread_frames, within_budget
 from weclick.data.damage import DamageCount
 from weclick.data.dataset import ClipFrames, EvaluationFrames, FrameReader, Sample, Supervision, TrainingSamples
@@ -26,9 +26,9 @@ from weclick.data.loader import ResumableLoader, collate_frames, default_workers
 from weclick.data.masks import found_or_simulated
 from weclick.data.pairs import PairSource
 from weclick.data.photometric import Photometric
-from weclick.data.recall import Batch, RecallSource
+from weclick.data.recall import Batch, RecallSource, reads_neighbours
 from weclick.data.sampler import SeededSampler, own_share, sample_seed
-from weclick.data.transforms import GeometricDraw
+from weclick.data.transforms import CROP_MULTIPLE, GeometricDraw, check_draw
 from weclick.errors import ConfigError, DataError
 from weclick.images import first_size
 from weclick.ranges import (
@@ -70,12 +70,12 @@ class ClipDataModule(pl.LightningDataModule):
         carried: On these draws the target's clicks count too, carried along reliable optical flow; so there are such draws
             without a memory as well, for teachers and arms without one.
         supervision: ``clicks``, or ``masks`` for the fully supervised ceiling.
-        max_damaged: Largest share of training frames that may be unreadable before the run stops; 0 stops at the first
-            one, any other share forgives at least one.
+        max_damaged: Largest share of the frames that are read, neighbours included, that may be unreadable before the run
+            stops; 0 stops at the first one, any other share forgives at least one.
         seed: Of order and draws.
 
     Raises:
-        ConfigError: A number is outside of the range its type states.
+        ConfigError: A number is outside of the range its type states, or options do not go together.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class ClipDataModule(pl.LightningDataModule):
         layout: LayoutName = "auto",
         clicks: str | None = None,
         click_rule: Literal["center", "uniform", "human"] = "center",
-        click_min_area: NonNegativeInt = 100,
+        click_min_area: PositiveInt = 100,
         click_radius: NonNegativeFloat = 2.0,
         frame_share: PositiveShare = 1.0,
         clicks_per_frame: PositiveInt | None = None,
@@ -105,6 +105,9 @@ class ClipDataModule(pl.LightningDataModule):
         seed: Seed = 0,
     ) -> None:
         check_ranges(ClipDataModule, locals(), "data")
+        check_draw(crop, scale)
+        if carried and not unlabelled:
+            raise ConfigError("data.carried is for draws from unlabelled frames; set data.unlabelled above 0 too")
         super().__init__()
         self.root = Path(root)
         self.layout_name, self.clicks_path = layout, Path(clicks) if clicks else None
@@ -150,10 +153,8 @@ class ClipDataModule(pl.LightningDataModule):
     @property
     def crop(self) -> tuple[int, int]:
         """Size (h, w) of training crops."""
-        crop = self._crop or (self.size[0] // 32 * 32, self.size[1] // 32 * 32)
-        if any(side <= 0 or side % 32 for side in crop):
-            raise ConfigError(f"data.crop must be positive multiples of 32, found {list(crop)}")
-        return (crop[0], crop[1])
+        sides = self._crop or tuple(side // CROP_MULTIPLE * CROP_MULTIPLE for side in self.size)
+        return (sides[0], sides[1])
 
     def segments(self, split: Split) -> list[Segment]:
         """Return the split's runs of frames without gaps and without frames of other splits in between."""
@@ -183,20 +184,27 @@ class ClipDataModule(pl.LightningDataModule):
     def clicks(self) -> Mapping[FrameKey, Sequence[Click]]:
         """Clicks to learn from, of every target, in source pixels: those of training frames, within the budget."""
         train = {frame.key for frame in self.layout.frames("train")}
-        with self._store() as store:
-            found = {key: clicks for key, clicks in store.all_clicks().items() if key in train}
+        found = {key: clicks for key, clicks in self._stored[1].items() if key in train}
         return within_budget(found, share=self.frame_share, count=self.clicks_per_frame, seed=self.seed)
+
+    @cached_property
+    def unfinished(self) -> frozenset[FrameKey]:
+        """Targets that are clicked but not done: what has no click there is not known to be absent."""
+        targets = () if self.supervision == "masks" else self.clicks
+        return frozenset(key for key in targets if self._stored[0].get(key, FrameRecord()).status != "done")
 
     @cached_property
     def clicked_sizes(self) -> Mapping[FrameKey, Size]:
         """Size (H, W) every frame was clicked at, where the store knows it."""
-        with self._store() as store:
-            return {key: frame.size for key, frame in store.frames().items() if frame.size is not None}
+        return {key: frame.size for key, frame in self._stored[0].items() if frame.size is not None}
 
-    def _store(self) -> ClickStore:
+    @cached_property
+    def _stored(self) -> tuple[Mapping[FrameKey, FrameRecord], Mapping[FrameKey, Sequence[Click]]]:
         if self.clicks_path is None:
             raise DataError("no click store is open; call open_clicks first")
-        return ClickStore(self.clicks_path, self.classes, readonly=True)
+        with ClickStore(self.clicks_path, self.classes, readonly=True) as store:
+            # frames first: one that somebody finishes in between then counts as unfinished
+            return store.frames(), store.all_clicks()
 
     def clips_of(self, split: Split, targets: Iterable[FrameKey]) -> list[Clip]:
         """Return the clips of some frames of a split, with as many neighbours as the settings ask for."""
@@ -228,6 +236,11 @@ class ClipDataModule(pl.LightningDataModule):
 
     # Batches
 
+    def _drawn(self) -> list[Clip]:
+        """Return the clips that draws come from: also those of unlabelled frames, where something can teach them."""
+        taught = self.recall is not None or (self.carried and self.supervision == "clicks")
+        return self.remembered() if taught else self.clips()
+
     def train_dataloader(self) -> DataLoader[Sample]:
         """Return drawn training samples in seeded order."""
         found, masks = self.clips(), self.supervision == "masks"
@@ -241,11 +254,9 @@ class ClipDataModule(pl.LightningDataModule):
             sizes={} if masks else self.clicked_sizes,
             supervision=self.supervision,
             radius=self.click_radius,
-            complete=masks or self.clicks_per_frame is None,
+            incomplete=self.unfinished if masks or self.clicks_per_frame is None else self.clicks,
             extra=self.recall.read if self.recall else None,
-            unlabelled=(self.unlabelled, unlabelled_clips(found, self.remembered()))
-            if self.recall or carrier
-            else None,
+            unlabelled=(self.unlabelled, unlabelled_clips(found, self._drawn())),
             neighbour=self.pair.read if self.pair else None,
             carrier=carrier,
         )
@@ -287,7 +298,7 @@ class ClipDataModule(pl.LightningDataModule):
         """Bring images to 0..1 on the device; a training batch is :func:`~weclick.data.finish.finish`-ed too."""
         batch["image"] = batch["image"].float() / 255
         if "damaged" in batch:
-            self.count_damaged(batch.pop("damaged"))
+            self._damage.add(batch.pop("damaged"), self._read)
             self._seed_step()
             finish(batch, pair=self.pair, photometric=self.photometric, recall=self.recall)
         return batch
@@ -301,5 +312,10 @@ class ClipDataModule(pl.LightningDataModule):
             torch.manual_seed(sample_seed(self.seed, self.trainer.fit_loop.total_batch_idx + 1, self._share()[1]))
 
     def count_damaged(self, messages: Sequence[str]) -> None:
-        """Warn of damaged training frames; see :class:`~weclick.data.damage.DamageCount`."""
-        self._damage.add(messages, lambda: len(self.clips()))
+        """Warn of damaged ones among the frames a memory is made of; see :class:`~weclick.data.damage.DamageCount`."""
+        self._damage.add(messages, lambda: len(ClipFrames(self.remembered(), self.reader)))
+
+    def _read(self) -> int:
+        """Tell how many frames training reads: the drawn ones and, for a pair or an online memory, their neighbours."""
+        neighbours = self.pair is not None or reads_neighbours(self.recall)
+        return len(ClipFrames(self._drawn(), self.reader) if neighbours else self._drawn())

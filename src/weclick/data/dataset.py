@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -23,6 +23,9 @@ from weclick.images import check_same_size, read_image, read_label
 
 Sample = dict[str, Any]
 Supervision = Literal["clicks", "masks"]
+_Supervised = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]
+
+_NO_CLICKS: Final = np.zeros((0, 3), np.float32)
 
 TRIES: Final = 3
 """How many other samples stand in for a damaged one before giving up."""
@@ -71,9 +74,10 @@ class TrainingSamples(Dataset[Sample]):
     """One drawn sample per target frame.
 
     A sample holds ``image`` uint8 (3, h, w), ``labels`` uint8 (h, w), ``present`` bool (C,): the classes the whole frame
-    holds as far as its labels tell, ``grid`` float (h/4, w/4, 2), ``damaged`` (path of an unreadable image another sample
-    stands in for, or ""), what ``extra`` adds for the target, and where ``neighbour`` is given, the frame it reads under
-    the target's draw as ``neighbour`` uint8 (3, h, w), and ``paired``, which is False where the target itself stands in.
+    holds as far as its labels tell, ``grid`` float (h/4, w/4, 2), ``damaged`` (what is wrong with images that could not be
+    read, a line for each: another sample stands in for a target, a neighbour is left out), what ``extra`` adds for the
+    target, and where ``neighbour`` is given, the frame it reads under the target's draw as ``neighbour`` uint8 (3, h, w),
+    and ``paired``, which is False where the target itself stands in.
 
     Args:
         clips: Targets with neighbours; neighbours are read only by ``extra`` and ``neighbour``.
@@ -82,9 +86,10 @@ class TrainingSamples(Dataset[Sample]):
         sizes: (H, W) of the frames as they were clicked, where known; a frame of another size is damaged.
         supervision: ``masks`` reads dense labels (the fully supervised ceiling), ``clicks`` never opens a mask.
         radius: Of a click's disc, in pixels of the drawn image.
-        complete: Every object has its click, so that a class without one is known to be absent; if not, ``present`` is all
-            False, which means that nothing is known.
-        unlabelled: Share of the draws that come from one of the clips listed for the target instead, which have no clicks.
+        incomplete: Targets on which an object may lack its click, so that no class is known to be absent: ``present`` is
+            all False there, which means that nothing is known.
+        unlabelled: Share of the draws that come from one of the clips listed for the target instead, which have neither
+            clicks nor masks.
         extra: Reads what the recall needs for a target (see :mod:`weclick.data.recall`), or None.
         neighbour: Reads the neighbour a target is paired with (see :mod:`weclick.data.pairs`), or None.
         carrier: Carries the target's clicks to the unlabelled frame drawn in its place, or None.
@@ -101,7 +106,7 @@ class TrainingSamples(Dataset[Sample]):
         sizes: Mapping[FrameKey, Size] | None = None,
         supervision: Supervision = "clicks",
         radius: float = 2.0,
-        complete: bool = True,
+        incomplete: Container[FrameKey] = frozenset(),
         extra: Callable[[Clip], Sample] | None = None,
         unlabelled: tuple[float, Mapping[FrameKey, Sequence[Clip]]] | None = None,
         neighbour: Callable[[Clip], NDArray[np.uint8] | None] | None = None,
@@ -115,7 +120,7 @@ class TrainingSamples(Dataset[Sample]):
         self.num_classes = num_classes
         self.supervision = supervision
         self.radius = radius
-        self.complete = complete
+        self.incomplete = incomplete
         self.extra = extra
         self.unlabelled_share, self.unlabelled = unlabelled or (0.0, {})
         self.neighbour = neighbour
@@ -125,14 +130,16 @@ class TrainingSamples(Dataset[Sample]):
         return len(self.clips)
 
     def __getitem__(self, key: SampleKey) -> Sample:
-        damaged = ""
+        damaged: list[str] = []
         for attempt in range(TRIES + 1):
             clip = self.clips[(key.position + attempt) % len(self)]
             try:
-                return {**self._sample(clip, self._or_unlabelled(clip, key.seed), key.seed), "damaged": damaged}
+                sample = self._sample(clip, self._or_unlabelled(clip, key.seed), key.seed)
             except DataError as error:
-                damaged = damaged or str(error)
-        raise DataError(f"{TRIES + 1} damaged frames in a row; the first: {damaged}")
+                damaged.append(str(error))
+            else:
+                return sample | {"damaged": _lines(*damaged, sample["damaged"])}
+        raise DataError(f"{TRIES + 1} damaged frames in a row; the first: {damaged[0]}")
 
     def _or_unlabelled(self, clip: Clip, seed: int) -> Clip:
         """Return the clip, or by chance that of an unlabelled neighbour."""
@@ -143,17 +150,13 @@ class TrainingSamples(Dataset[Sample]):
 
     def _sample(self, origin: Clip, clip: Clip, seed: int) -> Sample:
         """Draw a clip: that of a target, ``origin``, or of an unlabelled neighbour of it."""
-        source, label, clicks = self._supervised(clip.target)
-        known = self.complete and clip is origin
-        if self.carrier is not None and clip is not origin:
-            target, _, own = self._supervised(origin.target)
-            clicks = self.carrier(own, target, source)
-        neighbour = self.neighbour(clip) if self.neighbour else None
+        own, masks = clip is origin, self.supervision == "masks"
+        known = own and clip.target.key not in self.incomplete
+        source, label, clicks = self._supervised(clip.target) if own else self._carried(origin.target, clip.target)
+        neighbour, damaged = self._neighbour_of(clip)
         drawn = self.draw(source, label, clicks, neighbour, seed=seed)
-        labels = (
-            drawn.label if self.supervision == "masks" else draw_discs(drawn.clicks, drawn.label.shape, self.radius)
-        )
-        found = clicks[:, 2] if self.supervision == "clicks" else label
+        labels = drawn.label if masks else draw_discs(drawn.clicks, drawn.label.shape, self.radius)
+        found = label if masks else clicks[:, 2]
         sample = {
             "image": to_tensor(drawn.image),
             "labels": torch.from_numpy(labels),
@@ -162,20 +165,38 @@ class TrainingSamples(Dataset[Sample]):
         }
         if self.neighbour is not None:
             sample |= _paired(drawn)
-        return sample if self.extra is None else sample | self.extra(clip)
+        more = {} if self.extra is None else self.extra(clip)
+        return sample | more | {"damaged": _lines(damaged, more.get("damaged", ""))}
 
-    def _supervised(self, frame: Frame) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
+    def _supervised(self, frame: Frame) -> _Supervised:
         """Return image and label at the working size, and clicks in its pixels."""
-        no_label, no_clicks = np.full(self.reader.size, IGNORE_INDEX, np.uint8), np.zeros((0, 3), np.float32)
         if self.supervision == "masks":
             image, label = self.reader.labelled(frame)
             resized = cv2.resize(label, self.reader.size[::-1], interpolation=cv2.INTER_NEAREST)
-            return image, resized.astype(np.uint8, copy=False), no_clicks
+            return image, resized.astype(np.uint8, copy=False), _NO_CLICKS
         source = read_image(frame.image)
         self._refuse_other_size(frame, source)
         scale = np.divide(self.reader.size, source.shape[:2])
         clicks = scaled_clicks(self.clicks.get(frame.key, ()), scale[1], scale[0])
-        return resize_image(source, self.reader.size), no_label, clicks if len(clicks) else no_clicks
+        return resize_image(source, self.reader.size), self._no_label(), clicks
+
+    def _carried(self, target: Frame, neighbour: Frame) -> _Supervised:
+        """Return the same of an unlabelled neighbour, whose mask is never read; with clicks if they are carried there."""
+        image = self.reader.image(neighbour)
+        if self.carrier is None:
+            return image, self._no_label(), _NO_CLICKS
+        source, _, clicks = self._supervised(target)
+        return image, self._no_label(), self.carrier(clicks, source, image)
+
+    def _no_label(self) -> NDArray[np.uint8]:
+        return np.full(self.reader.size, IGNORE_INDEX, np.uint8)
+
+    def _neighbour_of(self, clip: Clip) -> tuple[NDArray[np.uint8] | None, str]:
+        """Return the neighbour a target is paired with, or None and why it cannot be read."""
+        try:
+            return (self.neighbour(clip) if self.neighbour else None), ""
+        except DataError as error:
+            return None, str(error)
 
     def _refuse_other_size(self, frame: Frame, source: NDArray[np.uint8]) -> None:
         (height, width), clicked = source.shape[:2], self.sizes.get(frame.key)
@@ -189,6 +210,10 @@ class TrainingSamples(Dataset[Sample]):
 def _present(ids: NDArray[Any], num_classes: int) -> NDArray[np.bool_]:
     """Tell of each class whether it is among class ids, 255 for none."""
     return np.bincount(ids.ravel().astype(np.intp), minlength=num_classes)[:num_classes] > 0
+
+
+def _lines(*texts: str) -> str:
+    return "\n".join(filter(None, texts))
 
 
 def _paired(drawn: Draw) -> Sample:
@@ -207,7 +232,7 @@ def scaled_clicks(clicks: Sequence[Click], scale_x: float, scale_y: float) -> ND
 class RawClip:
     """Adds what a memory is computed from: ``target`` (3, H, W), ``neighbours`` (N, 3, H, W) uint8, ``offsets`` (N,).
 
-    Missing and damaged neighbours are padding: black, with offset 0.
+    Missing and damaged neighbours are padding: black, with offset 0; ``damaged`` says what is wrong with them, a line each.
     """
 
     reader: FrameReader
@@ -217,14 +242,18 @@ class RawClip:
         """Read the clip's frames at the working size."""
         target = self.reader.image(clip.target)
         neighbours = np.zeros((self.count, *target.shape), np.uint8)
-        offsets = np.zeros(self.count, np.int64)
+        offsets, damaged = np.zeros(self.count, np.int64), []
         for position, (frame, offset) in enumerate(zip(clip.neighbours, clip.offsets, strict=True)):
             try:
                 neighbours[position], offsets[position] = self.reader.image(frame), offset
-            except DataError:
-                continue
-        stacked = torch.from_numpy(neighbours.transpose(0, 3, 1, 2).copy())
-        return {"target": to_tensor(target), "neighbours": stacked, "offsets": torch.from_numpy(offsets)}
+            except DataError as error:
+                damaged.append(str(error))
+        return {
+            "target": to_tensor(target),
+            "neighbours": torch.from_numpy(neighbours.transpose(0, 3, 1, 2).copy()),
+            "offsets": torch.from_numpy(offsets),
+            "damaged": _lines(*damaged),
+        }
 
 
 class ClipFrames(Dataset[Sample]):
@@ -250,7 +279,7 @@ class ClipFrames(Dataset[Sample]):
 
 
 class EvaluationFrames(Dataset[Sample]):
-    """Frames with masks, undrawn: ``image`` uint8 (3, H, W), ``label`` uint8 at its own size, ``key``, ``frame``."""
+    """Frames with masks, undrawn: ``image`` uint8 (3, H, W), ``label`` uint8 at its own size, ``key``."""
 
     def __init__(self, frames: Sequence[Frame], reader: FrameReader) -> None:
         self.frames = frames

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
+import os
 import shutil
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import cv2
 
@@ -34,7 +36,8 @@ def decode_video(
     """Decode every frame of a video into ``out/000000.jpg``, ``out/000001.jpg``, ... and return their number.
 
     Frames are turned upright as the container says. ``out`` appears only when all frames are in it, together with a
-    manifest; when the manifest still fits the video, nothing is decoded again.
+    manifest; when the manifest still fits the video, nothing is decoded again. Of several processes that want the same
+    folder, one decodes and the others wait for it.
 
     Args:
         path: Video file.
@@ -46,14 +49,24 @@ def decode_video(
         DataError: No video, no frames, truncated, or ``out`` holds files of another origin.
     """
     origin = _origin(path, size)
+    frames = _decoded(out, origin)
+    if frames is not None:
+        return frames
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(out.with_name(f".{out.name}-decoding.lock")):
+        frames = _decoded(out, origin)  # perhaps by the process that had the lock before
+        return _decode_whole(path, out, origin, size, progress) if frames is None else frames
+
+
+def _decode_whole(
+    path: Path, out: Path, origin: dict[str, Any], size: tuple[int, int] | None, progress: Progress | None
+) -> int:
     found = manifest(out)
-    if found is not None and found.get("origin") == origin:
-        return int(found["frames"])
     if found is None and out.exists():
         raise DataError(f"{out} is in the way and was not decoded by weclick; remove it to decode {path} again")
     partial = out.with_name(f".{out.name}-decoding")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    shutil.rmtree(partial, ignore_errors=True)  # a killed process left it
+    partial.mkdir()
     try:
         frames = _decode_all(path, partial, size, progress)
         write_json(partial / MANIFEST, {"origin": origin, "frames": frames})
@@ -63,6 +76,29 @@ def decode_video(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return frames
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Wait until no other process is inside of this block with the same ``path``, a file that is there meanwhile."""
+    while True:
+        with path.open("w") as stream:
+            with suppress(OSError):  # some network drives know no locks
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            if not _is_at(path, stream):  # whoever had it before has removed it
+                continue
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _is_at(path: Path, stream: IO[str]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(stream.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def manifest(folder: Path) -> dict[str, Any] | None:
@@ -76,8 +112,13 @@ def manifest(folder: Path) -> dict[str, Any] | None:
 
 def is_decoded(path: Path, out: Path, size: tuple[int, int] | None = None) -> bool:
     """Tell whether ``out`` holds the frames of ``path`` as the file is now."""
+    return manifest(out) is not None and _decoded(out, _origin(path, size)) is not None
+
+
+def _decoded(out: Path, origin: dict[str, Any]) -> int | None:
+    """Return how many frames of a video ``out`` holds, None where they are of anything else."""
     found = manifest(out)
-    return found is not None and found.get("origin") == _origin(path, size)
+    return int(found["frames"]) if found is not None and found.get("origin") == origin else None
 
 
 def _origin(path: Path, size: tuple[int, int] | None) -> dict[str, Any]:
@@ -119,7 +160,8 @@ class _Capture:
     """A video opened for reading in order."""
 
     def __init__(self, path: Path) -> None:
-        self._capture = cv2.VideoCapture(str(path))
+        # absolute: "a:b.mp4" would be taken for a protocol; one backend: others read "%" as a numbered sequence
+        self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
             raise DataError(f"{path} cannot be opened as a video; it is damaged, truncated or of another kind")
         self.announced = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)

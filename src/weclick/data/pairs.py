@@ -15,7 +15,6 @@ from torch.nn import functional as F
 from weclick.data.dataset import FrameReader
 from weclick.data.index import Clip
 from weclick.data.recall import Batch
-from weclick.errors import DataError
 from weclick.flow.estimators import FlowEstimator
 from weclick.flow.warp import resize_flow, warp_to_target
 from weclick.losses.temporal import visibility
@@ -43,11 +42,12 @@ class NearestNeighbour:
     reader: FrameReader
 
     def __call__(self, clip: Clip) -> NDArray[np.uint8] | None:
-        """Return it as RGB uint8 (H, W, 3) at the working size, or None where there is none that can be read."""
-        try:
-            return self.reader.image(clip.neighbours[0]) if clip.neighbours else None
-        except DataError:
-            return None
+        """Return it as RGB uint8 (H, W, 3) at the working size, or None where there is none.
+
+        Raises:
+            DataError: It cannot be read.
+        """
+        return self.reader.image(clip.neighbours[0]) if clip.neighbours else None
 
 
 class PairSource:

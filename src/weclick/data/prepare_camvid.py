@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -82,17 +83,24 @@ def prepare_camvid(
         raise DataError(f"{source} is not CamVid as published; {STILLS}/*.png and {LABELS}/*_L.png were looked for")
     if orphans := sorted(set(labels) - set(stills)):
         raise DataError(f"{labels[orphans[0]]} has no image {orphans[0]} in {source / STILLS}; restore the image")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out} is not empty; give a new folder")
-    partial = out.with_name(f".{out.name}-preparing")
-    shutil.rmtree(partial, ignore_errors=True)
+    _require_empty(out)
+    out = out.absolute()  # "." has no name
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    partial = temporary / "data"  # mkdtemp's own folder is closed to everybody else
     try:
         written = _write_stills(stills, labels, partial, size, progress)
         if reach > 0:
             _write_neighbours(source, partial, written, size, reach, progress)
+        _require_empty(out)
         partial.replace(out)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _require_empty(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out} is not empty; give a new folder")
 
 
 def segnet_split(key: FrameKey) -> Split:

@@ -28,6 +28,11 @@ class RecallSource(Protocol):
         """Return the recall of a batch on the undrawn target grid, in 0..1."""
 
 
+def reads_neighbours(source: RecallSource | None) -> bool:
+    """Tell whether a recall is made from neighbours anew for every batch."""
+    return source is not None and isinstance(source.read, RawClip)
+
+
 @dataclass(frozen=True)
 class StoredItem:
     """Reads a target's item: uint8 ``teacher``, ``memory`` (C, h, w) and ``confidence`` (1, h, w)."""

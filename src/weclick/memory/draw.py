@@ -18,7 +18,8 @@ def follow_draw(recall: Recall, grid: Tensor) -> Recall:
             draw's border, about which nothing is known.
 
     Returns:
-        Maps (B, C, H, W); confidence is 0 and probabilities are those of the nearest border in the draw's border.
+        Maps (B, C, H, W). In the draw's border the teacher's view and the confidence are 0, and the memory's probabilities
+        are those of the nearest pixel of the frame.
     """
     inside = inside_frame(grid)
     teacher, probabilities = _sample(recall.teacher, grid), _sample(recall.memory.probabilities, grid)

@@ -44,6 +44,7 @@ def test_frames_done_without_clicks_and_clicked_but_not_done_are_found(store):
     store.add(A, [])
     store.add(B, [Click(1, 1, 0)], status="todo")
     assert kinds(store) == ["empty", "unfinished"]
+    assert str(check_clicks(store)[1]) == "b:0: carries 1 clicks, but is still to do: no class counts as absent"
 
 
 def test_skipped_frames_are_left_alone(store):

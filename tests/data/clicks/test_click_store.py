@@ -1,4 +1,6 @@
 import ctypes
+import hashlib
+import json
 import os
 import shutil
 import sqlite3
@@ -52,7 +54,7 @@ def test_what_is_added_is_there_after_opening_again(path, classes):
     with ClickStore(path, classes) as store:
         assert store.clicks(A) == [Click(1.25, 2.0, 0), Click(3.0, 4.5, 2)]
         assert store.all_clicks() == {A: store.clicks(A), B: [Click(5.0, 6.0, 1)]}
-        assert store.targets() == [A, B]
+        assert list(store.all_clicks()) == [A, B]
         assert store.counts() == {"road": 1, "car": 1, "Mauer, rot": 1}
         assert store.frames()[A][:3] == ("done", "ann", (10, 20))
         assert store.frames()[A].updated.endswith("+00:00")
@@ -73,7 +75,7 @@ def test_skipped_frames_are_no_targets_and_keep_their_clicks(store):
     store.add(A, [], status="skipped")
     store.add(B, [], status="todo")
     assert store.statuses() == {A: "skipped", B: "todo"}
-    assert store.targets() == [] and store.all_clicks() == {}
+    assert store.all_clicks() == {}
     assert store.clicks(A) == [Click(1, 1, 0)]
 
 
@@ -145,7 +147,7 @@ def test_transaction_is_all_or_nothing(store):
         raise KeyboardInterrupt
     assert store.frames() == {} and store.provenance == {}
     store.add(A, [Click(1, 1, 0)])
-    assert store.targets() == [A]
+    assert list(store.all_clicks()) == [A]
 
 
 def test_a_refused_change_inside_a_transaction_changes_nothing(store):
@@ -177,6 +179,24 @@ def test_fingerprint_follows_clicks_and_classes_not_order_or_annotator(tmp_path,
     assert fingerprint("5", [A, B], ClassSet.from_list([{"name": n} for n in "abc"])) != same
 
 
+def test_fingerprint_tells_finished_frames_from_unfinished_ones(store):
+    store.add(A, [Click(1, 2, 0)])
+    store.add(B, [Click(3, 4, 1)])
+    done = store.fingerprint()
+    store.add(B, [], status="todo")
+    assert store.fingerprint() != done
+    store.add(B, [], status="done")
+    assert store.fingerprint() == done
+    store.add(FrameKey("c", 0), [], status="todo")  # without clicks it takes no part
+    assert store.fingerprint() == done
+
+
+def test_the_fingerprint_of_a_finished_store_is_that_of_earlier_versions(store):
+    store.add(A, [Click(1, 2, 0)])
+    content = [store.classes.names, [[*A, 1.0, 2.0, 0]]]
+    assert store.fingerprint() == hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
 def test_store_of_other_classes_is_refused_naming_the_difference(store, path):
     with pytest.raises(ClickError, match="class 1 is 'car' in the store and 'bus' in the data set"):
         ClickStore(path, ClassSet.from_list([{"name": "road"}, {"name": "bus"}, {"name": "Mauer, rot"}]))
@@ -194,7 +214,7 @@ def test_create_refuses_to_overwrite(store, path, classes):
     store.add(A, [Click(1, 1, 0)])
     with pytest.raises(ClickError, match="already exists"):
         ClickStore.create(path, classes)
-    assert store.targets() == [A]
+    assert list(store.all_clicks()) == [A]
 
 
 def test_create_refuses_the_log_of_a_store_that_is_gone(path, classes):
@@ -248,7 +268,7 @@ def test_damaged_store_is_refused_naming_it(store, path, classes, damage):
 def test_readonly_store_sees_later_clicks_and_refuses_changes(store, path, classes):
     with ClickStore(path, classes, readonly=True) as reader:
         store.add(A, [Click(1, 1, 0)])
-        assert reader.targets() == [A]
+        assert list(reader.all_clicks()) == [A]
         with pytest.raises(ClickError, match="read-only"):
             reader.add(A, [Click(2, 2, 0)])
     assert store.clicks(A) == [Click(1, 1, 0)]
@@ -263,7 +283,7 @@ def test_readonly_works_where_nothing_can_be_written_and_writing_is_refused(stor
         path.parent.chmod(0o555)
     code = """
 with ClickStore(path, classes, readonly=True) as store:
-    print(len(store.targets()))
+    print(len(store.all_clicks()))
 for make in (ClickStore, ClickStore.create):
     try:
         make(path if make is ClickStore else path.with_name("new.sqlite"), classes).close()
@@ -287,7 +307,7 @@ def test_readonly_refuses_to_miss_clicks_that_are_still_in_the_log(store, path, 
     folder.chmod(0o555)
     code = """
 try:
-    print(len(ClickStore(path, classes, readonly=True).targets()))
+    print(len(ClickStore(path, classes, readonly=True).all_clicks()))
 except ClickError as error:
     print("refused")
 """
@@ -311,7 +331,7 @@ for number in range(10**6):
         process.kill()
         acknowledged += process.stdout.readlines()
     with ClickStore(path, classes) as store:
-        assert {FrameKey("v", int(line)) for line in acknowledged} <= set(store.targets())
+        assert {FrameKey("v", int(line)) for line in acknowledged} <= store.all_clicks().keys()
         store.add(A, [Click(1, 1, 0)])
 
 
@@ -344,7 +364,7 @@ store.add(FrameKey("c", 0), [Click(1.0, 2.0, 1)])
     output, _ = start(code, path).communicate()
     assert "this change was not stored" in output and path.name in output
     with ClickStore(path, classes) as store:
-        assert store.targets() == [A, FrameKey("c", 0)]
+        assert list(store.all_clicks()) == [A, FrameKey("c", 0)]
 
 
 # Saving: compare and swap

@@ -63,7 +63,7 @@ def test_ids_may_be_text_and_sizes_missing(store, pictures, tmp_path):
         import_coco(write(tmp_path / "in.json", content(one, images=[image], categories=[category])), store, pictures)
         == 1
     )
-    assert store.targets() == [STILL]
+    assert list(store.all_clicks()) == [STILL]
 
 
 @pytest.mark.parametrize(

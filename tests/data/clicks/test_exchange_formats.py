@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weclick.data.clicks import FORMATS, Click, ClickStore, format_of, format_to_write
+from weclick.data.clicks import FORMATS, Click, ClickStore, format_of, format_to_write, open_or_create
 from weclick.errors import ClickError, ConfigError
 from weclick.frames import FrameKey
 
@@ -220,6 +220,15 @@ def test_an_import_is_one_change_of_a_frame_for_each_in_a_row_who_clicked(store,
 def test_a_file_that_is_not_there_is_refused(store, pictures, tmp_path, name):
     with pytest.raises(ClickError, match="gone cannot be read"):
         FORMATS[name].load(tmp_path / "gone", store, pictures)
+
+
+def test_a_store_that_somebody_made_meanwhile_is_kept(classes, path):
+    with pytest.raises(ClickError, match="already exists"), open_or_create(path, classes) as mine:
+        mine.add(A, [Click(1, 1, 0)])
+        with ClickStore.create(path, classes) as theirs:
+            theirs.add(B, [Click(2, 2, 0)])
+    with ClickStore(path, classes) as kept:
+        assert list(kept.all_clicks()) == [B]
 
 
 def test_the_format_to_write_follows_from_the_name(tmp_path):

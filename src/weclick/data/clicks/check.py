@@ -78,8 +78,8 @@ def check_clicks(store: ClickStore, frames: Mapping[FrameKey, LoadMasks | None] 
 
     Returns:
         Findings ordered by frame: clicks outside the image, unknown classes, the same object clicked twice, two classes
-        on one pixel, frames done without a click, frames with clicks that are still to do (what is not clicked there
-        passes for absent), frames the data set lacks, image sizes that differ, clicks whose class is not the mask's.
+        on one pixel, frames done without a click, frames with clicks that are still to do (no class is known to be
+        absent there), frames the data set lacks, image sizes that differ, clicks whose class is not the mask's.
     """
     clicks: dict[FrameKey, list[Click]] = {}
     for record in store.records():
@@ -102,7 +102,7 @@ def _check_frame(
     if frame.status == "done" and not clicks:
         yield Finding("empty", key, "done, but carries no click")
     if frame.status == "todo" and clicks:
-        yield Finding("unfinished", key, f"carries {len(clicks)} clicks, but is still to do")
+        yield Finding("unfinished", key, f"carries {len(clicks)} clicks, but is still to do: no class counts as absent")
     yield from _check_places(key, clicks, frame.size)
     yield from _check_classes(key, clicks, classes)
     yield from _check_pairs(key, clicks, classes)

@@ -241,10 +241,6 @@ class ClickStore:
             found.setdefault(key, []).append(click)
         return found
 
-    def targets(self) -> list[FrameKey]:
-        """Return the target frames: those that carry clicks and are not skipped."""
-        return list(dict.fromkeys(record.key for record in self.records()))
-
     def frames(self) -> dict[FrameKey, FrameRecord]:
         """Return every frame the store knows, with or without clicks."""
         rows = self._rows(f"SELECT video, number, {FRAME_COLUMNS} FROM frames ORDER BY video, number")
@@ -281,9 +277,13 @@ class ClickStore:
         return {name: counted[class_id] for class_id, name in enumerate(self.classes.names)}
 
     def fingerprint(self) -> str:
-        """Return a hash of what matters for training: classes and clicks of target frames, not order or times."""
-        clicks = sorted((*key, *click) for key, click, _ in self.records())
-        return hashlib.sha256(json.dumps([self.classes.names, clicks]).encode()).hexdigest()[:16]
+        """Return a hash of what matters for training: classes, clicks of target frames, which of these are unfinished."""
+        records, statuses = self.records(), self.statuses()
+        content: list[object] = [self.classes.names, sorted((*key, *click) for key, click, _ in records)]
+        unfinished = sorted({key for key, _, _ in records if statuses[key] == "todo"})
+        if unfinished:  # a store without any keeps the hash it always had
+            content.append(unfinished)
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
         with clear_errors(self.path):

@@ -119,12 +119,14 @@ def open_or_create(path: Path, classes: ClassSet) -> Iterator[ClickStore]:
     An empty store left behind by a refused import would be taken at its word by training.
 
     Raises:
-        ClickError: The store cannot be opened or made.
+        ClickError: The store cannot be opened or made, or somebody else made one meanwhile.
     """
     if path.exists():
         with ClickStore(path, classes) as store:
             yield store
         return
     require_free(path)
-    with atomic_path(path) as made, ClickStore.create(made, classes) as store:
-        yield store
+    with atomic_path(path) as made:
+        with ClickStore.create(made, classes) as store:
+            yield store
+        require_free(path)
