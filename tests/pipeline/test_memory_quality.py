@@ -177,9 +177,10 @@ def test_a_target_without_neighbours_counts_as_unknown(measure, scene):
     assert found.coverage == pytest.approx(60 / 64 / 2)
 
 
-def test_a_damaged_neighbour_says_nothing_and_a_damaged_target_is_refused(measure, scene):
+def test_a_damaged_neighbour_has_no_vote_and_a_damaged_target_is_refused(measure, scene):
     (scene / "frames/b/1.png").write_bytes(b"no picture")
-    found = measure().figures
+    with pytest.warns(UserWarning, match=r"damaged neighbour left out: .*b/1\.png"):
+        found = measure().figures
     assert Source("neighbour", -1) not in found and Source("neighbour", 1) in found
     assert found[Source("memory", 1)].coverage == 0
     assert math.isnan(found[Source("memory", 1)].miou) and found[Source("memory", 1)].filled_miou == 0.25

@@ -10,7 +10,8 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from weclick.callbacks.interrupt import Interrupted
-from weclick.errors import ConfigError
+from weclick.data.clicks import ClickStore
+from weclick.errors import ConfigError, DataError
 from weclick.memory import MemoryStore
 from weclick.modules import StudentModule, load_checkpoint, load_weights
 from weclick.pipeline.inputs import opened_data
@@ -106,7 +107,10 @@ def test_damaged_frames_cost_their_own_items_and_confidence_only(chosen, run, fi
     target.write_bytes(b"")
     neighbour = sorted(sequence.rglob("*_000001_leftImg8bit.png"))[1]
     neighbour.write_bytes(b"")
-    made = fit(chosen(data={"root": str(root), "clicks": str(with_memory.clicks)}), run(), "memory")
+    damaged = {"root": str(root), "clicks": str(with_memory.clicks)}
+    with pytest.raises(DataError, match="2 of 30 training frames are damaged"):
+        fit(chosen(data=damaged), run("refused"), "memory")
+    made = fit(chosen(data={**damaged, "max_damaged": 0.1}), run(), "memory")
     assert (made.stage("memory") / "done.json").exists()
     ours, theirs = contents(made.stage("memory")), contents(with_memory.stage("memory"))
     assert len(ours) == 9
@@ -174,6 +178,20 @@ def test_a_connected_memory_holds_classes_that_were_clicked_and_no_other(chosen,
     connected = chosen(memory=MemorySettings(connected=True))
     found = list(clicked_and_seen(connected, fit(connected, run(), "memory")))
     assert all(seen == clicked for clicked, seen in found)
+
+
+@pytest.mark.slow
+def test_of_a_frame_that_is_not_done_nothing_is_cut_from_the_memory(chosen, run, fit, with_memory, tmp_path, caplog):
+    clicks = shutil.copy(with_memory.clicks, tmp_path / "clicks.sqlite")
+    connected = chosen(memory=MemorySettings(connected=True), data={"clicks": str(clicks)})
+    data = opened_data(connected, with_memory)
+    key = next(iter(data.clicks))
+    with ClickStore(clicks, data.classes) as store:
+        store.replace(key, data.clicks[key], status="todo")
+    made = fit(connected, run())
+    whole = [clicked != seen for clicked, seen in clicked_and_seen(connected, made)]
+    assert whole == [True] + 9 * [False]
+    assert "10 frames (1 clicked but not done: no class counts as absent there)" in caplog.text
 
 
 @pytest.mark.slow

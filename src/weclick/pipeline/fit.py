@@ -73,7 +73,7 @@ def fit_teacher(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     if settings.teacher_rounds > 1:
         data.recall = recall_source(settings.earlier_round, earlier_round(run), data)
     told = f", round {settings.teacher_rounds}" if settings.teacher_rounds > 1 else ""
-    rank_zero_info(f"teacher: {len(data.clips())} clicked frames, {facts['epochs']} epochs{told}")
+    rank_zero_info(f"teacher: {_frames(data)}, {facts['epochs']} epochs{told}")
     train(TeacherModule(data.classes.to_list(), data.size, **settings.teacher), data, run, settings, facts["epochs"])
     run.mark_done("teacher", facts)
 
@@ -91,7 +91,7 @@ def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
         return
     data.recall = recall_source(settings, run, data)
     data.pair = pair_source(settings, data)
-    rank_zero_info(f"student: arm {settings.arm}, {len(data.clips())} frames, {epochs} epochs")
+    rank_zero_info(f"student: arm {settings.arm}, {_frames(data)}, {epochs} epochs")
     train(
         StudentModule(data.classes.to_list(), data.size, **settings.student),
         data,
@@ -100,6 +100,14 @@ def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
         epochs,
     )
     run.mark_done("student", facts)
+
+
+def _frames(data: ClipDataModule) -> str:
+    """Say what is trained on."""
+    told = f"{len(data.clips())} frames"
+    if data.unfinished:
+        told += f" ({len(data.unfinished)} clicked but not done: no class counts as absent there)"
+    return told
 
 
 def need_neighbours(settings: FitSettings, run: Run) -> None:

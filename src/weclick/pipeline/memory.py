@@ -69,9 +69,10 @@ def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: M
     signals, known = SignalNote(), 0.0
     targets = {clip.target.key: clip.target for clip in todo}
     connected = settings.memory.connected and data.clicks_per_frame is None  # else a region may lack its click
+    finished = data.clicks.keys() - data.unfinished
     with signals.listening(), progress_bar("memory") as show:
         for done, (key, recall) in enumerate(found, start=1):
-            if connected and key in data.clicks:
+            if connected and key in finished:
                 recall = _connected(data, targets[key], recall)
             (item,) = items(recall)
             store.write(key, item)
@@ -103,8 +104,8 @@ def recalls(
     device: torch.device,
     fusion: Fusion = PLAIN,
 ) -> Iterator[tuple[FrameKey, Recall]]:
-    """Yield target and recall of clips, in order; damaged targets are counted and left out."""
-    frames = frames_of(data, clips, device, data.count_damaged)
+    """Yield target and recall of clips, in order; damaged frames are counted and left out."""
+    frames = frames_of(data, clips, device, lambda damaged: data.count_damaged(list(damaged.values())))
     return remember_all(teacher, flow, frames, wanted_by(clips), count=data.neighbours, fusion=fusion)
 
 
@@ -114,14 +115,13 @@ def wanted_by(clips: list[Clip]) -> dict[FrameKey, list[FrameKey]]:
 
 
 def frames_of(
-    data: ClipDataModule, clips: list[Clip], device: torch.device, on_damaged: Callable[[list[str]], None]
+    data: ClipDataModule, clips: list[Clip], device: torch.device, on_damaged: Callable[[dict[FrameKey, str]], None]
 ) -> Iterator[dict[FrameKey, Tensor | None]]:
-    """Yield the frames of clips in batches for the teacher, None for damaged ones; tell of damaged targets."""
-    targets = {clip.target.key for clip in clips}
+    """Yield the frames of clips in batches for the teacher, None for damaged ones; tell what is wrong with these."""
     # on a CPU a frame of a batch takes longer than one alone; and so an item depends on its clip only
     batch_size = 1 if device.type == "cpu" else max(data.batch_size // 2, 1)
     for samples in data.clip_loader(clips, batch_size):
-        on_damaged([s["damaged"] for s in samples if "damaged" in s and s["key"] in targets])
+        on_damaged({s["key"]: s["damaged"] for s in samples if "damaged" in s})
         yield {s["key"]: s["image"].to(device) if "image" in s else None for s in samples}
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, get_args
 
@@ -16,7 +17,7 @@ from torch.nn import functional as F
 from weclick.callbacks.progress import on_terminal
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.datamodule import ClipDataModule
-from weclick.data.index import Clip, Split
+from weclick.data.index import Clip, FrameKey, Split
 from weclick.errors import ConfigError, DataError
 from weclick.flow.estimators import make_flow
 from weclick.memory import PLAIN, Fusion, Memory, fuse
@@ -106,7 +107,7 @@ def memory_quality(settings: FitSettings, run: Run, split: Split, max_frames: in
     checkpoint, device = teacher_checkpoint(settings, run), settings.device
     teacher, flow = open_teacher(settings, run, data), make_flow(settings.memory.flow, device)
     targets = {clip.target.key: clip.target for clip in found}
-    frames = frames_of(data, found, device, _refuse_damaged)
+    frames = frames_of(data, found, device, lambda damaged: _refuse_damaged(damaged, targets))
     voting = votes_of_all(teacher, flow, frames, wanted_by(found), count=data.neighbours)
     tallies: dict[Source, _Tally] = {}
     hidden, console = not on_terminal(), Console(stderr=True)
@@ -147,9 +148,12 @@ def _targets(data: ClipDataModule, split: Split, max_frames: int | None) -> list
     return found
 
 
-def _refuse_damaged(messages: list[str]) -> None:
-    if messages:
-        raise DataError(messages[0])
+def _refuse_damaged(damaged: Mapping[FrameKey, str], targets: Container[FrameKey]) -> None:
+    """Stop at a target; without a neighbour a target has one vote less."""
+    for key, message in damaged.items():
+        if key in targets:
+            raise DataError(message)
+        warnings.warn(f"damaged neighbour left out: {message}", stacklevel=2)
 
 
 def sources(votes: Votes, fusion: Fusion) -> Iterator[tuple[Source, Votes, Memory]]:
