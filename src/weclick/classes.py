@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from weclick.conventions import IGNORE_INDEX
-from weclick.errors import DataError
+from weclick.errors import DataError, one_line
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class ClassSet:
         except FileNotFoundError:
             raise DataError(f"{path} not found; list the classes there (see data/README.md)") from None
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise DataError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+            raise DataError(f"{path} cannot be read: {one_line(error, 600)}") from None
         if isinstance(entries, Mapping):
             entries = entries.get("classes")
         if not isinstance(entries, list):

@@ -64,3 +64,8 @@ class TrainingError(WeclickError):
 
 class ShapeError(WeclickError, ValueError):
     """Tensors do not fit together; the message names both shapes."""
+
+
+def one_line(error: Exception, most: int = 160) -> str:
+    """Return what somebody else's error says, in one line of at most so many characters."""
+    return " ".join(str(error).split())[:most] or type(error).__name__

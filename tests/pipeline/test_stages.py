@@ -201,6 +201,13 @@ def test_where_clicks_are_left_out_nothing_is_cut_from_the_memory(chosen, run, f
     assert all(len(clicked) == 1 < len(seen) for clicked, seen in found)
 
 
+@pytest.mark.slow
+def test_beside_masks_nothing_is_cut_from_the_memory(chosen, run, fit, with_memory):
+    connected = chosen(memory=MemorySettings(connected=True), data={"supervision": "masks"})
+    made = fit(connected, run(), "memory")
+    assert contents(made.stage("memory")) == contents(with_memory.stage("memory"))
+
+
 def test_a_connected_memory_in_every_step_is_refused(settings):
     with pytest.raises(ConfigError, match=r"memory\.connected"):
         settings(memory=MemorySettings(mode="online", connected=True))

@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from weclick.classes import ClassSet
+from weclick.errors import one_line
 from weclick.files import write_text
 from weclick.processes import process_rank
 
@@ -82,8 +83,7 @@ def never_fatal(method: Callable[..., Result]) -> Callable[..., Result | None]:
 
 
 def _tell(error: Exception) -> None:
-    reason = " ".join(str(error).split())[:160] or type(error).__name__
-    warnings.warn(f"Weights & Biases failed and is left out from here on ({reason})", stacklevel=3)
+    warnings.warn(f"Weights & Biases failed and is left out from here on ({one_line(error)})", stacklevel=3)
 
 
 class SafeWandb(WandbLogger):

@@ -17,7 +17,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 import weclick
 from weclick.data.datamodule import ClipDataModule
-from weclick.errors import ConfigError
+from weclick.errors import ConfigError, one_line
 from weclick.memory import Fusion
 from weclick.modules import ARMS, StudentModule, TeacherModule
 from weclick.modules.arms import ArmName
@@ -162,7 +162,7 @@ def _found(name: str) -> str:
     try:
         yaml.safe_load(found.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"config {found} cannot be read: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"config {found} cannot be read: {one_line(error, 600)}") from None
     return str(found)
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from weclick.errors import ConfigError, ShapeError
+from weclick.errors import ConfigError, ShapeError, one_line
 
 FlowName = Literal["dis", "dis-fast", "farneback", "raft-small", "raft-large", "auto"]
 
@@ -235,7 +235,7 @@ def _fetch_weights(weights: Any) -> Any:  # noqa: ANN401
         if file.is_file():
             raise ConfigError(f"{file} is damaged or no weights file; delete it to download it again") from error
         raise ConfigError(
-            f"RAFT weights cannot be downloaded ({_first_line(error)}); put {file.name} into {file.parent}, "
+            f"RAFT weights cannot be downloaded ({one_line(error)}); put {file.name} into {file.parent}, "
             "or choose flow method 'dis', which needs none"
         ) from error
 
@@ -246,8 +246,4 @@ def _read_weights(path: Path) -> Any:  # noqa: ANN401
     except FileNotFoundError:
         raise ConfigError(f"RAFT weights {path} not found") from None
     except Exception as error:  # torch.load raises pickle, zip, value and runtime errors
-        raise ConfigError(f"{path} is damaged or no weights file: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"{path} is damaged or no weights file: {one_line(error)}") from error

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from weclick.errors import ConfigError
+from weclick.errors import ConfigError, one_line
 from weclick.models.light import LightNet
 from weclick.models.lraspp import LRASPP
 from weclick.models.weights import PACKAGED, STRIDES, no_weights, packaged_state
@@ -125,12 +125,11 @@ def _smp_network(network: str, encoder: str, num_classes: int, pretrained: bool)
             encoder, encoder_weights="imagenet" if pretrained and not packaged else None, classes=num_classes, **options
         )
     except KeyError as error:
-        raise ConfigError(f"unknown encoder {encoder!r} for {network} ({' '.join(str(error).split())[:120]})") from None
+        raise ConfigError(f"unknown encoder {encoder!r} for {network} ({one_line(error)})") from None
     except Exception as error:  # hubs raise many kinds of errors without a network
         if pretrained:
             raise no_weights(encoder, error) from None
-        reason = " ".join(str(error).split())[:120]
-        raise ConfigError(f"network {network!r} cannot be built on encoder {encoder!r} ({reason})") from None
+        raise ConfigError(f"network {network!r} cannot be built on encoder {encoder!r} ({one_line(error)})") from None
     if packaged:
         state = packaged_state(encoder.removeprefix("tu-"))
         inner: nn.Module = body.get_submodule("encoder.model")

@@ -11,7 +11,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from weclick.errors import ConfigError
+from weclick.errors import ConfigError, one_line
 
 STRIDES: Final = (4, 8, 16, 32)
 """Strides of the feature maps a light network may fuse."""
@@ -45,7 +45,7 @@ def make_encoder(name: str, *, pretrained: bool, strides: Sequence[int] = STRIDE
             out_indices=[STRIDES.index(stride) + 1 for stride in wanted],  # timm's index 0 has stride 2
         )
     except (RuntimeError, AttributeError, AssertionError, IndexError) as error:
-        raise ConfigError(f"encoder {name!r} gives no feature maps of strides {wanted} ({_line(error)})") from None
+        raise ConfigError(f"encoder {name!r} gives no feature maps of strides {wanted} ({one_line(error)})") from None
     except Exception as error:  # hubs raise many kinds of errors without a network
         raise no_weights(name, error) from None
     info: Any = encoder.feature_info
@@ -86,10 +86,6 @@ def packaged_state(name: str) -> dict[str, Tensor]:
 def no_weights(name: str, error: Exception) -> ConfigError:
     """Return the error to raise when pretrained weights cannot be loaded."""
     return ConfigError(
-        f"ImageNet weights of {name!r} could not be loaded ({_line(error)}); connect to the network once, choose an "
+        f"ImageNet weights of {name!r} could not be loaded ({one_line(error)}); connect to the network once, choose an "
         f"encoder whose weights are installed ({', '.join(PACKAGED)}), or set pretrained: false"
     )
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 
 from weclick.classes import ClassSet
-from weclick.errors import CheckpointError, ConfigError
+from weclick.errors import CheckpointError, ConfigError, one_line
 from weclick.modules.base import STAGE_KEY, VERSION_KEY, SegmentationModule
 from weclick.modules.exported import ExportedModule
 from weclick.modules.student import StudentModule
@@ -34,8 +34,7 @@ def load_weights(path: Path | str) -> dict[str, Any]:
     except FileNotFoundError:
         raise CheckpointError(f"checkpoint {path} not found") from None
     except Exception as error:  # a file that is no checkpoint raises nearly anything: struct.error, IndexError, ...
-        reason = " ".join(str(error).split())[:120]
-        raise CheckpointError(f"checkpoint {path} is damaged or no checkpoint ({reason})") from None
+        raise CheckpointError(f"checkpoint {path} is damaged or no checkpoint ({one_line(error)})") from None
     if not isinstance(checkpoint, dict) or not checkpoint.keys() >= PARTS or checkpoint[STAGE_KEY] not in STAGES:
         raise CheckpointError(f"{path} is no checkpoint of a weclick teacher or student")
     return checkpoint
@@ -73,9 +72,7 @@ def load_checkpoint(
     try:
         module.load_state_dict(checkpoint["state_dict"])
     except RuntimeError as error:
-        raise CheckpointError(
-            f"weights in {path} do not fit its network ({' '.join(str(error).split())[:160]})"
-        ) from None
+        raise CheckpointError(f"weights in {path} do not fit its network ({one_line(error)})") from None
     return module.eval()
 
 
@@ -87,7 +84,7 @@ def _rebuilt(path: Path | str, checkpoint: dict[str, Any]) -> SegmentationModule
     except (TypeError, ConfigError) as error:
         raise CheckpointError(
             f"{path} has options that this weclick (version {version('weclick')}) does not take "
-            f"({' '.join(str(error).split())[:160]}); it was made by version {checkpoint.get(VERSION_KEY, 'unknown')}: "
+            f"({one_line(error)}); it was made by version {checkpoint.get(VERSION_KEY, 'unknown')}: "
             "use that, or train anew"
         ) from None
 

@@ -68,11 +68,10 @@ def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: M
     found = recalls(data, todo, teacher, make_flow(settings.memory.flow, device), device, settings.memory.fusion)
     signals, known = SignalNote(), 0.0
     targets = {clip.target.key: clip.target for clip in todo}
-    connected = settings.memory.connected and data.clicks_per_frame is None  # else a region may lack its click
-    finished = data.clicks.keys() - data.unfinished
+    connectable = _fully_clicked(data) if settings.memory.connected else frozenset()
     with signals.listening(), progress_bar("memory") as show:
         for done, (key, recall) in enumerate(found, start=1):
-            if connected and key in finished:
+            if key in connectable:
                 recall = _connected(data, targets[key], recall)
             (item,) = items(recall)
             store.write(key, item)
@@ -80,6 +79,13 @@ def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: M
             show(done, len(todo))
             signals.raise_if_any()
     rank_zero_info(f"memory: knows something about {known:.0%} of the pixels")
+
+
+def _fully_clicked(data: ClipDataModule) -> frozenset[FrameKey]:
+    """Return the targets on which every region has its click."""
+    if data.supervision == "masks" or data.clicks_per_frame is not None:
+        return frozenset()
+    return frozenset(data.clicks.keys() - data.unfinished)
 
 
 def _connected(data: ClipDataModule, target: Frame, recall: Recall) -> Recall:

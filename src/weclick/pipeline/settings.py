@@ -14,7 +14,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from weclick.callbacks.loggers import WandbMode
 from weclick.data.datamodule import ClipDataModule
-from weclick.errors import ConfigError
+from weclick.errors import ConfigError, one_line
 from weclick.flow.estimators import FlowName
 from weclick.memory import Fusion
 from weclick.modules import StudentModule, TeacherModule
@@ -168,4 +168,4 @@ def refusing_options() -> Iterator[None]:
     try:
         yield
     except (MisconfigurationException, TypeError, ValueError) as error:
-        raise ConfigError(f"{' '.join(str(error).split())} Check the trainer options") from error
+        raise ConfigError(f"{one_line(error, 600)} Check the trainer options") from error

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from weclick.errors import DataError
+from weclick.errors import DataError, one_line
 from weclick.serve.card import KEY, Card, Precision
 from weclick.serve.toolkits import Package, toolkit
 
@@ -143,5 +143,4 @@ def write_model(model: Any, card: Card, path: Path) -> None:  # noqa: ANN401
             model.set_rt_info(card.to_json(), [KEY, "card"])
             toolkit("openvino").save_model(model, path, compress_to_fp16=card.precision == "bf16")
     except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise DataError(f"{path} cannot be written: {reason}; check folder and free space") from error
+        raise DataError(f"{path} cannot be written: {one_line(error)}; check folder and free space") from error

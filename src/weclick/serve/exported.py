@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from weclick.classes import ClassSet
-from weclick.errors import CheckpointError, ShapeError, WeclickError
+from weclick.errors import CheckpointError, ShapeError, WeclickError, one_line
 from weclick.metrics import labels_at
 from weclick.serve.card import KEY, Card
 from weclick.serve.toolkits import toolkit
@@ -80,7 +80,7 @@ class ExportedNetwork(nn.Module):
         except WeclickError as error:
             raise type(error)(f"{path}: {error}") from None
         except Exception as error:  # runtimes raise many kinds of errors at files that are damaged or no models
-            raise CheckpointError(f"{path} is damaged or no model ({_line(error)})") from None
+            raise CheckpointError(f"{path} is damaged or no model ({one_line(error)})") from None
 
     @classmethod
     def from_onnx(cls, model: Any, card: Card | None = None) -> ExportedNetwork:  # noqa: ANN401
@@ -200,7 +200,3 @@ def _card(text: str | None) -> Card:
 def numbered_classes(count: int) -> ClassSet:
     """Return classes without names, for models that are only timed."""
     return ClassSet.from_list([{"name": f"class {index}"} for index in range(count)])
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal
 
-from weclick.errors import ConfigError
+from weclick.errors import ConfigError, one_line
 
 Package = Literal["onnx", "onnxscript", "onnxruntime", "openvino", "nncf"]
 
@@ -28,9 +28,8 @@ def toolkit(package: Package) -> Any:  # noqa: ANN401 - modules without types
     try:
         module = import_module(package)
     except ImportError as error:
-        reason = " ".join(str(error).split())[:120]
         raise ConfigError(
-            f"package {package} cannot be used ({reason}); install it with: pip install 'weclick[export]'"
+            f"package {package} cannot be used ({one_line(error)}); install it with: pip install 'weclick[export]'"
         ) from None
     if package == "nncf":
         # not its own set_log_level: that also sets handlers it shares with everybody else's loggers

@@ -18,7 +18,7 @@ from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.decode import VIDEO_SUFFIXES, decode_video, is_decoded, manifest
 from weclick.data.index import Frame, FrameKey, Split
-from weclick.errors import DataError
+from weclick.errors import DataError, one_line
 from weclick.images import has_images, list_images, list_numbered
 
 _SPLITS: Final[tuple[Split, ...]] = ("train", "val", "test")
@@ -187,7 +187,7 @@ def _read_splits(path: Path, videos: set[str]) -> dict[Split, list[str]]:
     try:
         listed = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+        raise DataError(f"{path} cannot be read: {one_line(error, 600)}") from None
     if not isinstance(listed, Mapping) or not all(isinstance(names, list) for names in listed.values()):
         raise DataError(f"{path} must map train, val, test to lists of video names; see data/README.md")
     if unknown := [str(split) for split in listed if split not in _SPLITS]:
