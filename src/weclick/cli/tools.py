@@ -219,7 +219,7 @@ def clicks_suggest(
     most: int = 400,
     runs: str = "runs",
 ) -> None:
-    """List the frames to click next, those first from which a trained student would learn most.
+    """List the frames to click next, those first in which a trained student is unsure, unsteady or wrong.
 
     Columns: frame; score, the sum of the next three; unsure, how near the likeliest class is to the next, mean over pixels;
     unsteady, share of the pixels it labels otherwise one frame later; contradicted, share of the clicks on the nearest clicked
