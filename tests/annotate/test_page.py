@@ -33,6 +33,14 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture
+def mortal(tmp_path):
+    """A server of its own, to be killed."""
+    started = Server(write_marked_set(tmp_path / "set", videos=("a",)))
+    yield started
+    started.close()
+
+
+@pytest.fixture
 def visit(chromium):
     """Open a page like a person with a browser of his own; at the end nothing may have gone wrong in it."""
     people, contexts = [], []
@@ -143,60 +151,52 @@ def test_fifty_clicks_on_five_frames_are_stored_as_they_were_clicked(server, vis
         assert all(timed.seconds is not None for timed in store.timed_clicks(next(iter(store.all_clicks()))))
 
 
-def test_nothing_is_lost_or_doubled_when_the_server_is_killed(tmp_path, visit):
-    server = Server(write_marked_set(tmp_path / "set", videos=("a",)))
-    try:
-        person = visit(server.url)
-        key, spots = person.key, person.see()
-        colors = list(marks(key))
-        clicked = click_marks(person, colors[:3], 0, spots)
-        person.saved()
-        server.kill()
-        clicked += click_marks(person, colors[3:6], 0, spots)
-        expect(person["saved"]).to_have_text("⚠ NOT SAVED")
-        with person.page.expect_event("dialog") as asked:
-            person.page.close(run_before_unload=True)
-        assert asked.value.type == "beforeunload"
-        asked.value.dismiss()
-        person.press("Control+z")
-        person.page.mouse.move(*spots[colors[5]])
-        person.press(".")
-        expect(person.chip(0).locator(".count")).to_have_text("6")
-        server.start()
-        person.saved()
-        assert_stored(server, key, clicked)
-        assert person.go("n") != key
-        assert_stored(server, key, clicked)
-    finally:
-        server.close()
+def test_nothing_is_lost_or_doubled_when_the_server_is_killed(mortal, visit):
+    person = visit(mortal.url)
+    key, spots = person.key, person.see()
+    colors = list(marks(key))
+    clicked = click_marks(person, colors[:3], 0, spots)
+    person.saved()
+    mortal.kill()
+    clicked += click_marks(person, colors[3:6], 0, spots)
+    expect(person["saved"]).to_have_text("⚠ NOT SAVED")
+    with person.page.expect_event("dialog") as asked:
+        person.page.close(run_before_unload=True)
+    assert asked.value.type == "beforeunload"
+    asked.value.dismiss()
+    person.press("Control+z")
+    person.page.mouse.move(*spots[colors[5]])
+    person.press(".")
+    expect(person.chip(0).locator(".count")).to_have_text("6")
+    mortal.start()
+    person.saved()
+    assert_stored(mortal, key, clicked)
+    assert person.go("n") != key
+    assert_stored(mortal, key, clicked)
 
 
-def test_what_was_not_stored_outlives_the_page(tmp_path, visit):
-    server = Server(write_marked_set(tmp_path / "set", videos=("a",)))
-    try:
-        person = visit(server.url)
-        key, spots = person.key, person.see()
-        colors = list(marks(key))
-        clicked = click_marks(person, colors[:2], 0, spots)
-        person.saved()
-        server.kill()
-        clicked += click_marks(person, colors[2:5], 0, spots)
-        expect(person["saved"]).to_have_text("⚠ NOT SAVED")
-        person.page.close()  # as in a crash: nobody is asked
-        server.start()
-        assert len(server.clicks(key)) == 2
-        again = Person(person.page.context.new_page(), server.url)
-        expect(again["toast"]).to_contain_text("is being stored now")
-        again.saved()
-        assert again.key == key
-        assert_stored(server, key, clicked)
-        again.page.reload()
-        expect(again["number"]).not_to_have_text("")
-        expect(again.chip(0).locator(".count")).to_have_text("5")
-        expect(again["toast"]).not_to_contain_text("is being stored now")
-        assert again.errors == []
-    finally:
-        server.close()
+def test_what_was_not_stored_outlives_the_page(mortal, visit):
+    person = visit(mortal.url)
+    key, spots = person.key, person.see()
+    colors = list(marks(key))
+    clicked = click_marks(person, colors[:2], 0, spots)
+    person.saved()
+    mortal.kill()
+    clicked += click_marks(person, colors[2:5], 0, spots)
+    expect(person["saved"]).to_have_text("⚠ NOT SAVED")
+    person.page.close()  # as in a crash: nobody is asked
+    mortal.start()
+    assert len(mortal.clicks(key)) == 2
+    again = Person(person.page.context.new_page(), mortal.url)
+    expect(again["toast"]).to_contain_text("is being stored now")
+    again.saved()
+    assert again.key == key
+    assert_stored(mortal, key, clicked)
+    again.page.reload()
+    expect(again["number"]).not_to_have_text("")
+    expect(again.chip(0).locator(".count")).to_have_text("5")
+    expect(again["toast"]).not_to_contain_text("is being stored now")
+    assert again.errors == []
 
 
 def test_a_frame_that_somebody_works_on_can_only_be_looked_at(server, visit):
