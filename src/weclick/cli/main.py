@@ -31,11 +31,11 @@ COMMANDS: Final = {
     "memory": Command(
         "weclick.cli.memory", "measure the memory: carried and fused predictions beside the teacher's own"
     ),
-    "predict": Command("weclick.cli.tools", "segment a video, a folder of frames or a camera"),
+    "predict": Command("weclick.cli.predict", "segment a video, a folder of frames or a camera"),
     "export": Command("weclick.cli.export", "student to ONNX and OpenVINO files, checked against PyTorch"),
     "annotate": Command("weclick.cli.annotate", "click through frames in the browser"),
-    "clicks": Command("weclick.cli.tools", "simulate, import, export, check or count clicks"),
-    "data": Command("weclick.cli.tools", "check a data set, write the synthetic one, prepare CamVid"),
+    "clicks": Command("weclick.cli.clicks", "simulate, import, export, check or count clicks"),
+    "data": Command("weclick.cli.data", "check a data set, write the synthetic one, prepare CamVid"),
     "benchmark": Command("weclick.cli.benchmark", "measure the speed of student, training and prediction"),
     "ablate": Command("weclick.cli.ablate", "train several arms of the method under one budget and compare them"),
     "budget": Command(

@@ -394,7 +394,6 @@ def test_a_saved_frame_is_there_with_its_version_and_times(store):
     )
     assert store.timed_clicks(A) == [TimedClick(Click(1, 2, 0), 1.5), TimedClick(Click(3, 4, 1), None)]
     assert store.clicks(A) == [Click(1, 2, 0), Click(3, 4, 1)]
-    assert store.click_counts() == {A: 2}
 
 
 def test_every_change_by_anyone_is_a_new_version(store):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from operator import index
 from typing import Final, NamedTuple
@@ -84,6 +84,19 @@ def append_clicks(
     ]
     columns = "video, number, x, y, class_id, annotator, created, seconds"
     db.executemany(f"INSERT INTO clicks ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def exchange_clicks(
+    db: sqlite3.Connection,
+    key: FrameKey,
+    stored: Sequence[TimedClick],
+    clicks: Sequence[TimedClick],
+    annotator: str,
+) -> None:
+    """Put ``clicks`` in place of the ``stored`` ones of a frame; those that stay keep who made them, and when."""
+    pairs = enumerate(zip(clicks, stored, strict=False))
+    first = next((position for position, (new, old) in pairs if new != old), min(len(clicks), len(stored)))
+    append_clicks(db, key, clicks[first:], annotator, remove_clicks(db, key, start=first))
 
 
 def _now() -> str:

@@ -27,6 +27,7 @@ from weclick.data.clicks.records import (
 from weclick.data.clicks.rows import (
     FRAME_COLUMNS,
     append_clicks,
+    exchange_clicks,
     frame_record,
     remove_clicks,
     row_key,
@@ -190,8 +191,7 @@ class ClickStore:
                 self._check_size(key, known.size, size)
             self._check((c.click for c in clicks), status, size)
             set_frame(self._db, key, status, size, annotator, seconds)
-            start = _common(clicks, stored)
-            append_clicks(self._db, key, clicks[start:], annotator, remove_clicks(self._db, key, start=start))
+            exchange_clicks(self._db, key, stored, clicks, annotator)
             return self.frame(key)
 
     def note(self, **entries: object) -> None:
@@ -256,11 +256,6 @@ class ClickStore:
         rows = self._rows("SELECT video, number, status FROM frames ORDER BY video, number")
         return {FrameKey(video, number): status for video, number, status in rows}
 
-    def click_counts(self) -> dict[FrameKey, int]:
-        """Return the number of clicks of every frame that has some, whatever its status."""
-        rows = self._rows("SELECT video, number, count(*) FROM clicks GROUP BY video, number")
-        return {FrameKey(video, number): count for video, number, count in rows}
-
     def progress(self, among: Container[FrameKey]) -> Progress:
         """Count what is done of some frames, without fetching them."""
         self._db.create_function("among", 2, lambda video, number: FrameKey(video, number) in among)
@@ -301,9 +296,3 @@ class ClickStore:
         validate_status(status)
         for click in clicks:
             validate_click(click, self.classes, size)
-
-
-def _common(one: Sequence[object], other: Sequence[object]) -> int:
-    """Return how many leading entries are the same."""
-    pairs = zip(one, other, strict=False)
-    return next((position for position, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))

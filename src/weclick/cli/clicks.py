@@ -1,4 +1,4 @@
-"""``weclick predict``, ``weclick clicks ...`` and ``weclick data ...``: plain functions made into commands."""
+"""``weclick clicks``: simulate, import, export, check, count and suggest."""
 
 from __future__ import annotations
 
@@ -27,74 +27,12 @@ from weclick.errors import ClickError, DataError
 
 
 def main(command: str, arguments: list[str]) -> int | None:
-    """Run the tool that the arguments name."""
-    options: dict[str, Any] = {"prog": f"weclick {command}", "exit_on_error": False}
-    if command == "predict":
-        auto_cli(predict, args=arguments, as_positional=False, **options)
-        return None
-    status: int | None = auto_cli(TOOLS[command], args=arguments, **options)
+    """Run the part that the arguments name."""
+    status: int | None = auto_cli(PARTS, args=arguments, prog=f"weclick {command}", exit_on_error=False)
     return status
 
 
-def predict(
-    source: str,
-    run: str | None = None,
-    ckpt_path: str | None = None,
-    out: str = "predictions",
-    runs: str = "runs",
-    overlay: bool = True,
-    labels: bool = True,
-    alpha: float = 0.5,
-    legend: bool = True,
-    max_frames: int | None = None,
-    stride: int = 1,
-    realtime: bool = False,
-    smooth: float = 0.0,
-) -> None:
-    """Segment a video file, a folder of frames or a camera with a trained student.
-
-    Args:
-        source: Video file, folder of images, or camera:0.
-        run: Run whose student to use, by name or folder; by default the newest.
-        ckpt_path: This checkpoint or exported model instead.
-        out: Folder for the overlay video (or pictures) and the label PNGs.
-        runs: Folder of all runs.
-        overlay: Write the overlay.
-        labels: Write one PNG of class ids per frame.
-        alpha: Strength of the overlay's colours, 0 to 1.
-        legend: Name the classes seen so far in the overlay's upper left corner.
-        max_frames: Stop after so many frames.
-        stride: Take every n-th frame only.
-        realtime: For a camera, or a video file played at its own pace: always take the newest frame and drop those
-            the network was too slow for.
-        smooth: Share of the frames before in a running average of class probabilities, 0 (off) to below 1. Labels
-            flicker less, but motion is not compensated: what moves quickly leaves a trail.
-    """
-    from weclick.cli.runs import named_or_newest
-    from weclick.pipeline.predict import predict_with
-
-    checkpoint = Path(ckpt_path) if ckpt_path is not None else named_or_newest(run, runs).checkpoint("student", "last")
-    summary = predict_with(
-        checkpoint,
-        source,
-        Path(out),
-        overlays=overlay,
-        labels=labels,
-        max_frames=max_frames,
-        stride=stride,
-        alpha=alpha,
-        legends=legend,
-        realtime=realtime,
-        smooth=smooth,
-    )
-    dropped = f", {summary.dropped} dropped," if realtime else ""
-    print(
-        f"{summary.frames} frames{dropped} in {summary.seconds:.1f} s: {summary.fps_end_to_end:.1f} FPS end to end, "
-        f"{summary.fps_network:.1f} FPS network alone; wrote {', '.join(map(str, summary.paths))}"
-    )
-
-
-def clicks_simulate(
+def simulate(
     root: str,
     out: str | None = None,
     rule: Rule = "center",
@@ -121,7 +59,7 @@ def clicks_simulate(
     print(f"{count} clicks in {path}")
 
 
-def clicks_stats(root: str, store: str | None = None, layout: LayoutName = "auto") -> None:
+def count(root: str, store: str | None = None, layout: LayoutName = "auto") -> None:
     """Print what is in a click store.
 
     Args:
@@ -142,7 +80,7 @@ def clicks_stats(root: str, store: str | None = None, layout: LayoutName = "auto
     print(f"made by: {', '.join(f'{key}={value}' for key, value in found.provenance.items()) or 'hand'}")
 
 
-def clicks_check(root: str, store: str | None = None, layout: LayoutName = "auto") -> int:
+def check(root: str, store: str | None = None, layout: LayoutName = "auto") -> int:
     """Look for clicks that are probably mistakes; exit status 1 if there are any.
 
     Args:
@@ -162,7 +100,7 @@ def clicks_check(root: str, store: str | None = None, layout: LayoutName = "auto
     return 1 if findings else 0
 
 
-def clicks_export(
+def export_file(
     root: str, file: str, store: str | None = None, layout: LayoutName = "auto", format: FormatName | None = None
 ) -> None:
     """Write the clicks to a file of another format.
@@ -181,7 +119,7 @@ def clicks_export(
     print(f"{count} clicks in {file}")
 
 
-def clicks_import(
+def import_file(
     root: str,
     file: str,
     store: str | None = None,
@@ -209,7 +147,7 @@ def clicks_import(
     print(f"{count} clicks into {path}")
 
 
-def clicks_suggest(
+def suggest(
     root: str,
     run: str | None = None,
     count: int = 20,
@@ -256,74 +194,13 @@ def clicks_suggest(
         print(f"{one.key!s:<40} {one.score:6.3f} {one.unsure:6.3f} {one.unsteady:8.3f} {one.contradicted:12.3f}")
 
 
-def data_check(root: str, layout: LayoutName = "auto") -> int:
-    """Read every file of a data set and print what is there; exit status 1 if something is wrong.
-
-    Args:
-        root: Folder of the data set.
-        layout: cityscapes, camvid, folder, or auto to recognise it.
-    """
-    from weclick.data.check import check_data, print_report
-
-    opened = open_layout(layout, Path(root))
-    with progress_bar("check") as progress:
-        report = check_data(opened, progress=progress)
-    print_report(report)
-    return 0 if report.ok else 1
-
-
-def data_synthetic(
-    out: str,
-    seed: int = 0,
-    train: int = 48,
-    val: int = 8,
-    frames: int = 12,
-    target: int = 7,
-    size: tuple[int, int] = (256, 512),
-) -> None:
-    """Write a synthetic street data set in the official Cityscapes layout.
-
-    Args:
-        out: Folder to make.
-        seed: The same seed gives the same bytes.
-        train: Number of training snippets; only their target frame is labelled.
-        val: Number of validation snippets; all their frames are labelled.
-        frames: Frames per snippet.
-        target: Number of the target frame in its snippet.
-        size: Height and width of frames.
-    """
-    from weclick.data.synthetic import write_synthetic
-
-    write_synthetic(Path(out), seed=seed, train=train, val=val, frames=frames, target=target, size=size)
-    print(f"{train} training and {val} validation snippets of {frames} frames in {out}")
-
-
-def data_camvid(source: str, out: str, size: tuple[int, int] = (360, 480), reach: int = 10) -> None:
-    """Prepare CamVid as it is published: labels to 11 classes, splits, neighbour frames from the videos.
-
-    Args:
-        source: Folder with 701_StillsRaw_full, LabeledApproved_full, and the videos if you have them.
-        out: Folder to make.
-        size: Height and width to resize to.
-        reach: Video frames to keep on each side of a labelled still.
-    """
-    from weclick.data.prepare_camvid import prepare_camvid
-
-    with progress_bar("prepare") as progress:
-        prepare_camvid(Path(source), Path(out), size=size, reach=reach, progress=progress)
-    print(f"CamVid is ready in {out}; train with: weclick fit --config camvid.yaml --data.root {out}")
-
-
-TOOLS: Final[dict[str, dict[str, Any]]] = {
-    "clicks": {
-        "simulate": clicks_simulate,
-        "import": clicks_import,
-        "export": clicks_export,
-        "check": clicks_check,
-        "stats": clicks_stats,
-        "suggest": clicks_suggest,
-    },
-    "data": {"check": data_check, "synthetic": data_synthetic, "camvid": data_camvid},
+PARTS: Final[dict[str, Any]] = {
+    "simulate": simulate,
+    "import": import_file,
+    "export": export_file,
+    "check": check,
+    "stats": count,
+    "suggest": suggest,
 }
 
 

@@ -1,0 +1,78 @@
+"""``weclick data``: check a data set, write the synthetic one, prepare CamVid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from jsonargparse import auto_cli
+
+from weclick.callbacks.progress import progress_bar
+from weclick.data.layouts import LayoutName, open_layout
+
+
+def main(command: str, arguments: list[str]) -> int | None:
+    """Run the part that the arguments name."""
+    status: int | None = auto_cli(PARTS, args=arguments, prog=f"weclick {command}", exit_on_error=False)
+    return status
+
+
+def check(root: str, layout: LayoutName = "auto") -> int:
+    """Read every file of a data set and print what is there; exit status 1 if something is wrong.
+
+    Args:
+        root: Folder of the data set.
+        layout: cityscapes, camvid, folder, or auto to recognise it.
+    """
+    from weclick.data.check import check_data, print_report
+
+    opened = open_layout(layout, Path(root))
+    with progress_bar("check") as progress:
+        report = check_data(opened, progress=progress)
+    print_report(report)
+    return 0 if report.ok else 1
+
+
+def synthetic(
+    out: str,
+    seed: int = 0,
+    train: int = 48,
+    val: int = 8,
+    frames: int = 12,
+    target: int = 7,
+    size: tuple[int, int] = (256, 512),
+) -> None:
+    """Write a synthetic street data set in the official Cityscapes layout.
+
+    Args:
+        out: Folder to make.
+        seed: The same seed gives the same bytes.
+        train: Number of training snippets; only their target frame is labelled.
+        val: Number of validation snippets; all their frames are labelled.
+        frames: Frames per snippet.
+        target: Number of the target frame in its snippet.
+        size: Height and width of frames.
+    """
+    from weclick.data.synthetic import write_synthetic
+
+    write_synthetic(Path(out), seed=seed, train=train, val=val, frames=frames, target=target, size=size)
+    print(f"{train} training and {val} validation snippets of {frames} frames in {out}")
+
+
+def camvid(source: str, out: str, size: tuple[int, int] = (360, 480), reach: int = 10) -> None:
+    """Prepare CamVid as it is published: labels to 11 classes, splits, neighbour frames from the videos.
+
+    Args:
+        source: Folder with 701_StillsRaw_full, LabeledApproved_full, and the videos if you have them.
+        out: Folder to make.
+        size: Height and width to resize to.
+        reach: Video frames to keep on each side of a labelled still.
+    """
+    from weclick.data.prepare_camvid import prepare_camvid
+
+    with progress_bar("prepare") as progress:
+        prepare_camvid(Path(source), Path(out), size=size, reach=reach, progress=progress)
+    print(f"CamVid is ready in {out}; train with: weclick fit --config camvid.yaml --data.root {out}")
+
+
+PARTS: Final[dict[str, Any]] = {"check": check, "synthetic": synthetic, "camvid": camvid}

@@ -1,0 +1,70 @@
+"""``weclick predict``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsonargparse import auto_cli
+
+
+def main(command: str, arguments: list[str]) -> None:
+    """Parse and predict."""
+    auto_cli(predict, args=arguments, prog=f"weclick {command}", as_positional=False, exit_on_error=False)
+
+
+def predict(
+    source: str,
+    run: str | None = None,
+    ckpt_path: str | None = None,
+    out: str = "predictions",
+    runs: str = "runs",
+    overlay: bool = True,
+    labels: bool = True,
+    alpha: float = 0.5,
+    legend: bool = True,
+    max_frames: int | None = None,
+    stride: int = 1,
+    realtime: bool = False,
+    smooth: float = 0.0,
+) -> None:
+    """Segment a video file, a folder of frames or a camera with a trained student.
+
+    Args:
+        source: Video file, folder of images, or camera:0.
+        run: Run whose student to use, by name or folder; by default the newest.
+        ckpt_path: This checkpoint or exported model instead.
+        out: Folder for the overlay video (or pictures) and the label PNGs.
+        runs: Folder of all runs.
+        overlay: Write the overlay.
+        labels: Write one PNG of class ids per frame.
+        alpha: Strength of the overlay's colours, 0 to 1.
+        legend: Name the classes seen so far in the overlay's upper left corner.
+        max_frames: Stop after so many frames.
+        stride: Take every n-th frame only.
+        realtime: For a camera, or a video file played at its own pace: always take the newest frame and drop those
+            the network was too slow for.
+        smooth: Share of the frames before in a running average of class probabilities, 0 (off) to below 1. Labels
+            flicker less, but motion is not compensated: what moves quickly leaves a trail.
+    """
+    from weclick.cli.runs import named_or_newest
+    from weclick.pipeline.predict import predict_with
+
+    checkpoint = Path(ckpt_path) if ckpt_path is not None else named_or_newest(run, runs).checkpoint("student", "last")
+    summary = predict_with(
+        checkpoint,
+        source,
+        Path(out),
+        overlays=overlay,
+        labels=labels,
+        max_frames=max_frames,
+        stride=stride,
+        alpha=alpha,
+        legends=legend,
+        realtime=realtime,
+        smooth=smooth,
+    )
+    dropped = f", {summary.dropped} dropped," if realtime else ""
+    print(
+        f"{summary.frames} frames{dropped} in {summary.seconds:.1f} s: {summary.fps_end_to_end:.1f} FPS end to end, "
+        f"{summary.fps_network:.1f} FPS network alone; wrote {', '.join(map(str, summary.paths))}"
+    )
