@@ -1,4 +1,8 @@
 import logging
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -186,16 +190,33 @@ def test_the_folder_one_stands_in_can_be_the_target(source, tmp_path, monkeypatc
     assert sorted(p.name for p in tmp_path.iterdir()) == [source.name, "empty"]
 
 
-def test_of_two_preparations_at_once_the_first_to_finish_stays(source, tmp_path):
-    out, told = tmp_path / "out", []
+def test_of_two_preparations_at_once_the_first_stays_and_the_second_is_refused(source, tmp_path):
+    out, started, told = tmp_path / "out", [], []
 
     def prepare_another(done, total):
         told.append(done)
         if told == [1]:
-            prepare_camvid(source, out, size=SIZE)
+            started.append(pool.submit(prepare_camvid, source, out, size=SIZE))
 
-    with pytest.raises(DataError, match="out is not empty; give a new folder"):
+    with ThreadPoolExecutor(1) as pool:
         prepare_camvid(source, out, size=SIZE, progress=prepare_another)
+        with pytest.raises(DataError, match="out is not empty; give a new folder"):
+            started[0].result()
     assert len(told) == 27
     assert len(open_layout("camvid", out).frames("val")) == 24
     assert sorted(p.name for p in tmp_path.iterdir()) == [source.name, "out"]
+
+
+def test_what_a_killed_preparation_left_is_gone_after_the_next(source, tmp_path):
+    program = """
+import os, signal, sys
+from pathlib import Path
+from weclick.data.prepare_camvid import prepare_camvid
+
+prepare_camvid(*map(Path, sys.argv[1:]), size=(24, 32), progress=lambda *step: os.kill(os.getpid(), signal.SIGKILL))
+"""
+    command = [sys.executable, "-c", program, str(source), str(tmp_path / "out")]
+    assert subprocess.run(command, timeout=300).returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) > 1
+    run(source, tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [source.name, "out"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -12,7 +11,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from weclick.data.decode import JPEG_QUALITY, VIDEO_SUFFIXES, Progress, decode_video
+from weclick.data.decode import JPEG_QUALITY, VIDEO_SUFFIXES, Progress, decode_video, locked
 from weclick.data.index import FrameKey, Split
 from weclick.data.layouts.camvid import CLASSES, VOID, frame_key
 from weclick.errors import DataError
@@ -65,7 +64,8 @@ def prepare_camvid(
     Neighbour frames come from a video file in ``source``, or from a folder of extracted frames, whose name holds the
     last four characters of the stills' video (``01TP_extract.avi`` serves ``0001TP``). Decoders disagree on where a
     video starts, so its frames are matched to the stills by content; a video that does not match is left out with a
-    warning. Needs room for one decoded video beside ``out`` while it works.
+    warning. Needs room for one decoded video beside ``out`` while it works. Of several processes that want the same
+    folder, one prepares it and the others wait for it.
 
     Args:
         source: Folder with ``701_StillsRaw_full`` and ``LabeledApproved_full``.
@@ -86,16 +86,18 @@ def prepare_camvid(
     _require_empty(out)
     out = out.absolute()  # "." has no name
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    partial = temporary / "data"  # mkdtemp's own folder is closed to everybody else
-    try:
-        written = _write_stills(stills, labels, partial, size, progress)
-        if reach > 0:
-            _write_neighbours(source, partial, written, size, reach, progress)
-        _require_empty(out)
-        partial.replace(out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    partial = out.with_name(f".{out.name}-preparing")
+    with locked(out.with_name(f"{partial.name}.lock")):
+        _require_empty(out)  # perhaps filled by the process that had the lock before
+        shutil.rmtree(partial, ignore_errors=True)  # a killed process left it
+        try:
+            written = _write_stills(stills, labels, partial, size, progress)
+            if reach > 0:
+                _write_neighbours(source, partial, written, size, reach, progress)
+            _require_empty(out)
+            partial.replace(out)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _require_empty(out: Path) -> None:
