@@ -29,7 +29,7 @@ import numpy as np
 
 from weclick.annotate.catalog import frame_id
 from weclick.classes import ClassSet
-from weclick.data.clicks import Click, ClickStore
+from weclick.data.clicks import CLICKS_FILE, Click, ClickStore
 from weclick.frames import FrameKey
 
 PEOPLE: Final = 10
@@ -122,7 +122,9 @@ class Person:
         while True:
             begin = perf_counter()
             try:
-                answer = await self.http.put(f"/api/frames/{frame_id(self.root, key)}", json=body)
+                answer = await self.http.put(
+                    f"/api/frames/{frame_id(self.root, self.root / CLICKS_FILE, key)}", json=body
+                )
             except httpx2.TransportError:
                 self.resent += 1
                 await asyncio.sleep(0.02)

@@ -36,18 +36,18 @@ def store_path(root):
 
 
 @pytest.fixture
-def catalog(root):
-    return Catalog(open_layout("auto", root))
+def catalog(root, store_path):
+    return Catalog(open_layout("auto", root), store_path)
 
 
 @pytest.fixture
-def serve(catalog, store_path, clock):
+def serve(catalog, clock):
     """Start the application; keywords are those of `create_app`, and `token`, `catalog`."""
     clients = []
 
     def start(*, token=None, catalog=catalog, **options):
         access = Access(frozenset({"127.0.0.1", "localhost", "::1"}), 8765, token)
-        app = create_app(catalog, store_path, access, clock=clock, **options)
+        app = create_app(catalog, access, clock=clock, **options)
         client = TestClient(app, base_url=HERE)
         clients.append(client)
         return client.__enter__()

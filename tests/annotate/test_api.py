@@ -12,6 +12,7 @@ from weclick.data.clicks import Click
 from weclick.data.clicks.records import TimedClick
 from weclick.data.clicks.store import ClickStore
 from weclick.frames import FrameKey
+from weclick.images import read_image
 
 from .helpers import ANN, BOB, SIZE, body, click
 
@@ -108,8 +109,27 @@ def test_next_leaves_out_what_cannot_be_shown(client, catalog):
     assert client.post("/api/next", json={"client": ANN, "annotator": "", "after": None}).json()["id"] == queue[2]
 
 
+def test_what_cannot_be_shown_is_told_once_and_is_not_to_do_until_it_is_restored(client, catalog, caplog):
+    def ask():
+        return client.post("/api/next", json={"client": ANN, "annotator": "", "after": None})
+
+    queue = list(catalog.upcoming({}))
+    first, second = (catalog.place(queue[index]).frame for index in (0, 5))
+    whole = first.image.read_bytes()
+    first.image.write_bytes(b"")
+    second.image.unlink()
+    while (given := ask()).status_code == 200:
+        assert client.put(f"/api/frames/{given.json()['id']}", json=body(status="done")).status_code == 200
+    assert client.get("/api/progress").json()["todo"] == 0
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("weclick")]
+    assert [line.partition(" cannot be shown: ")[0] for line in told] == [f"frame {one.key}" for one in (first, second)]
+    first.image.write_bytes(whole)
+    assert ask().json()["id"] == queue[0]
+    assert client.get("/api/progress").json()["todo"] == 1
+
+
 def test_a_leased_frame_can_be_looked_at_but_not_taken_or_changed(client, contents, url):
-    assert client.put(f"{url}/lease", json={"client": ANN, "annotator": "ann"}).json() == {"seconds": SECONDS}
+    assert client.put(f"{url}/lease", json={"client": ANN, "annotator": "ann"}).status_code == 204
     before = contents()
     for path, sent in (
         (f"{url}/lease", {"client": BOB, "annotator": "bob"}),
@@ -128,13 +148,13 @@ def test_a_lease_ends_when_it_is_given_back_or_not_renewed(client, clock, url):
     def take(who):
         return client.put(f"{url}/lease", json={"client": who, "annotator": who}).status_code
 
-    assert (take(ANN), take(BOB)) == (200, 409)
+    assert (take(ANN), take(BOB)) == (204, 409)
     clock.now += SECONDS - 1
-    assert (take(ANN), take(BOB)) == (200, 409)
+    assert (take(ANN), take(BOB)) == (204, 409)
     clock.now += SECONDS
-    assert (take(BOB), take(ANN)) == (200, 409)
+    assert (take(BOB), take(ANN)) == (204, 409)
     assert client.request("DELETE", f"{url}/lease", json={"client": BOB}).status_code == 204
-    assert take(ANN) == 200
+    assert take(ANN) == 204
 
 
 def test_a_save_whose_answer_was_lost_is_answered_even_when_somebody_else_has_the_frame_by_now(client, clock, url):
@@ -209,6 +229,14 @@ def test_an_overlay_shows_the_prediction_in_the_classes_colours(serve, url):
     assert len(asked) == 1 and asked[0].name == "0.png"
     assert pixels[5, 5].tolist() == [0, 0, 128, 255] and pixels[5, 25].tolist() == [0, 128, 0, 255]
     assert pixels[0, 0, 3] == 0
+
+
+def test_the_overlay_of_a_replaced_picture_is_made_anew(serve, catalog, key, url):
+    path = catalog.place(catalog.name(key)).frame.image
+    client = serve(predict=lambda path: np.uint8(read_image(path)[..., 0] > 127))
+    before = client.get(f"{url}/overlay").content
+    cv2.imwrite(str(path), np.zeros((*SIZE, 3), np.uint8))
+    assert client.get(f"{url}/overlay").content != before
 
 
 def test_without_a_prediction_there_is_no_overlay(client, url):

@@ -16,7 +16,7 @@ from weclick.errors import ClickError, ConfigError, DataError
 from weclick.frames import FrameKey
 
 
-def make(videos, root=Path("root"), **options):
+def make(videos, root=Path("root"), store="clicks.sqlite", **options):
     """A catalogue of so many frames per video, every third number of which exists."""
     frames = [
         Frame(FrameKey(video, 3 * number), Path(f"{video}/{number}.png"))
@@ -24,7 +24,7 @@ def make(videos, root=Path("root"), **options):
         for number in reversed(range(count))
     ]
     layout = SimpleNamespace(root=root, classes=ClassSet.from_list([{"name": "road"}]), frames=lambda split: frames)
-    return Catalog(layout, **options)
+    return Catalog(layout, root / store, **options)
 
 
 def offered(catalog, statuses=None, after=None):
@@ -37,10 +37,10 @@ def keys(catalog):
 
 
 def test_an_id_is_a_part_of_a_hash_and_says_nothing_of_the_path():
-    home = Path("/home")
-    assert frame_id(home, FrameKey("a/../b", 7)) == hashlib.sha256(b"/home\0a/../b\x007").hexdigest()[:16]
-    assert frame_id(home, FrameKey("a", 17)) != frame_id(home, FrameKey("a1", 7))
-    assert frame_id(Path("\udcff"), FrameKey("a", 7))  # a folder whose name is no UTF-8
+    places = Path("/home"), Path("/store")
+    assert frame_id(*places, FrameKey("a/../b", 7)) == hashlib.sha256(b"/home\0/store\0a/../b\x007").hexdigest()[:16]
+    assert frame_id(*places, FrameKey("a", 17)) != frame_id(*places, FrameKey("a1", 7))
+    assert frame_id(Path("\udcff"), Path("\udcfe"), FrameKey("a", 7))  # folders whose names are no UTF-8
 
 
 def test_two_data_sets_share_no_id_and_one_has_the_same_by_any_path(tmp_path):
@@ -48,6 +48,11 @@ def test_two_data_sets_share_no_id_and_one_has_the_same_by_any_path(tmp_path):
     (tmp_path / "link").symlink_to("one")
     one, link, other = (list(make({"a": 2}, root=tmp_path / name).upcoming({})) for name in ("one", "link", "other"))
     assert one == link and not set(one) & set(other)
+
+
+def test_what_is_left_over_from_one_click_store_does_not_go_into_another(tmp_path):
+    one, other = (set(make({"a": 2}, root=tmp_path, store=name).upcoming({})) for name in ("a.sqlite", "b.sqlite"))
+    assert not one & other
 
 
 def test_frames_are_found_by_id_with_their_place_in_the_video():

@@ -9,7 +9,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient
 
 from weclick.annotate import Access, Catalog, create_app
-from weclick.data.clicks import ClickStore
+from weclick.data.clicks import CLICKS_FILE, ClickStore
 from weclick.data.layouts import open_layout
 
 from .helpers import make_root
@@ -17,14 +17,14 @@ from .helpers import make_root
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory):
-    return Catalog(open_layout("auto", make_root(tmp_path_factory.mktemp("fuzz") / "set", {"a": 3})))
+    root = make_root(tmp_path_factory.mktemp("fuzz") / "set", {"a": 3})
+    return Catalog(open_layout("auto", root), root / CLICKS_FILE)
 
 
 @pytest.fixture(scope="module")
 def described(catalog):
-    path = catalog.root / "clicks.sqlite"
-    ClickStore.create(path, catalog.classes).close()
-    app = create_app(catalog, path, Access(frozenset({"testserver"}), 80))
+    ClickStore.create(catalog.store, catalog.classes).close()
+    app = create_app(catalog, Access(frozenset({"testserver"}), 80))
 
     async def running(scope, receive, send):
         """The application without its end, which schemathesis would bring about after some requests."""
@@ -42,7 +42,7 @@ def described(catalog):
 
     with TestClient(app):
         yield schema
-    with ClickStore(path, catalog.classes) as store:  # which refuses a damaged one
+    with ClickStore(catalog.store, catalog.classes) as store:  # which refuses a damaged one
         store.all_clicks()
         assert all(key in catalog for key in store.frames())
 

@@ -230,7 +230,7 @@ def test_coordinates_that_cannot_be(refused, url, field, value):
         ({"client": "newline-at-end\n"}, "client"),
         ({"client": 12345678}, "client"),
         ({"annotator": "a" * 81}, "annotator"),
-        ({"annotator": "two\nlines"}, "annotator"),
+        ({"annotator": "two\nlines"}, "annotator: a name must not hold tabs, line breaks"),
         ({"annotator": "nul\0"}, "annotator"),
         ({"annotator": "\ud800"}, "annotator"),
         ({"annotator": None}, "annotator"),

@@ -62,7 +62,7 @@ def click_like_a_person(root, truth):
     """Take the frames as they are offered; click one point after the other where there is something to click on."""
     store, layout = root / "clicks.sqlite", open_layout("folder", root)
     ClickStore.create(store, layout.classes).close()
-    app = create_app(Catalog(layout), store, Access(frozenset({"127.0.0.1"}), 8765))
+    app = create_app(Catalog(layout, store), Access(frozenset({"127.0.0.1"}), 8765))
     with TestClient(app, base_url=HERE) as page:
         frame = page.post("/api/next", json={"client": "a-person", "annotator": "ann", "after": None})
         while frame.status_code == 200:

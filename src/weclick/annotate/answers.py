@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from typing import Annotated
 
@@ -13,16 +15,19 @@ from starlette.responses import Response
 
 from weclick.annotate import models
 from weclick.annotate.catalog import Catalog, Place
-from weclick.annotate.leases import SECONDS, Leases
+from weclick.annotate.leases import Leases
 from weclick.annotate.overlay import Overlays
 from weclick.annotate.pictures import Picture, Pictures
 from weclick.annotate.worker import StoreWorker
 from weclick.data.clicks import ClickStore
-from weclick.data.clicks.records import FrameRecord, Size, TimedClick, is_stored
+from weclick.data.clicks.records import FrameRecord, Progress, Size, TimedClick, is_stored
 from weclick.errors import ConflictError, DataError
+from weclick.frames import FrameKey
 
 State = tuple[FrameRecord, list[TimedClick]]
 """What the store knows of a frame."""
+
+_log = logging.getLogger(__name__)
 
 
 class Answers:
@@ -52,6 +57,7 @@ class Answers:
         self.pictures = pictures
         self.overlays = overlays
         self.annotator = annotator
+        self._unreadable: set[FrameKey] = set()
 
     async def project(self) -> Response:
         """Tell what does not change while the server runs."""
@@ -72,8 +78,13 @@ class Answers:
     async def progress(self) -> Response:
         """Tell how far things are."""
         goal = self.catalog.goal
-        found = await self.worker.read(lambda store: store.progress(self.catalog))
-        todo = max(min(goal - found.done, len(self.catalog) - found.done - found.skipped), 0)
+        unreadable = tuple(self._unreadable)
+
+        def work(store: ClickStore) -> tuple[Progress, int]:
+            return store.progress(self.catalog), sum(store.frame(key).status == "todo" for key in unreadable)
+
+        found, lost = await self.worker.read(work)
+        todo = max(min(goal - found.done, len(self.catalog) - found.done - found.skipped - lost), 0)
         return _json(models.ProgressAnswer(goal=goal, todo=todo, **found._asdict()))
 
     async def next_frame(self, body: models.NextBody) -> Response:
@@ -81,10 +92,11 @@ class Answers:
         if body.after is not None:
             self._place(body.after)
         statuses = await self.worker.read(ClickStore.statuses)
-        for name in self.catalog.upcoming(statuses, body.after):
+        upcoming = map(self._place, self.catalog.upcoming(statuses, body.after))
+        for place in self._readable_first(upcoming):
+            name = self.catalog.name(place.frame.key)
             if self.leases.holder(name, body.client):
                 continue
-            place = self._place(name)
             try:
                 size = await self._size(place)
                 self.leases.take(name, body.client, body.annotator or self.annotator)
@@ -136,7 +148,7 @@ class Answers:
             self.leases.take(frame_id, body.client, body.annotator or self.annotator)
         except ConflictError as conflict:
             return await self._conflict(place, await self._size(place), body.client, conflict)
-        return _json(models.LeaseAnswer(seconds=SECONDS))
+        return Response(status_code=204)
 
     async def release(self, frame_id: str, body: models.ClientBody) -> Response:
         """End the client's lease of a frame, if it has it."""
@@ -156,11 +168,12 @@ class Answers:
 
     async def overlay(self, frame_id: str) -> Response:
         """Send the student's prediction of a frame."""
-        path = self._place(frame_id).frame.image
+        place = self._place(frame_id)
         if self.overlays is None:
             raise HTTPException(404, "there is no prediction; start weclick annotate with --run RUN")
-        await asyncio.to_thread(self.pictures.size, path)  # which refuses what cannot be shown
-        return _picture(await self.overlays.read(path), {})
+        await self._size(place)  # which refuses what cannot be shown
+        version = await asyncio.to_thread(self.pictures.locate, place.frame.image)
+        return _picture(await self.overlays.read(version), {})
 
     def _place(self, name: str) -> Place:
         place = self.catalog.place(name)
@@ -168,8 +181,27 @@ class Answers:
             raise HTTPException(404, "there is no frame with this id")
         return place
 
+    def _readable_first(self, places: Iterable[Place]) -> Iterator[Place]:
+        """Put off the frames that could not be read before; by then they may have been restored."""
+        later = []
+        for place in places:
+            if place.frame.key in self._unreadable:
+                later.append(place)
+            else:
+                yield place
+        yield from later
+
     async def _size(self, place: Place) -> Size:
-        return await asyncio.to_thread(self.pictures.size, place.frame.image)
+        key = place.frame.key
+        try:
+            size = await asyncio.to_thread(self.pictures.size, place.frame.image)
+        except DataError as error:
+            if key not in self._unreadable:
+                _log.warning("frame %s cannot be shown: %s", key, error)
+            self._unreadable.add(key)
+            raise
+        self._unreadable.discard(key)
+        return size
 
     async def _state(self, place: Place) -> State:
         return await self.worker.read(lambda store: _read(store, place))

@@ -53,7 +53,6 @@ _WRITE: Final = (*_READ, 404, 408, 413, 415)
 
 def create_app(
     catalog: Catalog,
-    store: Path,
     access: Access,
     *,
     annotator: str = "",
@@ -63,8 +62,7 @@ def create_app(
     """Return the server of a data set.
 
     Args:
-        catalog: The frames to click.
-        store: An existing click store.
+        catalog: The frames to click; their click store exists.
         access: Who may ask.
         annotator: Name to store with what nobody signed.
         predict: Gives class ids, uint8 (H, W), for the picture at a path, to lay over it; called in a thread of its own.
@@ -76,7 +74,7 @@ def create_app(
     """
     pictures = Pictures(catalog.root)
     _require_pictures(catalog, pictures)
-    worker = StoreWorker(store, catalog.classes)
+    worker = StoreWorker(catalog.store, catalog.classes)
     overlays = Overlays(predict, catalog.classes) if predict else None
 
     @asynccontextmanager
@@ -125,7 +123,7 @@ def _routes(answers: Answers) -> APIRouter:
         ("POST", "/next", answers.next_frame, models.FrameAnswer, (204, *_WRITE)),
         ("GET", frame, answers.frame, models.FrameAnswer, (404, *_READ)),
         ("PUT", frame, answers.save, models.FrameAnswer, (409, *_WRITE)),
-        ("PUT", f"{frame}/lease", answers.lease, models.LeaseAnswer, (409, *_WRITE)),
+        ("PUT", f"{frame}/lease", answers.lease, "", (409, *_WRITE)),
         ("DELETE", f"{frame}/lease", answers.release, "", _WRITE),
         ("GET", f"{frame}/image", answers.image, "image/*", (304, 404, *_READ)),
         ("GET", f"{frame}/overlay", answers.overlay, "image/png", (404, *_READ)),

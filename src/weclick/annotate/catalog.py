@@ -27,16 +27,18 @@ class Place(NamedTuple):
     position: int
 
 
-def frame_id(root: Path, key: FrameKey) -> str:
+def frame_id(root: Path, store: Path, key: FrameKey) -> str:
     """Return what a frame is called outside: it tells nothing of paths, and stays the same when frames are added.
 
-    Two data sets never share one: a browser may hold pictures and clicks of what was served at this port before.
+    Two data sets never share one, nor do two click stores: a browser may hold pictures and clicks of what was served at this
+    port before.
 
     Args:
         root: The data set's own place, without links.
+        store: The click store's.
         key: The frame.
     """
-    name = f"{root}\0{key.video}\0{key.number}"
+    name = f"{root}\0{store}\0{key.video}\0{key.number}"
     return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
@@ -45,6 +47,7 @@ class Catalog:
 
     Args:
         layout: The data set.
+        store: Where their clicks go.
         split: Whose frames to click.
         goal: How many frames to click; by default 200, or all where there are fewer.
 
@@ -53,10 +56,10 @@ class Catalog:
         DataError: The split has no frames, or a video's name is not UTF-8.
     """
 
-    def __init__(self, layout: Layout, split: Split = "train", *, goal: int | None = None) -> None:
+    def __init__(self, layout: Layout, store: Path, split: Split = "train", *, goal: int | None = None) -> None:
         if goal is not None and goal < 1:
             raise ConfigError(f"--goal must be at least 1, found {goal}")
-        self.root, self.classes = layout.root, layout.classes
+        self.root, self.classes, self.store = layout.root, layout.classes, store
         self.videos: dict[str, list[Frame]] = {}
         for frame in sorted(layout.frames(split), key=lambda frame: frame.key):
             self.videos.setdefault(frame.key.video, []).append(frame)
@@ -64,9 +67,9 @@ class Catalog:
             raise DataError(f"the {split} split of {self.root} has no frames to click; choose another --split")
         for frames in self.videos.values():
             validate_key(frames[0].key)
-        home = self.root.resolve()
+        home, place = self.root.resolve(), store.resolve()
         self._places = {
-            frame_id(home, frame.key): Place(frame, position)
+            frame_id(home, place, frame.key): Place(frame, position)
             for frames in self.videos.values()
             for position, frame in enumerate(frames)
         }

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from weclick.data.clicks.records import Click, Status, TimedClick
 
 MOST_CLICKS: Final = 2000
 """Clicks on one frame."""
 
+_PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
+
+
+def _printable(name: str) -> str:
+    if not re.fullmatch(_PRINTABLE, name):
+        raise PydanticCustomError("printable", "a name must not hold tabs, line breaks or other control characters")
+    return name
+
+
 Client = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{8,64}$")]
-Annotator = Annotated[str, StringConstraints(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Annotator = Annotated[str, Field(max_length=80, json_schema_extra={"pattern": _PRINTABLE}), AfterValidator(_printable)]
 Coordinate = Annotated[float, Field(allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 Total = Annotated[float, Field(ge=0, le=1e8, allow_inf_nan=False)]
@@ -127,12 +138,6 @@ class ProgressAnswer(BaseModel):
     skipped: int
     todo: int
     clicks: int
-    seconds: float
-
-
-class LeaseAnswer(BaseModel):
-    """How long a lease lasts unless it is renewed."""
-
     seconds: float
 
 

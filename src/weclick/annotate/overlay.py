@@ -11,7 +11,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from weclick.annotate.pictures import Cache, Picture, to_png
+from weclick.annotate.pictures import Cache, Picture, Version, to_png
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
 
@@ -32,10 +32,10 @@ class Overlays:
         self._cache = Cache(CACHE_BYTES)
         self._thread = ThreadPoolExecutor(1, "overlay")
 
-    async def read(self, path: Path) -> Picture:
-        """Return the overlay of the picture at ``path``."""
+    async def read(self, version: Version) -> Picture:
+        """Return the overlay of a version of a picture."""
         return await asyncio.get_running_loop().run_in_executor(
-            self._thread, self._cache.get, path, lambda: self._make(path)
+            self._thread, self._cache.get, version, lambda: self._make(version[0])
         )
 
     def close(self) -> None:

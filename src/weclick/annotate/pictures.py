@@ -27,6 +27,10 @@ _PNG_BITS: Final = 24  # where a PNG says how many bits a channel has
 _MODES: Final = ("1", "L", "LA", "P", "RGB", "RGBA")
 
 
+Version = tuple[Path, int, int]
+"""A picture's own place, without links, and what tells this version of it: time and bytes."""
+
+
 class Picture(NamedTuple):
     """An encoded picture, its media type, and a tag that changes with its bytes."""
 
@@ -91,11 +95,11 @@ class Pictures:
             OutsideError: A link leads out of the data set.
             DataError: The file is missing or damaged.
         """
-        state = self.locate(path)
-        return self._cache.get(state, lambda: _load(*state))
+        found = self.locate(path)
+        return self._cache.get(found, lambda: _load(*found))
 
-    def locate(self, path: Path) -> tuple[Path, int, int]:
-        """Return a picture's own place, without links, and what tells this version of it: time and bytes.
+    def locate(self, path: Path) -> Version:
+        """Return where a picture is, and which version of it.
 
         Raises:
             OutsideError: A link leads out of the data set.

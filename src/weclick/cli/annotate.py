@@ -69,14 +69,14 @@ def annotate(
         path = Path(store) if store else Path(root) / CLICKS_FILE
         with _many_objects():
             found = open_layout(layout, Path(root))
-            catalog = Catalog(found, split, goal=goal)
+            catalog = Catalog(found, path, split, goal=goal)
         checkpoint = _student(run, runs) if run is not None else None
         if not path.exists() or not path.stat().st_size:  # empty: left behind when there was no room for it
             ClickStore.create(path, found.classes).close()
         if checkpoint:
             catalog.offer_first(_suggested(checkpoint, found, path, split, goal or GOAL))
         app = create_app(
-            catalog, path, access, annotator=annotator, predict=_predictor(checkpoint) if checkpoint else None
+            catalog, access, annotator=annotator, predict=_predictor(checkpoint) if checkpoint else None
         )
         if access.token:
             print(f"weclick: {WARNING}", file=sys.stderr)
