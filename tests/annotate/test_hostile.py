@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from weclick.annotate.security import LIMIT, Access, Guard
+from weclick.annotate.security import LIMIT, Access, Guard, is_loopback
 from weclick.data.clicks import Click
 from weclick.frames import FrameKey
 
@@ -150,7 +150,7 @@ def test_a_body_that_comes_too_slowly_is_refused_and_its_sender_hung_up_on(monke
 
     headers = [(b"host", b"localhost:8765"), (b"content-type", b"application/json")]
     scope = {"type": "http", "method": "PUT", "path": "/api/frames/1", "query_string": b"", "headers": headers}
-    asyncio.run(Guard(None, Access.at("127.0.0.1", 8765))(scope, drip, send))
+    asyncio.run(Guard(None, Access.at("127.0.0.1", "127.0.0.1", 8765))(scope, drip, send))
     assert sent[0]["status"] == 408 and (b"connection", b"close") in sent[0]["headers"]
     assert b"within 0.02 seconds" in sent[1]["body"]
 
@@ -329,28 +329,35 @@ class TestToken:
         assert refusal.status_code == 403
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
-def test_on_this_machine_only_there_is_no_token(host):
-    assert Access.at(host, 80).token is None
+def test_only_at_the_default_address_there_is_no_token():
+    assert Access.at("127.0.0.1", "127.0.0.1", 80).token is None
 
 
-def test_elsewhere_every_server_has_a_token_of_its_own():
-    access, other = Access.at("192.168.1.5", 8765), Access.at("192.168.1.5", 8765)
-    assert Access.at("our-machine", 8765).token
+@pytest.mark.parametrize(
+    ("host", "bound"),
+    [("localhost", "127.0.0.1"), ("localhost", "10.0.0.1"), ("::1", "::1"), ("our-machine", "127.0.1.1")],
+)
+def test_every_other_server_has_a_token_of_its_own(host, bound):
+    access, other = Access.at(host, bound, 8765), Access.at(host, bound, 8765)
     assert len(access.token) >= 43 and access.token != other.token
-    assert access.answers("192.168.1.5:8765") and access.answers("localhost:8765")
-    assert not access.answers("192.168.1.6:8765")
+    assert access.answers("localhost:8765") and not access.answers("192.168.1.6:8765")
+    assert Access.at("192.168.1.5", "192.168.1.5", 8765).answers("192.168.1.5:8765")
+
+
+def test_an_address_is_this_machines_own_whatever_name_led_to_it():
+    assert all(map(is_loopback, ("127.0.0.1", "127.0.1.1", "::1")))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.5", "fe80::1%eth0")))
 
 
 def test_on_all_interfaces_addresses_are_answered_but_no_strange_names():
-    for host in ("0.0.0.0", "::"):
-        access = Access.at(host, 8765)
+    for host, bound in (("0.0.0.0", "0.0.0.0"), ("::", "::"), ("0", "0.0.0.0")):
+        access = Access.at(host, bound, 8765)
         assert access.token
         assert access.answers("192.168.1.5:8765") and access.answers("[fe80::1]:8765")
         assert not access.answers("evil.example:8765") and not access.answers("192.168.1.5:80")
 
 
 def test_browsers_leave_out_the_usual_port():
-    access = Access.at("127.0.0.1", 80)
+    access = Access.at("127.0.0.1", "127.0.0.1", 80)
     assert access.answers("localhost") and access.answers("localhost:80") and access.answers("[::1]")
     assert not access.answers("evil.example")

@@ -35,6 +35,18 @@ def root(folder_root, tmp_path):
 
 
 @pytest.fixture
+def served(monkeypatch):
+    """What would be served, without serving it: application, URL, whether to open it in the browser."""
+    found = []
+
+    def serve(app, listening, url, *, open_browser):
+        found.append((app, url, open_browser))
+
+    monkeypatch.setattr("weclick.cli.annotate.serve", serve)
+    return found
+
+
+@pytest.fixture
 def annotate(weclick):
     return lambda *arguments: weclick("annotate", *arguments, "--port", 0, "--open", "false")
 
@@ -93,14 +105,28 @@ def test_a_damaged_store_is_refused(annotate, root):
     annotate(root).refused_at_once(CLICKS_FILE, "choose another file")
 
 
-def test_an_empty_file_that_a_full_disk_left_behind_becomes_the_store(monkeypatch, root):
+def test_an_empty_file_that_a_full_disk_left_behind_becomes_the_store(served, root):
     (root / CLICKS_FILE).touch()
-    served = []
-    monkeypatch.setattr("weclick.cli.annotate.serve", lambda *args, **options: served.append(args))
     assert run(["annotate", str(root), "--port", "0"]) == 0
     assert served
     with ClickStore(root / CLICKS_FILE, ClassSet.read(root / "classes.yaml"), readonly=True) as store:
         assert not store.frames()
+
+
+def test_at_the_default_address_the_browser_is_opened(served, root, capfd):
+    assert run(["annotate", str(root), "--port", "0"]) == 0
+    _, url, opened = served[0]
+    assert opened and "token" not in url
+    assert capfd.readouterr().err == ""
+
+
+def test_a_token_never_stands_on_a_command_line_and_no_network_is_warned_of_where_none_is(served, root, capfd):
+    assert run(["annotate", str(root), "--port", "0", "--host", "localhost"]) == 0
+    _, url, opened = served[0]
+    assert not opened
+    out, err = capfd.readouterr()
+    assert re.search(r"click at http://localhost:[0-9]+/\?token=[\w-]{43} ", out) and url in out
+    assert err == ""
 
 
 def test_help_says_who_can_reach_the_page(annotate):

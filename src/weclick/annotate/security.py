@@ -17,6 +17,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+LOCAL: Final = "127.0.0.1"
+"""Where to serve unless told otherwise: without a token, as no other machine reaches it."""
+
 LIMIT: Final = 1 << 20
 """Bytes a request's body may have."""
 
@@ -56,11 +59,17 @@ class Access:
     any_address: bool = False
 
     @classmethod
-    def at(cls, host: str, port: int) -> Access:
-        """Return what a server at this address answers to; unless only this machine reaches it, it asks for a token."""
-        everywhere = host in ("0.0.0.0", "::")
-        names = {"127.0.0.1", "localhost", "::1", host.lower(), *([socket.gethostname().lower()] if everywhere else [])}
-        token = None if is_loopback(host) else secrets.token_urlsafe()
+    def at(cls, host: str, bound: str, port: int) -> Access:
+        """Return what a server answers to; anywhere but at ``LOCAL``, it asks for a token.
+
+        Args:
+            host: The address or name it was asked to serve at.
+            bound: The IP address that was taken for it.
+            port: The port it has.
+        """
+        everywhere = ipaddress.ip_address(bound).is_unspecified
+        names = {LOCAL, "localhost", "::1", host.lower(), *([socket.gethostname().lower()] if everywhere else [])}
+        token = None if host == LOCAL else secrets.token_urlsafe()
         return cls(frozenset(names), port, token, everywhere)
 
     def answers(self, host: str) -> bool:
@@ -77,9 +86,9 @@ def address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches an address."""
-    return host.lower() == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
+def is_loopback(bound: str) -> bool:
+    """Tell whether only this machine reaches an IP address."""
+    return ipaddress.ip_address(bound).is_loopback
 
 
 def _is_ip(host: str) -> bool:

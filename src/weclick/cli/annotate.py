@@ -15,7 +15,7 @@ from jsonargparse import auto_cli
 from weclick.annotate import Access, Catalog, create_app
 from weclick.annotate.catalog import GOAL
 from weclick.annotate.overlay import Predict
-from weclick.annotate.security import address
+from weclick.annotate.security import LOCAL, address, is_loopback
 from weclick.annotate.serve import bind, serve
 from weclick.data.clicks import ClickStore
 from weclick.data.clicks.store import CLICKS_FILE
@@ -35,7 +35,7 @@ def main(command: str, arguments: list[str]) -> None:
 
 def annotate(
     root: str,
-    host: str = "127.0.0.1",
+    host: str = LOCAL,
     port: int = 8765,
     goal: int | None = None,
     split: Split = "train",
@@ -50,9 +50,8 @@ def annotate(
 
     Args:
         root: Folder of the data set.
-        host: Address to serve at; any but this machine's own (127.0.0.1) asks everybody for the token it prints. At 127.0.0.1
-            there is no token, so that every account of this machine can reach the page: on a machine shared with others,
-            give its name.
+        host: Address to serve at. At 127.0.0.1 there is no token, so that every account of this machine can reach the page;
+            any other asks everybody for the token it prints: on a machine shared with others, give localhost.
         port: Port to serve at; 0 takes any free one.
         goal: Frames to click; by default 200, or all where there are fewer.
         split: Split whose frames to click.
@@ -62,10 +61,12 @@ def annotate(
         run: Run whose student to ask, by name or folder: its prediction can be laid over a frame, and frames are offered in
             the order of `weclick clicks suggest`.
         runs: Folder of all runs.
-        open: Open the browser.
+        open: Open the browser. With a token it stays closed, as everybody on this machine could read the token off its
+            command line: open the printed address yourself.
     """
     with bind(host, port) as listening:
-        access = Access.at(host, listening.getsockname()[1])
+        bound, taken, *_ = listening.getsockname()
+        access = Access.at(host, bound, taken)
         path = Path(store) if store else Path(root) / CLICKS_FILE
         with _many_objects():
             found = open_layout(layout, Path(root))
@@ -78,10 +79,10 @@ def annotate(
         app = create_app(
             catalog, access, annotator=annotator, predict=_predictor(checkpoint) if checkpoint else None
         )
-        if access.token:
+        if not is_loopback(bound):
             print(f"weclick: {WARNING}", file=sys.stderr)
         print(f"click at {_url(access, host)} (Ctrl-C ends it); clicks go to {path}", flush=True)
-        serve(app, listening, _url(access, host), open_browser=open)
+        serve(app, listening, _url(access, host), open_browser=open and access.token is None)
 
 
 # A student needs torch, whose import takes longer than all else that is needed for clicking.
