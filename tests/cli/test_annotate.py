@@ -15,11 +15,14 @@ import urllib.request
 import cv2
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
+from weclick.annotate import Catalog
 from weclick.classes import ClassSet
 from weclick.cli.main import run
 from weclick.data.clicks import ClickStore
 from weclick.data.clicks.store import CLICKS_FILE
+from weclick.data.layouts import open_layout
 from weclick.frames import FrameKey
 
 
@@ -202,6 +205,22 @@ def test_a_run_shows_what_its_student_sees_and_orders_the_frames(start, weclick,
         overlay = cv2.imdecode(np.frombuffer(answer.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     assert overlay.shape == (frame["height"], frame["width"], 4)
     assert _asked(url, "/api/project")["overlay"]
+
+
+@pytest.mark.slow
+def test_an_overlay_can_be_had_without_another_order(served, trained, synthetic_root, tmp_path):
+    root = shutil.copytree(synthetic_root, tmp_path / "set")
+    catalog = Catalog(open_layout("auto", root), root / CLICKS_FILE)
+    options = ["--run", "done", "--runs", str(trained), "--port", "0"]
+    firsts = []
+    for more in ([], ["--suggest", "false"]):
+        assert run(["annotate", str(root), *options, *more]) == 0
+        app, url, _ = served.pop()
+        with TestClient(app, base_url=url) as page:
+            assert page.get("/api/project").json()["overlay"]
+            body = {"client": "a-browser", "annotator": "", "after": None}
+            firsts.append(page.post("/api/next", json=body).json()["id"])
+    assert firsts[0] != firsts[1] == next(catalog.upcoming({}))
 
 
 def _asked(url, path, body=None):

@@ -1,6 +1,7 @@
 """What a made-up student says about made-up frames decides which are suggested."""
 
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -85,6 +86,17 @@ def test_frames_that_are_done_or_skipped_or_carry_clicks_are_left_out(data, stor
     store.add(key(6), [Click(5, 5, 0)], status="todo")
     store.add(key(3), [], status="todo")
     assert asked(data, store).keys() == {0, 1, 2, 3, 7, 8, 9}
+
+
+def test_damaged_frames_are_left_out_with_a_warning(data, store):
+    store.add(key(8), [Click(5, 5, 0)], size=SIZE)
+    for number in (4, 8):
+        (data.root / "frames" / "a" / f"{number}.png").write_bytes(b"")
+    with pytest.warns(UserWarning, match="damaged frame left out") as told:
+        found = asked(data, store)
+    assert [Path(str(one.message).split()[4]).name for one in told] == ["8.png", "4.png"]
+    assert found.keys() == {0, 1, 2, 3, 5, 6, 7, 9}
+    assert math.isnan(found[3].unsteady) and math.isnan(found[9].contradicted)
 
 
 def test_only_so_many_are_looked_at_and_returned(data):

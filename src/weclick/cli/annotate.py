@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socket import gethostname
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jsonargparse import auto_cli
 
@@ -17,10 +17,14 @@ from weclick.annotate.catalog import GOAL
 from weclick.annotate.overlay import Predict
 from weclick.annotate.security import LOCAL, address, is_loopback
 from weclick.annotate.serve import bind, serve
+from weclick.classes import ClassSet
 from weclick.data.clicks import ClickStore
 from weclick.data.clicks.store import CLICKS_FILE
 from weclick.data.index import FrameKey, Layout, Split
 from weclick.data.layouts import LayoutName, open_layout
+
+if TYPE_CHECKING:
+    from weclick.modules import SegmentationModule
 
 WARNING: Final = (
     "this server can be reached from the network; whoever has the address below can see the frames and change the clicks, "
@@ -44,6 +48,7 @@ def annotate(
     annotator: str = "",
     run: str | None = None,
     runs: str = "runs",
+    suggest: bool = True,
     open: bool = True,
 ) -> None:
     """Click through frames in the browser; Ctrl-C ends it.
@@ -61,6 +66,8 @@ def annotate(
         run: Run whose student to ask, by name or folder: its prediction can be laid over a frame, and frames are offered in
             the order of `weclick clicks suggest`.
         runs: Folder of all runs.
+        suggest: With --run, look for frames to offer first, which takes a while. Students that learned from such frames
+            were measured to be no better than from evenly spread ones (docs/method.md); false offers these, at once.
         open: Open the browser. With a token it stays closed, as everybody on this machine could read the token off its
             command line: open the printed address yourself.
     """
@@ -71,14 +78,12 @@ def annotate(
         with _many_objects():
             found = open_layout(layout, Path(root))
             catalog = Catalog(found, path, split, goal=goal)
-        checkpoint = _student(run, runs) if run is not None else None
+        student = _student(run, runs, found.classes) if run is not None else None
         if not path.exists() or not path.stat().st_size:  # empty: left behind when there was no room for it
             ClickStore.create(path, found.classes).close()
-        if checkpoint:
-            catalog.offer_first(_suggested(checkpoint, found, path, split, goal or GOAL))
-        app = create_app(
-            catalog, access, annotator=annotator, predict=_predictor(checkpoint) if checkpoint else None
-        )
+        if student and suggest:
+            catalog.offer_first(_suggested(student, found, path, split, goal or GOAL))
+        app = create_app(catalog, access, annotator=annotator, predict=_predictor(student) if student else None)
         if not is_loopback(bound):
             print(f"weclick: {WARNING}", file=sys.stderr)
         print(f"click at {_url(access, host)} (Ctrl-C ends it); clicks go to {path}", flush=True)
@@ -86,27 +91,27 @@ def annotate(
 
 
 # A student needs torch, whose import takes longer than all else that is needed for clicking.
-def _student(run: str, runs: str) -> Path:
+def _student(run: str, runs: str, classes: ClassSet) -> SegmentationModule:
     from weclick.cli.runs import named_or_newest
+    from weclick.modules import load_checkpoint
 
-    return named_or_newest(run, runs).checkpoint("student", "last")
+    return load_checkpoint(named_or_newest(run, runs).checkpoint("student", "last"), stage="student", classes=classes)
 
 
-def _suggested(checkpoint: Path, layout: Layout, store: Path, split: Split, count: int) -> list[FrameKey]:
+def _suggested(student: SegmentationModule, layout: Layout, store: Path, split: Split, count: int) -> list[FrameKey]:
     from weclick.callbacks.progress import progress_bar
     from weclick.pipeline.suggest import suggest_with
 
     with progress_bar("suggest") as progress:
-        found = suggest_with(checkpoint, layout, store, split=split, count=count, progress=progress)
+        found = suggest_with(student, layout, store, split=split, count=count, progress=progress)
     return [suggestion.key for suggestion in found]
 
 
-def _predictor(checkpoint: Path) -> Predict:
+def _predictor(student: SegmentationModule) -> Predict:
     from weclick.images import read_image
-    from weclick.modules import load_checkpoint
     from weclick.pipeline.predict import segmenter
 
-    segment = segmenter(load_checkpoint(checkpoint, stage="student"))
+    segment = segmenter(student)
     return lambda path: segment(read_image(path))
 
 

@@ -174,12 +174,14 @@ def suggest(
         runs: Folder of all runs.
     """
     from weclick.cli.runs import named_or_newest
+    from weclick.modules import load_checkpoint
     from weclick.pipeline.suggest import suggest_with
 
+    checkpoint, data = named_or_newest(run, runs).checkpoint("student", "last"), open_layout(layout, Path(root))
     with progress_bar("suggest") as progress:
         found = suggest_with(
-            named_or_newest(run, runs).checkpoint("student", "last"),
-            open_layout(layout, Path(root)),
+            load_checkpoint(checkpoint, stage="student", classes=data.classes),
+            data,
             _store_path(root, store),
             split=split,
             count=count,
@@ -187,7 +189,7 @@ def suggest(
             progress=progress,
         )
     if not found:
-        print(f"every frame of the {split} split of {root} is clicked or skipped already")
+        print(f"every frame of the {split} split of {root} that can be read is clicked or skipped already")
         return
     print(f"{'frame':<40} {'score':>6} {'unsure':>6} {'unsteady':>8} {'contradicted':>12}")
     for one in found:

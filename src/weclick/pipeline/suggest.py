@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import pairwise
@@ -16,12 +17,12 @@ from weclick.data.clicks import Click, ClickStore, Size
 from weclick.data.clicks.budget import spread_frames
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.index import Frame, FrameKey, Layout, Split
-from weclick.errors import ConfigError
+from weclick.errors import ConfigError, DataError
 from weclick.flow.estimators import DISFlow
 from weclick.images import first_size
 from weclick.memory import places_on_grid, soft_labels
 from weclick.memory.build import carry
-from weclick.modules import SegmentationModule, load_checkpoint
+from weclick.modules import SegmentationModule
 
 MOST: Final = 400
 """Frames that are looked at, evenly spread, where a split has more."""
@@ -62,6 +63,8 @@ def suggest(
 ) -> list[Suggestion]:
     """Return frames to click next, the most telling first; none when all are clicked or skipped. See :func:`choose`.
 
+    A damaged frame is left out with a warning.
+
     Args:
         student: On the device it is to run on.
         data: The data set, at the student's size.
@@ -73,7 +76,6 @@ def suggest(
 
     Raises:
         ConfigError: A number is not positive.
-        DataError: A frame cannot be read.
     """
     if count < 1 or most < 1:
         raise ConfigError(f"--count {count} and --most {most} must be at least 1")
@@ -86,17 +88,20 @@ def suggest(
     checked, todo = _at_most(clicks, most), _at_most(frames.keys() - closed, most)
     look, wrong, found = _Look(student, data), dict[FrameKey, float](), list[Suggestion]()
     for done, key in enumerate([*checked, *todo], start=1):
-        if key in clicks:
-            wrong[key] = look.contradicted(frames[key], clicks[key], known[key].size)
-        else:
-            found.append(Suggestion(key, *look.doubts(frames[key], following.get(key)), _nearest(wrong, key)))
+        try:
+            if key in clicks:
+                wrong[key] = look.contradicted(frames[key], clicks[key], known[key].size)
+            else:
+                found.append(Suggestion(key, *look.doubts(frames[key], following.get(key)), _nearest(wrong, key)))
+        except DataError as error:
+            warnings.warn(f"damaged frame left out: {error}", stacklevel=2)
         if progress is not None:
             progress(done, len(checked) + len(todo))
     return choose(found, closed, count)
 
 
 def suggest_with(
-    checkpoint: Path,
+    student: SegmentationModule,
     layout: Layout,
     store: Path,
     *,
@@ -105,14 +110,10 @@ def suggest_with(
     most: int = MOST,
     progress: Progress | None = None,
 ) -> list[Suggestion]:
-    """Return frames of a data set to click next, as the student of a checkpoint sees it; see :func:`suggest`.
-
-    Raises:
-        CheckpointError: It is no student's, or of other classes.
-    """
-    student = load_checkpoint(checkpoint, stage="student", classes=layout.classes)
+    """Return frames of a data set to click next, as a student of its classes sees it; see :func:`suggest`."""
     height, width = student.hparams["size"]
     data = ClipDataModule(str(layout.root), layout=layout.name, size=(height, width))
+    data.layout = layout  # is open already, and may take long to open
     with ClickStore(store, layout.classes, readonly=True) if store.exists() else nullcontext() as clicks:
         return suggest(student, data, split, clicks, count=count, most=most, progress=progress)
 
@@ -175,7 +176,10 @@ class _Look:
         unsure = float((1 - (first - second)).mean())
         if following is None:
             return unsure, nan
-        later = self._read(following)
+        try:
+            later = self._read(following)
+        except DataError:  # this frame can be clicked all the same
+            return unsure, nan
         warped, trusted = carry(soft_labels(self._student, later), self._flow(image, later), self._flow(later, image))
         changed = (here.argmax(1) != warped.argmax(1))[trusted[:, 0]]
         return unsure, float(changed.float().mean()) if len(changed) else nan
