@@ -15,6 +15,7 @@ from jsonargparse import ArgumentParser
 from weclick.cli.options import add_settings, calm, dump, option_value, parse, resolve_configs, to_settings
 from weclick.errors import ConfigError, TrainingError, WeclickError
 from weclick.files import write_text
+from weclick.pipeline.clicks import tell_of_others
 from weclick.pipeline.fit import check, fit
 from weclick.pipeline.memory import Shard
 from weclick.pipeline.run import RUNS, Run, Stage, shared_name
@@ -67,6 +68,7 @@ def main(command: str, arguments: list[str]) -> None:
             cleanup = _gone_if_refused(folder)
         run = Run.create(folder, dump(made, config)) if process_rank() == 0 else Run(folder)
     with run.locked(shared=shard is not None), cleanup:  # what another process has locked is not ours to remove
+        tell_of_others(settings, run.clicks)
         fit(settings, run, stages, shard)
     if process_rank() == 0:
         print(f"run: {run.folder}   next: weclick test --run {run.folder}")

@@ -49,7 +49,7 @@ class ClipDataModule(pl.LightningDataModule):
     Args:
         root: Folder of the data set; data/README.md shows the layouts.
         layout: ``cityscapes``, ``camvid``, ``folder``, or ``auto`` to recognise it.
-        clicks: Click store; by default ``clicks.sqlite`` in the root, else one simulated from the masks into the run.
+        clicks: Click store; by default ``clicks.sqlite`` in the root, else simulated from the masks. A run learns from a copy.
         click_rule: How simulated clicks are placed: ``center``, ``uniform`` or ``human``.
         click_min_area: Smallest region that gets a simulated click, in source pixels; the largest of a class always does.
         click_radius: Radius of the disc a click is drawn as, in pixels of the network input.

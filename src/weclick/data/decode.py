@@ -53,7 +53,7 @@ def decode_video(
     if frames is not None:
         return frames
     out.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(out.with_name(f".{out.name}-decoding.lock")):
+    with locked(out.with_name(f".{out.name}-decoding.lock")):
         frames = _decoded(out, origin)  # perhaps by the process that had the lock before
         return _decode_whole(path, out, origin, size, progress) if frames is None else frames
 
@@ -79,7 +79,7 @@ def _decode_whole(
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Wait until no other process is inside of this block with the same ``path``, a file that is there meanwhile."""
     while True:
         with path.open("w") as stream:

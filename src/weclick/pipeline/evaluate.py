@@ -211,8 +211,9 @@ def _provenance(
     settings: FitSettings, run: Run, chosen: Chosen, module: SegmentationModule, split: Split, data: ClipDataModule
 ) -> Provenance:
     clicks = None
-    if data.supervision == "clicks" and (data.clicks_path or run.clicks.exists()):
-        data.open_clicks(run.clicks)
+    if run.clicks.exists():
+        data.clicks_path = run.clicks
+    if data.supervision == "clicks" and data.clicks_path is not None:
         clicks = sum(map(len, data.clicks.values()))
     return Provenance(
         run=run.name,

@@ -13,6 +13,7 @@ from weclick.errors import ConfigError, RunError
 from weclick.flow.estimators import make_flow
 from weclick.memory import MemoryStore
 from weclick.modules import StudentModule, TeacherModule, load_checkpoint
+from weclick.pipeline.clicks import clicks_of, take_clicks
 from weclick.pipeline.inputs import data_facts, earlier_round, opened_data, teacher_facts
 from weclick.pipeline.memory import Shard, build_memory, memory_facts, recall_source
 from weclick.pipeline.run import DONE, Run, Stage
@@ -53,6 +54,8 @@ def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard
     need_neighbours(settings, run)
     trains_teacher = "teacher" in needed and "teacher" in stages and settings.teacher_checkpoint is None
     if settings.teacher_rounds > 1 and trains_teacher and not (run.stage("teacher") / DONE).exists():
+        take_clicks(settings, run)
+        take_clicks(settings, earlier_round(run), clicks_of(run))
         fit(settings.earlier_round, earlier_round(run), ("teacher", "memory"))
     for stage in needed:
         if stage in stages:

@@ -8,11 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from lightning.pytorch.utilities import rank_zero_info
-
 from weclick.data.clicks import ClickStore
 from weclick.data.datamodule import ClipDataModule
 from weclick.errors import RunError
+from weclick.pipeline.clicks import take_clicks
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 
@@ -24,15 +23,13 @@ _FREE: Final = ("root", "clicks", "workers", "max_damaged")
 
 
 def opened_data(settings: FitSettings, run: Run) -> ClipDataModule:
-    """Return a data module that knows its clicks, or its masks for the fully supervised arm."""
+    """Return a data module that knows the run's clicks, or its masks for the fully supervised arm."""
+    take_clicks(settings, run)
     data = settings.make_data()
-    if data.supervision == "clicks":
-        known = run.clicks.exists()
-        path = data.open_clicks(run.clicks)
-        if path == run.clicks and not known:
-            with ClickStore(path, data.classes, readonly=True) as store:
-                count = sum(map(len, store.all_clicks().values()))
-            rank_zero_info(f"no clicks in {data.root}: simulated {count} from its masks into {path}")
+    if run.clicks.exists():
+        data.clicks_path = run.clicks
+    elif data.supervision == "clicks":  # a run of before runs had clicks of their own
+        data.open_clicks(run.clicks)
     return data
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from lightning.pytorch.utilities import rank_zero_only
 
+from weclick.data.clicks import CLICKS_FILE
 from weclick.errors import RunError
 from weclick.files import write_json, write_text
 from weclick.processes import process_rank
@@ -25,7 +26,9 @@ BEGUN: Final = "begun.json"
 
 @dataclass(frozen=True)
 class Run:
-    """``config.yaml``, ``teacher/``, ``memory/``, ``student/``, ``test/``; a stage is done when it holds ``done.json``.
+    """``config.yaml``, ``clicks.sqlite``, ``teacher/``, ``memory/``, ``student/``, ``test/``.
+
+    A stage is done when it holds ``done.json``.
 
     Both ``done.json`` and ``begun.json`` say with which settings.
     """
@@ -44,8 +47,13 @@ class Run:
 
     @property
     def clicks(self) -> Path:
-        """Where simulated clicks go when the data set has none."""
-        return self.folder / "clicks.sqlite"
+        """The clicks it learns from: a copy of the store that was in use when it began, or simulated ones."""
+        return self.folder / CLICKS_FILE
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a stage has noted what it was made with."""
+        return any(path.name in (BEGUN, DONE, "manifest.json") for path in self.folder.glob("*/*.json"))
 
     def stage(self, stage: Stage) -> Path:
         """Return the folder of a stage."""
