@@ -18,9 +18,6 @@ from weclick.pipeline.settings import FitSettings
 _NOT_FOR_TEACHERS: Final = ("neighbours", "stride", "sides", "workers")
 """Options of the data that a teacher's training does not depend on, unless clicks are carried to neighbours."""
 
-_FREE: Final = ("root", "clicks", "workers", "max_damaged")
-"""Options of the data that may change while a run goes on: places, whose content is compared, and what alters no sample."""
-
 
 def opened_data(settings: FitSettings, run: Run) -> ClipDataModule:
     """Return a data module that knows the run's clicks, or its masks for the fully supervised arm."""
@@ -66,7 +63,7 @@ def data_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:
     """Return what makes two trainings on this data comparable: settings, seed, classes, training frames, clicks."""
     frames = json.dumps([clip.target.key for clip in data.clips()])
     facts = {
-        "data": _compared(settings.data),
+        "data": settings.data,
         "seed": settings.seed,
         "classes": list(data.classes.names),
         "frames": hashlib.sha256(frames.encode()).hexdigest()[:16],
@@ -79,12 +76,7 @@ def data_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:
 
 def teacher_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:
     """Return what makes two teachers' trainings comparable."""
-    needs = teacher_needs(settings)
-    return {**data_facts(settings, data), **needs, "data": _compared(needs["data"])}
-
-
-def _compared(data: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in data.items() if name not in _FREE}
+    return {**data_facts(settings, data), **teacher_needs(settings)}
 
 
 def teacher_checkpoint(settings: FitSettings, run: Run) -> Path:

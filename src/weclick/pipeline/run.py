@@ -22,6 +22,8 @@ RUNS: Final = Path("runs")
 Stage = Literal["teacher", "memory", "student"]
 DONE: Final = "done.json"
 BEGUN: Final = "begun.json"
+FREE: Final = ("data.root", "data.clicks", "data.workers", "data.max_damaged")
+"""Settings that may change while a run goes on: places, whose content is compared, and what alters no sample."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Run:
         return self.stage(stage) / f"{which}.ckpt"
 
     def begin(self, stage: Stage, settings: dict[str, Any]) -> bool:
-        """Tell whether a stage is finished; if not, record with which settings it begins.
+        """Record with which settings a stage begins, or goes on; False if it is finished and nothing is left to do.
 
         Raises:
             RunError: It is finished, or begun, with other settings than these.
@@ -77,11 +79,11 @@ class Run:
             if differing:
                 raise RunError(
                     f"the {stage} in {self.folder} is {'finished' if done else 'begun'}, with other "
-                    f"{', '.join(differing)}; start a new run, or delete {folder} to do it anew"
+                    f"{', '.join(differing)}; set them as they were, start a new run, or delete {folder} to do it anew"
                 )
         elif process_rank() == 0:
             write_json(file, settings)
-        return done
+        return not done
 
     @rank_zero_only
     def mark_done(self, stage: Stage, settings: dict[str, Any]) -> None:
@@ -150,9 +152,14 @@ class Run:
 
 
 def _differing(had: dict[str, Any], wanted: dict[str, Any], group: str = "") -> Iterator[str]:
-    """Yield the dotted names of settings that differ; an option younger than the run was off in it."""
-    for name in sorted(had.keys() | wanted.keys()):
+    """Yield the dotted names of settings that differ; an option younger than the run was off in it.
+
+    What only one of them notes at all is not compared: the run was made before it was noted, or after.
+    """
+    for name in sorted(had.keys() | wanted.keys() if group else had.keys() & wanted.keys()):
         ours, theirs = had.get(name), wanted.get(name)
+        if f"{group}{name}" in FREE:
+            continue
         if isinstance(ours, dict) and isinstance(theirs, dict):
             yield from _differing(ours, theirs, f"{group}{name}.")
         elif ours != theirs and (name in had or theirs):

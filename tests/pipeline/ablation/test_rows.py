@@ -1,3 +1,4 @@
+import hashlib
 import json
 import math
 import os
@@ -16,6 +17,7 @@ from weclick.files import write_json, write_text
 from weclick.pipeline.ablation import Outcome, Row, rows
 from weclick.pipeline.ablation.rows import train_rows
 from weclick.pipeline.clicks import take_clicks
+from weclick.pipeline.inputs import teacher_needs
 
 METRICS = {
     **{"miou": 0.5, "iou": {"road": 0.5, "car": None}, "temporal_consistency": {"masked": 0.8, "unmasked": 0.7}},
@@ -98,6 +100,15 @@ def test_somebody_who_clicks_meanwhile_changes_no_row(trained, settings, folder_
 def fingerprint(path, classes):
     with ClickStore(path, classes, readonly=True) as opened:
         return opened.fingerprint()
+
+
+def test_a_shared_teacher_named_by_what_is_off_too_is_still_found(trained, settings, tmp_path):
+    own = replace(settings("kd", clicks_per_frame=None), student={"kd_weight": 1.0})
+    needs = json.dumps(teacher_needs(own), sort_keys=True, default=str)
+    name = f"teacher-s0-{hashlib.sha256(needs.encode()).hexdigest()[:8]}"
+    write_text(tmp_path / "shared" / name / "config.yaml", "seed: 0\n")
+    train_rows([Row("kd-s0", own, lambda teacher, memory: "seed: 0\n")], tmp_path, lambda found: None)
+    assert [path.name for path in (tmp_path / "shared").glob("teacher-*")] == [name]
 
 
 def newer_checkpoint(run):

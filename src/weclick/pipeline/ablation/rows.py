@@ -19,7 +19,7 @@ from weclick.errors import WeclickError
 from weclick.pipeline.ablation.outcome import Outcome, earlier_outcome
 from weclick.pipeline.clicks import begun_with, clicks_of, clicks_of_comparison, take_clicks, tell_of_others
 from weclick.pipeline.evaluate import choose_checkpoint, evaluate
-from weclick.pipeline.fit import check, fit
+from weclick.pipeline.fit import check, fit, need_neighbours
 from weclick.pipeline.inputs import memory_needs, teacher_needs
 from weclick.pipeline.run import Run, Stage
 from weclick.pipeline.settings import FitSettings
@@ -92,6 +92,7 @@ def _outcome(row: Row, folder: Path) -> Outcome:
     check(row.settings)
     run = Run(folder / row.name)
     take_clicks(row.settings, run, clicks_of_comparison(folder))
+    need_neighbours(row.settings, run)  # before a shared teacher is trained for it
     settings = _with_shared(row, folder / SHARED, run) if row.settings.needs_teacher else row.settings
     _opened(folder / row.name, row.text(settings.teacher_checkpoint, settings.memory.folder))
     with run.locked():
@@ -132,17 +133,24 @@ def _with_shared(row: Row, folder: Path, own: Run) -> FitSettings:
 
 
 def _fitted(row: Row, folder: Path, own: Run, stage: Stage, needs: Any) -> Run:  # noqa: ANN401
-    digest = hashlib.sha256(json.dumps(_chosen(needs), sort_keys=True, default=str).encode()).hexdigest()[:8]
     text = row.text(row.settings.teacher_checkpoint, None)
-    run = _opened(folder / f"{stage}-s{row.settings.seed}-{digest}", text)
+    named, older = (folder / f"{stage}-s{row.settings.seed}-{_digest(told)}" for told in (_chosen(needs), needs))
+    run = _opened(older if older.exists() else named, text)
     take_clicks(row.settings, run, clicks_of(own))
     with run.locked():
         fit(row.settings, run, (stage,))
     return run
 
 
+def _digest(needs: Any) -> str:  # noqa: ANN401
+    return hashlib.sha256(json.dumps(needs, sort_keys=True, default=str).encode()).hexdigest()[:8]
+
+
 def _chosen(options: Any) -> Any:  # noqa: ANN401
-    """Leave out what is off: an option that is younger than a shared run gives it no other name."""
+    """Leave out what is off: an option that is younger than a shared run gives it no other name.
+
+    Names once told what is off, too; runs called so are still found.
+    """
     if not isinstance(options, dict):
         return options
     return {name: _chosen(value) for name, value in options.items() if value}
