@@ -54,11 +54,13 @@ class Trial:
             f"--trainer.check_val_every_n_epoch={epochs}",
         ]
         one = row(parser(), [*self.arguments, *varied], self.arm, self.seed, name)
-        return train_rows([one], self.folder, lambda outcomes: None)[0].miou
+        return train_rows([one], self.folder / name, lambda outcomes: None)[
+            0
+        ].miou  # whose rows have clicks of their own
 
     def suggested(self, name: str, count: int) -> list[FrameKey]:
         """Return what the student of a training suggests."""
-        student = load_checkpoint(Run(self.folder / name).checkpoint("student", "last"), stage="student")
+        student = load_checkpoint(Run(self.folder / name / name).checkpoint("student", "last"), stage="student")
         with ClickStore(self.folder / f"{name}.sqlite", self.data.classes, readonly=True) as store:
             return [found.key for found in suggest(student, self.data, "train", store, count=count)]
 

@@ -18,7 +18,7 @@ ROOMS = [
     {"flow"},
     {"serve"},
     {"models", "losses", "metrics"},
-    {"classes", "conventions", "errors", "files", "frames", "images", "processes", "ranges"},
+    {"classes", "conventions", "errors", "files", "frames", "images", "processes", "ranges", "tensors"},
 ]
 # The package's front door hands out names lazily, and __main__ starts the command line.
 DOORS = {"weclick", "weclick.__main__"}

@@ -9,6 +9,8 @@ import torch
 import yaml
 
 from weclick.cli.main import COMMANDS
+from weclick.errors import DataError
+from weclick.files import write_text
 from weclick.pipeline.run import Run
 
 
@@ -200,6 +202,28 @@ def test_a_memory_without_its_teacher_is_refused(fit):
     fit("--name", "new", "--stage", "memory").refused("teacher", "--stage teacher")
     fit("--name", "new", "--stage", "student").refused("memory", "--stage memory")
     fit("--name", "new", "--stage", "teacher", "--arm", "full").refused("full", "no teacher stage")
+
+
+def test_settings_are_kept_once_something_was_made_with_them(fit, tmp_path, monkeypatch):
+    monkeypatch.setattr("weclick.cli.fit.fit", lambda *arguments: None)
+    fit("--name", "run").done()
+    run = tmp_path / "runs" / "run"
+
+    def train_and_refuse(settings, run, stages, shard):
+        write_text(run.checkpoint("student", "last"), "five epochs")
+        raise DataError("too many damaged frames")
+
+    monkeypatch.setattr("weclick.cli.fit.fit", train_and_refuse)
+    fit("--resume", "run", "--student.learning_rate=0.0002").refused("too many")
+    assert yaml.safe_load((run / "config.yaml").read_text())["student"]["learning_rate"] == 0.0002
+
+
+def test_parts_of_a_memory_keep_their_devices_to_themselves(fit, tmp_path, monkeypatch):
+    monkeypatch.setattr("weclick.cli.fit.fit", lambda *arguments: None)
+    fit("--name", "run").done()
+    before = (tmp_path / "runs" / "run" / "config.yaml").read_bytes()
+    fit("--resume", "run", "--stage", "memory", "--shard", "0/2", "--data.workers=1").done()
+    assert (tmp_path / "runs" / "run" / "config.yaml").read_bytes() == before
 
 
 def test_a_refused_run_leaves_its_name_free(fit, tmp_path):

@@ -177,7 +177,9 @@ def test_a_bad_validation_image_is_refused_by_name(made, spoil):
 
 
 def test_a_store_without_clicks_is_refused(made):
-    ClickStore.create(made.root / "clicks.sqlite", ClipDataModule(str(made.root)).classes).close()
+    data = ClipDataModule(str(made.root))
+    with ClickStore.create(made.root / "clicks.sqlite", data.classes) as store:
+        store.add(next(iter(data.layout.frames("train"))).key, [], status="skipped")
     refused(made, "clicks.sqlite", "click some")
 
 

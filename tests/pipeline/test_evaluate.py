@@ -24,7 +24,8 @@ def test_results_of_a_runs_own_student_are_in_test(folder):
 
 def test_results_of_other_files_of_a_run_lie_below(folder):
     assert folder("a/teacher/best.ckpt") == "test/teacher-best"
-    assert folder("a/export/student.onnx") == "test/export-student"
+    assert folder("a/export/student.onnx") == "test/export-student.onnx"
+    assert folder("a/export/student.xml") == "test/export-student.xml"
 
 
 def test_results_of_other_runs_never_replace_each_other(folder):

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from weclick.errors import ConfigError, RunError
-from weclick.pipeline.fit import pair_source
+from weclick.pipeline.fit import need_neighbours, pair_source
 from weclick.pipeline.inputs import opened_data
 from weclick.pipeline.settings import MemorySettings
 
@@ -24,6 +24,12 @@ def test_what_learns_from_neighbours_alone_is_refused_without_any(settings, run,
         fit(settings(arm=arm, data=data), made)
     assert "\n" not in str(refusal.value)
     assert not made.stage("teacher").exists()
+
+
+def test_neighbours_are_asked_for_only_by_a_student_whose_memory_is_not_there_yet(settings, run, fit):
+    alone = {"arm": "mfd", "data": {"neighbours": 0}}
+    fit(settings(**alone, teacher_checkpoint="teacher.ckpt"), run(), "teacher")
+    need_neighbours(settings(**alone, memory=MemorySettings(folder="memory")), run("another"))
 
 
 @pytest.mark.slow

@@ -83,6 +83,20 @@ def test_an_option_younger_than_a_run_was_off_in_it(weclick, fit, copy):
         fit(weclick(data={"carried": True, "unlabelled": 0.5}), copy, "student")
 
 
+def test_a_run_goes_on_that_noted_more_of_the_data_and_less_of_the_rest(weclick, fit, copy):
+    before = (copy.stage("student") / "last.ckpt").stat().st_mtime_ns
+    for stage in ("teacher", "student"):
+        file = copy.stage(stage) / "done.json"
+        told = json.loads(file.read_text(encoding="utf-8"))
+        told["data"] |= {"root": "/elsewhere", "clicks": None, "workers": None, "max_damaged": 0.5}
+        told = {name: value for name, value in told.items() if name not in ("frames", "memory")}
+        file.write_text(json.dumps({**told, "forgotten": True}), encoding="utf-8")
+    fit(weclick(), copy)
+    assert (copy.stage("student") / "last.ckpt").stat().st_mtime_ns == before
+    with pytest.raises(RunError, match=r"with other epochs; set them as they were"):
+        fit(weclick(trainer={"max_epochs": 2}), copy, "student")
+
+
 def test_data_may_be_moved(weclick, fit, copy, street, tmp_path):
     moved = shutil.copytree(street, tmp_path / "moved")
     before = (copy.stage("student") / "last.ckpt").stat().st_mtime_ns

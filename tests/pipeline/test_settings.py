@@ -34,3 +34,13 @@ def test_a_device_that_is_not_there_is_refused(settings, four_gpus):
 
 def test_several_processes_on_the_cpu_share_it(settings):
     assert settings(trainer={"devices": 2}).device.type == "cpu"
+
+
+@pytest.mark.parametrize("devices", [[1], 2, "2,"])
+def test_what_was_trained_on_several_gpus_is_evaluated_where_there_is_none(settings, devices):
+    assert settings(trainer={"accelerator": "auto", "devices": devices}).evaluation_device.type == "cpu"
+
+
+def test_evaluation_uses_a_gpu_that_is_there(settings, four_gpus):
+    found = [settings(trainer={"accelerator": "gpu", "devices": devices}).evaluation_device for devices in ([3], [7])]
+    assert [device.index for device in found] == [3, 0]

@@ -227,6 +227,9 @@ def test_a_second_round_learns_from_the_memory_of_the_first(settings, run, fit):
     second = load_weights(made.checkpoint("teacher", "last"))
     assert (first["hyper_parameters"]["kd_weight"], second["hyper_parameters"]["kd_weight"]) == (0.0, 1.0)
     assert (made.folder / "earlier" / "memory" / "done.json").exists()
+    stores = [ClickStore(path, opened_data(twice, made).classes) for path in made.folder.rglob("clicks.sqlite")]
+    assert len(stores) == 2
+    assert len({store.fingerprint() for store in stores}) == 1
     told = (made.stage("teacher") / "metrics.csv").read_text(encoding="utf-8").splitlines()[0]
     assert "train/loss_kd" in told
     untouched = (made.folder / "earlier" / "teacher" / "last.ckpt").stat().st_mtime_ns

@@ -15,6 +15,7 @@ from jsonargparse import ArgumentParser
 from weclick.cli.options import add_settings, calm, dump, option_value, parse, resolve_configs, to_settings
 from weclick.errors import ConfigError, TrainingError, WeclickError
 from weclick.files import write_text
+from weclick.pipeline.clicks import tell_of_others
 from weclick.pipeline.fit import check, fit
 from weclick.pipeline.memory import Shard
 from weclick.pipeline.run import RUNS, Run, Stage, shared_name
@@ -38,7 +39,12 @@ def parser() -> ArgumentParser:
     made.add_argument("--resume", type=str | None, default=None, help="run to go on with, by name or folder")
     made.add_argument("--name", type=str | None, default=None, help="of the run; default: config, arm and time")
     made.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
-    made.add_argument("--shard", type=str | None, default=None, help="i/n: build only this part of the memory (from 0)")
+    made.add_argument(
+        "--shard",
+        type=str | None,
+        default=None,
+        help="i/n: build only this part of the memory (from 0); keeps config.yaml",
+    )
     add_settings(made)
     return made
 
@@ -59,7 +65,7 @@ def main(command: str, arguments: list[str]) -> None:
     settings = to_settings(made, config)
     check(settings)
     cleanup: AbstractContextManager[None] = nullcontext()
-    if run is not None and process_rank() == 0:
+    if run is not None and process_rank() == 0 and shard is None:  # of several parts each may have a device of its own
         cleanup = _settings_back_if_refused(run, dump(made, config))
     if run is None:
         folder = runs / shared_name(config.name or _default_name(arguments, config.arm))
@@ -67,6 +73,7 @@ def main(command: str, arguments: list[str]) -> None:
             cleanup = _gone_if_refused(folder)
         run = Run.create(folder, dump(made, config)) if process_rank() == 0 else Run(folder)
     with run.locked(shared=shard is not None), cleanup:  # what another process has locked is not ours to remove
+        tell_of_others(settings, run.clicks)
         fit(settings, run, stages, shard)
     if process_rank() == 0:
         print(f"run: {run.folder}   next: weclick test --run {run.folder}")
@@ -87,16 +94,23 @@ def _gone_if_refused(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _settings_back_if_refused(run: Run, text: str) -> Iterator[None]:
-    """Write down the settings a run goes on with; a refusal leaves those it had."""
-    had = run.config.read_text(encoding="utf-8")
+    """Write down the settings a run goes on with; a refusal before anything was made with them leaves those it had."""
+    had, made = run.config.read_text(encoding="utf-8"), _made(run.folder)
     write_text(run.config, text)
     try:
         yield
     except TrainingError:
         raise
     except WeclickError:
-        write_text(run.config, had)
+        if _made(run.folder) == made:
+            write_text(run.config, had)
         raise
+
+
+def _made(folder: Path) -> dict[Path, int]:
+    """Return when each file of a run was written that depends on its settings."""
+    found = (path for path in folder.rglob("*") if path.suffix in (".ckpt", ".npz") or path.name == "manifest.json")
+    return {path: path.stat().st_mtime_ns for path in found}
 
 
 def _default_name(arguments: list[str], arm: str) -> str:

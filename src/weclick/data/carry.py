@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from weclick.flow.estimators import DISFlow, FlowEstimator
 from weclick.flow.reliability import reliable
+from weclick.tensors import image_batch
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class ClickCarrier:
             target: RGB (H, W, 3).
             neighbour: RGB of the same size.
         """
-        here, there = _tensor(target), _tensor(neighbour)
+        here, there = image_batch(target), image_batch(neighbour)
         forward = self.flow(here, there)
         trusted = reliable(forward, self.flow(there, here))[0, 0].numpy()
         column, row = np.rint(clicks[:, :2]).astype(int).clip(0, (trusted.shape[1] - 1, trusted.shape[0] - 1)).T
@@ -37,7 +36,3 @@ class ClickCarrier:
         moved[:, :2] += forward[0].numpy()[:, row, column].T
         kept: NDArray[np.float32] = moved[trusted[row, column]]
         return kept
-
-
-def _tensor(image: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255

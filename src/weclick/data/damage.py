@@ -1,4 +1,4 @@
-"""Counting training frames that cannot be read, and stopping when they are too many."""
+"""Counting frames that cannot be read, and stopping when they are too many."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from weclick.errors import DataError
 
 
 class DamageCount:
-    """The damaged training frames of a run so far.
+    """The damaged ones, so far, among the frames that a training or a memory reads, neighbours included.
 
     Args:
-        share: Largest share of all training frames that may be damaged. One is always forgiven, unless this is 0.
+        share: Largest share of these that may be damaged. One is always forgiven, unless this is 0.
     """
 
     def __init__(self, share: float) -> None:

@@ -49,7 +49,7 @@ class ClipDataModule(pl.LightningDataModule):
     Args:
         root: Folder of the data set; data/README.md shows the layouts.
         layout: ``cityscapes``, ``camvid``, ``folder``, or ``auto`` to recognise it.
-        clicks: Click store; by default ``clicks.sqlite`` in the root, else one simulated from the masks into the run.
+        clicks: Click store; by default ``clicks.sqlite`` in the root, else simulated from the masks. A run learns from a copy.
         click_rule: How simulated clicks are placed: ``center``, ``uniform`` or ``human``.
         click_min_area: Smallest region that gets a simulated click, in source pixels; the largest of a class always does.
         click_radius: Radius of the disc a click is drawn as, in pixels of the network input.
@@ -298,7 +298,7 @@ class ClipDataModule(pl.LightningDataModule):
         """Bring images to 0..1 on the device; a training batch is :func:`~weclick.data.finish.finish`-ed too."""
         batch["image"] = batch["image"].float() / 255
         if "damaged" in batch:
-            self._damage.add(batch.pop("damaged"), self._read)
+            self._damage.add(batch.pop("damaged"), self._frames_read)
             self._seed_step()
             finish(batch, pair=self.pair, photometric=self.photometric, recall=self.recall)
         return batch
@@ -315,7 +315,7 @@ class ClipDataModule(pl.LightningDataModule):
         """Warn of damaged ones among the frames a memory is made of; see :class:`~weclick.data.damage.DamageCount`."""
         self._damage.add(messages, lambda: len(ClipFrames(self.remembered(), self.reader)))
 
-    def _read(self) -> int:
+    def _frames_read(self) -> int:
         """Tell how many frames training reads: the drawn ones and, for a pair or an online memory, their neighbours."""
         neighbours = self.pair is not None or reads_neighbours(self.recall)
         return len(ClipFrames(self._drawn(), self.reader) if neighbours else self._drawn())

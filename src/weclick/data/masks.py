@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from weclick.data.clicks import CLICKS_FILE, Rule, simulate_store
+from weclick.data.clicks import CLICKS_FILE, ClickStore, Rule, simulate_store
 from weclick.data.clicks.simulate import LoadMasks, Masks
 from weclick.data.index import Frame, FrameKey, Layout, Split
 from weclick.errors import DataError
@@ -48,6 +48,30 @@ def simulate_split(layout: Layout, split: Split, path: Path, *, rule: Rule, min_
     return simulate_store(masks, path, layout.classes, rule=rule, min_area=min_area, seed=seed)
 
 
+def found_store(layout: Layout, given: Path | None) -> Path | None:
+    """Find the click store to train from: the given one, else the one in the data set's root; None where there is none.
+
+    One in the root in which nobody has touched a frame counts as none where there are masks to simulate from:
+    ``weclick annotate`` makes it as soon as a data set is looked at.
+
+    Raises:
+        DataError: The given store is missing, or the one in the root cannot be read.
+    """
+    if given is not None:
+        if not given.exists():
+            raise DataError(f"click store {given} (data.clicks) not found; make one with weclick clicks")
+        return given
+    beside = layout.root / CLICKS_FILE
+    if not beside.exists() or (_is_untouched(beside, layout) and any(f.label for f in layout.frames("train"))):
+        return None
+    return beside
+
+
+def _is_untouched(path: Path, layout: Layout) -> bool:
+    with ClickStore(path, layout.classes, readonly=True) as store:
+        return not store.frames()
+
+
 def found_or_simulated(
     layout: Layout, given: Path | None, simulated: Path, *, rule: Rule, min_area: int, seed: int
 ) -> Path:
@@ -64,10 +88,7 @@ def found_or_simulated(
     Raises:
         DataError: The given store is missing, or there are neither clicks nor masks.
     """
-    if given is not None and not given.exists():
-        raise DataError(f"click store {given} (data.clicks) not found; make one with weclick clicks")
-    beside = layout.root / CLICKS_FILE
-    path = given or (beside if beside.exists() else simulated)
+    path = found_store(layout, given) or simulated
     if not path.exists():
         simulate_split(layout, "train", path, rule=rule, min_area=min_area, seed=seed)
     return path

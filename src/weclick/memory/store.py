@@ -67,8 +67,8 @@ class MemoryStore:
         differing = [key for key, value in manifest.items() if self.manifest.get(key) != value]
         if differing:
             raise RunError(
-                f"the memory in {self.folder} was built with another {', '.join(differing)}; delete that folder to "
-                "build it anew, or start a new run"
+                f"the memory in {self.folder} was built with another {', '.join(differing)}; set it as it was, delete "
+                "that folder to build it anew, or start a new run"
             )
 
     def path(self, key: FrameKey) -> Path:

@@ -19,6 +19,7 @@ from weclick.flow.reliability import reliable
 from weclick.flow.warp import warp_to_target
 from weclick.metrics import Consistency, TemporalConsistency, VideoConsistency, labels_at
 from weclick.modules import SegmentationModule
+from weclick.tensors import image_batch
 
 MOST_PAIRS: Final = 500
 WINDOWS: Final = (8, 16)
@@ -104,5 +105,4 @@ def _follow(
 
 
 def _read(data: ClipDataModule, frame: Frame, device: torch.device) -> Tensor:
-    image = torch.from_numpy(data.reader.image(frame)).to(device)
-    return image.permute(2, 0, 1)[None].float() / 255
+    return image_batch(data.reader.image(frame), device)

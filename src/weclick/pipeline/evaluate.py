@@ -59,9 +59,11 @@ def results_folder(run: Run, chosen: Chosen) -> Path:
     path, own = chosen.path.resolve(), run.folder.resolve()
     if path.parent == run.stage("student").resolve():
         return run.folder / "test"
-    # FOLDER-FILE; from elsewhere also the run, and the comparison it is of: their runs are all called alike
+    # FOLDER-FILE, the suffix with it where a folder may hold several formats of one name; from elsewhere also the run, and
+    # the comparison it is of: their runs are all called alike
     parts = path.relative_to(own).parts if path.is_relative_to(own) else path.parts[1:][-4:]
-    return run.folder / "test" / "-".join((*parts[:-1], path.stem))
+    name = path.stem if path.suffix == ".ckpt" else path.name
+    return run.folder / "test" / "-".join((*parts[:-1], name))
 
 
 def evaluate(
@@ -98,7 +100,7 @@ def evaluate(
     if isinstance(module, ExportedModule):  # knows one size only
         data = settings.make_data(size=module.card.size)
     collector = Collector(data, split, folder / "predictions" if folder and data.layout.name == "cityscapes" else None)
-    device = settings.device
+    device = settings.evaluation_device
     _score(module, data, split, settings, device, collector)
     assert module.scores is not None
     module.to(device)
@@ -211,8 +213,9 @@ def _provenance(
     settings: FitSettings, run: Run, chosen: Chosen, module: SegmentationModule, split: Split, data: ClipDataModule
 ) -> Provenance:
     clicks = None
-    if data.supervision == "clicks" and (data.clicks_path or run.clicks.exists()):
-        data.open_clicks(run.clicks)
+    if run.clicks.exists():
+        data.clicks_path = run.clicks
+    if data.supervision == "clicks" and data.clicks_path is not None:
         clicks = sum(map(len, data.clicks.values()))
     return Provenance(
         run=run.name,

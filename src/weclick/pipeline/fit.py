@@ -13,6 +13,7 @@ from weclick.errors import ConfigError, RunError
 from weclick.flow.estimators import make_flow
 from weclick.memory import MemoryStore
 from weclick.modules import StudentModule, TeacherModule, load_checkpoint
+from weclick.pipeline.clicks import clicks_of, take_clicks
 from weclick.pipeline.inputs import data_facts, earlier_round, opened_data, teacher_facts
 from weclick.pipeline.memory import Shard, build_memory, memory_facts, recall_source
 from weclick.pipeline.run import DONE, Run, Stage
@@ -50,9 +51,12 @@ def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard
         raise ConfigError(
             f"arm {settings.arm} with memory.mode {settings.memory.mode} has no {', '.join(stages)} stage"
         )
-    need_neighbours(settings, run)
+    if "student" in stages:
+        need_neighbours(settings, run)
     trains_teacher = "teacher" in needed and "teacher" in stages and settings.teacher_checkpoint is None
     if settings.teacher_rounds > 1 and trains_teacher and not (run.stage("teacher") / DONE).exists():
+        take_clicks(settings, run)
+        take_clicks(settings, earlier_round(run), clicks_of(run))
         fit(settings.earlier_round, earlier_round(run), ("teacher", "memory"))
     for stage in needed:
         if stage in stages:
@@ -67,7 +71,7 @@ def fit_teacher(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
         return
     data = opened_data(settings, run)
     facts = teacher_facts(settings, data)
-    if run.begin("teacher", facts):
+    if not run.begin("teacher", facts):
         rank_zero_info(f"teacher: finished in {run.stage('teacher')}")
         return
     if settings.teacher_rounds > 1:
@@ -86,7 +90,7 @@ def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     facts |= memory_facts(settings, run, data)
     if settings.student.get("etc_weight"):
         facts["flow"] = settings.memory.flow
-    if run.begin("student", facts):
+    if not run.begin("student", facts):
         rank_zero_info(f"student: finished in {run.stage('student')}")
         return
     data.recall = recall_source(settings, run, data)
@@ -111,13 +115,14 @@ def _frames(data: ClipDataModule) -> str:
 
 
 def need_neighbours(settings: FitSettings, run: Run) -> None:
-    """Refuse what learns from neighbours only, where there are none.
+    """Refuse a student that learns from neighbours only, where there are none.
 
     Raises:
         ConfigError: No target has a neighbour.
     """
     student = settings.student
-    memory_alone = student.get("mfd_weight") and not (student.get("kd_weight") or settings.memory.fusion.own)
+    other = student.get("kd_weight") or settings.memory.fusion.own or settings.memory.folder
+    memory_alone = student.get("mfd_weight") and not other
     term = "etc_weight" if student.get("etc_weight") else "mfd_weight" if memory_alone else None
     if term and not any(clip.neighbours for clip in opened_data(settings, run).clips()):
         raise ConfigError(

@@ -8,31 +8,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from lightning.pytorch.utilities import rank_zero_info
-
 from weclick.data.clicks import ClickStore
 from weclick.data.datamodule import ClipDataModule
 from weclick.errors import RunError
+from weclick.pipeline.clicks import take_clicks
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 
 _NOT_FOR_TEACHERS: Final = ("neighbours", "stride", "sides", "workers")
 """Options of the data that a teacher's training does not depend on, unless clicks are carried to neighbours."""
 
-_FREE: Final = ("root", "clicks", "workers", "max_damaged")
-"""Options of the data that may change while a run goes on: places, whose content is compared, and what alters no sample."""
-
 
 def opened_data(settings: FitSettings, run: Run) -> ClipDataModule:
-    """Return a data module that knows its clicks, or its masks for the fully supervised arm."""
+    """Return a data module that knows the run's clicks, or its masks for the fully supervised arm."""
+    take_clicks(settings, run)
     data = settings.make_data()
-    if data.supervision == "clicks":
-        known = run.clicks.exists()
-        path = data.open_clicks(run.clicks)
-        if path == run.clicks and not known:
-            with ClickStore(path, data.classes, readonly=True) as store:
-                count = sum(map(len, store.all_clicks().values()))
-            rank_zero_info(f"no clicks in {data.root}: simulated {count} from its masks into {path}")
+    if run.clicks.exists():
+        data.clicks_path = run.clicks
+    elif data.supervision == "clicks":  # a run of before runs had clicks of their own
+        data.open_clicks(run.clicks)
     return data
 
 
@@ -69,7 +63,7 @@ def data_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:
     """Return what makes two trainings on this data comparable: settings, seed, classes, training frames, clicks."""
     frames = json.dumps([clip.target.key for clip in data.clips()])
     facts = {
-        "data": _compared(settings.data),
+        "data": settings.data,
         "seed": settings.seed,
         "classes": list(data.classes.names),
         "frames": hashlib.sha256(frames.encode()).hexdigest()[:16],
@@ -82,12 +76,7 @@ def data_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:
 
 def teacher_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:
     """Return what makes two teachers' trainings comparable."""
-    needs = teacher_needs(settings)
-    return {**data_facts(settings, data), **needs, "data": _compared(needs["data"])}
-
-
-def _compared(data: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in data.items() if name not in _FREE}
+    return {**data_facts(settings, data), **teacher_needs(settings)}
 
 
 def teacher_checkpoint(settings: FitSettings, run: Run) -> Path:

@@ -23,6 +23,7 @@ from weclick.modules import ExportedModule, SegmentationModule, load_checkpoint
 from weclick.pipeline.training import frozen
 from weclick.serve.predict import Summary, predict
 from weclick.serve.stream import timed
+from weclick.tensors import image_batch
 
 Image = NDArray[np.uint8]
 Size = tuple[int, int]
@@ -129,8 +130,7 @@ def segmenter(module: SegmentationModule, smoother: Smoother | None = None) -> S
     trained = (int(module.hparams["size"][0]), int(module.hparams["size"][1]))
 
     def logits(image: Image) -> Tensor:
-        pixels = torch.from_numpy(image).to(device)
-        found: Tensor = network(pixels.permute(2, 0, 1)[None].float() / 255)
+        found: Tensor = network(image_batch(image, device))
         if device.type == "cuda":
             torch.cuda.synchronize(device)  # else the network's time would be counted where its result is read
         return found

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from lightning.pytorch.utilities import rank_zero_only
 
+from weclick.data.clicks import CLICKS_FILE
 from weclick.errors import RunError
 from weclick.files import write_json, write_text
 from weclick.processes import process_rank
@@ -21,11 +22,15 @@ RUNS: Final = Path("runs")
 Stage = Literal["teacher", "memory", "student"]
 DONE: Final = "done.json"
 BEGUN: Final = "begun.json"
+FREE: Final = ("data.root", "data.clicks", "data.workers", "data.max_damaged")
+"""Settings that may change while a run goes on: places, whose content is compared, and what alters no sample."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """``config.yaml``, ``teacher/``, ``memory/``, ``student/``, ``test/``; a stage is done when it holds ``done.json``.
+    """``config.yaml``, ``clicks.sqlite``, ``teacher/``, ``memory/``, ``student/``, ``test/``.
+
+    A stage is done when it holds ``done.json``.
 
     Both ``done.json`` and ``begun.json`` say with which settings.
     """
@@ -44,8 +49,13 @@ class Run:
 
     @property
     def clicks(self) -> Path:
-        """Where simulated clicks go when the data set has none."""
-        return self.folder / "clicks.sqlite"
+        """The clicks it learns from: a copy of the store that was in use when it began, or simulated ones."""
+        return self.folder / CLICKS_FILE
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a stage has noted what it was made with."""
+        return any(path.name in (BEGUN, DONE, "manifest.json") for path in self.folder.glob("*/*.json"))
 
     def stage(self, stage: Stage) -> Path:
         """Return the folder of a stage."""
@@ -56,7 +66,7 @@ class Run:
         return self.stage(stage) / f"{which}.ckpt"
 
     def begin(self, stage: Stage, settings: dict[str, Any]) -> bool:
-        """Tell whether a stage is finished; if not, record with which settings it begins.
+        """Record with which settings a stage begins, or goes on; False if it is finished and nothing is left to do.
 
         Raises:
             RunError: It is finished, or begun, with other settings than these.
@@ -69,11 +79,11 @@ class Run:
             if differing:
                 raise RunError(
                     f"the {stage} in {self.folder} is {'finished' if done else 'begun'}, with other "
-                    f"{', '.join(differing)}; start a new run, or delete {folder} to do it anew"
+                    f"{', '.join(differing)}; set them as they were, start a new run, or delete {folder} to do it anew"
                 )
         elif process_rank() == 0:
             write_json(file, settings)
-        return done
+        return not done
 
     @rank_zero_only
     def mark_done(self, stage: Stage, settings: dict[str, Any]) -> None:
@@ -142,9 +152,14 @@ class Run:
 
 
 def _differing(had: dict[str, Any], wanted: dict[str, Any], group: str = "") -> Iterator[str]:
-    """Yield the dotted names of settings that differ; an option younger than the run was off in it."""
-    for name in sorted(had.keys() | wanted.keys()):
+    """Yield the dotted names of settings that differ; an option younger than the run was off in it.
+
+    What only one of them notes at all is not compared: the run was made before it was noted, or after.
+    """
+    for name in sorted(had.keys() | wanted.keys() if group else had.keys() & wanted.keys()):
         ours, theirs = had.get(name), wanted.get(name)
+        if f"{group}{name}" in FREE:
+            continue
         if isinstance(ours, dict) and isinstance(theirs, dict):
             yield from _differing(ours, theirs, f"{group}{name}.")
         elif ours != theirs and (name in had or theirs):

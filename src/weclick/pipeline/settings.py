@@ -148,6 +148,14 @@ class FitSettings:
         with refusing_options():
             return Fabric(**chosen).device
 
+    @property
+    def evaluation_device(self) -> torch.device:
+        """The one device to evaluate on: that of training or, where this machine has no such, its first."""
+        try:
+            return self.device
+        except ConfigError:
+            return replace(self, trainer={**self.trainer, "devices": 1, "num_nodes": 1}).device
+
     def make_data(self, size: tuple[int, int] | None = None) -> ClipDataModule:
         """Return a fresh data module, by default of the settings' working size."""
         changed = {} if size is None else {"size": size}

@@ -23,6 +23,7 @@ from weclick.images import first_size
 from weclick.memory import places_on_grid, soft_labels
 from weclick.memory.build import carry
 from weclick.modules import SegmentationModule
+from weclick.tensors import image_batch
 
 MOST: Final = 400
 """Frames that are looked at, evenly spread, where a split has more."""
@@ -192,5 +193,4 @@ class _Look:
         return sum(int(labels[row, column]) != class_id for row, column, class_id in places) / len(places)
 
     def _read(self, frame: Frame) -> Tensor:
-        image = torch.from_numpy(self._data.reader.image(frame)).to(self._student.device)
-        return image.permute(2, 0, 1)[None].float() / 255
+        return image_batch(self._data.reader.image(frame), self._student.device)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from weclick.errors import ExportError
 from weclick.metrics import SegmentationScore, labels_at
 from weclick.serve.exported import ExportedNetwork
+from weclick.tensors import image_batch
 
 Image = NDArray[np.uint8]
 
@@ -22,7 +23,7 @@ def reference_labels(network: nn.Module, images: Sequence[Image]) -> list[Image]
     found = []
     with torch.inference_mode():
         for image in images:
-            labels = labels_at(network(_tensor(image)), (image.shape[0], image.shape[1]))
+            labels = labels_at(network(image_batch(image)), (image.shape[0], image.shape[1]))
             found.append(labels[0].to(torch.uint8).numpy())
     return found
 
@@ -53,7 +54,7 @@ def miou(
     with torch.inference_mode():
         for image, label in frames:
             truth = torch.from_numpy(label)
-            score.update(labels_at(network(_tensor(image)), (truth.shape[0], truth.shape[1]))[0], truth)
+            score.update(labels_at(network(image_batch(image)), (truth.shape[0], truth.shape[1]))[0], truth)
     return score.compute().miou
 
 
@@ -63,7 +64,3 @@ def noise_images(size: tuple[int, int], count: int, *, seed: int = 0) -> list[Im
     small = (max(2, size[0] // 16), max(2, size[1] // 16), 3)
     patches = (rng.integers(0, 256, small, np.uint8) for _ in range(count))
     return [cv2.resize(patch, size[::-1], interpolation=cv2.INTER_CUBIC).astype(np.uint8) for patch in patches]
-
-
-def _tensor(image: Image) -> Tensor:
-    return torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255

@@ -1,15 +1,23 @@
+import hashlib
 import json
 import math
 import os
+import shutil
 import signal
+from dataclasses import replace
 
 import pytest
 
 from weclick.callbacks.interrupt import Interrupted
+from weclick.data.clicks import Click, ClickStore
+from weclick.data.datamodule import ClipDataModule
+from weclick.data.index import FrameKey
 from weclick.errors import ConfigError, TrainingError
 from weclick.files import write_json, write_text
 from weclick.pipeline.ablation import Outcome, Row, rows
 from weclick.pipeline.ablation.rows import train_rows
+from weclick.pipeline.clicks import take_clicks
+from weclick.pipeline.inputs import teacher_needs
 
 METRICS = {
     **{"miou": 0.5, "iou": {"road": 0.5, "car": None}, "temporal_consistency": {"masked": 0.8, "unmasked": 0.7}},
@@ -36,6 +44,7 @@ def trained(monkeypatch, settings):
         write_text(folder / "report.html", "report")
 
     monkeypatch.setattr(rows, "check", lambda settings: None)
+    monkeypatch.setattr(rows, "take_clicks", lambda *arguments: None)
     monkeypatch.setattr(rows, "fit", fit)
     monkeypatch.setattr(rows, "evaluate", evaluate)
     monkeypatch.setattr("weclick.data.datamodule.ClipDataModule.evaluation_split", "val")
@@ -66,6 +75,40 @@ def test_a_finished_evaluation_is_not_repeated(trained, tmp_path):
     again = train_rows(made, tmp_path, lambda found: None)
     assert done == [("fit", "clicks-s0"), ("fit", "full-s0")]
     assert [outcome.miou for outcome in again] == [outcome.miou for outcome in first]
+
+
+def test_somebody_who_clicks_meanwhile_changes_no_row(trained, settings, folder_root, tmp_path, monkeypatch):
+    root = shutil.copytree(folder_root, tmp_path / "set")
+    store, classes = root / "clicks.sqlite", ClipDataModule(str(root)).classes
+
+    def click_and_fit(settings, run, stages):
+        with ClickStore(store, classes) as opened:
+            opened.add(FrameKey("a", 0), [Click(1.0, 1.0, 0)])
+        write_text(run.checkpoint(stages[0], "last"), "weights")
+
+    monkeypatch.setattr(rows, "take_clicks", take_clicks)
+    monkeypatch.setattr(rows, "fit", click_and_fit)
+    own = settings("weclick", root=str(root))
+    both = [replace(own, student={"kd_weight": weight}) for weight in (0.0, 1.0)]
+    made = [Row(f"row{n}", one, lambda teacher, memory: "seed: 0\n") for n, one in enumerate(both)]
+    train_rows(made, tmp_path / "compared", lambda found: None)
+    copies = list((tmp_path / "compared").rglob("clicks.sqlite"))
+    assert len(copies) == 5  # of the comparison, its rows, and the teacher and the memory of one of them
+    assert len({fingerprint(path, classes) for path in copies}) == 1
+
+
+def fingerprint(path, classes):
+    with ClickStore(path, classes, readonly=True) as opened:
+        return opened.fingerprint()
+
+
+def test_a_shared_teacher_named_by_what_is_off_too_is_still_found(trained, settings, tmp_path):
+    own = replace(settings("kd", clicks_per_frame=None), student={"kd_weight": 1.0})
+    needs = json.dumps(teacher_needs(own), sort_keys=True, default=str)
+    name = f"teacher-s0-{hashlib.sha256(needs.encode()).hexdigest()[:8]}"
+    write_text(tmp_path / "shared" / name / "config.yaml", "seed: 0\n")
+    train_rows([Row("kd-s0", own, lambda teacher, memory: "seed: 0\n")], tmp_path, lambda found: None)
+    assert [path.name for path in (tmp_path / "shared").glob("teacher-*")] == [name]
 
 
 def newer_checkpoint(run):

@@ -14,6 +14,7 @@ from weclick.data.clicks.exchange import (
 )
 from weclick.data.clicks.records import Click, ClickRecord, FrameRecord, Size, Status
 from weclick.data.clicks.simulate import Rule, simulate_clicks, simulate_store
+from weclick.data.clicks.sqlite import copy_store
 from weclick.data.clicks.store import CLICKS_FILE, ClickStore
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Status",
     "StoreStats",
     "check_clicks",
+    "copy_store",
     "export_csv",
     "format_of",
     "format_to_write",

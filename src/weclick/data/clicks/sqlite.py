@@ -12,6 +12,7 @@ from typing import Final
 
 from weclick.classes import ClassSet
 from weclick.errors import ClickError, StoreError
+from weclick.files import atomic_path, writing
 
 APPLICATION_ID: Final = 0x57436C6B
 """Marks a SQLite file as a click store ("WClk")."""
@@ -141,6 +142,21 @@ def connect_readonly(path: Path, classes: ClassSet) -> sqlite3.Connection:
             db.close()
             raise
     return db
+
+
+def copy_store(path: Path, out: Path, classes: ClassSet) -> None:
+    """Copy a store, as it is at one moment, whole or not at all; somebody may be writing to it meanwhile.
+
+    The copy has no log beside it.
+
+    Raises:
+        ClickError: There is no such store; see :func:`connect_readonly`.
+        DataError: The copy cannot be written.
+    """
+    with closing(connect_readonly(path, classes)) as db, writing(out), clear_errors(out), atomic_path(out) as temporary:
+        with closing(_connect(temporary, "mode=rw")) as copy:
+            db.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -17,8 +17,9 @@ from lightning.pytorch.utilities import rank_zero_info
 from weclick.callbacks.interrupt import Interrupted
 from weclick.errors import WeclickError
 from weclick.pipeline.ablation.outcome import Outcome, earlier_outcome
+from weclick.pipeline.clicks import begun_with, clicks_of, clicks_of_comparison, take_clicks, tell_of_others
 from weclick.pipeline.evaluate import choose_checkpoint, evaluate
-from weclick.pipeline.fit import check, fit
+from weclick.pipeline.fit import check, fit, need_neighbours
 from weclick.pipeline.inputs import memory_needs, teacher_needs
 from weclick.pipeline.run import Run, Stage
 from weclick.pipeline.settings import FitSettings
@@ -58,6 +59,8 @@ def train_rows(rows: Sequence[Row], folder: Path, write: Callable[[Sequence[Outc
         Interrupted: SIGTERM came; the same call goes on.
     """
     outcomes: list[Outcome] = []
+    if (own := begun_with(folder)) is not None:
+        tell_of_others(rows[0].settings, own)
     for number, row in enumerate(rows, start=1):
         rank_zero_info(f"\n{row.name} ({number} of {len(rows)})")
         try:
@@ -87,8 +90,11 @@ def _stopping() -> Iterator[None]:
 
 def _outcome(row: Row, folder: Path) -> Outcome:
     check(row.settings)
-    settings = _with_shared(row, folder / SHARED) if row.settings.needs_teacher else row.settings
-    run = _opened(folder / row.name, row.text(settings.teacher_checkpoint, settings.memory.folder))
+    run = Run(folder / row.name)
+    take_clicks(row.settings, run, clicks_of_comparison(folder))
+    need_neighbours(row.settings, run)  # before a shared teacher is trained for it
+    settings = _with_shared(row, folder / SHARED, run) if row.settings.needs_teacher else row.settings
+    _opened(folder / row.name, row.text(settings.teacher_checkpoint, settings.memory.folder))
     with run.locked():
         fit(settings, run, ("student",))
         return _evaluated(settings, run)
@@ -109,31 +115,42 @@ def _opened(folder: Path, config: str) -> Run:
     return Run(folder) if (folder / "config.yaml").exists() else Run.create(folder, config)
 
 
-def _with_shared(row: Row, folder: Path) -> FitSettings:
-    """Return the row's settings with teacher and memory made, or found, in runs named by what they depend on."""
+def _with_shared(row: Row, folder: Path, own: Run) -> FitSettings:
+    """Return the row's settings with teacher and memory made, or found, in runs named by what they depend on.
+
+    They learn from the clicks of the row's own run.
+    """
     settings = row.settings
     if settings.teacher_checkpoint is None:
-        run = _fitted(row, folder, "teacher", teacher_needs(settings))
+        run = _fitted(row, folder, own, "teacher", teacher_needs(settings))
         settings = replace(settings, teacher_checkpoint=str(run.checkpoint("teacher", "last")))
     if settings.memory.mode == "stored" and settings.memory.folder is None:
         shared = replace(row, settings=settings)
         # the teacher's path tells its epochs and seed already; they stay for the names of memories that exist
-        run = _fitted(shared, folder, "memory", {**teacher_needs(settings), **memory_needs(settings)})
+        run = _fitted(shared, folder, own, "memory", {**teacher_needs(settings), **memory_needs(settings)})
         settings = replace(settings, memory=replace(settings.memory, folder=str(run.stage("memory"))))
     return settings
 
 
-def _fitted(row: Row, folder: Path, stage: Stage, needs: Any) -> Run:  # noqa: ANN401
-    digest = hashlib.sha256(json.dumps(_chosen(needs), sort_keys=True, default=str).encode()).hexdigest()[:8]
+def _fitted(row: Row, folder: Path, own: Run, stage: Stage, needs: Any) -> Run:  # noqa: ANN401
     text = row.text(row.settings.teacher_checkpoint, None)
-    run = _opened(folder / f"{stage}-s{row.settings.seed}-{digest}", text)
+    named, older = (folder / f"{stage}-s{row.settings.seed}-{_digest(told)}" for told in (_chosen(needs), needs))
+    run = _opened(older if older.exists() else named, text)
+    take_clicks(row.settings, run, clicks_of(own))
     with run.locked():
         fit(row.settings, run, (stage,))
     return run
 
 
+def _digest(needs: Any) -> str:  # noqa: ANN401
+    return hashlib.sha256(json.dumps(needs, sort_keys=True, default=str).encode()).hexdigest()[:8]
+
+
 def _chosen(options: Any) -> Any:  # noqa: ANN401
-    """Leave out what is off: an option that is younger than a shared run gives it no other name."""
+    """Leave out what is off: an option that is younger than a shared run gives it no other name.
+
+    Names once told what is off, too; runs called so are still found.
+    """
     if not isinstance(options, dict):
         return options
     return {name: _chosen(value) for name, value in options.items() if value}

@@ -1,0 +1,144 @@
+"""A run learns from the clicks it began with."""
+
+import resource
+import shutil
+
+import pytest
+
+from weclick.data.clicks import Click, ClickStore
+from weclick.data.layouts import open_layout
+from weclick.data.masks import simulate_split
+from weclick.errors import DataError, RunError
+from weclick.pipeline.clicks import clicks_of, clicks_of_comparison, take_clicks, tell_of_others
+from weclick.pipeline.inputs import opened_data
+
+
+@pytest.fixture
+def root(street, tmp_path):
+    """A copy of ``street`` with a click store in its root."""
+    root = shutil.copytree(street, tmp_path / "street")
+    simulate_split(open_layout("auto", root), "train", root / "clicks.sqlite", rule="center", min_area=20, seed=7)
+    return root
+
+
+@pytest.fixture
+def chosen(settings, root):
+    """Settings of ``root``, some replaced."""
+    return lambda **changes: settings(**{"trainer": {"max_epochs": 1}, **changes, "data": {"root": str(root)}})
+
+
+def click(root, split="train", store=None):
+    """Click once more, as somebody does while a run trains."""
+    layout = open_layout("auto", root)
+    with ClickStore(store or root / "clicks.sqlite", layout.classes) as opened:
+        opened.add(next(iter(layout.frames(split))).key, [Click(3.0, 3.0, 0)])
+
+
+def fingerprint(root, path):
+    with ClickStore(path, open_layout("auto", root).classes, readonly=True) as store:
+        return store.fingerprint()
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_promise_3_what_is_clicked_meanwhile_changes_nothing_for_a_run(chosen, root, run, fit, split):
+    made, began = fit(chosen(), run()), fingerprint(root, root / "clicks.sqlite")
+    before = made.checkpoint("student", "last").stat().st_mtime_ns
+    click(root, split)
+    fit(chosen(), made)
+    assert made.checkpoint("student", "last").stat().st_mtime_ns == before
+    assert fingerprint(root, made.clicks) == began != fingerprint(root, root / "clicks.sqlite")
+    new = run("new")
+    take_clicks(chosen(), new)
+    assert fingerprint(root, new.clicks) == fingerprint(root, root / "clicks.sqlite")
+
+
+def test_a_run_goes_on_when_the_store_is_gone(chosen, root, run):
+    made = run()
+    clicks = opened_data(chosen(), made).clicks
+    (root / "clicks.sqlite").unlink()
+    assert opened_data(chosen(), made).clicks == clicks
+
+
+def test_simulated_clicks_stay_when_somebody_begins_to_click(chosen, root, run):
+    made, aside = run(), root / "aside"
+    (root / "clicks.sqlite").rename(aside)
+    clicks = opened_data(chosen(), made).clicks
+    aside.rename(root / "clicks.sqlite")
+    click(root)
+    assert opened_data(chosen(), made).clicks == clicks
+
+
+def test_clicks_made_meanwhile_are_told_of_in_one_line(chosen, settings, root, run, tmp_path, caplog):
+    made = run()
+    take_clicks(chosen(), made)
+    tell_of_others(chosen(), made.clicks)
+    assert not caplog.records
+    other = shutil.copy(root / "clicks.sqlite", tmp_path / "other.sqlite")
+    click(root)
+    tell_of_others(chosen(), made.clicks)
+    click(root, store=other)
+    named = settings(data={"root": str(root), "clicks": str(other)})
+    tell_of_others(named, made.clicks)
+    other.unlink()
+    tell_of_others(named, made.clicks)
+    for record, store in zip(caplog.records, (root / "clicks.sqlite", other, other), strict=True):
+        assert f"clicks it began with ({made.clicks}); {store}" in record.message
+        assert "\n" not in record.message
+    assert "a new run takes them up" in caplog.records[1].message
+
+
+def test_clicks_nothing_can_be_trained_from_are_not_taken_and_named_where_they_lie(chosen, root, run):
+    with ClickStore(root / "clicks.sqlite", open_layout("auto", root).classes) as store:
+        for key in store.frames():
+            store.replace(key, [], status="skipped")
+    made = run()
+    with pytest.raises(DataError, match=rf"no training frame .* has clicks \({root}/clicks\.sqlite\)"):
+        take_clicks(chosen(), made)
+    assert not made.clicks.exists()
+
+
+def test_a_full_disk_leaves_no_half_copy(chosen, run):
+    made = run()
+    had = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, had[1]))
+    try:
+        with pytest.raises(DataError, match=rf"{made.clicks}.*space") as refusal:
+            take_clicks(chosen(), made)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, had)
+    assert "\n" not in str(refusal.value)
+    assert [path.name for path in made.folder.iterdir()] == ["config.yaml"]
+
+
+def test_a_run_begun_without_clicks_of_its_own_goes_on_with_the_store_if_that_is_as_it_was(chosen, root, run, fit):
+    made = fit(chosen(), run())
+    made.clicks.unlink()
+    fit(chosen(), made)
+    assert not made.clicks.exists()
+    click(root)
+    with pytest.raises(RunError, match="finished, with other clicks"):
+        fit(chosen(), made)
+
+
+def test_all_rows_of_a_comparison_begin_with_the_same_clicks(chosen, root, run, tmp_path):
+    rows = [run("one"), run("two"), run("three")]
+    for made in rows:
+        take_clicks(chosen(), made, clicks_of_comparison(tmp_path / "runs"))
+        click(root)
+    shared = run("shared/teacher")
+    take_clicks(chosen(), shared, clicks_of(rows[2]))
+    assert len({fingerprint(root, made.clicks) for made in (*rows, shared)}) == 1
+
+
+def test_a_comparison_that_simulates_its_clicks_goes_on_so(chosen, root, run, tmp_path):
+    find, aside = clicks_of_comparison(tmp_path / "runs"), root / "aside"
+    (root / "clicks.sqlite").rename(aside)
+    one, two, other = run("one"), run("two"), run("other seed")
+    take_clicks(chosen(), one, find)
+    aside.rename(root / "clicks.sqlite")
+    click(root)
+    take_clicks(chosen(), two, find)
+    assert fingerprint(root, one.clicks) == fingerprint(root, two.clicks) != fingerprint(root, root / "clicks.sqlite")
+    take_clicks(chosen(seed=1), other, find)
+    with ClickStore(other.clicks, open_layout("auto", root).classes, readonly=True) as store:
+        assert store.provenance["seed"] == "1"
