@@ -8,70 +8,9 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from playwright.sync_api import expect
 
-from weclick.data.clicks import Click
-from weclick.data.index import FrameKey
+from .browser import CLASSES, NEEDS_BROWSER, WIDTH, assert_stored, click_marks, marks
 
-from .browser import CHROMIUM, CLASSES, WIDTH, Person, Server, browser, marks, write_marked_set
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH"),
-]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    started = Server(write_marked_set(tmp_path_factory.mktemp("annotate") / "Daten & Bilder"))
-    yield started
-    started.close()
-
-
-@pytest.fixture
-def mortal(tmp_path):
-    """A server of its own, to be killed."""
-    started = Server(write_marked_set(tmp_path / "set", videos=("a",)))
-    yield started
-    started.close()
-
-
-@pytest.fixture
-def visit(chromium):
-    """Open a page like a person with a browser of his own; at the end nothing may have gone wrong in it."""
-    people, contexts = [], []
-
-    def open_page(url, **options):
-        contexts.append(chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options}))
-        people.append(Person(contexts[-1].new_page(), url))
-        return people[-1]
-
-    yield open_page
-    errors = [error for person in people for error in person.errors]
-    for context in contexts:
-        context.close()
-    assert errors == []
-
-
-def assert_stored(server, key, expected, within=0.5):
-    """``expected``: (x, y, class id) of every click of the frame; each is stored once, near enough, and nothing else."""
-    stored = sorted(server.clicks(key), key=lambda click: (click[2], click[0], click[1]))
-    expected = sorted(expected, key=lambda click: (click[2], click[0], click[1]))
-    assert [click[2] for click in stored] == [click[2] for click in expected]
-    for (x, y, _), (mark_x, mark_y, _) in zip(stored, expected, strict=True):
-        assert abs(x - mark_x) <= within
-        assert abs(y - mark_y) <= within
-
-
-def click_marks(person, colors, class_id, spots=None):
-    spots = spots or person.see()
-    for color in colors:
-        person.click(spots[color])
-    return [(*marks(person.key)[color], class_id) for color in colors]
+pytestmark = NEEDS_BROWSER
 
 
 def test_fifty_clicks_on_five_frames_are_stored_as_they_were_clicked(server, visit):
@@ -151,54 +90,6 @@ def test_fifty_clicks_on_five_frames_are_stored_as_they_were_clicked(server, vis
         assert all(timed.seconds is not None for timed in store.timed_clicks(next(iter(store.all_clicks()))))
 
 
-def test_nothing_is_lost_or_doubled_when_the_server_is_killed(mortal, visit):
-    person = visit(mortal.url)
-    key, spots = person.key, person.see()
-    colors = list(marks(key))
-    clicked = click_marks(person, colors[:3], 0, spots)
-    person.saved()
-    mortal.kill()
-    clicked += click_marks(person, colors[3:6], 0, spots)
-    expect(person["saved"]).to_have_text("⚠ NOT SAVED")
-    with person.page.expect_event("dialog") as asked:
-        person.page.close(run_before_unload=True)
-    assert asked.value.type == "beforeunload"
-    asked.value.dismiss()
-    person.press("Control+z")
-    person.page.mouse.move(*spots[colors[5]])
-    person.press(".")
-    expect(person.chip(0).locator(".count")).to_have_text("6")
-    mortal.start()
-    person.saved()
-    assert_stored(mortal, key, clicked)
-    assert person.go("n") != key
-    assert_stored(mortal, key, clicked)
-
-
-def test_what_was_not_stored_outlives_the_page(mortal, visit):
-    person = visit(mortal.url)
-    key, spots = person.key, person.see()
-    colors = list(marks(key))
-    clicked = click_marks(person, colors[:2], 0, spots)
-    person.saved()
-    mortal.kill()
-    clicked += click_marks(person, colors[2:5], 0, spots)
-    expect(person["saved"]).to_have_text("⚠ NOT SAVED")
-    person.page.close()  # as in a crash: nobody is asked
-    mortal.start()
-    assert len(mortal.clicks(key)) == 2
-    again = Person(person.page.context.new_page(), mortal.url)
-    expect(again["toast"]).to_contain_text("is being stored now")
-    again.saved()
-    assert again.key == key
-    assert_stored(mortal, key, clicked)
-    again.page.reload()
-    expect(again["number"]).not_to_have_text("")
-    expect(again.chip(0).locator(".count")).to_have_text("5")
-    expect(again["toast"]).not_to_contain_text("is being stored now")
-    assert again.errors == []
-
-
 def test_a_frame_that_somebody_works_on_can_only_be_looked_at(server, visit):
     first = visit(server.url)
     first.press("?")
@@ -218,28 +109,6 @@ def test_a_frame_that_somebody_works_on_can_only_be_looked_at(server, visit):
     assert server.clicks(key) == before
     assert second.go("n") != key
     expect(second["notice"]).to_be_hidden()
-
-
-@pytest.mark.parametrize("choice", ["Keep mine", "Take the stored state"])
-def test_two_states_of_a_frame_are_a_question_to_the_person(server, visit, choice):
-    person = visit(server.url).fresh()
-    spots, key = person.see(), person.key
-    mine, later = list(marks(key))[:2]
-    clicked = click_marks(person, [mine], 0, spots)
-    person.saved()
-    with server.store() as store:
-        store.add(FrameKey(*key), [Click(5.0, 5.0, 7)])
-    clicked += click_marks(person, [later], 0, spots)
-    expect(person["notice"]).to_contain_text(key[0])
-    expect(person["saved"]).not_to_have_text("✓ saved")
-    person.page.get_by_role("button", name=choice).click()
-    person.saved()
-    expect(person["notice"]).to_be_hidden()
-    if choice == "Keep mine":
-        assert_stored(server, key, clicked)
-    else:
-        assert_stored(server, key, [clicked[0], (5.0, 5.0, 7)])
-        expect(person.chip(7).locator(".count")).to_have_text("1")
 
 
 def test_a_picture_that_cannot_be_shown_can_be_skipped(server, visit):
@@ -436,31 +305,6 @@ def test_a_view_keeps_what_is_under_the_cursor(server, visit):
     assert found["border"] == {"x": 319.499, "y": -0.5}
 
 
-def test_a_save_that_is_refused_is_a_question_to_the_person(server, visit):
-    person = visit(server.url).fresh()
-    key, spots = person.key, person.see()
-    refusal = {"status": 422, "json": {"detail": "no such class"}}
-    person.page.route("**/api/frames/*", lambda route: route.fulfill(**refusal) if put(route) else route.fallback())
-    clicked = click_marks(person, list(marks(key))[:2], 0, spots)
-    person.press("n")
-    expect(person["notice"]).to_contain_text("no such class")
-    person.page.get_by_role("button", name="Go on").click()
-    expect(person["notice"]).to_be_hidden()
-    there, back = ("ArrowRight", "ArrowLeft") if key[1] < 22 else ("ArrowLeft", "ArrowRight")
-    person.go(there)
-    expect(person["saved"]).to_have_text("⚠ NOT SAVED")
-    assert person.go(back) == key
-    person.page.unroute("**/api/frames/*")
-    person.press("Control+z")
-    person.saved()
-    assert_stored(server, key, clicked[:1])
-    person.go("n")
-
-
-def put(route):
-    return route.request.method == "PUT"
-
-
 def test_a_drag_is_not_lost_with_its_frame(server, visit):
     person = visit(server.url).fresh()
     key, spots = person.key, person.see()
@@ -545,120 +389,3 @@ def test_a_picture_that_never_comes_is_given_up(server, visit):
     }"""
     assert person.page.evaluate(script) == "given up"
     routes[0].abort()
-
-
-SAVER = """async (answers) => {
-    const { Saver } = await import("/page/saver.js");
-    const { ApiError } = await import("/page/api.js");
-    const work = { id: "a", changes: 0, version: 0 };
-    const sent = [];
-    let faults = 0;
-    const saver = new Saver(
-        () => work.changes,
-        async (id, content) => {
-            sent.push(content);
-            const answer = answers.shift() ?? { version: 7 };
-            if (answer.status === undefined) return answer;
-            throw new ApiError("refused", answer.status, answer.frame ?? null);
-        },
-        () => { if (faults-- > 0) throw new Error("fault"); },
-        () => {},
-    );
-    const save = () => saver.save(work);
-    const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
-"""
-
-
-def test_an_answer_without_a_version_is_no_answer(server, visit):
-    script = SAVER + "save(); await pause(0.1); save(); await saver.stored('a'); return [sent, work.version]; }"
-    assert visit(server.url).page.evaluate(script, [{}, {"status": 401}]) == [[1, 1, 1, 2], 7]
-
-
-def test_a_fault_of_the_page_does_not_end_saving(server, visit):
-    script = (
-        SAVER
-        + """
-        save();
-        faults = 1;
-        await saver.stored("a");
-        await pause(0.1);
-        save();
-        await saver.stored("a");
-        return [sent, saver.unsaved];
-    }"""
-    )
-    person = visit(server.url)
-    assert person.page.evaluate(script, []) == [[1, 2], 0]
-    assert person.errors == ["fault"]
-    person.errors.clear()
-
-
-def test_a_conflict_ends_a_failure_and_a_lease_is_waited_for(server, visit):
-    leased = {"status": 409, "frame": {"version": 3, "leased_by": "Anna"}}
-    stale = {"status": 409, "frame": {"version": 3, "leased_by": None}}
-    script = (
-        SAVER
-        + """
-        save();
-        const before = [await saver.stored("a"), saver.failure, saver.unsaved, saver.conflicts.length];
-        saver.insist("a");
-        const after = [await saver.stored("a"), saver.failure, saver.unsaved, work.version];
-        saver.insist("a");
-        return [before, after, await saver.stored("a"), saver.conflicts.length];
-    }"""
-    )
-    found = visit(server.url).page.evaluate(script, [{"status": 0}, leased, leased, stale])
-    assert found == [[False, None, 1, 1], [False, None, 1, 0], True, 0]
-
-
-DESK = """async () => {
-    const { Desk } = await import("/page/desk.js");
-    const { ApiError } = await import("/page/api.js");
-    const around = { a: [[0, "a"], [1, "b"]], b: [[-1, "a"], [0, "b"]] };
-    const stored = { a: 3, b: 0 }, leases = [], said = [];
-    const frame = (id) => ({ id, version: stored[id], status: "todo", clicks: [], around: around[id], leased_by: null });
-    let down = false, show = async () => ({});
-    const api = {
-        lease: async (id) => { leases.push(id); },
-        frame: async (id) => { if (down) throw new ApiError("gone"); return frame(id); },
-    };
-    const desk = new Desk({
-        api, videos: [], now: () => 0, leaving() {}, shown() {}, locked() {}, say: (text) => said.push(text),
-        saver: { holds: () => false, problem: null }, pictures: { get: (id) => show(id), keep() {} },
-    });
-    await desk.begin("a");
-    await new Promise((resolve) => setTimeout(resolve));
-"""
-
-
-def test_an_answer_that_a_save_overtook_takes_nothing_back(server, visit):
-    script = (
-        DESK
-        + """
-        const { work } = desk;
-        await desk.step(1);
-        show = async () => { work.version = 4; return {}; };
-        await desk.step(-1);
-        const goesOn = desk.work === work;
-        stored.a = 5;
-        await desk.refresh();
-        return [goesOn, desk.work === work];
-    }"""
-    )
-    assert visit(server.url).page.evaluate(script) == [True, False]
-
-
-def test_a_lease_goes_with_the_frame_on_the_desk(server, visit):
-    script = (
-        DESK
-        + """
-        leases.length = 0;
-        show = async () => { await desk.beat(); return {}; };
-        await desk.step(1);
-        const moving = [...leases];
-        down = true;
-        await desk.step(-1);
-        return [moving, leases, said];
-    }"""
-    )
-    assert visit(server.url).page.evaluate(script) == [["b", "b"], ["b", "b", "a", "b"], ["gone"]]

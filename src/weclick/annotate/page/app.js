@@ -9,7 +9,7 @@ import { classKey } from "./keys.js";
 import { Panel } from "./panel.js";
 import { Pictures, Player } from "./pictures.js";
 import { Saver } from "./saver.js";
-import { leftovers } from "./unsaved.js";
+import { findLeftovers } from "./unsaved.js";
 
 const ZOOM_STEP = Math.SQRT2;
 const STEP = 6; // pixels the crosshair moves
@@ -48,10 +48,12 @@ export class App {
 
   /** @param {string | null} id frame to begin with */
   async begin(id) {
-    const resumed = await this.desk.resume(leftovers());
+    const { leftovers, unreadable } = await findLeftovers();
+    const resumed = await this.desk.resume(leftovers);
     await this.desk.begin(id);
     if (!this.desk.work) return this.panel.notify("No frame can be shown.", [["Try again", () => location.reload()]]);
-    if (resumed) this.panel.say("What could not be stored when this page was last open is being stored now.");
+    if (unreadable) this.panel.say("Something that was kept here for an earlier visit cannot be read; it is left as it is.");
+    else if (resumed) this.panel.say("What could not be stored when this page was last open is being stored now.");
     else if (!knowsHelp()) this.panel.say("Choose a class, then click each of its objects once. ? explains everything.");
   }
 
@@ -89,6 +91,12 @@ export class App {
     if (hidden) return work.clock.stop(now());
     work.clock.start(now());
     this.desk.refresh(); // its lease may have ended meanwhile
+  }
+
+  /** Another tab opens: before that one takes a frame, this one takes its own again, should its lease have ended. */
+  claim() {
+    this.desk.beat();
+    this.saver.hurry();
   }
 
   /** Let others have the frame. */

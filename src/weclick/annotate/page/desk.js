@@ -43,20 +43,19 @@ export class Desk {
 
   /**
    * Go on with what an earlier visit could not store. Work on a frame of another data set waits for that one.
-   * @param {[string, import("./api.js").Content][]} leftovers
+   * @param {import("./unsaved.js").Leftover[]} leftovers
    * @returns {Promise<boolean>} whether there was any
    */
   async resume(leftovers) {
-    const fetched = leftovers.map(async ([id, content]) => {
-      const frame = await this.api.frame(id).catch(unlessMissing);
-      return frame ? [new Work({ ...frame, ...content })] : [];
-    });
-    const works = (await Promise.all(fetched)).flat();
-    for (const work of works) {
+    const frames = await Promise.all(leftovers.map(({ id }) => this.api.frame(id).catch(unlessMissing)));
+    leftovers.forEach((leftover, index) => {
+      // of two states of a frame the second one waits for the next visit, which asks the person
+      if (!frames[index] || this.#works.has(leftover.id)) return;
+      const work = new Work({ ...frames[index], ...leftover.kept });
       this.#works.set(work.id, work);
-      this.saver.resume(work);
-    }
-    return works.length > 0;
+      this.saver.resume(work, leftover);
+    });
+    return this.#works.size > 0;
   }
 
   /** @param {number} by number of frames of the same video, back or on; what cannot be shown is stepped over */
@@ -133,10 +132,10 @@ export class Desk {
     return true;
   }
 
-  /** Hold the lease of the frame on the desk, or try to get it. */
+  /** Hold the lease of the frame on the desk, or try to get it. Out of sight, only as long as it is not stored. */
   async beat() {
     const { work } = this;
-    if (!work || document.hidden || this.#since !== null) return;
+    if (!work || this.#since !== null || (document.hidden && !this.saver.holds(work.id))) return;
     const holder = await this.#lease(work.id).catch(() => work.leasedBy); // a silent server changes nothing
     if (work !== this.work || work.leasedBy === holder) return;
     if (holder === null) return this.refresh();
