@@ -1,12 +1,16 @@
 """The page of ``weclick annotate`` in a real browser, against the real server."""
 
 import math
+import sqlite3
+from contextlib import closing
 
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from playwright.sync_api import expect
+
+from weclick.data.index import FrameKey
 
 from .browser import CLASSES, NEEDS_BROWSER, WIDTH, assert_stored, click_marks, marks
 
@@ -151,6 +155,16 @@ def test_a_class_is_found_by_name(server, visit):
     expect(person.page.locator(".chip:visible")).to_have_count(len(CLASSES))
     person.press("4")
     expect(person.chip(3)).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_click_into_the_picture_ends_the_search_for_a_class(server, visit):
+    person = visit(server.url).fresh()
+    person.press("/")
+    person.page.keyboard.type("class 3")
+    expect(person.page.locator(".chip:visible")).to_have_count(6)
+    person.click((640, 360))
+    expect(person["filter"]).to_be_hidden()
+    expect(person.page.locator(".chip:visible")).to_have_count(len(CLASSES))
 
 
 def test_everything_can_be_done_without_a_mouse(server, visit):
@@ -337,18 +351,79 @@ def test_only_a_point_near_by_is_removed(server, visit):
     expect(count).to_have_text("")
 
 
+def test_a_class_from_elsewhere_can_be_mended(server, visit):
+    person = visit(server.url).fresh()
+    key, spots = person.key, person.see()
+    first, second = list(marks(key))[:2]
+    clicked = click_marks(person, [first, second], 0, spots)
+    person.saved()
+    with closing(sqlite3.connect(server.root / "clicks.sqlite")) as store, store:
+        store.execute("UPDATE clicks SET class_id = 99 WHERE video = ? AND number = ?", key)
+    person.page.reload()
+    expect(person["number"]).to_contain_text("frame")
+    person.page.mouse.move(*spots[first])
+    person.press("1", "c")
+    expect(person["toast"]).to_contain_text("unknown class is road now")
+    expect(person["notice"]).to_contain_text("unknown class id 99")
+    person.page.get_by_role("button", name="Go on").click()
+    person.page.mouse.move(*spots[second])
+    person.press("Delete")
+    expect(person["toast"]).to_contain_text("Removed: unknown class")
+    person.saved()
+    assert_stored(server, key, clicked[:1])
+
+
+def test_keys_change_no_point_that_is_out_of_sight(server, visit):
+    person = visit(server.url).fresh()
+    spots = person.see()
+    x, y = max(spots.values())
+    person.click((x, y))
+    person.page.mouse.move(x - 300, y)
+    person.press(*["+"] * 8, "2")
+    for key in ("Delete", "c"):
+        person.press(key)
+        expect(person["toast"]).to_have_text("No point in sight.")
+        expect(person["toast"]).to_be_empty()
+    expect(person.chip(0).locator(".count")).to_have_text("1")
+    person.press("f", "Delete")
+    expect(person.chip(0).locator(".count")).to_have_text("")
+
+
+def test_nothing_goes_wrong_before_the_first_frame(server, visit):
+    person = visit(server.url)
+    waiting = []
+    person.page.route("**/api/next", lambda route: waiting.append(route))
+    with person.page.expect_request("**/api/next"):
+        person.page.goto("about:blank")
+        person.page.goto(server.url)
+    person.page.mouse.move(640, 360)
+    person.page.mouse.wheel(0, -50)
+    person.click((640, 360))
+    person.click((640, 360), button="right")
+    person.drag((640, 360), (600, 300), button="middle")
+    person.press("n", "Delete", "c", ".", "Control+z", "f", "Alt+ArrowUp", "o", "2", "?")
+    expect(person["help"]).to_be_visible()
+    person.press("Escape")
+    waiting[0].fallback()
+    expect(person["number"]).to_contain_text("frame")
+    expect(person.chip(1)).to_have_attribute("aria-pressed", "true")
+
+
 def test_the_play_button_works_without_a_pointer(server, visit):
     person = visit(server.url)
     button = person.page.get_by_role("button", name="Hold to play")
     for key in ("Enter", "Space"):
         button.press(key)
         expect(person["number"]).to_contain_text("▶")
+        person.click((640, 360))
+        expect(person["toast"]).to_contain_text("press play again")
         button.press(key)
         expect(person["number"]).to_contain_text("frame")
 
 
 def test_who_passes_by_asks_for_no_prediction(server, visit):
-    person = visit(server.url)
+    videos = visit(server.url).page.evaluate("fetch('/api/project').then((answer) => answer.json())")["videos"]
+    person = visit(f"{server.url}#{videos[1]['first']}")
     asked = []
     person.page.route("**/overlay", lambda route: (asked.append(route.request.url), route.fulfill(status=404)))
     person.press("PageDown", "PageUp", "o")
@@ -369,6 +444,17 @@ def test_a_name_is_kept_for_the_visit_when_the_browser_keeps_nothing(server, vis
     person["annotator"].fill("Berta")
     person.press("Tab")
     assert person.page.evaluate("import('/page/help.js').then(({ annotator }) => annotator())") == "Berta"
+
+
+def test_a_name_may_hold_what_no_name_holds(server, visit):
+    person = visit(server.url)
+    person.page.evaluate("localStorage['weclick-annotator'] = 'Ann\\tB'")
+    person.page.reload()
+    expect(person["number"]).to_contain_text("frame")
+    person.fresh().click((640, 360))
+    person.saved()
+    with server.store() as store:
+        assert store.frame(FrameKey(*person.key)).annotator == "Ann B"
 
 
 def test_a_key_counts_by_its_place_only_where_it_types_no_latin_letter(server, visit):

@@ -5,7 +5,7 @@ import { Desk } from "./desk.js";
 import { byId } from "./dom.js";
 import { Editor } from "./editor.js";
 import { knowsHelp, makeHelp, showHelp } from "./help.js";
-import { classKey } from "./keys.js";
+import { looksOf } from "./looks.js";
 import { Panel } from "./panel.js";
 import { Pictures, Player } from "./pictures.js";
 import { Saver } from "./saver.js";
@@ -33,7 +33,7 @@ export class App {
    */
   constructor(api, project) {
     this.api = api;
-    const looks = project.classes.map(lookOf);
+    const looks = looksOf(project.classes);
     const pictures = new Pictures((id) => frameUrl(id, "image"), PATIENCE.picture);
     this.overlays = new Pictures((id) => frameUrl(id, "overlay"), PATIENCE.overlay);
     this.player = new Player(pictures, (image, offset) => this.#playing(image, offset));
@@ -62,7 +62,7 @@ export class App {
    * @param {KeyboardEvent} [event]
    */
   run(command, event) {
-    if (this.desk.work) this.commands[command](event);
+    if (this.desk.work || command === "help") this.commands[command](event);
   }
 
   /** @param {number} id */
@@ -141,7 +141,7 @@ export class App {
       changed: (what) => this.#changed(what),
       say: (text) => this.panel.say(text),
       viewed: () => this.#render(),
-      refused: () => this.panel.say(obstacle(this.desk.work)),
+      refused: () => this.panel.say(obstacle(this.desk.work) || "To click, let go of Space, or press play again."),
     };
   }
 
@@ -292,6 +292,7 @@ export class App {
 
   #render() {
     const { desk, editor, panel } = this;
+    if (!desk.work) return;
     panel.showWork(desk.work, editor.current, editor.zoom);
     panel.showTimes(desk.seconds, editor.added, desk.finished);
   }
@@ -300,10 +301,6 @@ export class App {
 /** @returns {number} seconds on a clock that only goes on */
 export function now() {
   return performance.now() / 1000;
-}
-
-function lookOf({ id, name, color, thing }) {
-  return { name, color, thing, glyph: classKey(id)?.toUpperCase() ?? String(id) };
 }
 
 /** Why a frame cannot be clicked; empty when it can. */

@@ -127,7 +127,7 @@ export class Desk {
       this.#works.delete(id);
       await this.#lay(frame);
     };
-    if (this.work.id === id) return this.#alone(takeAnew);
+    if (this.work?.id === id) return this.#alone(takeAnew);
     this.#works.delete(id);
     return true;
   }

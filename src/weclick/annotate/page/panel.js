@@ -13,7 +13,7 @@ export class Panel {
   #toast = null;
 
   /**
-   * @param {import("./draw.js").Look[]} looks of the classes
+   * @param {import("./looks.js").Look[]} looks of the classes
    * @param {(classId: number) => void} choose
    */
   constructor(looks, choose) {
@@ -23,6 +23,7 @@ export class Panel {
     byId("classes").append(...this.#chips);
     byId("filter").addEventListener("input", () => this.#filter());
     byId("filter").addEventListener("keydown", (event) => this.#filterKey(event));
+    byId("canvas").addEventListener("focus", () => this.#endFilter());
     document.querySelector("[data-command=find]").hidden = looks.length < FILTER_FROM;
     this.showSaved(0, null);
   }
