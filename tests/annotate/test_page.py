@@ -1,5 +1,6 @@
 """The page of ``weclick annotate`` in a real browser, against the real server."""
 
+import json
 import math
 import sqlite3
 from contextlib import closing
@@ -12,7 +13,7 @@ from playwright.sync_api import expect
 
 from weclick.data.index import FrameKey
 
-from .browser import CLASSES, NEEDS_BROWSER, WIDTH, assert_stored, click_marks, marks
+from .browser import CLASSES, NEEDS_BROWSER, WIDTH, Server, assert_stored, click_marks, marks, write_marked_set
 
 pytestmark = NEEDS_BROWSER
 
@@ -132,6 +133,47 @@ def test_a_picture_that_cannot_be_shown_can_be_skipped(server, visit):
     expect(person.page).not_to_have_url(broken)
     assert server.status(key) == "skipped"
     assert server.clicks(key) == []
+
+
+def test_a_damaged_first_frame_hides_no_video(tmp_path, visit):
+    root = write_marked_set(tmp_path / "set", videos=("a", "b", "c"), frames=3)
+    for video, numbers in {"a": (0,), "b": (0, 2, 4), "c": (0, 2)}.items():
+        for number in numbers:
+            (root / "frames" / video / f"{number}.png").write_bytes(b"")
+    with closing(Server(root)) as server:
+        person = visit(server.url)
+        if person.key[0] == "c":
+            assert person.go("PageUp") == ("a", 2)
+        assert person.go("PageDown") == ("c", 4)
+        assert person.go("PageUp") == ("a", 2)
+        while "No frame is left" not in person["toast"].inner_text():
+            person.press("s")
+            person.page.wait_for_timeout(50)
+        person.page.goto("about:blank")
+        person.page.goto(server.url)
+        expect(person["number"]).to_contain_text("2 of 3")
+
+
+@pytest.mark.parametrize("question", ["next", "frames/*"])
+def test_why_nothing_can_be_shown_is_told(server, visit, question):
+    person = visit(server.url)
+    id = person.page.url.split("#")[1]
+    kept = {"version": 0, "status": "todo", "seconds": 1, "clicks": []}
+    if question != "next":
+        person.page.evaluate(
+            "([id, kept]) => localStorage[`weclick-unsaved-gone.${id}`] = kept", [id, json.dumps(kept)]
+        )
+    refusal = {"status": 503, "json": {"detail": "the disk is full"}}
+    person.page.route(f"**/api/{question}", lambda route: route.fulfill(**refusal))
+    person.page.goto("about:blank")
+    person.page.goto(server.url)
+    expect(person["notice"]).to_contain_text("the disk is full")
+    if question != "next":
+        expect(person["saved"]).to_be_empty()
+    person.page.unroute(f"**/api/{question}")
+    person.page.get_by_role("button", name="Try again").click()
+    expect(person["number"]).to_contain_text("frame")
+    person.errors.clear()
 
 
 def test_names_of_classes_and_videos_are_text(server, visit):

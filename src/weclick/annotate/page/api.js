@@ -60,10 +60,11 @@ export class Api {
 
   /**
    * @param {string} id
+   * @param {boolean} [orLater] or the first one after it in its video that can be shown
    * @returns {Promise<Frame>}
    */
-  frame(id) {
-    return request("GET", frameUrl(id));
+  frame(id, orLater = false) {
+    return request("GET", `${frameUrl(id)}${orLater ? "?or_later=true" : ""}`);
   }
 
   /**

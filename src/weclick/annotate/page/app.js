@@ -6,6 +6,7 @@ import { byId } from "./dom.js";
 import { Editor } from "./editor.js";
 import { knowsHelp, makeHelp, showHelp } from "./help.js";
 import { looksOf } from "./looks.js";
+import { Notices, obstacle } from "./notices.js";
 import { Panel } from "./panel.js";
 import { Pictures, Player } from "./pictures.js";
 import { Saver } from "./saver.js";
@@ -41,6 +42,7 @@ export class App {
     this.editor = new Editor(byId("canvas"), looks, this.#editorListeners());
     this.saver = this.#makeSaver();
     this.desk = new Desk({ api, pictures, saver: this.saver, videos: project.videos, now, ...this.#deskListeners() });
+    this.notices = new Notices(this.desk, this.saver);
     this.commands = this.#makeCommands();
     makeHelp(project);
     byId("actions").querySelector("[data-command=overlay]").hidden = !project.overlay;
@@ -50,9 +52,9 @@ export class App {
   async begin(id) {
     const { leftovers, unreadable } = await findLeftovers();
     const resumed = await this.desk.resume(leftovers);
+    this.#saverChanged();
     await this.desk.begin(id);
-    if (!this.desk.work) return this.panel.notify("No frame can be shown.", [["Try again", () => location.reload()]]);
-    if (unreadable) this.panel.say("Something that was kept here for an earlier visit cannot be read; it is left as it is.");
+    if (unreadable) this.panel.say("Something kept here by an earlier visit cannot be read; it is left as it is.");
     else if (resumed) this.panel.say("What could not be stored when this page was last open is being stored now.");
     else if (!knowsHelp()) this.panel.say("Choose a class, then click each of its objects once. ? explains everything.");
   }
@@ -149,7 +151,7 @@ export class App {
     return {
       leaving: () => this.editor.settle(),
       shown: (image) => this.#shown(image),
-      locked: () => this.#showNotice(),
+      locked: () => this.notices.show(),
       say: (text) => this.panel.say(text),
     };
   }
@@ -159,7 +161,7 @@ export class App {
       (work) => work.content(now()),
       (id, content) => this.api.save(id, content),
       () => this.#saverChanged(),
-      () => this.#showNotice(),
+      () => this.notices.show(),
     );
   }
 
@@ -174,7 +176,7 @@ export class App {
     this.player.stop();
     this.editor.show(work, image);
     history.replaceState(null, "", `#${work.id}`);
-    this.#showNotice();
+    this.notices.show();
     this.#showOverlay();
     this.#askProgress();
     this.#render();
@@ -233,46 +235,6 @@ export class App {
     else if (this.#overlayOn) this.panel.say("No prediction for this frame.");
   }
 
-  /** What has to be decided first, or who holds the frame, or nothing. */
-  #showNotice() {
-    const conflict = this.saver.conflicts.find(({ aside }) => !aside);
-    if (conflict) return this.#showConflict(conflict);
-    const { work } = this.desk;
-    if (!work || !obstacle(work)) return this.panel.notify("");
-    const buttons = {
-      "Try again": () => this.desk.refresh(),
-      Skip: () => this.desk.finish("skipped"),
-      "Another frame": () => this.desk.finish(work.status),
-    };
-    const offered = work.leasedBy === null ? ["Try again", "Skip"] : ["Another frame"];
-    const act = async (label) => {
-      await buttons[label]();
-      this.#showNotice(); // the obstacle may still be there
-    };
-    this.panel.notify(obstacle(work), offered.map((label) => [label, () => act(label)]));
-  }
-
-  #showConflict(conflict) {
-    const { work, error } = conflict;
-    const { video, number } = work.frame;
-    const insist = error.frame?.leased_by ? "Keep trying" : "Keep mine";
-    this.panel.notify(`${video}, frame ${number}: ${error.message}`, [
-      ["Take the stored state", () => this.#takeStored(work)],
-      error.frame ? [insist, () => this.saver.insist(work.id)] : ["Go on", () => this.#putAside(conflict)],
-    ]);
-  }
-
-  async #takeStored({ id }) {
-    if (await this.desk.replace(id)) this.saver.drop(id);
-    this.#showNotice();
-  }
-
-  /** It stays unsaved here; the next change of the frame is tried again. */
-  #putAside(conflict) {
-    conflict.aside = true;
-    this.#showNotice();
-  }
-
   #saverChanged() {
     const { unsaved, problem, failure } = this.saver;
     this.panel.showSaved(unsaved, problem);
@@ -301,12 +263,6 @@ export class App {
 /** @returns {number} seconds on a clock that only goes on */
 export function now() {
   return performance.now() / 1000;
-}
-
-/** Why a frame cannot be clicked; empty when it can. */
-function obstacle({ leasedBy, visible }) {
-  if (leasedBy !== null) return `You can look, not change: ${leasedBy || "somebody"} is working on this frame.`;
-  return visible ? "" : "The picture of this frame cannot be shown. Skip leaves it out.";
 }
 
 /** The part of the window that no bar covers. */

@@ -31,14 +31,12 @@ export class Desk {
   }
 
   /**
-   * Begin with this frame, or with the first to do.
+   * Begin with this frame, or with the first to do. Rejects with the reason where no frame can be shown.
    * @param {string | null} id
    */
-  begin(id) {
-    return this.#move(async () => {
-      const known = id !== null && (await this.#fetch(id).catch(unlessMissing));
-      if (!known) await this.#layNext(null);
-    });
+  async begin(id) {
+    const known = id !== null && (await this.#fetch(id).catch(unlessMissing));
+    if (!known) await this.#layNext(null);
   }
 
   /**
@@ -70,14 +68,11 @@ export class Desk {
     });
   }
 
-  /** @param {number} by one video back or on; one whose first frame cannot be shown is stepped over */
+  /** @param {number} by one video back or on; one of which nothing can be shown is stepped over */
   jump(by) {
     return this.#move(async () => {
       const here = this.videos.findIndex(({ name }) => name === this.work.frame.video);
-      for (let index = here + by; this.videos[index]; index += by) {
-        if (await this.#fetch(this.videos[index].first).catch(unlessMissing)) return;
-      }
-      this.say(by < 0 ? "The first video." : "The last video.");
+      if (!(await this.#layVideo(here + by, by))) this.say(by < 0 ? "The first video." : "The last video.");
     });
   }
 
@@ -169,7 +164,16 @@ export class Desk {
     const frame = await this.api.next(after);
     if (frame) return this.#lay(frame);
     this.say("No frame is left to do.");
-    if (!this.work) await this.#fetch(this.videos[0].first);
+    if (!this.work && !(await this.#layVideo(0, 1))) throw new ApiError("No frame can be shown.");
+  }
+
+  /** The beginning of a video, or of the next one that way, as soon as there is something to show. */
+  async #layVideo(index, by) {
+    for (; this.videos[index]; index += by) {
+      const frame = await this.api.frame(this.videos[index].first, true).catch(unlessMissing);
+      if (frame && (await this.#fetch(frame.id).catch(unlessMissing))) return true;
+    }
+    return false;
   }
 
   async #lay(frame) {

@@ -5,7 +5,7 @@ import { App } from "./app.js";
 import { byId } from "./dom.js";
 import { annotator } from "./help.js";
 import { lookUp } from "./keys.js";
-import { Panel } from "./panel.js";
+import { notify } from "./notices.js";
 import { watch } from "./pointer.js";
 import { answerOthers } from "./tab.js";
 
@@ -28,7 +28,7 @@ async function begin() {
     byId("canvas").focus();
     await app.begin(location.hash.slice(1) || null);
   } catch (error) {
-    new Panel([], () => {}).notify(error.message, [["Try again", () => location.reload()]]);
+    notify(error.message, [["Try again", () => location.reload()]]);
     throw error;
   }
 }
