@@ -103,6 +103,24 @@ def test_a_second_tab_leaves_the_first_one_its_work(mortal, visit):
     assert second.errors == []
 
 
+def test_what_an_open_tab_could_not_store_stays_its_own(server, visit):
+    first = visit(server.url).fresh()
+    key, spots = first.key, first.see()
+    first.page.route("**/api/frames/*", lambda route: route.abort() if put(route) else route.fallback())
+    clicked = click_marks(first, list(marks(key))[:2], 0, spots)
+    expect(first["saved"]).to_have_text("⚠ NOT SAVED")
+    second = Person(first.page.context.new_page(), server.url)
+    assert second.key != key
+    second.fresh().click((640, 360))
+    second.saved()
+    assert server.clicks(key) == []
+    second.page.close()
+    first.page.unroute("**/api/frames/*")
+    first.saved()
+    assert_stored(server, key, clicked)
+    assert second.errors == []
+
+
 def test_what_cannot_be_read_of_an_earlier_visit_does_not_stop_this_one(server, visit):
     person = visit(server.url)
     broken = {"weclick-unsaved-gone.x": "{", "weclick-unsaved-gone.y": '{"version": 0, "seconds": 1}'}
