@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 
 import cv2
 import numpy as np
+import pytest
 import yaml
 from playwright.sync_api import expect, sync_playwright
 
@@ -20,6 +21,10 @@ from weclick.data.clicks import ClickStore
 from weclick.data.index import FrameKey
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NEEDS_BROWSER = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH"),
+]
 CLASSES = ["road", "<script>document.title = 'owned'</script>", "Straße & 木", *(f"class {i}" for i in range(3, 35))]
 HEIGHT, WIDTH = 200, 320
 MARKS = 12
@@ -196,3 +201,20 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield chromium
         chromium.close()
+
+
+def assert_stored(server, key, expected, within=0.5):
+    """``expected``: (x, y, class id) of every click of the frame; each is stored once, near enough, and nothing else."""
+    stored = sorted(server.clicks(key), key=lambda click: (click[2], click[0], click[1]))
+    expected = sorted(expected, key=lambda click: (click[2], click[0], click[1]))
+    assert [click[2] for click in stored] == [click[2] for click in expected]
+    for (x, y, _), (mark_x, mark_y, _) in zip(stored, expected, strict=True):
+        assert abs(x - mark_x) <= within
+        assert abs(y - mark_y) <= within
+
+
+def click_marks(person, colors, class_id, spots=None):
+    spots = spots or person.see()
+    for color in colors:
+        person.click(spots[color])
+    return [(*marks(person.key)[color], class_id) for color in colors]

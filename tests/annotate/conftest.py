@@ -83,3 +83,52 @@ def key():
 @pytest.fixture
 def url(catalog, key):
     return f"/api/frames/{catalog.name(key)}"
+
+
+# what follows loads playwright when it is asked for only: it is not installed everywhere
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    from .browser import browser
+
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    from .browser import Server, write_marked_set
+
+    started = Server(write_marked_set(tmp_path_factory.mktemp("annotate") / "Daten & Bilder"))
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def mortal(tmp_path):
+    """A server of its own, to be killed."""
+    from .browser import Server, write_marked_set
+
+    started = Server(write_marked_set(tmp_path / "set", videos=("a",)))
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    """Open a page like a person with a browser of his own; at the end nothing may have gone wrong in it."""
+    from .browser import Person
+
+    people, contexts = [], []
+
+    def open_page(url, **options):
+        contexts.append(chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options}))
+        people.append(Person(contexts[-1].new_page(), url))
+        return people[-1]
+
+    yield open_page
+    errors = [error for person in people for error in person.errors]
+    for context in contexts:
+        context.close()
+    assert errors == []

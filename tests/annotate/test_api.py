@@ -252,6 +252,18 @@ def test_a_damaged_picture_is_one_clear_line_without_the_servers_folders(client,
         assert "damaged" in answer.json()["detail"] and str(root) not in answer.json()["detail"]
 
 
+def test_of_a_video_the_first_frame_that_can_be_shown_is_told(client, catalog, key, url):
+    frames = catalog.videos[key.video]
+    assert client.get(url, params={"or_later": True}).json()["number"] == 0
+    for frame in frames[:3]:
+        frame.image.write_bytes(b"")
+    found = client.get(url, params={"or_later": True}).json()
+    assert (found["video"], found["number"], found["position"]) == (key.video, 3, 3)
+    for frame in frames[3:]:
+        frame.image.unlink()
+    assert client.get(url, params={"or_later": True}).status_code == 422
+
+
 def test_a_busy_store_is_said_to_be_and_nothing_is_acknowledged(serve, monkeypatch, store, url):
     monkeypatch.setattr("weclick.data.clicks.sqlite.BUSY_SECONDS", 0.05)
     client = serve()

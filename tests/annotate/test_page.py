@@ -1,6 +1,9 @@
 """The page of ``weclick annotate`` in a real browser, against the real server."""
 
+import json
 import math
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -8,70 +11,11 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from playwright.sync_api import expect
 
-from weclick.data.clicks import Click
 from weclick.data.index import FrameKey
 
-from .browser import CHROMIUM, CLASSES, WIDTH, Person, Server, browser, marks, write_marked_set
+from .browser import CLASSES, NEEDS_BROWSER, WIDTH, Server, assert_stored, click_marks, marks, write_marked_set
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH"),
-]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    started = Server(write_marked_set(tmp_path_factory.mktemp("annotate") / "Daten & Bilder"))
-    yield started
-    started.close()
-
-
-@pytest.fixture
-def mortal(tmp_path):
-    """A server of its own, to be killed."""
-    started = Server(write_marked_set(tmp_path / "set", videos=("a",)))
-    yield started
-    started.close()
-
-
-@pytest.fixture
-def visit(chromium):
-    """Open a page like a person with a browser of his own; at the end nothing may have gone wrong in it."""
-    people, contexts = [], []
-
-    def open_page(url, **options):
-        contexts.append(chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options}))
-        people.append(Person(contexts[-1].new_page(), url))
-        return people[-1]
-
-    yield open_page
-    errors = [error for person in people for error in person.errors]
-    for context in contexts:
-        context.close()
-    assert errors == []
-
-
-def assert_stored(server, key, expected, within=0.5):
-    """``expected``: (x, y, class id) of every click of the frame; each is stored once, near enough, and nothing else."""
-    stored = sorted(server.clicks(key), key=lambda click: (click[2], click[0], click[1]))
-    expected = sorted(expected, key=lambda click: (click[2], click[0], click[1]))
-    assert [click[2] for click in stored] == [click[2] for click in expected]
-    for (x, y, _), (mark_x, mark_y, _) in zip(stored, expected, strict=True):
-        assert abs(x - mark_x) <= within
-        assert abs(y - mark_y) <= within
-
-
-def click_marks(person, colors, class_id, spots=None):
-    spots = spots or person.see()
-    for color in colors:
-        person.click(spots[color])
-    return [(*marks(person.key)[color], class_id) for color in colors]
+pytestmark = NEEDS_BROWSER
 
 
 def test_fifty_clicks_on_five_frames_are_stored_as_they_were_clicked(server, visit):
@@ -151,54 +95,6 @@ def test_fifty_clicks_on_five_frames_are_stored_as_they_were_clicked(server, vis
         assert all(timed.seconds is not None for timed in store.timed_clicks(next(iter(store.all_clicks()))))
 
 
-def test_nothing_is_lost_or_doubled_when_the_server_is_killed(mortal, visit):
-    person = visit(mortal.url)
-    key, spots = person.key, person.see()
-    colors = list(marks(key))
-    clicked = click_marks(person, colors[:3], 0, spots)
-    person.saved()
-    mortal.kill()
-    clicked += click_marks(person, colors[3:6], 0, spots)
-    expect(person["saved"]).to_have_text("⚠ NOT SAVED")
-    with person.page.expect_event("dialog") as asked:
-        person.page.close(run_before_unload=True)
-    assert asked.value.type == "beforeunload"
-    asked.value.dismiss()
-    person.press("Control+z")
-    person.page.mouse.move(*spots[colors[5]])
-    person.press(".")
-    expect(person.chip(0).locator(".count")).to_have_text("6")
-    mortal.start()
-    person.saved()
-    assert_stored(mortal, key, clicked)
-    assert person.go("n") != key
-    assert_stored(mortal, key, clicked)
-
-
-def test_what_was_not_stored_outlives_the_page(mortal, visit):
-    person = visit(mortal.url)
-    key, spots = person.key, person.see()
-    colors = list(marks(key))
-    clicked = click_marks(person, colors[:2], 0, spots)
-    person.saved()
-    mortal.kill()
-    clicked += click_marks(person, colors[2:5], 0, spots)
-    expect(person["saved"]).to_have_text("⚠ NOT SAVED")
-    person.page.close()  # as in a crash: nobody is asked
-    mortal.start()
-    assert len(mortal.clicks(key)) == 2
-    again = Person(person.page.context.new_page(), mortal.url)
-    expect(again["toast"]).to_contain_text("is being stored now")
-    again.saved()
-    assert again.key == key
-    assert_stored(mortal, key, clicked)
-    again.page.reload()
-    expect(again["number"]).not_to_have_text("")
-    expect(again.chip(0).locator(".count")).to_have_text("5")
-    expect(again["toast"]).not_to_contain_text("is being stored now")
-    assert again.errors == []
-
-
 def test_a_frame_that_somebody_works_on_can_only_be_looked_at(server, visit):
     first = visit(server.url)
     first.press("?")
@@ -220,28 +116,6 @@ def test_a_frame_that_somebody_works_on_can_only_be_looked_at(server, visit):
     expect(second["notice"]).to_be_hidden()
 
 
-@pytest.mark.parametrize("choice", ["Keep mine", "Take the stored state"])
-def test_two_states_of_a_frame_are_a_question_to_the_person(server, visit, choice):
-    person = visit(server.url).fresh()
-    spots, key = person.see(), person.key
-    mine, later = list(marks(key))[:2]
-    clicked = click_marks(person, [mine], 0, spots)
-    person.saved()
-    with server.store() as store:
-        store.add(FrameKey(*key), [Click(5.0, 5.0, 7)])
-    clicked += click_marks(person, [later], 0, spots)
-    expect(person["notice"]).to_contain_text(key[0])
-    expect(person["saved"]).not_to_have_text("✓ saved")
-    person.page.get_by_role("button", name=choice).click()
-    person.saved()
-    expect(person["notice"]).to_be_hidden()
-    if choice == "Keep mine":
-        assert_stored(server, key, clicked)
-    else:
-        assert_stored(server, key, [clicked[0], (5.0, 5.0, 7)])
-        expect(person.chip(7).locator(".count")).to_have_text("1")
-
-
 def test_a_picture_that_cannot_be_shown_can_be_skipped(server, visit):
     person = visit(server.url).fresh()
     person.page.route("**/image", lambda route: route.fulfill(body="no picture", content_type="image/png"))
@@ -259,6 +133,47 @@ def test_a_picture_that_cannot_be_shown_can_be_skipped(server, visit):
     expect(person.page).not_to_have_url(broken)
     assert server.status(key) == "skipped"
     assert server.clicks(key) == []
+
+
+def test_a_damaged_first_frame_hides_no_video(tmp_path, visit):
+    root = write_marked_set(tmp_path / "set", videos=("a", "b", "c"), frames=3)
+    for video, numbers in {"a": (0,), "b": (0, 2, 4), "c": (0, 2)}.items():
+        for number in numbers:
+            (root / "frames" / video / f"{number}.png").write_bytes(b"")
+    with closing(Server(root)) as server:
+        person = visit(server.url)
+        if person.key[0] == "c":
+            assert person.go("PageUp") == ("a", 2)
+        assert person.go("PageDown") == ("c", 4)
+        assert person.go("PageUp") == ("a", 2)
+        while "No frame is left" not in person["toast"].inner_text():
+            person.press("s")
+            person.page.wait_for_timeout(50)
+        person.page.goto("about:blank")
+        person.page.goto(server.url)
+        expect(person["number"]).to_contain_text("2 of 3")
+
+
+@pytest.mark.parametrize("question", ["next", "frames/*"])
+def test_why_nothing_can_be_shown_is_told(server, visit, question):
+    person = visit(server.url)
+    id = person.page.url.split("#")[1]
+    kept = {"version": 0, "status": "todo", "seconds": 1, "clicks": []}
+    if question != "next":
+        person.page.evaluate(
+            "([id, kept]) => localStorage[`weclick-unsaved-gone.${id}`] = kept", [id, json.dumps(kept)]
+        )
+    refusal = {"status": 503, "json": {"detail": "the disk is full"}}
+    person.page.route(f"**/api/{question}", lambda route: route.fulfill(**refusal))
+    person.page.goto("about:blank")
+    person.page.goto(server.url)
+    expect(person["notice"]).to_contain_text("the disk is full")
+    if question != "next":
+        expect(person["saved"]).to_be_empty()
+    person.page.unroute(f"**/api/{question}")
+    person.page.get_by_role("button", name="Try again").click()
+    expect(person["number"]).to_contain_text("frame")
+    person.errors.clear()
 
 
 def test_names_of_classes_and_videos_are_text(server, visit):
@@ -282,6 +197,16 @@ def test_a_class_is_found_by_name(server, visit):
     expect(person.page.locator(".chip:visible")).to_have_count(len(CLASSES))
     person.press("4")
     expect(person.chip(3)).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_click_into_the_picture_ends_the_search_for_a_class(server, visit):
+    person = visit(server.url).fresh()
+    person.press("/")
+    person.page.keyboard.type("class 3")
+    expect(person.page.locator(".chip:visible")).to_have_count(6)
+    person.click((640, 360))
+    expect(person["filter"]).to_be_hidden()
+    expect(person.page.locator(".chip:visible")).to_have_count(len(CLASSES))
 
 
 def test_everything_can_be_done_without_a_mouse(server, visit):
@@ -436,31 +361,6 @@ def test_a_view_keeps_what_is_under_the_cursor(server, visit):
     assert found["border"] == {"x": 319.499, "y": -0.5}
 
 
-def test_a_save_that_is_refused_is_a_question_to_the_person(server, visit):
-    person = visit(server.url).fresh()
-    key, spots = person.key, person.see()
-    refusal = {"status": 422, "json": {"detail": "no such class"}}
-    person.page.route("**/api/frames/*", lambda route: route.fulfill(**refusal) if put(route) else route.fallback())
-    clicked = click_marks(person, list(marks(key))[:2], 0, spots)
-    person.press("n")
-    expect(person["notice"]).to_contain_text("no such class")
-    person.page.get_by_role("button", name="Go on").click()
-    expect(person["notice"]).to_be_hidden()
-    there, back = ("ArrowRight", "ArrowLeft") if key[1] < 22 else ("ArrowLeft", "ArrowRight")
-    person.go(there)
-    expect(person["saved"]).to_have_text("⚠ NOT SAVED")
-    assert person.go(back) == key
-    person.page.unroute("**/api/frames/*")
-    person.press("Control+z")
-    person.saved()
-    assert_stored(server, key, clicked[:1])
-    person.go("n")
-
-
-def put(route):
-    return route.request.method == "PUT"
-
-
 def test_a_drag_is_not_lost_with_its_frame(server, visit):
     person = visit(server.url).fresh()
     key, spots = person.key, person.see()
@@ -493,18 +393,79 @@ def test_only_a_point_near_by_is_removed(server, visit):
     expect(count).to_have_text("")
 
 
+def test_a_class_from_elsewhere_can_be_mended(server, visit):
+    person = visit(server.url).fresh()
+    key, spots = person.key, person.see()
+    first, second = list(marks(key))[:2]
+    clicked = click_marks(person, [first, second], 0, spots)
+    person.saved()
+    with closing(sqlite3.connect(server.root / "clicks.sqlite")) as store, store:
+        store.execute("UPDATE clicks SET class_id = 99 WHERE video = ? AND number = ?", key)
+    person.page.reload()
+    expect(person["number"]).to_contain_text("frame")
+    person.page.mouse.move(*spots[first])
+    person.press("1", "c")
+    expect(person["toast"]).to_contain_text("unknown class is road now")
+    expect(person["notice"]).to_contain_text("unknown class id 99")
+    person.page.get_by_role("button", name="Go on").click()
+    person.page.mouse.move(*spots[second])
+    person.press("Delete")
+    expect(person["toast"]).to_contain_text("Removed: unknown class")
+    person.saved()
+    assert_stored(server, key, clicked[:1])
+
+
+def test_keys_change_no_point_that_is_out_of_sight(server, visit):
+    person = visit(server.url).fresh()
+    spots = person.see()
+    x, y = max(spots.values())
+    person.click((x, y))
+    person.page.mouse.move(x - 300, y)
+    person.press(*["+"] * 8, "2")
+    for key in ("Delete", "c"):
+        person.press(key)
+        expect(person["toast"]).to_have_text("No point in sight.")
+        expect(person["toast"]).to_be_empty()
+    expect(person.chip(0).locator(".count")).to_have_text("1")
+    person.press("f", "Delete")
+    expect(person.chip(0).locator(".count")).to_have_text("")
+
+
+def test_nothing_goes_wrong_before_the_first_frame(server, visit):
+    person = visit(server.url)
+    waiting = []
+    person.page.route("**/api/next", lambda route: waiting.append(route))
+    with person.page.expect_request("**/api/next"):
+        person.page.goto("about:blank")
+        person.page.goto(server.url)
+    person.page.mouse.move(640, 360)
+    person.page.mouse.wheel(0, -50)
+    person.click((640, 360))
+    person.click((640, 360), button="right")
+    person.drag((640, 360), (600, 300), button="middle")
+    person.press("n", "Delete", "c", ".", "Control+z", "f", "Alt+ArrowUp", "o", "2", "?")
+    expect(person["help"]).to_be_visible()
+    person.press("Escape")
+    waiting[0].fallback()
+    expect(person["number"]).to_contain_text("frame")
+    expect(person.chip(1)).to_have_attribute("aria-pressed", "true")
+
+
 def test_the_play_button_works_without_a_pointer(server, visit):
     person = visit(server.url)
     button = person.page.get_by_role("button", name="Hold to play")
     for key in ("Enter", "Space"):
         button.press(key)
         expect(person["number"]).to_contain_text("▶")
+        person.click((640, 360))
+        expect(person["toast"]).to_contain_text("press play again")
         button.press(key)
         expect(person["number"]).to_contain_text("frame")
 
 
 def test_who_passes_by_asks_for_no_prediction(server, visit):
-    person = visit(server.url)
+    videos = visit(server.url).page.evaluate("fetch('/api/project').then((answer) => answer.json())")["videos"]
+    person = visit(f"{server.url}#{videos[1]['first']}")
     asked = []
     person.page.route("**/overlay", lambda route: (asked.append(route.request.url), route.fulfill(status=404)))
     person.press("PageDown", "PageUp", "o")
@@ -527,6 +488,17 @@ def test_a_name_is_kept_for_the_visit_when_the_browser_keeps_nothing(server, vis
     assert person.page.evaluate("import('/page/help.js').then(({ annotator }) => annotator())") == "Berta"
 
 
+def test_a_name_may_hold_what_no_name_holds(server, visit):
+    person = visit(server.url)
+    person.page.evaluate("localStorage['weclick-annotator'] = 'Ann\\tB'")
+    person.page.reload()
+    expect(person["number"]).to_contain_text("frame")
+    person.fresh().click((640, 360))
+    person.saved()
+    with server.store() as store:
+        assert store.frame(FrameKey(*person.key)).annotator == "Ann B"
+
+
 def test_a_key_counts_by_its_place_only_where_it_types_no_latin_letter(server, visit):
     script = """async () => {
         const { chords } = await import("/page/keys.js");
@@ -545,120 +517,3 @@ def test_a_picture_that_never_comes_is_given_up(server, visit):
     }"""
     assert person.page.evaluate(script) == "given up"
     routes[0].abort()
-
-
-SAVER = """async (answers) => {
-    const { Saver } = await import("/page/saver.js");
-    const { ApiError } = await import("/page/api.js");
-    const work = { id: "a", changes: 0, version: 0 };
-    const sent = [];
-    let faults = 0;
-    const saver = new Saver(
-        () => work.changes,
-        async (id, content) => {
-            sent.push(content);
-            const answer = answers.shift() ?? { version: 7 };
-            if (answer.status === undefined) return answer;
-            throw new ApiError("refused", answer.status, answer.frame ?? null);
-        },
-        () => { if (faults-- > 0) throw new Error("fault"); },
-        () => {},
-    );
-    const save = () => saver.save(work);
-    const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
-"""
-
-
-def test_an_answer_without_a_version_is_no_answer(server, visit):
-    script = SAVER + "save(); await pause(0.1); save(); await saver.stored('a'); return [sent, work.version]; }"
-    assert visit(server.url).page.evaluate(script, [{}, {"status": 401}]) == [[1, 1, 1, 2], 7]
-
-
-def test_a_fault_of_the_page_does_not_end_saving(server, visit):
-    script = (
-        SAVER
-        + """
-        save();
-        faults = 1;
-        await saver.stored("a");
-        await pause(0.1);
-        save();
-        await saver.stored("a");
-        return [sent, saver.unsaved];
-    }"""
-    )
-    person = visit(server.url)
-    assert person.page.evaluate(script, []) == [[1, 2], 0]
-    assert person.errors == ["fault"]
-    person.errors.clear()
-
-
-def test_a_conflict_ends_a_failure_and_a_lease_is_waited_for(server, visit):
-    leased = {"status": 409, "frame": {"version": 3, "leased_by": "Anna"}}
-    stale = {"status": 409, "frame": {"version": 3, "leased_by": None}}
-    script = (
-        SAVER
-        + """
-        save();
-        const before = [await saver.stored("a"), saver.failure, saver.unsaved, saver.conflicts.length];
-        saver.insist("a");
-        const after = [await saver.stored("a"), saver.failure, saver.unsaved, work.version];
-        saver.insist("a");
-        return [before, after, await saver.stored("a"), saver.conflicts.length];
-    }"""
-    )
-    found = visit(server.url).page.evaluate(script, [{"status": 0}, leased, leased, stale])
-    assert found == [[False, None, 1, 1], [False, None, 1, 0], True, 0]
-
-
-DESK = """async () => {
-    const { Desk } = await import("/page/desk.js");
-    const { ApiError } = await import("/page/api.js");
-    const around = { a: [[0, "a"], [1, "b"]], b: [[-1, "a"], [0, "b"]] };
-    const stored = { a: 3, b: 0 }, leases = [], said = [];
-    const frame = (id) => ({ id, version: stored[id], status: "todo", clicks: [], around: around[id], leased_by: null });
-    let down = false, show = async () => ({});
-    const api = {
-        lease: async (id) => { leases.push(id); },
-        frame: async (id) => { if (down) throw new ApiError("gone"); return frame(id); },
-    };
-    const desk = new Desk({
-        api, videos: [], now: () => 0, leaving() {}, shown() {}, locked() {}, say: (text) => said.push(text),
-        saver: { holds: () => false, problem: null }, pictures: { get: (id) => show(id), keep() {} },
-    });
-    await desk.begin("a");
-    await new Promise((resolve) => setTimeout(resolve));
-"""
-
-
-def test_an_answer_that_a_save_overtook_takes_nothing_back(server, visit):
-    script = (
-        DESK
-        + """
-        const { work } = desk;
-        await desk.step(1);
-        show = async () => { work.version = 4; return {}; };
-        await desk.step(-1);
-        const goesOn = desk.work === work;
-        stored.a = 5;
-        await desk.refresh();
-        return [goesOn, desk.work === work];
-    }"""
-    )
-    assert visit(server.url).page.evaluate(script) == [True, False]
-
-
-def test_a_lease_goes_with_the_frame_on_the_desk(server, visit):
-    script = (
-        DESK
-        + """
-        leases.length = 0;
-        show = async () => { await desk.beat(); return {}; };
-        await desk.step(1);
-        const moving = [...leases];
-        down = true;
-        await desk.step(-1);
-        return [moving, leases, said];
-    }"""
-    )
-    assert visit(server.url).page.evaluate(script) == [["b", "b"], ["b", "b", "a", "b"], ["gone"]]

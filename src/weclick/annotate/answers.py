@@ -108,10 +108,19 @@ class Answers:
             self.leases.release(name, body.client)
         return Response(status_code=204)
 
-    async def frame(self, frame_id: str) -> Response:
-        """Tell what is known of a frame."""
+    async def frame(self, frame_id: str, or_later: bool = False) -> Response:
+        """Tell what is known of a frame, or of the first one after it in its video that can be shown."""
         place = self._place(frame_id)
-        size = await self._size(place)
+        later = self.catalog.later(place) if or_later else iter(())
+        while True:
+            try:
+                size = await self._size(place)
+                break
+            except DataError:
+                following = next(later, None)
+                if following is None:
+                    raise
+                place = following
         return _json(self._frame(place, size, await self._state(place)))
 
     async def save(self, frame_id: str, body: models.FrameBody) -> Response:

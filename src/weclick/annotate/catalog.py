@@ -105,6 +105,11 @@ class Catalog:
         """Return the id of a frame."""
         return self._ids[key]
 
+    def later(self, place: Place) -> Iterator[Place]:
+        """Yield the frames after one in its video."""
+        frames = self.videos[place.frame.key.video]
+        return (Place(frames[position], position) for position in range(place.position + 1, len(frames)))
+
     def around(self, place: Place) -> list[tuple[int, str]]:
         """Return offset in positions and id of the frames near one in its video, itself included."""
         start = max(place.position - REACH, 0)

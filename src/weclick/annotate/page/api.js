@@ -13,6 +13,8 @@
  * @typedef {{goal: number, done: number, skipped: number, todo: number, clicks: number, seconds: number}} Progress
  */
 
+import { TAB } from "./tab.js";
+
 const PATIENCE = 10_000; // milliseconds until a server that does not answer counts as gone
 const KEEPALIVE_LIMIT = 60_000; // browsers let smaller bodies outlive their tab
 
@@ -28,18 +30,13 @@ export class ApiError extends Error {
     this.status = status;
     this.frame = frame;
   }
-
-  /** Whether the server may or may not have done what it was asked for. */
-  get unanswered() {
-    return this.status === 0 || this.status === 408 || this.status >= 500;
-  }
 }
 
 /** The server, for one tab. */
 export class Api {
   /** @param {() => string} annotator gives the name to store with what is saved */
   constructor(annotator) {
-    this.client = randomId();
+    this.client = TAB;
     this.annotator = annotator;
   }
 
@@ -63,10 +60,11 @@ export class Api {
 
   /**
    * @param {string} id
+   * @param {boolean} [orLater] or the first one after it in its video that can be shown
    * @returns {Promise<Frame>}
    */
-  frame(id) {
-    return request("GET", frameUrl(id));
+  frame(id, orLater = false) {
+    return request("GET", `${frameUrl(id)}${orLater ? "?or_later=true" : ""}`);
   }
 
   /**
@@ -127,9 +125,4 @@ async function answered(url, options) {
   } catch {
     throw new ApiError("The server does not answer");
   }
-}
-
-function randomId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(12)); // crypto.randomUUID asks for https
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -5,11 +5,12 @@ import { Desk } from "./desk.js";
 import { byId } from "./dom.js";
 import { Editor } from "./editor.js";
 import { knowsHelp, makeHelp, showHelp } from "./help.js";
-import { classKey } from "./keys.js";
+import { looksOf } from "./looks.js";
+import { Notices, obstacle } from "./notices.js";
 import { Panel } from "./panel.js";
 import { Pictures, Player } from "./pictures.js";
 import { Saver } from "./saver.js";
-import { leftovers } from "./unsaved.js";
+import { findLeftovers } from "./unsaved.js";
 
 const ZOOM_STEP = Math.SQRT2;
 const STEP = 6; // pixels the crosshair moves
@@ -33,7 +34,7 @@ export class App {
    */
   constructor(api, project) {
     this.api = api;
-    const looks = project.classes.map(lookOf);
+    const looks = looksOf(project.classes);
     const pictures = new Pictures((id) => frameUrl(id, "image"), PATIENCE.picture);
     this.overlays = new Pictures((id) => frameUrl(id, "overlay"), PATIENCE.overlay);
     this.player = new Player(pictures, (image, offset) => this.#playing(image, offset));
@@ -41,6 +42,7 @@ export class App {
     this.editor = new Editor(byId("canvas"), looks, this.#editorListeners());
     this.saver = this.#makeSaver();
     this.desk = new Desk({ api, pictures, saver: this.saver, videos: project.videos, now, ...this.#deskListeners() });
+    this.notices = new Notices(this.desk, this.saver);
     this.commands = this.#makeCommands();
     makeHelp(project);
     byId("actions").querySelector("[data-command=overlay]").hidden = !project.overlay;
@@ -48,10 +50,12 @@ export class App {
 
   /** @param {string | null} id frame to begin with */
   async begin(id) {
-    const resumed = await this.desk.resume(leftovers());
+    const { leftovers, unreadable } = await findLeftovers();
+    const resumed = await this.desk.resume(leftovers);
+    this.#saverChanged();
     await this.desk.begin(id);
-    if (!this.desk.work) return this.panel.notify("No frame can be shown.", [["Try again", () => location.reload()]]);
-    if (resumed) this.panel.say("What could not be stored when this page was last open is being stored now.");
+    if (unreadable) this.panel.say("Something kept here by an earlier visit cannot be read; it is left as it is.");
+    else if (resumed) this.panel.say("What could not be stored when this page was last open is being stored now.");
     else if (!knowsHelp()) this.panel.say("Choose a class, then click each of its objects once. ? explains everything.");
   }
 
@@ -60,7 +64,7 @@ export class App {
    * @param {KeyboardEvent} [event]
    */
   run(command, event) {
-    if (this.desk.work) this.commands[command](event);
+    if (this.desk.work || command === "help") this.commands[command](event);
   }
 
   /** @param {number} id */
@@ -89,6 +93,12 @@ export class App {
     if (hidden) return work.clock.stop(now());
     work.clock.start(now());
     this.desk.refresh(); // its lease may have ended meanwhile
+  }
+
+  /** Another tab opens: before that one takes a frame, this one takes its own again, should its lease have ended. */
+  claim() {
+    this.desk.beat();
+    this.saver.hurry();
   }
 
   /** Let others have the frame. */
@@ -133,7 +143,7 @@ export class App {
       changed: (what) => this.#changed(what),
       say: (text) => this.panel.say(text),
       viewed: () => this.#render(),
-      refused: () => this.panel.say(obstacle(this.desk.work)),
+      refused: () => this.panel.say(obstacle(this.desk.work) || "To click, let go of Space, or press play again."),
     };
   }
 
@@ -141,7 +151,7 @@ export class App {
     return {
       leaving: () => this.editor.settle(),
       shown: (image) => this.#shown(image),
-      locked: () => this.#showNotice(),
+      locked: () => this.notices.show(),
       say: (text) => this.panel.say(text),
     };
   }
@@ -151,7 +161,7 @@ export class App {
       (work) => work.content(now()),
       (id, content) => this.api.save(id, content),
       () => this.#saverChanged(),
-      () => this.#showNotice(),
+      () => this.notices.show(),
     );
   }
 
@@ -166,7 +176,7 @@ export class App {
     this.player.stop();
     this.editor.show(work, image);
     history.replaceState(null, "", `#${work.id}`);
-    this.#showNotice();
+    this.notices.show();
     this.#showOverlay();
     this.#askProgress();
     this.#render();
@@ -225,46 +235,6 @@ export class App {
     else if (this.#overlayOn) this.panel.say("No prediction for this frame.");
   }
 
-  /** What has to be decided first, or who holds the frame, or nothing. */
-  #showNotice() {
-    const conflict = this.saver.conflicts.find(({ aside }) => !aside);
-    if (conflict) return this.#showConflict(conflict);
-    const { work } = this.desk;
-    if (!work || !obstacle(work)) return this.panel.notify("");
-    const buttons = {
-      "Try again": () => this.desk.refresh(),
-      Skip: () => this.desk.finish("skipped"),
-      "Another frame": () => this.desk.finish(work.status),
-    };
-    const offered = work.leasedBy === null ? ["Try again", "Skip"] : ["Another frame"];
-    const act = async (label) => {
-      await buttons[label]();
-      this.#showNotice(); // the obstacle may still be there
-    };
-    this.panel.notify(obstacle(work), offered.map((label) => [label, () => act(label)]));
-  }
-
-  #showConflict(conflict) {
-    const { work, error } = conflict;
-    const { video, number } = work.frame;
-    const insist = error.frame?.leased_by ? "Keep trying" : "Keep mine";
-    this.panel.notify(`${video}, frame ${number}: ${error.message}`, [
-      ["Take the stored state", () => this.#takeStored(work)],
-      error.frame ? [insist, () => this.saver.insist(work.id)] : ["Go on", () => this.#putAside(conflict)],
-    ]);
-  }
-
-  async #takeStored({ id }) {
-    if (await this.desk.replace(id)) this.saver.drop(id);
-    this.#showNotice();
-  }
-
-  /** It stays unsaved here; the next change of the frame is tried again. */
-  #putAside(conflict) {
-    conflict.aside = true;
-    this.#showNotice();
-  }
-
   #saverChanged() {
     const { unsaved, problem, failure } = this.saver;
     this.panel.showSaved(unsaved, problem);
@@ -284,6 +254,7 @@ export class App {
 
   #render() {
     const { desk, editor, panel } = this;
+    if (!desk.work) return;
     panel.showWork(desk.work, editor.current, editor.zoom);
     panel.showTimes(desk.seconds, editor.added, desk.finished);
   }
@@ -292,16 +263,6 @@ export class App {
 /** @returns {number} seconds on a clock that only goes on */
 export function now() {
   return performance.now() / 1000;
-}
-
-function lookOf({ id, name, color, thing }) {
-  return { name, color, thing, glyph: classKey(id)?.toUpperCase() ?? String(id) };
-}
-
-/** Why a frame cannot be clicked; empty when it can. */
-function obstacle({ leasedBy, visible }) {
-  if (leasedBy !== null) return `You can look, not change: ${leasedBy || "somebody"} is working on this frame.`;
-  return visible ? "" : "The picture of this frame cannot be shown. Skip leaves it out.";
 }
 
 /** The part of the window that no bar covers. */

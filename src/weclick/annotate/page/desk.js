@@ -31,32 +31,29 @@ export class Desk {
   }
 
   /**
-   * Begin with this frame, or with the first to do.
+   * Begin with this frame, or with the first to do. Rejects with the reason where no frame can be shown.
    * @param {string | null} id
    */
-  begin(id) {
-    return this.#move(async () => {
-      const known = id !== null && (await this.#fetch(id).catch(unlessMissing));
-      if (!known) await this.#layNext(null);
-    });
+  async begin(id) {
+    const known = id !== null && (await this.#fetch(id).catch(unlessMissing));
+    if (!known) await this.#layNext(null);
   }
 
   /**
    * Go on with what an earlier visit could not store. Work on a frame of another data set waits for that one.
-   * @param {[string, import("./api.js").Content][]} leftovers
+   * @param {import("./unsaved.js").Leftover[]} leftovers
    * @returns {Promise<boolean>} whether there was any
    */
   async resume(leftovers) {
-    const fetched = leftovers.map(async ([id, content]) => {
-      const frame = await this.api.frame(id).catch(unlessMissing);
-      return frame ? [new Work({ ...frame, ...content })] : [];
-    });
-    const works = (await Promise.all(fetched)).flat();
-    for (const work of works) {
+    const frames = await Promise.all(leftovers.map(({ id }) => this.api.frame(id).catch(unlessMissing)));
+    leftovers.forEach((leftover, index) => {
+      // of two states of a frame the second one waits for the next visit, which asks the person
+      if (!frames[index] || this.#works.has(leftover.id)) return;
+      const work = new Work({ ...frames[index], ...leftover.kept });
       this.#works.set(work.id, work);
-      this.saver.resume(work);
-    }
-    return works.length > 0;
+      this.saver.resume(work, leftover);
+    });
+    return this.#works.size > 0;
   }
 
   /** @param {number} by number of frames of the same video, back or on; what cannot be shown is stepped over */
@@ -71,14 +68,11 @@ export class Desk {
     });
   }
 
-  /** @param {number} by one video back or on; one whose first frame cannot be shown is stepped over */
+  /** @param {number} by one video back or on; one of which nothing can be shown is stepped over */
   jump(by) {
     return this.#move(async () => {
       const here = this.videos.findIndex(({ name }) => name === this.work.frame.video);
-      for (let index = here + by; this.videos[index]; index += by) {
-        if (await this.#fetch(this.videos[index].first).catch(unlessMissing)) return;
-      }
-      this.say(by < 0 ? "The first video." : "The last video.");
+      if (!(await this.#layVideo(here + by, by))) this.say(by < 0 ? "The first video." : "The last video.");
     });
   }
 
@@ -128,15 +122,15 @@ export class Desk {
       this.#works.delete(id);
       await this.#lay(frame);
     };
-    if (this.work.id === id) return this.#alone(takeAnew);
+    if (this.work?.id === id) return this.#alone(takeAnew);
     this.#works.delete(id);
     return true;
   }
 
-  /** Hold the lease of the frame on the desk, or try to get it. */
+  /** Hold the lease of the frame on the desk, or try to get it. Out of sight, only as long as it is not stored. */
   async beat() {
     const { work } = this;
-    if (!work || document.hidden || this.#since !== null) return;
+    if (!work || this.#since !== null || (document.hidden && !this.saver.holds(work.id))) return;
     const holder = await this.#lease(work.id).catch(() => work.leasedBy); // a silent server changes nothing
     if (work !== this.work || work.leasedBy === holder) return;
     if (holder === null) return this.refresh();
@@ -170,7 +164,16 @@ export class Desk {
     const frame = await this.api.next(after);
     if (frame) return this.#lay(frame);
     this.say("No frame is left to do.");
-    if (!this.work) await this.#fetch(this.videos[0].first);
+    if (!this.work && !(await this.#layVideo(0, 1))) throw new ApiError("No frame can be shown.");
+  }
+
+  /** The beginning of a video, or of the next one that way, as soon as there is something to show. */
+  async #layVideo(index, by) {
+    for (; this.videos[index]; index += by) {
+      const frame = await this.api.frame(this.videos[index].first, true).catch(unlessMissing);
+      if (frame && (await this.#fetch(frame.id).catch(unlessMissing))) return true;
+    }
+    return false;
   }
 
   async #lay(frame) {

@@ -1,5 +1,6 @@
 /** Draws a frame and its points, sharp on any screen. */
 
+import { lookOf } from "./looks.js";
 import { toScreen } from "./view.js";
 
 const SMOOTH_UP_TO = 2; // closer than 200 % a pixel is shown as the square it is
@@ -9,8 +10,7 @@ const RADIUS = 9;
 const TAG = 16;
 
 /**
- * What a class looks like: colour, key and shape (round for things, square for stuff) all tell it apart.
- * @typedef {{color: string, glyph: string, thing: boolean}} Look
+ * @typedef {import("./looks.js").Look} Look
  * @typedef {{view: import("./view.js").View, size: import("./view.js").Size, box: import("./view.js").Box,
  *   image: CanvasImageSource | null, overlay: CanvasImageSource | null, points: import("./points.js").Click[],
  *   looks: Look[], held: number, cursor: {x: number, y: number, cross: boolean} | null, current: Look}} Scene
@@ -25,7 +25,7 @@ export function draw(canvas, scene) {
   if (scene.image) drawPicture(context, scene, scene.image, 1);
   if (scene.overlay) drawPicture(context, scene, scene.overlay, 0.55);
   scene.points.forEach((point, index) => {
-    drawPoint(context, toScreen(scene.view, point), scene.looks[point.class_id], index === scene.held, scene.box);
+    drawPoint(context, toScreen(scene.view, point), lookOf(scene.looks, point.class_id), index === scene.held, scene.box);
   });
   if (scene.cursor) drawCursor(context, scene.cursor, scene.current);
 }

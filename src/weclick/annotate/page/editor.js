@@ -1,8 +1,9 @@
 /** The picture with its points: what is seen of it, and what hands and keys do to it. */
 
 import { draw } from "./draw.js";
+import { lookOf } from "./looks.js";
 import { altered, nearest, without } from "./points.js";
-import { carriedOver, fit, isInside, panned, toClick, toScreen, toSource, zoomAt } from "./view.js";
+import { carriedOver, fit, isInside, isWithin, panned, toClick, toScreen, toSource, zoomAt } from "./view.js";
 
 const MOST_SECONDS = 3600; // a click is not said to have taken longer
 const MOST_POINTS = 2000; // the server takes no more in one frame
@@ -18,7 +19,7 @@ export class Editor {
 
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {import("./draw.js").Look[]} looks of the classes
+   * @param {import("./looks.js").Look[]} looks of the classes
    * @param {{box: () => import("./view.js").Box, now: () => number, changed: (what: string) => void,
    *   say: (text: string) => void, viewed: () => void, refused: () => void}} page the free part of the window, the
    *   time, and whom to tell of a change of points, of what may come as a surprise, of the view, of an attempt on
@@ -63,6 +64,7 @@ export class Editor {
   }
 
   add(at) {
+    if (!this.work) return false;
     const source = toSource(this.#view, at);
     if (!isInside(source, this.#size)) return false;
     if (!this.#editable) {
@@ -112,11 +114,7 @@ export class Editor {
   }
 
   remove(at, within) {
-    const index = nearest(this.#onScreen(), at, within);
-    if (index < 0 || this.#refuses()) return;
-    const name = this.#name(this.work.points[index]);
-    this.#change(without(this.work.points, index), "");
-    this.page.say(`Removed: ${name}. Undo brings it back.`);
+    this.#remove(nearest(this.#onScreen(), at, within));
   }
 
   undo() {
@@ -128,11 +126,11 @@ export class Editor {
   }
 
   removeNearest() {
-    this.remove(this.#crosshair());
+    this.#remove(this.#nearestInSight());
   }
 
   reclassNearest() {
-    const index = nearest(this.#onScreen(), this.#crosshair());
+    const index = this.#nearestInSight();
     if (index >= 0 && !this.#refuses()) this.#reclass(index);
   }
 
@@ -148,15 +146,15 @@ export class Editor {
   }
 
   pan(by) {
-    this.#look(panned(this.#view, by, this.#size, this.page.box()));
+    this.#look((view, size, box) => panned(view, by, size, box));
   }
 
   zoomBy(factor, at = this.#crosshair()) {
-    this.#look(zoomAt(this.#view, at, factor, this.#size, this.page.box()));
+    this.#look((view, size, box) => zoomAt(view, at, factor, size, box));
   }
 
   fit() {
-    this.#look(fit(this.#size, this.page.box()));
+    this.#look((_, size, box) => fit(size, box));
   }
 
   /** The window has another size. */
@@ -222,6 +220,13 @@ export class Editor {
     this.redraw();
   }
 
+  #remove(index) {
+    if (index < 0 || this.#refuses()) return;
+    const name = this.#name(this.work.points[index]);
+    this.#change(without(this.work.points, index), "");
+    this.page.say(`Removed: ${name}. Undo brings it back.`);
+  }
+
   #reclass(index) {
     const point = this.work.points[index];
     if (point.class_id === this.current) return this.redraw();
@@ -247,9 +252,9 @@ export class Editor {
     this.redraw();
   }
 
-  #look(view) {
+  #look(turn) {
     if (!this.work) return;
-    this.#view = view;
+    this.#view = turn(this.#view, this.#size, this.page.box());
     this.page.viewed();
     this.redraw();
   }
@@ -258,12 +263,20 @@ export class Editor {
     return this.work ? this.work.points.map((point) => toScreen(this.#view, point)) : [];
   }
 
+  /** Index of the point nearest to the crosshair: what nobody sees is not changed. */
+  #nearestInSight() {
+    const box = this.page.box();
+    const seen = this.#onScreen().flatMap((at, index) => (isWithin(at, box) ? [{ ...at, index }] : []));
+    if (!seen.length) this.page.say("No point in sight.");
+    return seen[nearest(seen, this.#crosshair())]?.index ?? -1;
+  }
+
   #crosshair() {
     const { left, top, width, height } = this.page.box();
     return this.#cursor ?? { x: left + width / 2, y: top + height / 2 };
   }
 
   #name(point) {
-    return this.looks[point.class_id].name;
+    return lookOf(this.looks, point.class_id).name;
   }
 }

@@ -30,7 +30,7 @@ export function showHelp() {
 
 /** @returns {string} the name to store with clicks; empty when none was given */
 export function annotator() {
-  return read(NAME) ?? "";
+  return (read(NAME) ?? "").replace(/[\x00-\x1f\x7f]+/g, " ").trim(); // the server takes no control characters
 }
 
 /** @returns {boolean} whether somebody opened the help in this browser before */

@@ -5,8 +5,9 @@ import { App } from "./app.js";
 import { byId } from "./dom.js";
 import { annotator } from "./help.js";
 import { lookUp } from "./keys.js";
-import { Panel } from "./panel.js";
+import { notify } from "./notices.js";
 import { watch } from "./pointer.js";
+import { answerOthers } from "./tab.js";
 
 // held down, these go on; of all others one press does one thing
 const REPEATABLE = ["left", "right", "up", "down", "undo", "redo", "zoomIn", "zoomOut", "move", "moveFar"];
@@ -22,11 +23,12 @@ async function begin() {
     watchKeys(app, project.classes.length);
     watchButtons(app);
     watchTab(app);
+    answerOthers(() => app.claim());
     watch(byId("canvas"), handOf(app.editor));
     byId("canvas").focus();
     await app.begin(location.hash.slice(1) || null);
   } catch (error) {
-    new Panel([], () => {}).notify(error.message, [["Try again", () => location.reload()]]);
+    notify(error.message, [["Try again", () => location.reload()]]);
     throw error;
   }
 }

@@ -13,7 +13,7 @@ export class Panel {
   #toast = null;
 
   /**
-   * @param {import("./draw.js").Look[]} looks of the classes
+   * @param {import("./looks.js").Look[]} looks of the classes
    * @param {(classId: number) => void} choose
    */
   constructor(looks, choose) {
@@ -23,8 +23,8 @@ export class Panel {
     byId("classes").append(...this.#chips);
     byId("filter").addEventListener("input", () => this.#filter());
     byId("filter").addEventListener("keydown", (event) => this.#filterKey(event));
+    byId("canvas").addEventListener("focus", () => this.#endFilter());
     document.querySelector("[data-command=find]").hidden = looks.length < FILTER_FROM;
-    this.showSaved(0, null);
   }
 
   /**
@@ -106,19 +106,6 @@ export class Panel {
     clearTimeout(this.#toast);
     announce("toast", text);
     this.#toast = setTimeout(() => setText("toast", ""), TOAST);
-  }
-
-  /**
-   * A message that stays.
-   * @param {string} text empty: there is nothing to say any more
-   * @param {[string, () => void][]} [buttons] what can be done about it; each ends the message
-   */
-  notify(text, buttons = []) {
-    byId("notice").hidden = !text;
-    setText("notice-text", text);
-    byId("notice-buttons").replaceChildren(
-      ...buttons.map(([label, act]) => element("button", label, { onclick: () => (this.notify(""), act()) })),
-    );
   }
 
   #chip(look, id) {

@@ -13,15 +13,16 @@ const DELAYS = [0.5, 1, 2, 4, 8, 15]; // seconds
 const VERDICTS = [404, 409, 413, 422]; // what was sent is refused, and would be refused again
 
 /**
- * Work that the server refuses, until somebody decides about it; put aside, it is not asked about again.
- * @typedef {{work: import("./work.js").Work, error: ApiError, aside: boolean}} Conflict
+ * A frame that is not stored as it is here: to be sent now, or later, or once nobody else holds it; or refused, until
+ * somebody decides about it.
+ * @typedef {{work: import("./work.js").Work, state: "due" | "later" | "held" | "refused", error: ApiError | null,
+ *   sent: {content: import("./api.js").Content, changes: number} | null, patient: boolean, aside: boolean}} Task
+ *   `error` is what came back last; `sent` what may have been stored, and how new it was; a `patient` one waits for
+ *   whoever holds the frame; about one put `aside` nobody is asked again
  */
 
 export class Saver {
-  #waiting = new Map(); // id -> work
-  #conflicts = new Map(); // id -> conflict
-  #patient = new Set(); // ids to be saved as soon as somebody else lets go of them
-  #unanswered = new Map(); // id -> {content, changes}: what was sent, and how new it was
+  #tasks = new Map(); // id -> task; what failed last comes last
   #awaited = []; // {id, resolve}
   #running = false;
   #failures = 0;
@@ -35,22 +36,27 @@ export class Saver {
    */
   constructor(content, send, changed, conflictsChanged) {
     Object.assign(this, { content, send, changed, conflictsChanged });
-    this.failure = null;
   }
 
-  /** @returns {Conflict[]} what has to be decided, the oldest first */
+  /** @returns {Task[]} what has to be decided, the oldest first */
   get conflicts() {
-    return [...this.#conflicts.values()];
+    return this.#all.filter(({ state }) => state === "refused");
+  }
+
+  /** What is wrong with the server, in one line; null when it does what it is asked. */
+  get failure() {
+    const failed = this.#all.find(({ state, error }) => state !== "refused" && error && !error.frame);
+    return failed?.error.message ?? null;
   }
 
   /** Why something is not stored, in one line; null when nothing stands in the way. */
   get problem() {
-    return this.failure ?? this.conflicts[0]?.error.message ?? null;
+    return this.failure ?? this.#all.find(({ error }) => error)?.error.message ?? null;
   }
 
   /** Number of frames that are not stored as they are here. */
   get unsaved() {
-    return new Set([...this.#waiting.keys(), ...this.#conflicts.keys()]).size;
+    return this.#tasks.size;
   }
 
   /**
@@ -58,30 +64,35 @@ export class Saver {
    * @returns {boolean} whether a frame is not stored as it is here
    */
   holds(id) {
-    return this.#waiting.has(id) || this.#conflicts.has(id);
+    return this.#tasks.has(id);
   }
 
   /** @param {import("./work.js").Work} work to be stored as it is by then */
   save(work) {
     work.changes += 1;
-    keep(work.id, this.content(work));
-    if (!this.#conflicts.get(work.id)?.error.frame) this.#queue(work);
-    this.hurry();
+    const task = this.#taskOf(work);
+    this.#keep(task);
+    if (task.state !== "refused" || !task.error.frame) this.#queue(task);
+    this.#run();
     this.changed();
   }
 
   /**
    * Store what an earlier visit could not, as soon as nobody else holds the frame: it may be held by that visit still.
    * @param {import("./work.js").Work} work
+   * @param {import("./unsaved.js").Leftover} leftover
    */
-  resume(work) {
-    this.#patient.add(work.id);
+  resume(work, { owner, kept }) {
+    const task = this.#taskOf(work);
+    task.patient = true;
+    if (kept.sent) task.sent = { content: kept.sent, changes: work.changes };
     this.save(work);
+    forget(work.id, owner);
   }
 
-  /** Try again now: something is new, or the network is back. */
+  /** Try all again now: the network is back. */
   hurry() {
-    clearTimeout(this.#timer);
+    for (const task of this.#all.filter(({ state }) => state !== "refused")) task.state = "due";
     this.#run();
   }
 
@@ -90,7 +101,7 @@ export class Saver {
    * @param {string} id
    */
   drop(id) {
-    this.#conflicts.delete(id);
+    this.#tasks.delete(id);
     forget(id);
     this.conflictsChanged();
     this.changed();
@@ -101,17 +112,19 @@ export class Saver {
    * @param {string} id
    */
   insist(id) {
-    const { work, error } = this.#conflicts.get(id);
-    if (error.frame.leased_by === null) work.version = error.frame.version;
-    else this.#patient.add(id);
-    this.#queue(work);
-    this.hurry();
+    const task = this.#tasks.get(id);
+    const { frame } = task.error;
+    if (frame.leased_by === null) task.work.version = frame.version;
+    else task.patient = true;
+    this.#queue(task);
+    this.#run();
     this.changed();
   }
 
   /**
    * @param {string} id
-   * @returns {Promise<boolean>} true when the frame is stored as it is here, false when the server refuses it
+   * @returns {Promise<boolean>} true when the frame is stored as it is here, false when it is refused, or somebody
+   *   else holds it
    */
   stored(id) {
     return new Promise((resolve) => {
@@ -120,85 +133,114 @@ export class Saver {
     });
   }
 
-  #queue(work) {
-    this.#waiting.set(work.id, work);
-    if (this.#conflicts.delete(work.id)) this.conflictsChanged();
+  get #all() {
+    return [...this.#tasks.values()];
+  }
+
+  get #due() {
+    return this.#all.find(({ state }) => state === "due");
+  }
+
+  #taskOf(work) {
+    const fresh = { work, state: "due", error: null, sent: null, patient: false, aside: false };
+    if (!this.#tasks.has(work.id)) this.#tasks.set(work.id, fresh);
+    return this.#tasks.get(work.id);
+  }
+
+  #keep({ work, sent }) {
+    keep(work.id, this.content(work), sent?.content);
+  }
+
+  #queue(task) {
+    const decided = task.state === "refused";
+    task.state = "due";
+    if (!decided) return;
+    Object.assign(task, { error: null, aside: false });
+    this.conflictsChanged();
   }
 
   async #run() {
     if (this.#running) return;
     this.#running = true;
     try {
-      while (this.#waiting.size && (await this.#sendFirst()));
-    } catch (error) {
-      this.#retryLater(); // the page is at fault, which is no reason to stop saving
-      throw error;
+      let answered = true;
+      while (answered && this.#due) answered = await this.#send(this.#due);
     } finally {
       this.#running = false;
+      this.#retryLater(); // also where the page is at fault, which is no reason to stop saving
     }
   }
 
-  async #sendFirst() {
-    const [work] = this.#waiting.values();
-    let sent;
+  /** @returns {Promise<boolean>} whether the server answers: else the others would fare no better */
+  async #send(task) {
+    let frame;
     try {
-      sent = this.#unanswered.get(work.id) ?? { changes: work.changes, content: this.content(work) };
-      this.#unanswered.set(work.id, sent);
-      work.version = versionOf(await this.send(work.id, sent.content));
+      task.sent ??= { changes: task.work.changes, content: this.content(task.work) };
+      frame = requireFrame(await this.send(task.work.id, task.sent.content));
     } catch (error) {
-      return this.#failed(work, error);
+      return this.#failed(task, error);
     }
-    this.#unanswered.delete(work.id);
-    this.#patient.delete(work.id);
-    if (work.changes === sent.changes) {
-      this.#waiting.delete(work.id);
-      forget(work.id);
-    } else {
-      keep(work.id, this.content(work)); // the version is another one now
-    }
-    this.#goesOn();
+    this.#stored(task, frame, task.sent.changes);
     return true;
   }
 
-  /** @returns {boolean} whether the others can be sent now */
-  #failed(work, error) {
-    this.#waiting.delete(work.id);
-    const refused = VERDICTS.includes(error.status);
-    if (refused) this.#unanswered.delete(work.id);
-    if (refused && !(this.#patient.has(work.id) && error.frame?.leased_by)) {
-      this.#conflicts.set(work.id, { work, error, aside: false });
-      this.#goesOn();
-      this.conflictsChanged();
-      return true;
+  #stored(task, { version }, changes) {
+    const { work } = task;
+    work.version = version;
+    Object.assign(task, { error: null, sent: null, patient: false });
+    if (work.changes === changes) {
+      this.#tasks.delete(work.id);
+      forget(work.id);
+    } else {
+      this.#keep(task); // the version is another one now
     }
-    this.#waiting.set(work.id, work); // behind the others, which may fare better
-    this.failure = error.message;
-    this.#retryLater();
-    this.changed();
-    return false;
-  }
-
-  #goesOn() {
     this.#failures = 0;
-    this.failure = null;
     this.#settle();
     this.changed();
   }
 
+  #failed(task, error) {
+    const { work } = task;
+    const refused = VERDICTS.includes(error.status);
+    if (refused) task.sent = null;
+    if (refused && error.frame && isAsIn(error.frame, this.content(work))) {
+      this.#stored(task, error.frame, work.changes); // by another tab, which took over what is kept here
+      return true;
+    }
+    task.error = error;
+    task.state = !refused ? "later" : task.patient && error.frame?.leased_by ? "held" : "refused";
+    this.#tasks.delete(work.id);
+    this.#tasks.set(work.id, task);
+    this.#keep(task);
+    if (task.state === "refused") this.#failures = 0;
+    this.#settle();
+    this.changed();
+    if (task.state === "refused") this.conflictsChanged();
+    return error.status !== 0;
+  }
+
   #retryLater() {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#run(), 1000 * DELAYS[Math.min(this.#failures, DELAYS.length - 1)]);
+    if (this.#all.every(({ state }) => state === "refused")) return;
+    this.#timer = setTimeout(() => this.hurry(), 1000 * DELAYS[Math.min(this.#failures, DELAYS.length - 1)]);
     this.#failures += 1;
   }
 
   #settle() {
-    const settled = this.#awaited.filter(({ id }) => !this.#waiting.has(id));
-    this.#awaited = this.#awaited.filter(({ id }) => this.#waiting.has(id));
-    for (const { id, resolve } of settled) resolve(!this.#conflicts.has(id));
+    const isOpen = ({ id }) => ["due", "later"].includes(this.#tasks.get(id)?.state);
+    const settled = this.#awaited.filter((awaited) => !isOpen(awaited));
+    this.#awaited = this.#awaited.filter(isOpen);
+    for (const { id, resolve } of settled) resolve(!this.#tasks.has(id));
   }
 }
 
-function versionOf(frame) {
+function requireFrame(frame) {
   if (!Number.isInteger(frame?.version)) throw new ApiError("The server answers something else than a frame");
-  return frame.version;
+  return frame;
+}
+
+/** Whether a frame is stored as it is wanted, however long it took. */
+function isAsIn(frame, { status, clicks }) {
+  const places = (points) => JSON.stringify(points.map(({ x, y, class_id }) => [x, y, class_id]));
+  return frame.status === status && places(frame.clicks) === places(clicks);
 }

@@ -43,6 +43,16 @@ export function isInside(at, size) {
 }
 
 /**
+ * @param {Point} at position in the window
+ * @param {Box} box
+ * @returns {boolean} whether it lies in the box
+ */
+export function isWithin(at, box) {
+  const { left, top, width, height } = box;
+  return at.x >= left && at.y >= top && at.x <= left + width && at.y <= top + height;
+}
+
+/**
  * The nearest position a click may have: inside the picture, three decimals.
  * @param {Point} at position in source pixels
  * @param {Size} size of the picture
