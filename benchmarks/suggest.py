@@ -54,9 +54,8 @@ class Trial:
             f"--trainer.check_val_every_n_epoch={epochs}",
         ]
         one = row(parser(), [*self.arguments, *varied], self.arm, self.seed, name)
-        return train_rows([one], self.folder / name, lambda outcomes: None)[
-            0
-        ].miou  # whose rows have clicks of their own
+        # a folder each, as all rows of a comparison learn from the same clicks
+        return train_rows([one], self.folder / name, lambda outcomes: None)[0].miou
 
     def suggested(self, name: str, count: int) -> list[FrameKey]:
         """Return what the student of a training suggests."""

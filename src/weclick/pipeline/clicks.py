@@ -71,10 +71,11 @@ def clicks_of_comparison(folder: Path) -> FindStore:
     """
 
     def find(settings: FitSettings) -> Path | None:
-        own = begun_with(folder)
-        if own is None and (store := store_in_use(settings)) is not None:
-            own = folder / CLICKS_FILE
-            copy_store(store, own, settings.make_data().classes)
+        with locked(folder / ".clicks.lock"):
+            own = begun_with(folder)
+            if own is None and (store := store_in_use(settings)) is not None:
+                own = folder / CLICKS_FILE
+                copy_store(store, own, settings.make_data().classes)
         return own if own == folder / CLICKS_FILE else None
 
     return find
@@ -88,9 +89,9 @@ def begun_with(folder: Path) -> Path | None:
 
 def tell_of_others(settings: FitSettings, own: Path) -> None:
     """Say in one line that the store in use holds other clicks than those in ``own``, which are trained from."""
-    data = settings.make_data()
-    if data.supervision == "masks" or not own.exists():
+    if not own.exists():
         return
+    data = settings.make_data()
     with ClickStore(own, data.classes, readonly=True) as store:
         count, fingerprint = len(store.records()), store.fingerprint()
     try:

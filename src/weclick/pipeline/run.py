@@ -30,9 +30,7 @@ FREE: Final = ("data.root", "data.clicks", "data.workers", "data.max_damaged")
 class Run:
     """``config.yaml``, ``clicks.sqlite``, ``teacher/``, ``memory/``, ``student/``, ``test/``.
 
-    A stage is done when it holds ``done.json``.
-
-    Both ``done.json`` and ``begun.json`` say with which settings.
+    A stage is done when it holds ``done.json``. Both that and ``begun.json`` say with which settings.
     """
 
     folder: Path
