@@ -75,6 +75,8 @@ def test_every_part_has_its_help(weclick, part):
     [
         (("student", "--rounds", "0"), ("--rounds must be at least 1",)),
         (("student", "--alternatives", "false"), ("nothing to time",)),
+        (("student", "--size", "[-4,64]"), ("--size [-4, 64]", "at least 1")),
+        (("student", "--classes", "0"), ("--classes 0", "at least 1")),
         (("student", "--run", "nowhere"), ("nowhere",)),
         (("video", "--source", "x.mp4", "--run", "nowhere"), ("nowhere",)),
         (("train", "--steps", "0", "--data.root", "x"), ("--steps must be at least 1",)),

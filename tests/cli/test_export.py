@@ -125,9 +125,28 @@ def test_data_that_has_gone_is_said(weclick, copied_run, graph, tmp_path):
     config["data"]["root"] = "gone"
     (copied_run / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     answer = weclick("export", "--formats", "onnx").done()
-    assert "gone" in answer.out
+    assert "checked on random pictures (data folder gone is missing" in answer.out
     assert "mIoU not measured" in answer.out
+    assert "warning" not in answer.err
     weclick("export", "--formats", "onnx,openvino-int8").refused_at_once("gone", "openvino-int8", "--data.root")
+
+
+def test_a_data_set_that_is_named_must_be_there(weclick, copied_run):
+    weclick("export", "--formats", "onnx", "--data.root", "nowhere").refused_at_once("data folder nowhere is missing")
+    assert not (copied_run / "export").exists()
+
+
+def test_a_file_that_differs_and_no_mask_can_judge_is_warned_about(weclick, copied_run, graph):
+    config = yaml.safe_load((copied_run / "config.yaml").read_text(encoding="utf-8"))
+    config["data"]["root"] = ""
+    (copied_run / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    spoil(graph, 1e4)
+    answer = weclick("export", "--formats", "openvino-bf16").done()
+    (line,) = (line for line in answer.err.splitlines() if line.startswith("warning: "))
+    for words in ("openvino-bf16", "of the pixels otherwise than PyTorch", "no mask", "weclick predict --ckpt_path"):
+        assert words in line
+    assert (copied_run / "export" / "student-openvino-bf16.xml").exists()
+    assert "97% of the pixels" in " ".join(weclick("export", "--help").done().out.split())
 
 
 # Refusals

@@ -16,7 +16,8 @@ def runs(trained, tmp_path):
 
 
 def sources(run):
-    with (run / "memory_quality" / "table.csv").open(encoding="utf-8") as stream:
+    (table,) = run.glob("memory_quality/*/table.csv")
+    with table.open(encoding="utf-8") as stream:
         return [row["source"] for row in csv.DictReader(stream)]
 
 
@@ -32,7 +33,7 @@ def test_a_run_is_measured_with_its_own_settings(weclick, runs):
     assert all(made[path] == content for path, content in before.items())  # the store too stays as it was
     assert sources(runs / "done")[:3] == ["teacher", "neighbour at -1", "neighbour at -2"]
     assert "8 labelled frames of the val split" in printed and "teacher/last.ckpt" in printed
-    assert "memory + own, 2 neighbours" in printed and "memory_quality/table.csv" in printed.replace("\n", "")
+    assert "memory + own, 2 neighbours" in printed and "memory_quality/val-2-past-" in printed.replace("\n", "")
 
 
 def test_options_override_the_settings_of_the_run(weclick, runs):
@@ -42,12 +43,14 @@ def test_options_override_the_settings_of_the_run(weclick, runs):
     assert "1 labelled frames of the train split" in printed and "on several views" in printed
 
 
-def test_the_same_command_gives_the_same_table(weclick, runs):
-    tables = []
-    for _ in range(2):
-        weclick("memory", "--max_frames", "2").done()
-        tables.append((runs / "done" / "memory_quality" / "table.csv").read_bytes())
-    assert tables[0] == tables[1]
+def test_the_same_command_gives_the_same_table_and_another_leaves_it(weclick, runs):
+    measurements = []
+    for options in ((), (), ("--data.neighbours", "1")):
+        weclick("memory", "--max_frames", "2", *options).done()
+        measurements.append(contents(runs / "done" / "memory_quality"))
+    assert measurements[0] == measurements[1]
+    assert len(measurements[2]) == 2 * len(FILES)
+    assert measurements[0].items() <= measurements[2].items()
 
 
 @pytest.mark.parametrize(

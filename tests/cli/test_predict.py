@@ -55,6 +55,15 @@ def test_realtime_tells_what_was_dropped(weclick, trained, film, tmp_path):
     assert cv2.VideoCapture(str(tmp_path / "out" / "overlay.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 5
 
 
+def test_a_second_prediction_says_that_it_replaces_the_first(weclick, trained, film, folder, tmp_path):
+    command = ("predict", "--runs", trained, "--overlay", "false", "--source")
+    assert "earlier" not in weclick(*command, film).done().out
+    assert "in place of an earlier prediction" in weclick(*command, folder).done().out
+    assert [path.name for path in (tmp_path / "predictions" / "labels").iterdir()] == ["0.png"]
+    (tmp_path / "predictions" / ".predicted").unlink()
+    weclick(*command, film).refused_at_once("predictions/classes.yaml (and 1 more)", "another output folder")
+
+
 def test_the_help_says_what_smoothing_does_not_do(weclick):
     text = " ".join(weclick("predict", "--help").done().out.split())
     for words in ("--realtime", "newest frame", "--smooth", "motion is not compensated", "--legend", "--alpha"):

@@ -1,5 +1,6 @@
 """Promise 5: what cannot be done is refused in one line that names it, and nothing is left half-written."""
 
+import shlex
 import shutil
 
 import cv2
@@ -12,6 +13,8 @@ from weclick.cli.main import COMMANDS
 from weclick.errors import DataError
 from weclick.files import write_text
 from weclick.pipeline.run import Run
+
+from .conftest import TINY
 
 
 @pytest.mark.parametrize(
@@ -175,6 +178,29 @@ def test_a_resumed_run_writes_down_what_it_goes_on_with(fit, trained, tmp_path):
     shutil.rmtree(run / "student")
     fit("--resume", "copy", "--student.learning_rate", "0.02").done()
     assert yaml.safe_load((run / "config.yaml").read_text())["student"]["learning_rate"] == 0.02
+
+
+@pytest.mark.parametrize("name", ["../out", "a/b", "a/", "..", ".hidden", "/out"])
+@pytest.mark.parametrize("command", ["fit", "ablate"])
+def test_a_run_has_a_plain_name(weclick, synthetic_root, tmp_path, command, name):
+    options = ("--data.root", synthetic_root, *TINY, "--runs", "here/runs", "--name", name)
+    weclick(command, *options).refused_at_once(f"--name {name} ", "plain folder name", "--runs")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_next_command_can_be_copied(fit, weclick, tmp_path, monkeypatch):
+    monkeypatch.setattr("weclick.cli.fit.fit", lambda *arguments: None)
+    told = fit("--name", "Lauf Ü 1").done().out.partition("next: weclick ")[2]
+    assert shlex.split(told)[-1] == "runs/Lauf Ü 1"
+    line = fit("--name", "Lauf Ü 1").refused_at_once("exists")
+    assert "--resume 'Lauf Ü 1'," in line
+
+
+def test_a_run_without_its_config_is_told_from_none(weclick, tmp_path):
+    (tmp_path / "runs" / "half" / "student").mkdir(parents=True)
+    for name in ("half", "runs/half"):
+        weclick("test", "--run", name).refused_at_once("runs/half is no run, it has no config.yaml")
+    weclick("test", "--run", "missing").refused_at_once("no run 'missing' here or in runs/", "has: none")
 
 
 def test_an_existing_run_is_not_overwritten(fit, trained):

@@ -84,8 +84,19 @@ def test_trap_17_a_url_is_refused(url):
 def test_a_missing_file_is_refused_by_name(tmp_path):
     with pytest.raises(CheckpointError, match=r"none\.ckpt not found"):
         load_checkpoint(tmp_path / "none.ckpt")
-    with pytest.raises(CheckpointError, match="damaged or no checkpoint"):
+
+
+def test_a_folder_is_refused_with_what_to_name_instead(tmp_path):
+    with pytest.raises(CheckpointError, match="is a folder; name a file in it, or name a run with --run"):
         load_checkpoint(tmp_path)
+
+
+def test_a_refusal_gives_no_advice_of_torch(tmp_path):
+    (tmp_path / "bad.ckpt").write_bytes(b"no checkpoint at all")
+    with pytest.raises(
+        CheckpointError, match=r"bad\.ckpt is damaged or no checkpoint; name one that weclick fit wrote$"
+    ):
+        load_checkpoint(tmp_path / "bad.ckpt")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])

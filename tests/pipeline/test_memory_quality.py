@@ -95,6 +95,14 @@ def measure(settings, run, scene, monkeypatch):
     return call
 
 
+def test_measurements_with_other_settings_have_other_names(measure):
+    others = [{}, {"neighbours": 1}, {"sides": "past"}, {"size": [HEIGHT, 2 * WIDTH]}, {"fusion": Fusion(own=2.0)}]
+    names = [measure(**options).name for options in others]
+    assert len(set(names)) == len(others)
+    assert names[0] == measure().name
+    assert [name.rpartition("-")[0] for name in names[:3]] == ["val-2-both", "val-1-both", "val-2-past"]
+
+
 def test_the_memory_is_right_where_the_teacher_is_wrong(measure):
     found = measure().figures
     assert [str(source) for source in found] == [
@@ -261,7 +269,7 @@ FIGURES = {
 
 
 def test_the_table_is_in_percent_with_a_dash_for_what_is_not_known():
-    quality = Quality(FIGURES, "7 labelled frames")
+    quality = Quality(FIGURES, "7 labelled frames", "val-2-past")
     rows = table_lines(quality)
     assert rows[1] == {
         **{"source": "neighbour at -1", "mIoU": "50.00", "mIoU teacher there": "40.00", "mIoU filled": "45.00"},
@@ -290,7 +298,7 @@ def test_the_picture_shows_the_figures_in_percent_and_leaves_rare_offsets_out():
 
 
 def test_table_and_picture_are_written(tmp_path):
-    paths = write_quality(Quality(FIGURES, ""), tmp_path / "memory_quality")
+    paths = write_quality(Quality(FIGURES, "", "val-2-past"), tmp_path / "memory_quality")
     assert [path.name for path in paths] == ["table.csv", "table.md", "plot.png"]
     assert sorted(path.name for path in (tmp_path / "memory_quality").iterdir()) == sorted(p.name for p in paths)
     assert cv2.imread(str(paths[2])).shape[2] == 3

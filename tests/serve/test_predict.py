@@ -154,11 +154,60 @@ def test_stride_and_max_frames_choose_the_frames(video, tmp_path, options, expec
     assert overlay.fps == pytest.approx(12 / options.get("stride", 1), rel=1e-3)
 
 
+def test_a_second_prediction_replaces_the_first_wholly(video, folder, tmp_path):
+    out = tmp_path / "out"
+    assert not predict(video, segment, CLASSES, out, draw=draw).replaced
+    assert predict(folder, segment, CLASSES, out, draw=draw).replaced
+    assert names(out) == [".predicted", "classes.yaml", "labels", "overlay"]
+    assert names(out / "labels") == ["f1.png", "f10.png", "f2.png"]
+    assert predict(video, segment, CLASSES, out, draw=draw, labels=False).replaced
+    assert names(out) == [".predicted", "overlay.mp4"]
+
+
+def test_an_interrupted_prediction_is_replaced_too(video, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        predict(video, interrupt_after(6), CLASSES, tmp_path / "out", draw=draw)
+    predict(video, segment, CLASSES, tmp_path / "out", max_frames=2)
+    assert names(tmp_path / "out" / "labels") == ["000000.png", "000001.png"]
+    assert not (tmp_path / "out" / "overlay.mp4").exists()
+
+
+def test_what_is_no_result_stays_when_a_prediction_is_replaced(video, folder, tmp_path):
+    kept = [tmp_path / "out" / name for name in ("notes.txt", "labels/notes.txt", "labels/old/000000.png")]
+    predict(video, segment, CLASSES, tmp_path / "out")
+    for path in kept:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    predict(folder, segment, CLASSES, tmp_path / "out")
+    assert [path.read_text() for path in kept] == ["mine"] * 3
+    assert names(tmp_path / "out" / "labels") == ["f1.png", "f10.png", "f2.png", "notes.txt", "old"]
+
+
+@pytest.mark.parametrize("name", ["labels/000003.png", "labels/mine.png", "classes.yaml", "overlay.mp4"])
+def test_files_no_prediction_wrote_are_neither_replaced_nor_mixed_with(video, tmp_path, name):
+    foreign = tmp_path / "out" / name
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("mine")
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=f"{name} is not known to come from weclick predict.*another output"):
+            predict(video, segment, CLASSES, tmp_path / "out", draw=draw)
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [foreign]
+    assert foreign.read_text() == "mine"
+
+
+def test_a_refusal_keeps_the_earlier_prediction(video, tmp_path):
+    predict(video, segment, CLASSES, tmp_path / "out", max_frames=2)
+    (tmp_path / "out" / "labels" / "mine.png").write_text("mine")
+    with pytest.raises(ConfigError, match=r"labels/mine\.png is not known"):
+        predict(video, segment, CLASSES, tmp_path / "out")
+    assert names(tmp_path / "out" / "labels") == ["000000.png", "000001.png", "mine.png"]
+
+
 def test_each_output_can_be_left_out(video, tmp_path):
     predict(video, segment, CLASSES, tmp_path / "a")
     predict(video, segment, CLASSES, tmp_path / "b", draw=draw, labels=False)
-    assert names(tmp_path / "a") == ["classes.yaml", "labels"]
-    assert names(tmp_path / "b") == ["overlay.mp4"]
+    assert names(tmp_path / "a") == [".predicted", "classes.yaml", "labels"]
+    assert names(tmp_path / "b") == [".predicted", "overlay.mp4"]
 
 
 def test_a_camera_runs_until_ctrl_c_and_keeps_everything(camera, tmp_path):
@@ -376,3 +425,10 @@ def test_the_source_is_never_replaced(video, folder, tmp_path):
     with pytest.raises(ConfigError, match="replace their source"):
         predict(str(tmp_path / "overlay"), segment, CLASSES, tmp_path, draw=draw)
     assert video.read_bytes() == before
+
+
+def test_an_earlier_overlay_is_not_removed_while_it_is_the_source(video, tmp_path):
+    predict(video, segment, CLASSES, tmp_path / "out", draw=draw)
+    with pytest.raises(ConfigError, match="replace their source"):
+        predict(tmp_path / "out" / "overlay.mp4", segment, CLASSES, tmp_path / "out")
+    assert VideoFile(tmp_path / "out" / "overlay.mp4").count == 10

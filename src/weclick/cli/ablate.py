@@ -11,7 +11,7 @@ from weclick.cli.options import add_settings, calm, dump, option_value, parse, r
 from weclick.errors import ConfigError
 from weclick.modules import ARMS
 from weclick.pipeline.ablation import Outcome, Row, ablate
-from weclick.pipeline.run import RUNS
+from weclick.pipeline.run import RUNS, new_folder
 
 DESCRIPTION = """Train several arms of the method under one equal budget and compare them in one table and plot.
 
@@ -81,7 +81,7 @@ def seeds_of(config: Namespace) -> list[int]:
 def comparison_folder(config: Namespace, arguments: list[str], command: str) -> Path:
     """Return where the comparison goes."""
     given = option_value(arguments, "--config")
-    return Path(config.runs) / (config.name or f"{command}-{Path(given).stem if given else 'run'}")
+    return new_folder(Path(config.runs), config.name or f"{command}-{Path(given).stem if given else 'run'}")
 
 
 def row(made: ArgumentParser, arguments: list[str], arm: str, seed: int, name: str) -> Row:

@@ -42,6 +42,8 @@ def student(
     """
     from weclick.pipeline.benchmark import student as part
 
+    if min(*size, classes) < 1:
+        raise ConfigError(f"--size {list(size)} and --classes {classes} must be at least 1")
     if not run and not alternatives:
         raise ConfigError("nothing to time: name a --run, or leave --alternatives on")
     trained = [part.of_run(Run.open(name, Path(runs))) for name in run.split(",")] if run else []

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from shlex import quote
 
 from jsonargparse import ArgumentParser
 
-from weclick.cli.options import add_settings, calm, parse, resolve_configs, to_settings
+from weclick.cli.options import add_settings, calm, option_value, parse, resolve_configs, to_settings
 from weclick.cli.runs import add_run, answer_help, find_run_of_checkpoint
-from weclick.errors import ConfigError
-from weclick.pipeline.export import Exported, card_of, choose_formats, export, load_student, open_data
+from weclick.errors import ConfigError, DataError
+from weclick.pipeline.export import LEAST_UNJUDGED, Exported, card_of, choose_formats, export, load_student, open_data
 from weclick.serve.export import FORMATS
 
-DESCRIPTION = """Turn a trained student into files that run without PyTorch: ONNX, and OpenVINO in fp32, bf16 and int8.
+DESCRIPTION = f"""Turn a trained student into files that run without PyTorch: ONNX, and OpenVINO in fp32, bf16 and int8.
 
 Each file is compared with PyTorch on frames of the data set before it gets its name, and, where val has masks, refused
-if it loses more than --max_drop points of mIoU. It takes RGB images as uint8 and holds everything else in itself.
+if it loses more than --max_drop points of mIoU. Where no mask can tell, it is written with a warning if it labels less than
+{LEAST_UNJUDGED:.0%} of the pixels like PyTorch. It takes RGB images as uint8 and holds everything else in itself.
 Without arguments: the student of the newest finished run, as `weclick predict` uses it, into runs/NAME/export.
 """
 
@@ -59,14 +62,19 @@ def main(command: str, arguments: list[str]) -> None:
     module = load_student(checkpoint)
     size = config.size or (int(module.hparams["size"][0]), int(module.hparams["size"][1]))
     data, no_data = open_data(to_settings(made, config), size)
+    if data is None and option_value(arguments, "--data.root"):
+        raise DataError(no_data)
     formats, lines = choose_formats(config.formats, data, no_data)
     card = card_of(module, checkpoint, size=size, labels=config.labels, run=run.name if run else None)
     folder = Path(config.out) if config.out else (run.folder if run else checkpoint.parent) / "export"
-    print(f"export: {checkpoint}, {size[0]} x {size[1]}, {card.output}, checked on {data.root if data else no_data}")
+    pictures = data.root if data else f"random pictures ({no_data})"
+    print(f"export: {checkpoint}, {size[0]} x {size[1]}, {card.output}, checked on {pictures}")
     for line in lines:
         print(line)
     for done in export(module, card, folder, formats, data=data, max_drop=config.max_drop):
         print(_line(done), flush=True)
+        if done.doubtful:
+            print(_warning(done), file=sys.stderr)
 
 
 def _line(done: Exported) -> str:
@@ -75,3 +83,11 @@ def _line(done: Exported) -> str:
     if done.miou is None or done.drop is None:
         return f"{line}, mIoU not measured"
     return f"{line}, mIoU {100 * done.miou:.2f} on val ({0 - round(done.drop, 2):+.2f})"
+
+
+def _warning(done: Exported) -> str:
+    return (
+        f"warning: {done.format} labels {1 - done.agreement:.1%} of the pixels otherwise than PyTorch, and no mask on val "
+        f"tells whether that is worse; look at what weclick predict --ckpt_path {quote(str(done.path))} makes, or leave "
+        f"{done.format} out of --formats"
+    )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import Literal
 
 from jsonargparse import ArgumentParser
@@ -18,7 +19,7 @@ from weclick.files import write_text
 from weclick.pipeline.clicks import tell_of_others
 from weclick.pipeline.fit import check, fit
 from weclick.pipeline.memory import Shard
-from weclick.pipeline.run import RUNS, Run, Stage, shared_name
+from weclick.pipeline.run import RUNS, Run, Stage, new_folder, shared_name
 from weclick.processes import process_rank
 
 STAGES: tuple[Stage, ...] = ("teacher", "memory", "student")
@@ -68,7 +69,7 @@ def main(command: str, arguments: list[str]) -> None:
     if run is not None and process_rank() == 0 and shard is None:  # of several parts each may have a device of its own
         cleanup = _settings_back_if_refused(run, dump(made, config))
     if run is None:
-        folder = runs / shared_name(config.name or _default_name(arguments, config.arm))
+        folder = new_folder(runs, shared_name(config.name or _default_name(arguments, config.arm)))
         if process_rank() == 0 and not folder.exists():
             cleanup = _gone_if_refused(folder)
         run = Run.create(folder, dump(made, config)) if process_rank() == 0 else Run(folder)
@@ -76,7 +77,7 @@ def main(command: str, arguments: list[str]) -> None:
         tell_of_others(settings, run.clicks)
         fit(settings, run, stages, shard)
     if process_rank() == 0:
-        print(f"run: {run.folder}   next: weclick test --run {run.folder}")
+        print(f"run: {run.folder}   next: weclick test --run {quote(str(run.folder))}")
 
 
 @contextmanager

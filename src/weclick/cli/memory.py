@@ -20,7 +20,8 @@ On the labelled frames of a split it compares with the labels: what the run's te
 single neighbours, carried along optical flow, and what the memory makes of them. Settings come from the run's config.yaml;
 any can be overridden, to try what a memory would be worth: --data.neighbours 4, --data.sides both, --memory.views true,
 --memory.fusion.own 1. Figures on train are of frames whose clicks the teacher has seen: they
-flatter it. Nothing in the run changes but runs/NAME/{FOLDER}/, which gets table.csv, table.md, plot.png.
+flatter it. Nothing in the run changes but runs/NAME/{FOLDER}/, in which each measurement has a folder of its own,
+named by split, neighbours, sides and a digest of all settings: table.csv, table.md, plot.png.
 """
 
 
@@ -53,4 +54,4 @@ def main(command: str, arguments: list[str]) -> None:
     split = config.split or settings.make_data().evaluation_split
     quality = memory_quality(settings, run, split, config.max_frames)
     print(table_markdown(quality))
-    print("written: " + ", ".join(map(str, write_quality(quality, run.folder / FOLDER))))
+    print("written: " + ", ".join(map(str, write_quality(quality, run.folder / FOLDER / quality.name))))

@@ -33,7 +33,7 @@ def predict(
         source: Video file, folder of images, or camera:0.
         run: Run whose student to use, by name or folder; by default the newest.
         ckpt_path: This checkpoint or exported model instead.
-        out: Folder for the overlay video (or pictures) and the label PNGs.
+        out: Folder for the overlay video (or pictures) and the label PNGs. An earlier prediction there is replaced.
         runs: Folder of all runs.
         overlay: Write the overlay.
         labels: Write one PNG of class ids per frame.
@@ -63,8 +63,9 @@ def predict(
         realtime=realtime,
         smooth=smooth,
     )
+    replaced = ", in place of an earlier prediction" if summary.replaced else ""
     dropped = f", {summary.dropped} dropped," if realtime else ""
     print(
         f"{summary.frames} frames{dropped} in {summary.seconds:.1f} s: {summary.fps_end_to_end:.1f} FPS end to end, "
-        f"{summary.fps_network:.1f} FPS network alone; wrote {', '.join(map(str, summary.paths))}"
+        f"{summary.fps_network:.1f} FPS network alone; wrote {', '.join(map(str, summary.paths))}{replaced}"
     )

@@ -33,8 +33,15 @@ def load_weights(path: Path | str) -> dict[str, Any]:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"checkpoint {path} not found") from None
+    except IsADirectoryError:
+        raise CheckpointError(f"checkpoint {path} is a folder; name a file in it, or name a run with --run") from None
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read ({error.strerror or one_line(error)})") from None
     except Exception as error:  # a file that is no checkpoint raises nearly anything: struct.error, IndexError, ...
-        raise CheckpointError(f"checkpoint {path} is damaged or no checkpoint ({one_line(error)})") from None
+        # what torch says advises its own callers, not ours; --debug shows it
+        raise CheckpointError(
+            f"checkpoint {path} is damaged or no checkpoint; name one that weclick fit wrote"
+        ) from error
     if not isinstance(checkpoint, dict) or not checkpoint.keys() >= PARTS or checkpoint[STAGE_KEY] not in STAGES:
         raise CheckpointError(f"{path} is no checkpoint of a weclick teacher or student")
     return checkpoint

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import warnings
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
@@ -79,10 +81,22 @@ class Figures:
 
 @dataclass(frozen=True)
 class Quality:
-    """Figures by source, in the order of the table, and one line about how they were measured."""
+    """Figures by source, in the order of the table, and how they were measured.
+
+    Args:
+        figures: By source.
+        facts: A line that tells all settings.
+        setting: Split, neighbours and sides, to begin the name with.
+    """
 
     figures: Mapping[Source, Figures]
     facts: str
+    setting: str
+
+    @property
+    def name(self) -> str:
+        """A name for a folder: that of a measurement made otherwise in anything is another."""
+        return f"{self.setting}-{hashlib.sha256(os.fsencode(self.facts)).hexdigest()[:6]}"
 
 
 def memory_quality(settings: FitSettings, run: Run, split: Split, max_frames: int | None = None) -> Quality:
@@ -118,7 +132,8 @@ def memory_quality(settings: FitSettings, run: Run, split: Split, max_frames: in
         f"{len(found)} labelled frames of the {split} split of {data.root}, seen at {data.size[1]}x{data.size[0]}; "
         f"{data.neighbours} neighbours ({data.sides}, stride {data.stride}); flow {flow.name}; teacher {checkpoint}"
     )
-    return Quality(_figures(tallies), facts + _chosen(settings.memory))
+    setting = f"{split}-{data.neighbours}-{data.sides}"
+    return Quality(_figures(tallies), facts + _chosen(settings.memory), setting)
 
 
 def _chosen(memory: MemorySettings) -> str:

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final, Literal
 
 from lightning.pytorch.utilities import rank_zero_only
 
 from weclick.data.clicks import CLICKS_FILE
-from weclick.errors import RunError
+from weclick.errors import ConfigError, RunError
 from weclick.files import write_json, write_text
 from weclick.processes import process_rank
 
@@ -113,7 +114,9 @@ class Run:
             RunError: It exists, or the place cannot be written.
         """
         if (folder / "config.yaml").exists():
-            raise RunError(f"run {folder} exists; resume it with --resume {folder.name}, or choose another --name")
+            raise RunError(
+                f"run {folder} exists; resume it with --resume {quote(folder.name)}, or choose another --name"
+            )
         try:
             write_text(folder / "config.yaml", config)
         except OSError as error:
@@ -129,10 +132,15 @@ class Run:
         Raises:
             RunError: There is no such run.
         """
-        for folder in (Path(name), runs / name):
+        places = (Path(name), runs / name)
+        for folder in places:
             if (folder / "config.yaml").is_file():
                 return cls(folder)
-        raise RunError(f"no run {name!r} here or in {runs}/; it has: {', '.join(_names(runs)) or 'none'}")
+        had = f"{runs}/ has: {', '.join(_names(runs)) or 'none'}"
+        for folder in places:
+            if folder.is_dir():
+                raise RunError(f"{folder} is no run, it has no config.yaml; put that back, or name another run; {had}")
+        raise RunError(f"no run {name!r} here or in {runs}/; {had}")
 
     @classmethod
     def newest(cls, runs: Path = RUNS, *, stage: Stage = "student") -> Run:
@@ -166,6 +174,19 @@ def _differing(had: dict[str, Any], wanted: dict[str, Any], group: str = "") -> 
 
 def _names(runs: Path) -> list[str]:
     return sorted(file.parent.name for file in runs.glob("*/config.yaml"))
+
+
+def new_folder(runs: Path, name: str) -> Path:
+    """Return the folder in ``runs`` for a new run or comparison.
+
+    Raises:
+        ConfigError: The name leads to another place, or would hide the folder.
+    """
+    if Path(name).name != name or name.startswith("."):
+        raise ConfigError(
+            f"--name {name} must be a plain folder name, without / and no dot first; --runs says where to"
+        )
+    return runs / name
 
 
 def shared_name(name: str) -> str:

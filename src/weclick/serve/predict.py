@@ -21,7 +21,7 @@ from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
 from weclick.errors import ConfigError, DataError, ShapeError
 from weclick.files import write_text, writing
-from weclick.serve.results import Draw, Save, open_savers
+from weclick.serve.results import Draw, Save, note, open_savers, remove_earlier
 from weclick.serve.stream import WAITING, Newest, ReadAhead, open_stream
 from weclick.serve.video import Camera, open_source
 
@@ -37,7 +37,7 @@ class Summary:
     ``fps_end_to_end`` covers opening, reading, network, drawing and writing; ``fps_network`` the segment calls alone.
     ``dropped`` counts the frames a live source gave while the network was busy. ``stages`` are the seconds spent on
     decode, network (or the network's own stages), draw, write (of the overlay) and labels; they overlap, being spent
-    in several threads.
+    in several threads. ``replaced`` tells whether the results of an earlier prediction were removed.
     """
 
     frames: int
@@ -47,6 +47,7 @@ class Summary:
     fps_network: float
     stages: dict[str, float]
     paths: tuple[Path, ...]
+    replaced: bool
 
 
 def predict(
@@ -64,7 +65,8 @@ def predict(
     """Segment a video file, a folder of images or ``camera:N``, and write the results into ``out``.
 
     Written are ``labels/<name>.png`` (class ids, one channel) with ``classes.yaml``, and with ``draw`` either
-    ``overlay.mp4`` or, for a folder, ``overlay/<name>.jpg``. Files of these names are replaced, others stay.
+    ``overlay.mp4`` or, for a folder, ``overlay/<name>.jpg``. What an earlier prediction wrote there is removed first, all
+    of it and nothing else; ``.predicted`` names it.
     Ctrl-C keeps what is written; it is the usual end of a camera, and goes on up from any other source.
 
     With ``realtime`` the newest frame is segmented and older ones that have waited are dropped. Labels keep their
@@ -83,7 +85,7 @@ def predict(
 
     Raises:
         ConfigError: Nothing to write, a number below 1, ``realtime`` with a folder, or the results would replace the
-            source.
+            source or mix with files that no prediction wrote.
         DataError: The source cannot be read, or ``out`` not be written; the overlay up to a full disk is kept.
         ShapeError: ``segment`` returned something else than class ids of the image's size.
     """
@@ -94,7 +96,9 @@ def predict(
     stages: dict[str, float] = {}
     stream = open_stream(frames, stages, stride=stride, max_frames=max_frames, realtime=realtime)
     fps = frames.fps / stride if frames.fps else None
-    paths = _prepare(source, out, classes, labels, "" if draw is None else "overlay.mp4" if fps else "overlay")
+    paths = _places(source, out, labels, "" if draw is None else "overlay.mp4" if fps else "overlay")
+    replaced = remove_earlier(out)
+    _prepare(out, classes, labels)
     network = _Network(segment, len(classes))
     bar = _Bar(None if frames.count is None else -(-frames.count // stride), max_frames)
     with bar.progress, open_savers(out, fps, draw, labels, stages) as savers:
@@ -109,21 +113,26 @@ def predict(
         fps_network=network.calls / max(network.seconds, 1e-9),
         stages=stages | network.stages,
         paths=paths,
+        replaced=replaced,
     )
 
 
-def _prepare(source: str | Path, out: Path, classes: ClassSet, labels: bool, overlay: str) -> tuple[Path, ...]:
+def _places(source: str | Path, out: Path, labels: bool, overlay: str) -> tuple[Path, ...]:
     paths = tuple(out / name for name in ("labels" if labels else "", overlay) if name)
     if not paths:
         raise ConfigError("nothing to write: labels and overlay are both off; turn one of them on")
-    if Path(source).resolve() in [path.resolve() for path in paths]:
+    if Path(source).resolve() in [(out / name).resolve() for name in ("labels", "overlay", "overlay.mp4")]:
         raise ConfigError(f"results would replace their source {source}; choose another output folder than {out}")
+    return paths
+
+
+def _prepare(out: Path, classes: ClassSet, labels: bool) -> None:
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         if labels:
             entries = yaml.safe_dump({"classes": classes.to_list()}, sort_keys=False, allow_unicode=True)
+            note(out, "classes.yaml")
             write_text(out / "classes.yaml", entries)
-    return paths
 
 
 class _Network:
