@@ -47,7 +47,8 @@ def simulate(
         root: Folder of the data set.
         out: Click store to make; by default clicks.sqlite in the root, where training finds it.
         rule: center (far from the border), uniform, or human (near the centre with scatter).
-        min_area: Smallest region that is clicked, in pixels of the mask; the largest of a class always is.
+        min_area: Smallest region that is clicked, in pixels of the mask. Objects with an instance id are always clicked,
+            however small, and so is the largest region of a class.
         seed: Of the positions.
         split: Which split's masks to click on.
         layout: Layout of the data set; auto recognises it.
@@ -93,7 +94,7 @@ def check(root: str, store: str | None = None, layout: LayoutName = "auto") -> i
     opened = open_layout(layout, Path(root))
     frames = {key: load for split in opened.splits() for key, load in masks_of(opened, split).items()}
     with _opened(_store_path(root, store), opened) as clicks:
-        findings = check_clicks(clicks, frames)
+        findings = check_clicks(clicks, frames, Pictures.of(opened).size)
     for finding in findings:
         print(finding)
     print(f"{len(findings)} findings")

@@ -51,7 +51,8 @@ class ClipDataModule(pl.LightningDataModule):
         layout: ``cityscapes``, ``camvid``, ``folder``, or ``auto`` to recognise it.
         clicks: Click store; by default ``clicks.sqlite`` in the root, else simulated from the masks. A run learns from a copy.
         click_rule: How simulated clicks are placed: ``center``, ``uniform`` or ``human``.
-        click_min_area: Smallest region that gets a simulated click, in source pixels; the largest of a class always does.
+        click_min_area: Smallest region that gets a simulated click, in source pixels. Objects with an instance id always do,
+            however small, and so does the largest region of a class.
         click_radius: Radius of the disc a click is drawn as, in pixels of the network input.
         frame_share: Train from this share of the clicked (or masked) frames, evenly spread over all videos in a row.
         clicks_per_frame: Train from at most so many clicks per frame, classes in turn; no class is then known to be absent.
