@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 from typing import Any, Final
 
@@ -194,7 +195,15 @@ def suggest(
         return
     print(f"{'frame':<40} {'score':>6} {'unsure':>6} {'unsteady':>8} {'contradicted':>12}")
     for one in found:
-        print(f"{one.key!s:<40} {one.score:6.3f} {one.unsure:6.3f} {one.unsteady:8.3f} {one.contradicted:12.3f}")
+        reasons = f"{_share(one.unsure):>6} {_share(one.unsteady):>8} {_share(one.contradicted):>12}"
+        print(f"{one.key!s:<40} {one.score:6.3f} {reasons}")
+    print(
+        "in the order to click them: by score, but less for frames near clicked or listed ones; - where nothing can tell"
+    )
+
+
+def _share(reason: float) -> str:
+    return "-" if isnan(reason) else f"{reason:.3f}"
 
 
 PARTS: Final[dict[str, Any]] = {
