@@ -24,6 +24,7 @@ from weclick.data.clicks import (
 )
 from weclick.data.index import Layout, Split
 from weclick.data.layouts import LayoutName, open_layout
+from weclick.data.learned import set_aside
 from weclick.errors import ClickError, DataError
 
 
@@ -80,6 +81,7 @@ def count(root: str, store: str | None = None, layout: LayoutName = "auto") -> N
         print(f"  {name}: {count}")
     print(f"never clicked: {', '.join(found.never_clicked) or 'none'}")
     print(f"made by: {', '.join(f'{key}={value}' for key, value in found.provenance.items()) or 'hand'}")
+    _tell_set_aside(opened)
 
 
 def check(root: str, store: str | None = None, layout: LayoutName = "auto") -> int:
@@ -147,6 +149,7 @@ def import_file(
     with open_or_create(path, opened.classes) as clicks:
         count = chosen.load(Path(file), clicks, Pictures.of(opened), replace=replace)
     print(f"{count} clicks into {path}")
+    _tell_set_aside(opened)
 
 
 def suggest(
@@ -214,6 +217,11 @@ PARTS: Final[dict[str, Any]] = {
     "stats": count,
     "suggest": suggest,
 }
+
+
+def _tell_set_aside(layout: Layout) -> None:
+    if told := set_aside(layout):
+        print(told)
 
 
 def _store_path(root: str, store: str | None) -> Path:

@@ -22,6 +22,7 @@ from weclick.data.dataset import ClipFrames, EvaluationFrames, FrameReader, Samp
 from weclick.data.finish import finish
 from weclick.data.index import Clip, Frame, FrameKey, Layout, Segment, Sides, Split, clips, segments, unlabelled_clips
 from weclick.data.layouts import LayoutName, open_layout
+from weclick.data.learned import clicks_elsewhere
 from weclick.data.loader import ResumableLoader, collate_frames, default_workers
 from weclick.data.masks import found_or_simulated
 from weclick.data.pairs import PairSource
@@ -224,8 +225,13 @@ class ClipDataModule(pl.LightningDataModule):
             targets = list(self.clicks)
         found = self.clips_of("train", targets)
         if not found:
-            kind = "masks" if self.supervision == "masks" else f"clicks ({self.clicks_path})"
-            raise DataError(f"no training frame of {self.root} has {kind}; click some, or check data.root")
+            if self.supervision == "masks":
+                raise DataError(
+                    f"no training frame of {self.root} has masks, which data.supervision masks (--arm full) learns from; "
+                    "add some (data/README.md shows where), or choose another arm"
+                )
+            told = clicks_elsewhere(self.layout, self._stored[1]) or "click some, or check data.root"
+            raise DataError(f"no training frame of {self.root} has clicks ({self.clicks_path}); {told}")
         return found
 
     def remembered(self) -> list[Clip]:
