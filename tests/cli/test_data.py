@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from weclick.data.clicks import CLICKS_FILE
+from weclick.classes import ClassSet
+from weclick.data.clicks import CLICKS_FILE, Click, ClickStore
+from weclick.frames import FrameKey
 
 
 @pytest.fixture
@@ -88,3 +90,11 @@ def test_clicks_that_nothing_is_trained_from_are_told(weclick, fit, root, tmp_pa
 def test_simulating_without_masks_points_to_clicking(weclick, root):
     line = weclick("clicks", "simulate", root).refused("no masks in its train split", f"weclick annotate {root}")
     assert "--data.clicks" not in line
+
+
+def test_a_training_on_clicks_outside_their_pictures_is_refused(weclick, fit, root):
+    with ClickStore.create(root / CLICKS_FILE, ClassSet.read(root / "classes.yaml")) as store:
+        store.add(FrameKey("monday", 0), [Click(5000, 5, 1)])  # without a size, as stores of before have them
+    answer = weclick("clicks", "check", root)
+    assert answer.status == 1 and "monday:0: click at (5000, 5) lies outside the image of 64x32" in answer.out
+    fit("--data.root", root, "--arm", "clicks").refused("monday/0.png is 64x32", "at (5000, 5)", "weclick clicks check")
