@@ -24,6 +24,31 @@ def test_help_and_version_import_nothing_heavy(option):
     assert not set(HEAVY) & set(done.stdout.splitlines()[-1].split())
 
 
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("clicks stats {root}", 0),
+        ("clicks check {root}", 1),
+        ("clicks export {root} {out}/clicks.csv", 0),
+        ("clicks import {root} {out}/clicks.csv --replace true", 0),
+        ("clicks import --help", 0),
+        ("clicks paint", 2),
+        ("data check {root}", 0),
+        ("data paint", 2),
+    ],
+)
+def test_what_needs_no_network_does_not_wait_for_torch(folder_root, tmp_path, command, status):
+    root = shutil.copytree(folder_root, tmp_path / "set")
+    (tmp_path / "clicks.csv").write_text("video,number,x,y,class,annotator\na,2,3,3,car,\n")
+    arguments = [part.format(root=root, out=tmp_path) for part in command.split()]
+    program = (
+        f"import sys; from weclick.cli.main import run; status = run({arguments!r}); "
+        "print(); print(status, *{'torch', 'lightning'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == str(status), done.stderr
+
+
 def wait_for(process, pattern, stream="stderr"):
     """Read a process's lines until one matches, and return them all."""
     lines = []

@@ -16,11 +16,13 @@ def suggest(weclick, trained):
 
 
 def test_it_lists_frames_to_click_with_its_reasons(suggest, synthetic_root):
-    head, *lines = suggest(synthetic_root, "--count", 3).done().out.splitlines()
+    head, *lines, order = suggest(synthetic_root, "--count", 3).done().out.splitlines()
     assert head.split() == ["frame", "score", "unsure", "unsteady", "contradicted"]
     keys = {str(frame.key) for frame in open_layout("auto", synthetic_root).frames("train")}
     listed = [line.split()[0] for line in lines]
     assert len(set(listed)) == 3
+    assert "order" in order and "nan" not in " ".join(lines)
+    assert all(line.split()[-1] == "-" for line in lines)  # nothing is clicked that could be contradicted
     assert set(listed) <= keys
 
 

@@ -93,11 +93,12 @@ def test_a_file_that_vanishes_is_a_problem(root):
     assert ["not found" in problem for problem in check_data(layout).problems] == [True]
 
 
-def test_data_without_a_labelled_frame_says_so(root):
+def test_data_without_a_labelled_frame_is_in_order_and_says_so(root):
     for mask in root.rglob("masks/*/*.png"):
         mask.unlink()
     report = check_data(open_layout("auto", root))
-    assert "no labelled frame" in report.problems[0]
+    assert report.ok
+    assert "no masks: clicks can be trained from" in printed(report)
     assert report.splits["train"].shares.tolist() == [0, 0]
 
 
@@ -109,7 +110,43 @@ def test_only_the_first_problems_are_printed(root):
     assert "... and 10 more" in text
 
 
-def test_a_mask_without_image_ends_the_check(root):
+def test_a_mask_without_image_is_noted_beside_what_reading_finds(root):
     (root / "frames/a/1.png").unlink()
+    (root / "frames/a/5.png").write_bytes(b"")
+    problems = []
+    layout = open_layout("folder", root, lambda error: problems.append(str(error)))
+    first, second = check_data(layout, problems).problems
+    assert "masks/a/1.png has no frame 1" in first and "5.png is empty" in second
     with pytest.raises(DataError, match=r"masks/a/1\.png has no frame 1"):
-        check_data(open_layout("folder", root))
+        open_layout("folder", root)
+
+
+def test_a_splits_file_that_is_wrong_is_noted(root):
+    (root / "splits.yaml").write_text("train: [a, c]")
+    problems = []
+    report = check_data(open_layout("folder", root, lambda error: problems.append(str(error))), problems)
+    assert len(report.problems) == 1 and "unknown videos: 'c'" in report.problems[0]
+
+
+def test_stills_that_do_not_fit_are_all_noted(tmp_path):
+    grey = np.zeros((4, 6), np.uint8)
+    for name in (
+        "train/x_1",
+        "val/x_1",
+        "train/holiday",
+        "trainannot/x_1",
+        "trainannot/x_2",
+        "valannot/x_1",
+        "frames/y/z",
+    ):
+        write(tmp_path / f"{name}.png", grey)
+    problems = []
+    report = check_data(open_layout("camvid", tmp_path, lambda error: problems.append(str(error))), problems)
+    for words in (
+        "holiday.png is not named",
+        "x_2.png has no image",
+        "also a frame of train",
+        "z.png carries no frame",
+    ):
+        assert sum(words in problem for problem in report.problems) == 1, report.problems
+    assert len(report.problems) == 4

@@ -80,6 +80,14 @@ def test_a_frame_of_another_size_than_was_clicked_is_damaged(clips):
     assert samples(clips, sizes=sizes)[SampleKey(0, 0)]["damaged"] == ""
 
 
+def test_a_frame_with_a_click_outside_of_it_is_damaged(clips):
+    clicks = {clip.target.key: [Click(3.0, 2.0, 1)] for clip in clips} | {clips[1].target.key: [Click(5000.0, 5.0, 1)]}
+    sample = samples(clips, clicks)[SampleKey(1, 0)]
+    assert sample["image"].unique().tolist() == [12]
+    assert "11.png is 64x32 but a click lies outside of it, at (5000, 5)" in sample["damaged"]
+    assert samples(clips, clicks)[SampleKey(0, 0)]["damaged"] == ""
+
+
 def test_a_target_without_clicks_teaches_nothing(clips):
     sample = samples(clips, {})[SampleKey(0, 0)]
     assert (sample["labels"] == IGNORE_INDEX).all()

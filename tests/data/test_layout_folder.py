@@ -133,6 +133,24 @@ def test_videos_are_decoded_once_into_frames(tmp_path):
     assert tree(tmp_path) == before
 
 
+def test_a_video_that_cannot_be_decoded_is_passed_over_where_that_is_wanted(tmp_path):
+    make(tmp_path, {"a": [0]}, masked="a")
+    make_video(tmp_path / "videos/b.avi")
+    open_layout("folder", tmp_path)
+    for name in ("b.avi", "c.avi"):  # decoded before, and never
+        (tmp_path / "videos" / name).write_bytes(b"")
+    (tmp_path / "masks/c").mkdir()
+    (tmp_path / "splits.yaml").write_text("train: [a]\nval: [b, c]")
+    told = []
+    layout = open_layout("folder", tmp_path, told.append)
+    assert [str(error).partition(" is ")[0] for error in told] == [
+        f"video {tmp_path / 'videos' / name}" for name in ("b.avi", "c.avi")
+    ]
+    assert videos_of(layout) == {"train": ["a"]}
+    with pytest.raises(DataError, match=r"b\.avi is empty .*move it away"):
+        open_layout("folder", tmp_path)
+
+
 def test_undecoded_video_points_to_open_layout(tmp_path):
     make(tmp_path, {})
     make_video(tmp_path / "videos/a.avi")

@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from weclick.data.clicks import ClickStore
+from weclick.data.clicks import ClickStore, Pictures, check_clicks
 from weclick.data.index import Frame, FrameKey
 from weclick.data.layouts import open_layout
 from weclick.data.masks import found_store, load_masks, masks_of, simulate_split
@@ -61,10 +61,19 @@ def test_same_seed_same_clicks(layout, tmp_path):
 
 
 def test_a_split_without_masks_is_refused_in_one_line(layout, tmp_path):
-    with pytest.raises(DataError, match="neither clicks nor masks in its test split") as refusal:
+    with pytest.raises(DataError, match=r"no masks in its test split.*weclick annotate") as refusal:
         simulate_split(layout, "test", tmp_path / "clicks.sqlite", rule="center", min_area=20, seed=0)
     assert "\n" not in str(refusal.value)
     assert not (tmp_path / "clicks.sqlite").exists()
+
+
+def test_simulated_clicks_pass_the_check(layout, tmp_path):
+    frames = {key: load for key, load in masks_of(layout, "train").items() if load is not None}
+    for rule in ("center", "uniform", "human"):
+        simulate_split(layout, "train", tmp_path / rule, rule=rule, min_area=100, seed=0)
+        with ClickStore(tmp_path / rule, layout.classes, readonly=True) as store:
+            assert len(check_clicks(store)) > 0  # by themselves, people near one another look like clicked twice
+            assert check_clicks(store, frames, Pictures.of(layout).size) == []
 
 
 def test_clicks_that_exist_are_never_overwritten(layout, click_file):

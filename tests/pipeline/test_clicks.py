@@ -68,9 +68,23 @@ def test_simulated_clicks_stay_when_somebody_begins_to_click(chosen, root, run):
     assert opened_data(chosen(), made).clicks == clicks
 
 
+def test_a_run_that_begins_tells_once_what_cannot_be_learned(chosen, root, run, caplog):
+    layout = open_layout("auto", root)
+    with ClickStore(root / "clicks.sqlite", layout.classes) as store:
+        for key in list(store.all_clicks())[1:]:
+            store.add(key, [], status="skipped")
+        left = next(iter(store.all_clicks()))
+        store.replace(left, [Click(3.0, 3.0, class_id) for class_id in range(2, len(layout.classes))])
+    made = run()
+    for _ in range(2):
+        take_clicks(chosen(), made)
+    assert caplog.messages == ["never clicked, so never learned: road, sidewalk"]
+
+
 def test_clicks_made_meanwhile_are_told_of_in_one_line(chosen, settings, root, run, tmp_path, caplog):
     made = run()
     take_clicks(chosen(), made)
+    caplog.clear()
     tell_of_others(chosen(), made.clicks)
     assert not caplog.records
     other = shutil.copy(root / "clicks.sqlite", tmp_path / "other.sqlite")

@@ -22,6 +22,7 @@ from weclick.data.clicks import ClickStore
 from weclick.data.clicks.store import CLICKS_FILE
 from weclick.data.index import FrameKey, Layout, Split
 from weclick.data.layouts import LayoutName, open_layout
+from weclick.data.learned import set_aside
 
 if TYPE_CHECKING:
     from weclick.modules import SegmentationModule
@@ -87,6 +88,8 @@ def annotate(
         if not is_loopback(bound):
             print(f"weclick: {WARNING}", file=sys.stderr)
         print(f"click at {_url(access, host)} (Ctrl-C ends it); clicks go to {path}", flush=True)
+        if told := set_aside(found):
+            print(told, flush=True)
         serve(app, listening, _url(access, host), open_browser=open and access.token is None)
 
 

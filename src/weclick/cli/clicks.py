@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from weclick.data.clicks import (
 )
 from weclick.data.index import Layout, Split
 from weclick.data.layouts import LayoutName, open_layout
+from weclick.data.learned import set_aside
 from weclick.errors import ClickError, DataError
 
 
@@ -47,7 +49,8 @@ def simulate(
         root: Folder of the data set.
         out: Click store to make; by default clicks.sqlite in the root, where training finds it.
         rule: center (far from the border), uniform, or human (near the centre with scatter).
-        min_area: Smallest region that is clicked, in pixels of the mask; the largest of a class always is.
+        min_area: Smallest region that is clicked, in pixels of the mask. Objects with an instance id are always clicked,
+            however small, and so is the largest region of a class.
         seed: Of the positions.
         split: Which split's masks to click on.
         layout: Layout of the data set; auto recognises it.
@@ -78,6 +81,7 @@ def count(root: str, store: str | None = None, layout: LayoutName = "auto") -> N
         print(f"  {name}: {count}")
     print(f"never clicked: {', '.join(found.never_clicked) or 'none'}")
     print(f"made by: {', '.join(f'{key}={value}' for key, value in found.provenance.items()) or 'hand'}")
+    _tell_set_aside(opened)
 
 
 def check(root: str, store: str | None = None, layout: LayoutName = "auto") -> int:
@@ -93,7 +97,7 @@ def check(root: str, store: str | None = None, layout: LayoutName = "auto") -> i
     opened = open_layout(layout, Path(root))
     frames = {key: load for split in opened.splits() for key, load in masks_of(opened, split).items()}
     with _opened(_store_path(root, store), opened) as clicks:
-        findings = check_clicks(clicks, frames)
+        findings = check_clicks(clicks, frames, Pictures.of(opened).size)
     for finding in findings:
         print(finding)
     print(f"{len(findings)} findings")
@@ -145,6 +149,7 @@ def import_file(
     with open_or_create(path, opened.classes) as clicks:
         count = chosen.load(Path(file), clicks, Pictures.of(opened), replace=replace)
     print(f"{count} clicks into {path}")
+    _tell_set_aside(opened)
 
 
 def suggest(
@@ -193,7 +198,15 @@ def suggest(
         return
     print(f"{'frame':<40} {'score':>6} {'unsure':>6} {'unsteady':>8} {'contradicted':>12}")
     for one in found:
-        print(f"{one.key!s:<40} {one.score:6.3f} {one.unsure:6.3f} {one.unsteady:8.3f} {one.contradicted:12.3f}")
+        reasons = f"{_share(one.unsure):>6} {_share(one.unsteady):>8} {_share(one.contradicted):>12}"
+        print(f"{one.key!s:<40} {one.score:6.3f} {reasons}")
+    print(
+        "in the order to click them: by score, but less for frames near clicked or listed ones; - where nothing can tell"
+    )
+
+
+def _share(reason: float) -> str:
+    return "-" if isnan(reason) else f"{reason:.3f}"
 
 
 PARTS: Final[dict[str, Any]] = {
@@ -204,6 +217,11 @@ PARTS: Final[dict[str, Any]] = {
     "stats": count,
     "suggest": suggest,
 }
+
+
+def _tell_set_aside(layout: Layout) -> None:
+    if told := set_aside(layout):
+        print(told)
 
 
 def _store_path(root: str, store: str | None) -> Path:

@@ -26,9 +26,10 @@ def check(root: str, layout: LayoutName = "auto") -> int:
     """
     from weclick.data.check import check_data, print_report
 
-    opened = open_layout(layout, Path(root))
+    problems: list[str] = []
+    opened = open_layout(layout, Path(root), lambda error: problems.append(str(error)))
     with progress_bar("check") as progress:
-        report = check_data(opened, progress=progress)
+        report = check_data(opened, problems, progress=progress)
     print_report(report)
     return 0 if report.ok else 1
 

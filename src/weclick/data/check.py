@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +61,11 @@ class DataReport:
         """Whether every file can be used."""
         return not self.problems
 
+    @property
+    def labelled(self) -> bool:
+        """Whether any frame has a mask."""
+        return any(part.labelled for part in self.splits.values())
+
 
 @dataclass(frozen=True)
 class _Found:
@@ -69,13 +74,15 @@ class _Found:
     problem: str | None = None
 
 
-def check_data(layout: Layout, *, progress: Progress | None = None) -> DataReport:
+def check_data(layout: Layout, problems: Iterable[str] = (), *, progress: Progress | None = None) -> DataReport:
     """Read every file of a data set and report what is there; a bad file is noted, not raised.
 
-    Raises:
-        DataError: The files cannot even be listed, for example a mask without an image.
+    Args:
+        layout: The data set's.
+        problems: Those of files that opening ``layout`` has passed over.
+        progress: Told (frames read, frames to read).
     """
-    report = DataReport(layout.root, layout.name, layout.classes)
+    report = DataReport(layout.root, layout.name, layout.classes, problems=list(problems))
     frames = {split: layout.frames(split) for split in layout.splits()}
     total, done = sum(map(len, frames.values())), 0
     for split, listed in frames.items():
@@ -93,8 +100,6 @@ def check_data(layout: Layout, *, progress: Progress | None = None) -> DataRepor
             done += 1
             if progress is not None:
                 progress(done, total)
-    if not any(part.labelled for part in report.splits.values()):
-        report.problems.append(f"{layout.root} has no labelled frame; without masks nothing can be validated or tested")
     return report
 
 
@@ -144,8 +149,10 @@ def print_report(report: DataReport, console: Console | None = None) -> None:
     console = console or Console()
     console.print(f"{report.root}: {report.layout} layout, {len(report.classes)} classes", markup=False, soft_wrap=True)
     console.print(_split_table(report))
-    if any(part.labelled for part in report.splits.values()):
+    if report.labelled:
         console.print(_class_table(report))
+    else:
+        console.print("no masks: clicks can be trained from, but nothing can be validated or tested")
     for problem in report.problems[:_MOST_PRINTED]:
         console.print(problem, style="red", markup=False, soft_wrap=True)
     if (more := len(report.problems) - _MOST_PRINTED) > 0:

@@ -1,11 +1,32 @@
-"""Counting frames that cannot be read, and stopping when they are too many."""
+"""Telling frames that cannot be learned from, counting them, and stopping when they are too many."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from weclick.data.clicks import Click, Size
 from weclick.errors import DataError
+
+
+def refuse_other_picture(image: Path, size: Size, clicks: Sequence[Click], clicked: Size | None) -> None:
+    """Refuse a picture of ``size`` that its clicks were not made on, as far as ``clicked``, the size then, and they tell.
+
+    Raises:
+        DataError: It has another size, or a click lies outside of it.
+    """
+    outside = next((click for click in clicks if not click.inside(size)), None)
+    if clicked is not None and clicked != size:
+        found = f"its clicks were made on {clicked[1]}x{clicked[0]}"
+    elif outside is not None:
+        found = f"a click lies outside of it, at ({outside.x:g}, {outside.y:g})"
+    else:
+        return
+    raise DataError(
+        f"{image} is {size[1]}x{size[0]} but {found}; click it anew, or simulate from a mask of its size (weclick "
+        "clicks check lists such frames)"
+    )
 
 
 class DamageCount:

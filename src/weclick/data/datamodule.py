@@ -22,6 +22,7 @@ from weclick.data.dataset import ClipFrames, EvaluationFrames, FrameReader, Samp
 from weclick.data.finish import finish
 from weclick.data.index import Clip, Frame, FrameKey, Layout, Segment, Sides, Split, clips, segments, unlabelled_clips
 from weclick.data.layouts import LayoutName, open_layout
+from weclick.data.learned import clicks_elsewhere
 from weclick.data.loader import ResumableLoader, collate_frames, default_workers
 from weclick.data.masks import found_or_simulated
 from weclick.data.pairs import PairSource
@@ -51,7 +52,8 @@ class ClipDataModule(pl.LightningDataModule):
         layout: ``cityscapes``, ``camvid``, ``folder``, or ``auto`` to recognise it.
         clicks: Click store; by default ``clicks.sqlite`` in the root, else simulated from the masks. A run learns from a copy.
         click_rule: How simulated clicks are placed: ``center``, ``uniform`` or ``human``.
-        click_min_area: Smallest region that gets a simulated click, in source pixels; the largest of a class always does.
+        click_min_area: Smallest region that gets a simulated click, in source pixels. Objects with an instance id always do,
+            however small, and so does the largest region of a class.
         click_radius: Radius of the disc a click is drawn as, in pixels of the network input.
         frame_share: Train from this share of the clicked (or masked) frames, evenly spread over all videos in a row.
         clicks_per_frame: Train from at most so many clicks per frame, classes in turn; no class is then known to be absent.
@@ -223,8 +225,13 @@ class ClipDataModule(pl.LightningDataModule):
             targets = list(self.clicks)
         found = self.clips_of("train", targets)
         if not found:
-            kind = "masks" if self.supervision == "masks" else f"clicks ({self.clicks_path})"
-            raise DataError(f"no training frame of {self.root} has {kind}; click some, or check data.root")
+            if self.supervision == "masks":
+                raise DataError(
+                    f"no training frame of {self.root} has masks, which data.supervision masks (--arm full) learns from; "
+                    "add some (data/README.md shows where), or choose another arm"
+                )
+            told = clicks_elsewhere(self.layout, self._stored[1]) or "click some, or check data.root"
+            raise DataError(f"no training frame of {self.root} has clicks ({self.clicks_path}); {told}")
         return found
 
     def remembered(self) -> list[Clip]:

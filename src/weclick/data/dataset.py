@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.carry import ClickCarrier
 from weclick.data.clicks import Click, Size
+from weclick.data.damage import refuse_other_picture
 from weclick.data.index import Clip, Frame, FrameKey
 from weclick.data.sampler import SampleKey
 from weclick.data.transforms import Draw, GeometricDraw, draw_discs
@@ -83,7 +84,8 @@ class TrainingSamples(Dataset[Sample]):
         clips: Targets with neighbours; neighbours are read only by ``extra`` and ``neighbour``.
         clicks: Clicks of every target, in source pixels. Not used with masks.
         num_classes: C.
-        sizes: (H, W) of the frames as they were clicked, where known; a frame of another size is damaged.
+        sizes: (H, W) of the frames as they were clicked, where known; a frame of another size is damaged, and so is one with a
+            click outside of it.
         supervision: ``masks`` reads dense labels (the fully supervised ceiling), ``clicks`` never opens a mask.
         radius: Of a click's disc, in pixels of the drawn image.
         incomplete: Targets on which an object may lack its click, so that no class is known to be absent: ``present`` is
@@ -175,10 +177,10 @@ class TrainingSamples(Dataset[Sample]):
             resized = cv2.resize(label, self.reader.size[::-1], interpolation=cv2.INTER_NEAREST)
             return image, resized.astype(np.uint8, copy=False), _NO_CLICKS
         source = read_image(frame.image)
-        self._refuse_other_size(frame, source)
+        clicks = self.clicks.get(frame.key, ())
+        refuse_other_picture(frame.image, (source.shape[0], source.shape[1]), clicks, self.sizes.get(frame.key))
         scale = np.divide(self.reader.size, source.shape[:2])
-        clicks = scaled_clicks(self.clicks.get(frame.key, ()), scale[1], scale[0])
-        return resize_image(source, self.reader.size), self._no_label(), clicks
+        return resize_image(source, self.reader.size), self._no_label(), scaled_clicks(clicks, scale[1], scale[0])
 
     def _carried(self, target: Frame, neighbour: Frame) -> _Supervised:
         """Return the same of an unlabelled neighbour, whose mask is never read; with clicks if they are carried there."""
@@ -197,14 +199,6 @@ class TrainingSamples(Dataset[Sample]):
             return (self.neighbour(clip) if self.neighbour else None), ""
         except DataError as error:
             return None, str(error)
-
-    def _refuse_other_size(self, frame: Frame, source: NDArray[np.uint8]) -> None:
-        (height, width), clicked = source.shape[:2], self.sizes.get(frame.key)
-        if clicked is not None and clicked != (height, width):
-            raise DataError(
-                f"{frame.image} is {width}x{height} but its clicks were made on {clicked[1]}x{clicked[0]}; click it "
-                "anew, or simulate from a mask of its size"
-            )
 
 
 def _present(ids: NDArray[Any], num_classes: int) -> NDArray[np.bool_]:

@@ -27,6 +27,8 @@ JPEG_QUALITY: Final = 95
 _LEAST_SHARE = 0.9
 """A video that gives fewer of the frames its container announces is truncated; above it, containers just miscount."""
 
+_REMEDY: Final = "fetch it again or move it away"
+
 _log = logging.getLogger(__name__)
 
 
@@ -127,7 +129,7 @@ def _origin(path: Path, size: tuple[int, int] | None) -> dict[str, Any]:
     except OSError:
         raise DataError(f"video {path} not found") from None
     if not path.is_file() or stat.st_size == 0:
-        raise DataError(f"video {path} is empty or no file; fetch it again")
+        raise DataError(f"video {path} is empty or no file; {_REMEDY}")
     resized = list(size) if size else None
     return {"name": path.name, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns, "size": resized}
 
@@ -149,9 +151,9 @@ def _decode_all(path: Path, folder: Path, size: tuple[int, int] | None, progress
 
 def _check_count(path: Path, done: int, announced: int) -> None:
     if done == 0:
-        raise DataError(f"video {path} has no frame that can be decoded; it is damaged or truncated")
+        raise DataError(f"video {path} has no frame that can be decoded; {_REMEDY}")
     if done < _LEAST_SHARE * announced:
-        raise DataError(f"video {path} is truncated: {done} of {announced} frames can be decoded; fetch it again")
+        raise DataError(f"video {path} is truncated: {done} of {announced} frames can be decoded; {_REMEDY}")
     if 0 < announced != done:
         _log.warning("video %s: %d frames decoded, its container announces %d", path, done, announced)
 
@@ -163,7 +165,7 @@ class _Capture:
         # absolute: "a:b.mp4" would be taken for a protocol; one backend: others read "%" as a numbered sequence
         self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
-            raise DataError(f"{path} cannot be opened as a video; it is damaged, truncated or of another kind")
+            raise DataError(f"{path} cannot be opened as a video (damaged, truncated or of another kind); {_REMEDY}")
         self.announced = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
 
     def read(self) -> Any:  # noqa: ANN401 - OpenCV's array

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal, Protocol
 
 from weclick.classes import ClassSet
+from weclick.errors import DataError
 from weclick.frames import FrameKey
 
 __all__ = [
@@ -18,10 +19,12 @@ __all__ = [
     "Frame",
     "FrameKey",
     "Layout",
+    "Refuse",
     "Segment",
     "Sides",
     "Split",
     "clips",
+    "refuse",
     "segments",
     "unlabelled_clips",
 ]
@@ -73,6 +76,15 @@ class Clip:
     def offsets(self) -> tuple[int, ...]:
         """Neighbour numbers minus the target's."""
         return tuple(frame.key.number - self.target.key.number for frame in self.neighbours)
+
+
+Refuse = Callable[[DataError], None]
+"""Told what is wrong with a file while files are listed: it raises, or notes the error, and the file is passed over."""
+
+
+def refuse(error: DataError) -> None:
+    """Raise the error: no file may be wrong."""
+    raise error
 
 
 class Layout(Protocol):

@@ -42,8 +42,8 @@ def simulate_split(layout: Layout, split: Split, path: Path, *, rule: Rule, min_
     masks = [(key, load) for key, load in masks_of(layout, split).items() if load is not None]
     if not masks:
         raise DataError(
-            f"{layout.root} has neither clicks nor masks in its {split} split; click some frames, "
-            "or name a click store with --data.clicks"
+            f"{layout.root} has no masks in its {split} split, and clicks are simulated from masks; click some frames by "
+            f"hand: weclick annotate {layout.root}"
         )
     return simulate_store(masks, path, layout.classes, rule=rule, min_area=min_area, seed=seed)
 
@@ -65,6 +65,19 @@ def found_store(layout: Layout, given: Path | None) -> Path | None:
     if not beside.exists() or (_is_untouched(beside, layout) and any(f.label for f in layout.frames("train"))):
         return None
     return beside
+
+
+def require_masks(layout: Layout) -> None:
+    """Refuse to train from simulated clicks where there are no masks for them.
+
+    Raises:
+        DataError: No training frame has a mask.
+    """
+    if not any(frame.label for frame in layout.frames("train")):
+        raise DataError(
+            f"{layout.root} has neither clicks nor masks in its train split; click some frames, "
+            "or name a click store with --data.clicks"
+        )
 
 
 def _is_untouched(path: Path, layout: Layout) -> bool:
@@ -90,5 +103,6 @@ def found_or_simulated(
     """
     path = found_store(layout, given) or simulated
     if not path.exists():
+        require_masks(layout)
         simulate_split(layout, "train", path, rule=rule, min_area=min_area, seed=seed)
     return path

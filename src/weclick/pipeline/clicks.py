@@ -8,8 +8,10 @@ from pathlib import Path
 from lightning.pytorch.utilities import rank_zero_info
 
 from weclick.data.clicks import CLICKS_FILE, ClickStore, copy_store
+from weclick.data.datamodule import ClipDataModule
 from weclick.data.decode import locked
-from weclick.data.masks import found_store, simulate_split
+from weclick.data.learned import left_out
+from weclick.data.masks import found_store, require_masks, simulate_split
 from weclick.errors import DataError
 from weclick.files import writing
 from weclick.pipeline.run import Run
@@ -22,14 +24,19 @@ FindStore = Callable[[FitSettings], Path | None]
 def store_in_use(settings: FitSettings) -> Path | None:
     """Return the click store that a run which begins now learns from; None where clicks are simulated.
 
+    What of the data is not learned from is told.
+
     Raises:
-        DataError: It is missing, cannot be read, or nothing can be trained from it.
+        DataError: It is missing, cannot be read, or nothing can be trained from it; or there are neither clicks nor masks.
     """
     data = settings.make_data()
     store = found_store(data.layout, data.clicks_path)
-    if store is not None:
+    if store is None:
+        require_masks(data.layout)
+    else:
         data.clicks_path = store
         data.clips()  # refuses under the name of the store that can be mended
+        _tell_of_left_out(data, store)
     return store
 
 
@@ -113,3 +120,12 @@ def _simulate(settings: FitSettings, path: Path) -> None:
         data.layout, "train", path, rule=data.click_rule, min_area=data.click_min_area, seed=data.seed
     )
     rank_zero_info(f"no clicks in {data.root}: simulated {count} from its masks into {path}")
+    data.clicks_path = path
+    _tell_of_left_out(data, path)
+
+
+def _tell_of_left_out(data: ClipDataModule, store: Path) -> None:
+    with ClickStore(store, data.classes, readonly=True) as opened:
+        clicks = opened.all_clicks()
+    for line in left_out(data.layout, clicks, data.clicks):
+        rank_zero_info(line)

@@ -16,11 +16,12 @@ from lightning.pytorch.utilities import rank_zero_only
 from safetensors.torch import save_file
 
 from weclick.callbacks.averaging import HorizonAveraging
+from weclick.callbacks.epochs import EpochLines
 from weclick.callbacks.interrupt import SaveOnSignal
 from weclick.callbacks.loggers import make_loggers
 from weclick.callbacks.means import EpochMeans
 from weclick.callbacks.pictures import SamplePictures
-from weclick.callbacks.progress import EpochLines, on_terminal
+from weclick.callbacks.progress import on_terminal
 from weclick.data.datamodule import ClipDataModule
 from weclick.files import atomic_path
 from weclick.modules import SegmentationModule, load_checkpoint

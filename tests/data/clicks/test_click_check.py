@@ -3,7 +3,7 @@ import sqlite3
 import numpy as np
 import pytest
 
-from weclick.data.clicks import Click, StoreStats, check_clicks, export_csv, stats
+from weclick.data.clicks import Click, Pictures, StoreStats, check_clicks, export_csv, stats
 from weclick.errors import ClickError
 from weclick.frames import FrameKey
 
@@ -64,6 +64,56 @@ def test_clicks_outside_the_mask_are_found_when_the_store_knows_no_size(store):
     store.add(A, [Click(25, 5, 0), Click(5, 5, 0)])
     assert kinds(store) == []
     assert kinds(store, {A: lambda: (label(), None)}) == ["outside"]
+
+
+def test_clicks_outside_the_picture_are_found_without_size_and_mask(store, pictures):
+    store.add(A, [Click(5000, 5, 0), Click(5, 5, 0)])
+    (finding,) = check_clicks(store, {A: None}, pictures.size)
+    assert str(finding) == "a:7: click at (5000, 5) lies outside the image of 20x10 pixels"
+
+
+def test_a_picture_of_another_size_than_was_clicked_is_found_without_a_mask(store, pictures):
+    store.add(A, [Click(5, 5, 0)], size=(20, 40))
+    (finding,) = check_clicks(store, {A: None}, pictures.size)
+    assert str(finding) == "a:7: clicked at 40x20, but its picture has 20x10 pixels"
+
+
+def test_a_clicked_picture_that_cannot_be_read_is_a_finding(store, tmp_path):
+    store.add(A, [Click(5, 5, 0)])
+    (finding,) = check_clicks(store, {A: None}, Pictures(tmp_path, {A: tmp_path / "gone.png"}).size)
+    assert finding.kind == "unreadable" and "gone.png" in str(finding)
+
+
+def two_cars(ids):
+    truth, instances = label(), np.zeros((10, 20), np.int32)
+    truth[5, 5:7] = 1
+    instances[5, 5:7] = ids
+    return {A: lambda: (truth, instances)}
+
+
+def test_two_near_clicks_are_one_object_or_two_as_the_mask_shows(store):
+    store.add(A, [Click(5, 5, 1), Click(6, 5, 1)], size=(10, 20))
+    assert kinds(store) == ["duplicate"]
+    assert kinds(store, two_cars((7, 7))) == ["duplicate"]
+    assert kinds(store, two_cars((7, 8))) == []
+    assert kinds(store, two_cars((0, 0))) == ["duplicate"]
+    assert kinds(store, two_cars((0, 8))) == []
+
+
+def test_two_near_clicks_on_separate_regions_are_two(store):
+    truth = label()
+    truth[4], truth[6] = 2, 2
+    store.add(A, [Click(5, 4, 2), Click(5, 6, 2)], size=(10, 20))
+    assert kinds(store, {A: lambda: (truth, None)}) == []
+    truth[5] = 2
+    assert kinds(store, {A: lambda: (truth, None)}) == ["duplicate"]
+
+
+def test_a_frame_whose_mask_is_void_needs_no_click(store):
+    store.add(A, [], status="done", size=(10, 20))
+    assert kinds(store, {A: None}) == ["empty"]
+    assert kinds(store, {A: lambda: (label(255), None)}) == []
+    assert kinds(store, {A: lambda: (label(0), None)}) == ["empty"]
 
 
 def test_clicks_made_at_another_size_are_found(store):

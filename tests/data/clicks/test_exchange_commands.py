@@ -4,9 +4,10 @@ import json
 import shutil
 
 import pytest
+from PIL import Image
 
 from weclick.cli.main import run
-from weclick.data.clicks import ClickStore
+from weclick.data.clicks import Click, ClickStore
 from weclick.data.layouts import open_layout
 
 
@@ -24,7 +25,7 @@ def refused(answer, *words):
     status, out, err = answer
     assert status == 1 and not out
     assert err.startswith("weclick: ") and err.count("\n") == 1
-    assert all(word in err for word in words), err
+    assert all(str(word) in err for word in words), err
 
 
 @pytest.mark.parametrize(
@@ -84,3 +85,28 @@ def test_a_refused_import_leaves_a_store_as_it_was(weclick, synthetic_root, clic
 def test_a_file_that_is_not_there_is_refused(weclick, synthetic_root, tmp_path, file):
     refused(weclick("clicks", "import", synthetic_root, tmp_path / file, "--store", tmp_path / "s"), file, "not found")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("file", "options"), [("out.csv", []), ("out.xml", []), ("labelme", []), ("out.json", ["--format", "coco"])]
+)
+def test_clicks_outside_their_picture_are_refused_whole(weclick, copied, tmp_path, file, options):
+    out, store = tmp_path / file, tmp_path / "far.sqlite"
+    layout = open_layout("auto", copied)
+    first, second = sorted(frame.key for frame in layout.frames("train"))[:2]
+    with ClickStore.create(store, layout.classes) as opened:
+        opened.add(first, [Click(3, 3, 0)])
+        opened.add(second, [Click(120, 60, 0)])
+    weclick("clicks", "export", copied, out, "--store", store, *options)
+    image = next(frame.image for frame in layout.frames("train") if frame.key == second)
+    Image.new("RGB", (100, 50)).save(image)
+    refused(weclick("clicks", "import", copied, out), out, "100x50", "nothing was imported")
+    assert not (copied / "clicks.sqlite").exists()
+    status, text, _ = weclick("clicks", "check", copied, "--store", store)
+    assert status == 1 and f"{second}: click at (120, 60) lies outside the image of 100x50 pixels" in text
+
+
+def test_where_no_store_can_be_made_another_place_is_named(weclick, synthetic_root, click_file, tmp_path):
+    out = tmp_path / "out.csv"
+    weclick("clicks", "export", synthetic_root, out, "--store", click_file)
+    refused(weclick("clicks", "import", synthetic_root, out, "--store", "/proc/x.sqlite"), "/proc/x.sqlite", "--store")

@@ -18,6 +18,8 @@ APPLICATION_ID: Final = 0x57436C6B
 """Marks a SQLite file as a click store ("WClk")."""
 SCHEMA_VERSION: Final = 2
 BUSY_SECONDS: Final = 30.0
+ELSEWHERE: Final = "make the folder writable, or keep the store in another (--store FILE)"
+"""What to do where a store cannot be written."""
 
 _SCHEMA: Final = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -53,8 +55,8 @@ _READ_1: Final = (
 _HINTS: Final = {
     sqlite3.SQLITE_FULL: "free some disk space; this change was not stored",
     sqlite3.SQLITE_IOERR: "check the disk and its free space; this change was not stored",
-    sqlite3.SQLITE_READONLY: "the store is read-only here; make file and folder writable or work on a copy",
-    sqlite3.SQLITE_CANTOPEN: "SQLite keeps a log beside the store: make the folder writable or work on a copy",
+    sqlite3.SQLITE_READONLY: f"the store is read-only here; {ELSEWHERE}",
+    sqlite3.SQLITE_CANTOPEN: f"SQLite keeps a log beside the store; {ELSEWHERE}",
     sqlite3.SQLITE_BUSY: "another process is writing to it; try again when it is done",
     sqlite3.SQLITE_NOTADB: "this is not a click store; choose another file",
     sqlite3.SQLITE_CORRUPT: "the file is damaged; restore a copy",
@@ -108,7 +110,7 @@ def connect_existing(path: Path, classes: ClassSet) -> sqlite3.Connection:
     """Open a store for reading and writing, migrated if it is of version 1; a commit is on disk when it returns."""
     _require_file(path)
     if not os.access(path, os.W_OK):
-        raise ClickError(f"{path} is read-only; make it writable or work on a copy")
+        raise ClickError(f"{path} is read-only; make it writable, or work on a copy (--store FILE)")
     with clear_errors(path):
         db = _connect(path, "mode=rw")
         try:

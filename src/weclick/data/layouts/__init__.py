@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from weclick.data.index import Layout, LayoutName
+from weclick.data.index import Layout, LayoutName, Refuse, refuse
 from weclick.data.layouts.camvid import CamVidLayout
 from weclick.data.layouts.cityscapes import CityscapesLayout
 from weclick.data.layouts.folder import FolderLayout, decode_videos
@@ -21,12 +21,13 @@ LAYOUTS: Final[dict[str, type[CityscapesLayout] | type[CamVidLayout] | type[Fold
 __all__ = ["LAYOUTS", "CamVidLayout", "CityscapesLayout", "FolderLayout", "LayoutName", "open_layout"]
 
 
-def open_layout(name: str, root: Path) -> Layout:
+def open_layout(name: str, root: Path, refuse: Refuse = refuse) -> Layout:
     """Open the data set in ``root``.
 
     Args:
         name: A key of ``LAYOUTS``, or "auto" to tell it from what is on disk.
         root: Folder of the data set; written to only when a "folder" data set has videos that are not decoded yet.
+        refuse: Told of every bad video, mask or name; by default the first one is raised.
 
     Raises:
         ConfigError: There is no layout of this name.
@@ -40,17 +41,16 @@ def open_layout(name: str, root: Path) -> Layout:
         )
     if not any(root.iterdir()):
         raise DataError(f"data folder {root} is empty; data/README.md shows what belongs there")
-    layout = _open(_recognise(root) if name == "auto" else name, root)
+    layout = _open(_recognise(root) if name == "auto" else name, root, refuse)
     if not layout.splits():
-        raise DataError(f"{root} has the folders of a {layout.name} data set but no frame in them")
+        refuse(DataError(f"{root} has the folders of a {layout.name} data set but no frame in them"))
     return layout
 
 
-def _open(name: str, root: Path) -> Layout:
+def _open(name: str, root: Path, refuse: Refuse) -> Layout:
     if name != "folder":
-        return CityscapesLayout(root) if name == "cityscapes" else CamVidLayout(root)
-    decode_videos(root)
-    return FolderLayout(root)
+        return CityscapesLayout(root, refuse) if name == "cityscapes" else CamVidLayout(root, refuse)
+    return FolderLayout(root, refuse, without=decode_videos(root, refuse))
 
 
 def _recognise(root: Path) -> str:

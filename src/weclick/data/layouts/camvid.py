@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from weclick.classes import ClassSet, SemanticClass
 from weclick.conventions import IGNORE_INDEX
-from weclick.data.index import Frame, FrameKey, Split
+from weclick.data.index import Frame, FrameKey, Refuse, Split, refuse
 from weclick.errors import DataError
 from weclick.images import list_images, list_numbered
 
@@ -45,6 +45,10 @@ class CamVidLayout:
     ``frames/<video>/<number>.jpg`` may add unlabelled frames. Such a frame belongs to the split of the frames it lies
     between (or beside, at the ends); between frames of two splits, or in a video no split has, it belongs to none.
 
+    Args:
+        root: The data set.
+        refuse: Told of every file that cannot be used; see :func:`weclick.data.layouts.open_layout`.
+
     Raises:
         DataError: No such folder, or no image folder with its masks is in it.
     """
@@ -53,8 +57,9 @@ class CamVidLayout:
     needs = "train/ with trainannot/ (or val/, test/ with theirs)"
     classes = CLASSES
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, refuse: Refuse = refuse) -> None:
         self.root = root
+        self._refuse = refuse
         if not self.recognises(root):
             raise DataError(f"{root} holds no CamVid data of the SegNet layout; {self.needs} was looked for there")
         self._found: dict[Split, list[Frame]] | None = None
@@ -91,8 +96,10 @@ class CamVidLayout:
         for split in _SPLITS:
             for frame in found[split]:
                 if frame.key in splits:
-                    raise DataError(f"{frame.image} is also a frame of {splits[frame.key]}; keep it in one split")
-                splits[frame.key] = split
+                    self._refuse(
+                        DataError(f"{frame.image} is also a frame of {splits[frame.key]}; keep it in one split")
+                    )
+                splits.setdefault(frame.key, split)
         self._attach_extra(found, splits)
         return {split: sorted(frames, key=lambda frame: frame.key) for split, frames in found.items()}
 
@@ -111,13 +118,26 @@ class CamVidLayout:
         labels = list_images(self.root / f"{split}annot", (".png",))
         for stem, path in labels.items():
             if stem not in images:
-                raise DataError(f"{path} has no image {self.root / split / stem} (.png, .jpg); restore the image")
-        return [Frame(frame_key(path), path, labels.get(stem)) for stem, path in images.items()]
+                image = self.root / split / stem
+                self._refuse(DataError(f"{path} has no image {image} (.png, .jpg); restore the image"))
+        return [Frame(key, path, labels.get(path.stem)) for key, path in self._keyed(images.values())]
+
+    def _keyed(self, images: Iterable[Path]) -> Iterator[tuple[FrameKey, Path]]:
+        for path in images:
+            try:
+                yield frame_key(path), path
+            except DataError as error:
+                self._refuse(error)
 
     def _extra(self) -> dict[FrameKey, Path]:
         folder = self.root / "frames"
-        videos = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-        return {FrameKey(video.name, number): path for video in videos for number, path in list_numbered(video).items()}
+        found: dict[FrameKey, Path] = {}
+        for video in sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []:
+            try:
+                found |= {FrameKey(video.name, number): path for number, path in list_numbered(video).items()}
+            except DataError as error:
+                self._refuse(error)
+        return found
 
 
 def frame_key(path: Path) -> FrameKey:

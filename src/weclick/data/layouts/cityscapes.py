@@ -9,7 +9,7 @@ from typing import Final
 
 from weclick.classes import ClassSet, SemanticClass
 from weclick.conventions import IGNORE_INDEX
-from weclick.data.index import Frame, FrameKey, Split
+from weclick.data.index import Frame, FrameKey, Refuse, Split, refuse
 from weclick.errors import DataError
 from weclick.images import list_images, read_label
 
@@ -52,6 +52,10 @@ class CityscapesLayout:
     A video is ``<city>_<sequence>``; its frames are all images of that name, wherever the labelled one lies among them.
     Frames without a mask are unlabelled. The public test masks hold no class at all and count as none.
 
+    Args:
+        root: The data set.
+        refuse: Told of every file that cannot be used; see :func:`weclick.data.layouts.open_layout`.
+
     Raises:
         DataError: No such folder, or neither image folder is in it.
     """
@@ -60,8 +64,9 @@ class CityscapesLayout:
     needs = "leftImg8bit/ or leftImg8bit_sequence/"
     classes = CLASSES
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, refuse: Refuse = refuse) -> None:
         self.root = root
+        self._refuse = refuse
         if not self.recognises(root):
             raise DataError(f"{root} holds no Cityscapes data; {self.needs} was looked for there")
         self._found: dict[Split, list[Frame]] = {}
@@ -93,13 +98,13 @@ class CityscapesLayout:
     def _list(self, split: Split) -> list[Frame]:
         images: dict[FrameKey, Path] = {}
         for folder in _IMAGES:
-            for key, path in _keyed(self.root / folder / split, "leftImg8bit"):
+            for key, path in self._keyed(self.root / folder / split, "leftImg8bit"):
                 images.setdefault(key, path)
-        labels = dict(_keyed(self.root / "gtFine" / split, "gtFine_labelIds"))
-        instances = dict(_keyed(self.root / "gtFine" / split, "gtFine_instanceIds"))
+        labels = dict(self._keyed(self.root / "gtFine" / split, "gtFine_labelIds"))
+        instances = dict(self._keyed(self.root / "gtFine" / split, "gtFine_instanceIds"))
         for key, path in labels.items():
             if key not in images:
-                raise DataError(f"{path} has no image in {' or '.join(_IMAGES)}/{split}; restore the image")
+                self._refuse(DataError(f"{path} has no image in {' or '.join(_IMAGES)}/{split}; restore the image"))
         if split == "test" and self._are_dummies(list(labels.values())):
             labels = instances = {}
         return [Frame(key, images[key], labels.get(key), instances.get(key)) for key in sorted(images)]
@@ -107,14 +112,18 @@ class CityscapesLayout:
     def _are_dummies(self, labels: list[Path]) -> bool:
         # The public test masks are all void; three of them tell without reading 1525.
         some = {labels[0], labels[len(labels) // 2], labels[-1]} if labels else set()
-        return all((read_label(path, self.label_ids()) == IGNORE_INDEX).all() for path in some)
+        try:
+            return all((read_label(path, self.label_ids()) == IGNORE_INDEX).all() for path in some)
+        except DataError:  # whoever needs that mask is told
+            return False
 
-
-def _keyed(folder: Path, kind: str) -> Iterator[tuple[FrameKey, Path]]:
-    for city in sorted(folder.iterdir()) if folder.is_dir() else []:
-        for stem, path in list_images(city).items():
-            match = _NAME.fullmatch(stem)
-            if match is not None and match["kind"] == kind:
-                yield FrameKey(match["video"], int(match["number"])), path
-            elif kind == "leftImg8bit":
-                raise DataError(f"{path} is not named <city>_<sequence>_<frame>_leftImg8bit; rename or remove it")
+    def _keyed(self, folder: Path, kind: str) -> Iterator[tuple[FrameKey, Path]]:
+        for city in sorted(folder.iterdir()) if folder.is_dir() else []:
+            for stem, path in list_images(city).items():
+                match = _NAME.fullmatch(stem)
+                if match is not None and match["kind"] == kind:
+                    yield FrameKey(match["video"], int(match["number"])), path
+                elif kind == "leftImg8bit":
+                    self._refuse(
+                        DataError(f"{path} is not named <city>_<sequence>_<frame>_leftImg8bit; rename or remove it")
+                    )

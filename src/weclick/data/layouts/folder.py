@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +17,13 @@ from rich.progress import Progress, TaskID
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.decode import VIDEO_SUFFIXES, decode_video, is_decoded, manifest
-from weclick.data.index import Frame, FrameKey, Split
+from weclick.data.index import Frame, FrameKey, Refuse, Split, refuse
 from weclick.errors import DataError, one_line
 from weclick.images import has_images, list_images, list_numbered
 
 _SPLITS: Final[tuple[Split, ...]] = ("train", "val", "test")
+
+SPLITS_FILE: Final = "splits.yaml"
 
 EVERY: Final = 5
 """Without ``splits.yaml``, every fifth video is for validation."""
@@ -41,6 +43,8 @@ class FolderLayout:
 
     Args:
         root: The data set.
+        refuse: Told of every file that cannot be used; see :func:`weclick.data.layouts.open_layout`.
+        without: Videos that cannot be decoded and have no frames.
 
     Raises:
         DataError: No such folder, no ``classes.yaml``, no videos or frames, or a video that is not decoded.
@@ -49,12 +53,13 @@ class FolderLayout:
     name: Final = "folder"
     needs = "classes.yaml with videos/ or frames/<video>/"
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, refuse: Refuse = refuse, without: Collection[str] = ()) -> None:
         self.root = root
+        self._refuse = refuse
         if not self.recognises(root):
             raise DataError(f"{root} holds no videos or frames of its own; {self.needs} was looked for there")
         self.classes = ClassSet.read(root / "classes.yaml")
-        self._videos = self._list_videos()
+        self._videos = self._list_videos(without)
         self._found: dict[Split, list[Frame]] | None = None
 
     @classmethod
@@ -81,13 +86,13 @@ class FolderLayout:
         count = len(self.classes)
         return (*range(count), *[-1] * (IGNORE_INDEX - count), IGNORE_INDEX)
 
-    def _list_videos(self) -> dict[str, Path]:
-        found = _frame_folders(self.root / "frames")
+    def _list_videos(self, without: Collection[str]) -> dict[str, Path | None]:
+        """Return the folder of every video's frames, None for those without."""
+        found: dict[str, Path | None] = {**_frame_folders(self.root / "frames")}
         for name, path in list_videos(self.root).items():
-            folder = _home_of(name, path, self.root)
-            if folder is None:
+            found[name] = None if name in without else _home_of(name, path, self.root)
+            if found[name] is None and name not in without:
                 raise DataError(f"{path} is not decoded into frames yet; open the data set with weclick's open_layout")
-            found[name] = folder
         if not found:
             raise DataError(f"{self.root} holds no video; put files into videos/ or frames into frames/<video>/")
         return dict(sorted(found.items()))
@@ -95,23 +100,35 @@ class FolderLayout:
     def _list(self) -> dict[Split, list[Frame]]:
         self._check_mask_folders()
         videos = {name: self._frames_of(name, folder) for name, folder in self._videos.items()}
-        path = self.root / "splits.yaml"
-        if path.exists():
-            return _as_listed(_read_splits(path, set(videos)), videos)
+        path = self.root / SPLITS_FILE
+        try:
+            if path.exists():
+                return _as_listed(_read_splits(path, set(videos)), videos)
+        except DataError as error:
+            self._refuse(error)
         return _single(next(iter(videos.values()))) if len(videos) == 1 else _every(videos)
 
     def _check_mask_folders(self) -> None:
         for kind in ("masks", "instances"):
             for folder in _subfolders(self.root / kind):
                 if folder.name not in self._videos:
-                    raise DataError(f"{folder} belongs to no video; the videos are: {', '.join(self._videos)}")
+                    known = ", ".join(self._videos)
+                    self._refuse(DataError(f"{folder} belongs to no video; the videos are: {known}"))
 
-    def _frames_of(self, name: str, folder: Path) -> list[Frame]:
-        images = list_numbered(folder)
-        masks, instances = (list_numbered(self.root / kind / name, (".png",)) for kind in ("masks", "instances"))
+    def _frames_of(self, name: str, folder: Path | None) -> list[Frame]:
+        if folder is None:
+            return []
+        try:
+            images = list_numbered(folder)
+            masks, instances = (list_numbered(self.root / kind / name, (".png",)) for kind in ("masks", "instances"))
+        except DataError as error:
+            self._refuse(error)
+            return []
         for number, path in [*masks.items(), *instances.items()]:
             if number not in images:
-                raise DataError(f"{path} has no frame {number} in {folder}; restore the frame or remove the mask")
+                self._refuse(
+                    DataError(f"{path} has no frame {number} in {folder}; restore the frame or remove the mask")
+                )
         return [Frame(FrameKey(name, n), image, masks.get(n), instances.get(n)) for n, image in images.items()]
 
 
@@ -124,28 +141,39 @@ def list_videos(root: Path) -> dict[str, Path]:
     return list_images(root / "videos", VIDEO_SUFFIXES)
 
 
-def decode_videos(root: Path) -> None:
+def decode_videos(root: Path, refuse: Refuse = refuse) -> list[str]:
     """Decode the videos of a data set that are not decoded yet, with a progress bar on a terminal.
+
+    Returns the names of those that cannot be.
 
     Frames go into ``root/frames``, or, where that is read-only, into the user's cache folder (``$XDG_CACHE_HOME/weclick`` on
     Linux), by data set. Frames somebody extracted into ``root/frames/<video>`` by hand are taken as they are.
 
+    Args:
+        root: The data set.
+        refuse: Told of every video that is damaged; by default the first one is raised.
+
     Raises:
-        DataError: A video is damaged.
+        DataError: Two videos have one name.
     """
-    waiting = [(name, path) for name, path in list_videos(root).items() if not _home_of(name, path, root)]
+    waiting = [(name, path) for name, path in list_videos(root).items() if not _is_decoded(name, path, root)]
     if not waiting:
-        return
+        return []
     beside, cache = _homes(root)
     home = beside if _writable(beside) else cache
     if home == cache:
         _log.warning("%s is read-only: decoding its videos into %s", root, cache)
-    console = Console(stderr=True)
+    console, bad = Console(stderr=True), list[str]()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         for count, (name, path) in enumerate(waiting, 1):
             task = bar.add_task(f"decoding {name} ({count} of {len(waiting)})", total=None)
-            decode_video(path, home / name, progress=_mover(bar, task))
+            try:
+                decode_video(path, home / name, progress=_mover(bar, task))
+            except DataError as error:
+                refuse(error)
+                bad.append(name)
             bar.remove_task(task)
+    return bad
 
 
 def _mover(bar: Progress, task: TaskID) -> Callable[[int, int], None]:
@@ -161,6 +189,13 @@ def _homes(root: Path) -> tuple[Path, Path]:
 
 def _home_of(name: str, video: Path, root: Path) -> Path | None:
     return next((folder / name for folder in _homes(root) if _usable(video, folder / name)), None)
+
+
+def _is_decoded(name: str, video: Path, root: Path) -> bool:
+    try:
+        return _home_of(name, video, root) is not None
+    except DataError:  # an empty file in the place of a decoded video: decoding tells
+        return False
 
 
 def _usable(video: Path, folder: Path) -> bool:

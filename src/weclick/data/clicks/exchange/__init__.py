@@ -15,7 +15,7 @@ from weclick.data.clicks.exchange.cvat import export_cvat, import_cvat
 from weclick.data.clicks.exchange.label_studio import export_label_studio, import_label_studio
 from weclick.data.clicks.exchange.labelme import export_labelme, import_labelme
 from weclick.data.clicks.exchange.pictures import Pictures
-from weclick.data.clicks.sqlite import require_free
+from weclick.data.clicks.sqlite import ELSEWHERE, require_free
 from weclick.data.clicks.store import ClickStore
 from weclick.errors import ClickError, ConfigError
 from weclick.files import atomic_path
@@ -58,17 +58,13 @@ class Format(NamedTuple):
     load: _Import
 
 
-# A table names frames by video and number, and needs no pictures.
+# A table names frames by video and number: writing one needs no pictures.
 def _export_csv(store: ClickStore, path: Path, pictures: Pictures) -> int:
     return export_csv(store, path)
 
 
-def _import_csv(path: Path, store: ClickStore, pictures: Pictures, *, replace: bool = False) -> int:
-    return import_csv(path, store, replace=replace)
-
-
 FORMATS: Final[dict[FormatName, Format]] = {
-    "csv": Format(_export_csv, _import_csv),
+    "csv": Format(_export_csv, import_csv),
     "cvat": Format(export_cvat, import_cvat),
     "labelme": Format(export_labelme, import_labelme),
     "label-studio": Format(export_label_studio, import_label_studio),
@@ -126,7 +122,10 @@ def open_or_create(path: Path, classes: ClassSet) -> Iterator[ClickStore]:
             yield store
         return
     require_free(path)
-    with atomic_path(path) as made:
-        with ClickStore.create(made, classes) as store:
-            yield store
-        require_free(path)
+    try:
+        with atomic_path(path) as made:
+            with ClickStore.create(made, classes) as store:
+                yield store
+            require_free(path)
+    except OSError as error:
+        raise ClickError(f"{path} cannot be made: {error.strerror or error}; {ELSEWHERE}") from None

@@ -10,6 +10,7 @@ from typing import Final
 
 from weclick.classes import ClassSet
 from weclick.data.clicks.exchange.common import at, parse, save_text, store_records
+from weclick.data.clicks.exchange.pictures import Pictures
 from weclick.data.clicks.records import Click, ClickRecord, Size, validate_click, validate_key
 from weclick.data.clicks.store import ClickStore
 from weclick.errors import ClickError
@@ -40,33 +41,41 @@ def export_csv(store: ClickStore, path: Path) -> int:
     return len(records)
 
 
-def import_csv(path: Path, store: ClickStore, *, replace: bool = False) -> int:
+def import_csv(path: Path, store: ClickStore, pictures: Pictures, *, replace: bool = False) -> int:
     """Read clicks from CSV, all or none of them, and return their number; the frames become "done".
 
     Args:
         path: A file as :func:`export_csv` writes it; the columns may come in any order.
         store: Where to put the clicks.
+        pictures: The data set's pictures.
         replace: Put the clicks in place of those the frames carry, instead of refusing such frames.
 
     Raises:
-        ClickError: A line is malformed (the message names file and line), or a frame carries clicks already.
+        ClickError: A line is malformed, or is about no frame of the data set or a place outside of its picture (the
+            message names file and line), or a frame carries clicks already.
     """
-    sizes = {key: frame.size for key, frame in store.frames().items()}
-    records = list(_read(path, store.classes, sizes))
-    store_records(records, {}, store, path, replace)
+    sizes: dict[FrameKey, Size] = {}
+    records = list(_read(path, store.classes, pictures, sizes))
+    store_records(records, sizes, store, path, replace)
     return len(records)
 
 
-def _read(path: Path, classes: ClassSet, sizes: dict[FrameKey, Size | None]) -> Iterator[ClickRecord]:
+def _read(path: Path, classes: ClassSet, pictures: Pictures, sizes: dict[FrameKey, Size]) -> Iterator[ClickRecord]:
+    """Yield the clicks of a file, and put the sizes of their pictures into ``sizes``."""
     try:
         # Spreadsheets put a byte order mark in front.
         with path.open(encoding="utf-8-sig", newline="") as stream:
             lines = csv.DictReader(stream, strict=True)
             if sorted(lines.fieldnames or ()) != sorted(CSV_COLUMNS):
-                raise ClickError(f"{path}:1: found columns {lines.fieldnames}, want {', '.join(CSV_COLUMNS)}")
+                found = ", ".join(lines.fieldnames or ()) or "none"
+                raise ClickError(f"{path}:1: found columns {found}; want {', '.join(CSV_COLUMNS)}")
             for line in lines:
                 with at(f"{path}:{lines.reader.line_num}"):
-                    yield _record(line, classes, sizes)
+                    record = _record(line, classes)
+                    if record.key not in sizes:
+                        sizes[record.key] = pictures.size(record.key)
+                    validate_click(record.click, classes, sizes[record.key])
+                    yield record
     except csv.Error as error:
         raise ClickError(f"{path}:{lines.reader.line_num}: {error}; nothing was imported") from None
     except UnicodeDecodeError:
@@ -75,11 +84,10 @@ def _read(path: Path, classes: ClassSet, sizes: dict[FrameKey, Size | None]) -> 
         raise ClickError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _record(line: dict[str, str], classes: ClassSet, sizes: dict[FrameKey, Size | None]) -> ClickRecord:
+def _record(line: dict[str, str], classes: ClassSet) -> ClickRecord:
     if None in line or None in line.values():
         raise ClickError(f"a line needs {len(CSV_COLUMNS)} fields")
     key = FrameKey(line["video"], parse(int, line["number"], "number"))
     click = Click(parse(float, line["x"], "x"), parse(float, line["y"], "y"), classes.index(line["class"]))
     validate_key(key)
-    validate_click(click, classes, sizes.get(key))
     return ClickRecord(key, click, line["annotator"])

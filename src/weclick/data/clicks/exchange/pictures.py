@@ -49,7 +49,7 @@ class Pictures:
             ClickError: The data set has no such frame.
         """
         if key not in self._images:
-            raise ClickError(f"{self.root} has no picture of frame {key}; restore it, or export as csv")
+            raise ClickError(f"{self.root} has no picture of frame {key}; restore it, or leave its clicks out")
         return self._images[key]
 
     def name(self, key: FrameKey) -> str:
@@ -96,7 +96,8 @@ class Pictures:
         try:
             with Image.open(path) as image:
                 width, height = image.size
-                turned = image.getexif().get(_ORIENTATION) in _TURNED
+                # a PNG's own getexif reads all of the picture
+                turned = Image.Image.getexif(image).get(_ORIENTATION) in _TURNED
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
             raise DataError(f"{path} is damaged or no image; fetch it again or remove its frame") from None
         return (width, height) if turned else (height, width)
