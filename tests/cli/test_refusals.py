@@ -1,6 +1,9 @@
 """Promise 5: what cannot be done is refused in one line that names it, and nothing is left half-written."""
 
 import shutil
+import signal
+from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -277,7 +280,19 @@ def test_a_damaged_last_checkpoint_is_refused_on_resume(fit, trained, tmp_path):
     for stage in ("teacher", "student"):
         (tmp_path / "runs" / "copy" / stage / "done.json").unlink()
         (tmp_path / "runs" / "copy" / stage / "last.ckpt").write_bytes(b"cut")
-    fit("--resume", "copy").refused("teacher/last.ckpt", "damaged")
+    fit("--resume", "copy").refused("teacher/last.ckpt is damaged", "delete", "teacher to train it anew")
+
+
+@pytest.mark.parametrize("loss", ["missing", "damaged"])
+def test_fit_and_test_say_the_same_of_a_lost_student(fit, weclick, trained, tmp_path, loss):
+    shutil.copytree(trained / "done", tmp_path / "runs" / "copy")
+    student = Path("runs/copy/student")
+    (student / "last.ckpt").write_bytes(b"")
+    if loss == "missing":
+        (student / "last.ckpt").unlink()
+    told = f"{student}/last.ckpt is {loss}"
+    weclick("test").refused_at_once(told, f"--ckpt_path {student}/best.ckpt", f"delete {student} and train it anew")
+    fit("--resume", "copy").refused(told, f"delete {student} to train it anew")
 
 
 def test_trap_1_a_teachers_checkpoint_in_the_place_of_the_students_is_refused(fit, trained, tmp_path):
