@@ -48,6 +48,11 @@ from weclick.pipeline.run import Run
     ],
     ids=lambda value: "_".join(value)[:60] if isinstance(value, list) else "",
 )
+        (["clicks", "export", "x", "y", "--format", "yolo"], 2, ["format: expected one of csv, cvat,", "; found yolo"]),
+        (["fit", "--data.root", "x", "--teacher_epochs=a"], 2, ["teacher_epochs: expected a whole number; found a"]),
+        (["fit", "--data.root", "x", "--data.flip", "nan"], 2, ["data.flip: expected a number; found nan"]),
+        (["benchmark", "student", "--size", "[-4,64]"], 1, ["--size [-4, 64]", "at least 1"]),
+        (["benchmark", "student", "--classes", "0"], 1, ["--classes 0", "at least 1"]),
 def test_wrong_arguments_are_refused_at_once(weclick, tmp_path, arguments, status, words):
     weclick(*arguments).refused_at_once(*words, status=status)
     assert not list(tmp_path.iterdir())
@@ -118,7 +123,7 @@ def test_debug_shows_the_traceback(weclick):
         ("data: [1, 2", ["bad.yaml"], 1),
         ("paint: 1\n", ["paint"], 2),
         ("data:\n  root: x\n  batch_sise: 2\n", ["batch_sise"], 2),
-        ("data:\n  root: x\n  batch_size: many\n", ["data.batch_size", "int", "many"], 2),
+        ("data:\n  root: x\n  batch_size: many\n", ["data.batch_size: expected a whole number; found many"], 2),
         ("batch_size: 2\ndata:\n  root: x\n", ["'batch_size'", "did you mean data.batch_size?"], 2),
         (
             "learning_rate: 0.1\ndata:\n  root: x\n",
@@ -126,7 +131,8 @@ def test_debug_shows_the_traceback(weclick):
             2,
         ),
         ("data:\n  root: x\n  init_args:\n    batch_size: 2\n", ["'data'", "init_args.batch_size"], 2),
-        ("data: data/gone.yaml\n", ["data/gone.yaml"], 2),
+        ("data: data/gone.yaml\n", ["data/gone.yaml (named in bad.yaml) not found; looked in data, configs/data, "], 1),
+        ("", ["bad.yaml holds no settings"], 1),
     ],
     ids=[
         "no YAML",
@@ -161,6 +167,7 @@ def test_shards_must_make_sense(fit, tmp_path):
 )
 def test_trainers_that_train_nothing_or_in_another_type_are_refused(fit, tmp_path, option, words):
     fit(option).refused_at_once(*words)
+        "empty",
     assert not (tmp_path / "runs").exists()
 
 
@@ -168,6 +175,18 @@ def test_trainers_that_train_nothing_or_in_another_type_are_refused(fit, tmp_pat
 @pytest.mark.parametrize("option", ["--arm", "--seed"])
 def test_a_comparison_sets_arm_and_seed_itself(weclick, synthetic_root, command, option):
     weclick(command, "--data.root", synthetic_root, option, "kd").refused_at_once(option, f"{option}s")
+
+@pytest.mark.parametrize("option", ["--config", "--data"])
+def test_a_film_is_no_config(weclick, tmp_path, option):
+    (tmp_path / "film.mp4").write_bytes(bytes(range(256)))
+    weclick("fit", option, "film.mp4").refused_at_once("config film.mp4 cannot be read as YAML")
+
+
+@pytest.mark.parametrize("allocate", [np.empty, torch.empty])
+def test_sizes_no_memory_can_hold_are_refused(fit, monkeypatch, allocate):
+    monkeypatch.setattr("weclick.cli.fit.fit", lambda *arguments: allocate(1 << 50))
+    fit().refused("not enough memory", "smaller --data.size")
+
 
 
 def test_a_resumed_run_writes_down_what_it_goes_on_with(fit, trained, tmp_path):
