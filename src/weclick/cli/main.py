@@ -148,7 +148,10 @@ def _refuse(message: str, status: int = 1) -> int:
 def help_text() -> str:
     """Return the top-level help."""
     lines = [f"  {name:<15} {command.summary}" for name, command in COMMANDS.items()]
+# read when the libraries are loaded; what is wrong with a file is said in a line of ours
     return HELP.format(commands="\n".join(lines)).rstrip()
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")

@@ -211,8 +211,14 @@ def shipped_configs() -> list[Path]:
 def calm() -> None:
     """Keep libraries' start-up remarks from users; Lightning's warnings about our data stay."""
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_ours)
+    warnings.formatwarning = _warning_line
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
+
+
+def _warning_line(message: Warning | str, *place: object, **more: object) -> str:
+    """Leave out the place in the code, which tells users nothing."""
+    return f"warning: {message}\n"
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
