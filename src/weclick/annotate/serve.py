@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 import webbrowser
+from contextlib import suppress
 from types import FrameType
 
 import uvicorn
@@ -43,7 +44,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def serve(app: FastAPI, listening: socket.socket, url: str, *, open_browser: bool) -> None:
-    """Serve until SIGINT or SIGTERM; both end in the exit status they stand for."""
+    """Serve until SIGINT, the way it is meant to be ended, or SIGTERM, which ends in the exit status it stands for."""
     if open_browser and _has_screen():
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
     config = uvicorn.Config(
@@ -62,7 +63,8 @@ def serve(app: FastAPI, listening: socket.socket, url: str, *, open_browser: boo
     ends = {signal.SIGTERM: _terminated, signal.SIGINT: signal.default_int_handler}
     before = {signum: signal.signal(signum, handler) for signum, handler in ends.items()}
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listening])
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)

@@ -113,20 +113,20 @@ def _status(error: BaseException) -> int:
     if isinstance(error, WeclickError):
         return _refuse(str(error))
     if isinstance(error, KeyboardInterrupt):
-        return _refuse("interrupted", status=130)
+        return _refuse("; ".join(["interrupted", *_notes(error)]), status=130)
     if hasattr(error, "signum"):
-        return _refuse(
-            f"stopped by {error}; everything is saved; go on with fit --resume RUN, ablate and budget with the same command",
-            status=128 + error.signum,
-        )
+        return _refuse("; ".join([f"stopped by {error}; everything is saved", *_notes(error)]), 128 + error.signum)
     if type(error).__name__ == "ArgumentError":
         return _refuse(f"{plain(str(error))} (see --help)", status=2)
-    if _lacks_memory(error):
-        lines = str(error).splitlines() or [type(error).__name__]
-        return _refuse(f"not enough memory; give a smaller {_LARGE} ({lines[-1]})")  # a worker's traceback comes before
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return _refuse(f"{error.strerror or error}{where}")
+    if _lacks_memory(error):
+        lines = str(error).splitlines() or [type(error).__name__]
+        return _refuse(f"not enough memory; give a smaller {_LARGE} ({lines[-1]})")  # a worker's traceback comes before
+    return _refuse(f"unexpected {type(error).__name__}: {error}; run again with --debug and report it")
+
+
 def _lacks_memory(error: BaseException) -> bool:
     """Tell whether it is numpy's, a GPU's, or the CPU's complaint in torch."""
     named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
@@ -137,9 +137,6 @@ def _notes(error: BaseException) -> list[str]:
     return getattr(error, "__notes__", [])
 
 
-    return _refuse(f"unexpected {type(error).__name__}: {error}; run again with --debug and report it")
-
-
 def _refuse(message: str, status: int = 1) -> int:
     print(f"weclick: {' '.join(message.split())[:600]}", file=sys.stderr)
     return status
@@ -148,10 +145,10 @@ def _refuse(message: str, status: int = 1) -> int:
 def help_text() -> str:
     """Return the top-level help."""
     lines = [f"  {name:<15} {command.summary}" for name, command in COMMANDS.items()]
-# read when the libraries are loaded; what is wrong with a file is said in a line of ours
     return HELP.format(commands="\n".join(lines)).rstrip()
+
+
+# read when the libraries are loaded; what is wrong with a file is said in a line of ours
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-
-
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")

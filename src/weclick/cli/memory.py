@@ -25,7 +25,7 @@ flatter it. Nothing in the run changes but runs/NAME/{FOLDER}/, which gets table
 
 
 def parser() -> ArgumentParser:
-    """Return the parser of ``weclick memory``."""
+    """Return the parser of ``weclick memory``, without the settings of a run."""
     made = ArgumentParser(prog="weclick memory", description=DESCRIPTION, exit_on_error=False)
     add_run(made, "run whose teacher to use, by name or folder; default: the newest with a finished teacher")
     made.add_argument(
@@ -37,7 +37,6 @@ def parser() -> ArgumentParser:
     made.add_argument(
         "--max_frames", type=int | None, default=None, help="use at most so many labelled frames, evenly spread"
     )
-    add_settings(made)
     return made
 
 
@@ -47,6 +46,7 @@ def main(command: str, arguments: list[str]) -> None:
     arguments = resolve_configs(arguments)
     made = parser()
     answer_help(made, arguments)
+    add_settings(made)
     run = find_run(arguments, "teacher")
     config = parse(made, ["--config", str(run.config), *arguments])
     settings = to_settings(made, config)

@@ -46,6 +46,7 @@ def trained(monkeypatch, settings):
         write_text(folder / "report.html", "report")
 
     monkeypatch.setattr(rows, "check", lambda settings: None)
+    monkeypatch.setattr(rows, "need_masks", lambda data, split: None)
     monkeypatch.setattr(rows, "take_clicks", lambda *arguments: None)
     monkeypatch.setattr(rows, "fit", fit)
     monkeypatch.setattr(rows, "evaluate", evaluate)
