@@ -87,6 +87,19 @@ def test_trap_11_a_part_is_looked_up_beside_the_config_that_names_it(tmp_path, m
     assert (made.data["root"], made.data["neighbours"]) == ("here", 7)
 
 
+def test_a_copied_preset_still_finds_its_parts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mine = tmp_path / "my settings.yaml"
+    mine.write_text((CONFIGS / "folder.yaml").read_text() + "memory: {views: true}\n")
+    copied, shipped = (settings("--config", name) for name in ("my settings.yaml", "folder.yaml"))
+    assert copied.memory.views
+    for group in ("arm", "data", "teacher", "student", "trainer"):
+        assert getattr(copied, group) == getattr(shipped, group)
+    (tmp_path / "student").mkdir()
+    (tmp_path / "student" / "light.yaml").write_text("width: 7\n")
+    assert settings(f"--config={mine}", "--data.root=x").student["width"] == 7  # what lies beside it goes first
+
+
 @pytest.mark.parametrize(
     ("group", "kind", "own"),
     [

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import warnings
 from unittest.mock import Mock
 
 import cv2
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+from weclick.cli.options import calm
 from weclick.modules import ARMS, load_weights
 
 STUDENT_FILES = {
@@ -157,6 +159,12 @@ def test_few_damaged_images_are_reported_and_left_out(fit, damaged, arm):
         fit(*options).done()
     told = {str(w.message).split("frames/a/")[1][:2] for w in warned if "damaged" in str(w.message)}
     assert told == {"4.", "11"}
+
+
+def test_a_warning_names_no_place_in_the_code(monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    calm()
+    assert warnings.formatwarning("damaged: a.png", UserWarning, "loops.py", 199) == "warning: damaged: a.png\n"
 
 
 def test_too_many_damaged_images_stop_the_run(fit, damaged):

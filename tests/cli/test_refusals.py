@@ -2,6 +2,9 @@
 
 import shlex
 import shutil
+import signal
+from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 import torch
 import yaml
 
+from weclick.callbacks.interrupt import Interrupted
 from weclick.cli.main import COMMANDS
 from weclick.errors import DataError
 from weclick.files import write_text
@@ -45,6 +49,11 @@ from .conftest import TINY
         (["data", "check", "missing"], 1, ["missing"]),
         (["ablate", "--data.root", "x", "--arms", "clicks,best"], 1, ["best", "full"]),
         (["ablate", "--data.root", "x", "--seeds", "one"], 1, ["one", "0,1,2"]),
+        (["clicks", "export", "x", "y", "--format", "yolo"], 2, ["format: expected one of csv, cvat,", "; found yolo"]),
+        (["fit", "--data.root", "x", "--teacher_epochs=a"], 2, ["teacher_epochs: expected a whole number; found a"]),
+        (["fit", "--data.root", "x", "--data.flip", "nan"], 2, ["data.flip: expected a number; found nan"]),
+        (["benchmark", "student", "--size", "[-4,64]"], 1, ["--size [-4, 64]", "at least 1"]),
+        (["benchmark", "student", "--classes", "0"], 1, ["--classes 0", "at least 1"]),
     ],
     ids=lambda value: "_".join(value)[:60] if isinstance(value, list) else "",
 )
@@ -90,6 +99,19 @@ def test_values_out_of_range_are_refused_at_once(fit, tmp_path, option, range_):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("network=unet17", ["unknown network 'unet17'"]),
+        ("encoder=resnet9", ["'resnet9'"]),
+        ("strides=[4,7]", ["[4, 7]"]),
+    ],
+)
+def test_students_that_cannot_be_built_are_refused_before_a_teacher_is_trained(fit, tmp_path, option, words):
+    fit(f"--student.{option}").refused_at_once(*words)
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize("option", ["accelerator=nonsense", "devices=0", "strategy=nonsense"])
 def test_what_lightning_refuses_is_refused_at_once(fit, tmp_path, option):
     fit(f"--trainer.{option}").refused_at_once(*option.split("="), "trainer")
@@ -107,6 +129,14 @@ def test_every_command_has_a_help(weclick):
         assert "usage:" in answer.out
 
 
+@pytest.mark.parametrize("command", ["test", "validate", "memory", "export"])
+def test_commands_on_a_run_show_their_own_options_alone(weclick, command):
+    text = " ".join(weclick(command, "--help").done().out.split())
+    assert "--run RUN" in text
+    assert "--teacher." not in text and "--data.root ROOT" not in text
+    assert "weclick fit --help explains them" in text
+
+
 def test_debug_shows_the_traceback(weclick):
     with pytest.raises(Exception, match="missing"):
         weclick("fit", "--data.root", "missing", "--debug")
@@ -118,7 +148,7 @@ def test_debug_shows_the_traceback(weclick):
         ("data: [1, 2", ["bad.yaml"], 1),
         ("paint: 1\n", ["paint"], 2),
         ("data:\n  root: x\n  batch_sise: 2\n", ["batch_sise"], 2),
-        ("data:\n  root: x\n  batch_size: many\n", ["data.batch_size", "int", "many"], 2),
+        ("data:\n  root: x\n  batch_size: many\n", ["data.batch_size: expected a whole number; found many"], 2),
         ("batch_size: 2\ndata:\n  root: x\n", ["'batch_size'", "did you mean data.batch_size?"], 2),
         (
             "learning_rate: 0.1\ndata:\n  root: x\n",
@@ -126,7 +156,8 @@ def test_debug_shows_the_traceback(weclick):
             2,
         ),
         ("data:\n  root: x\n  init_args:\n    batch_size: 2\n", ["'data'", "init_args.batch_size"], 2),
-        ("data: data/gone.yaml\n", ["data/gone.yaml"], 2),
+        ("data: data/gone.yaml\n", ["data/gone.yaml (named in bad.yaml) not found; looked in data, configs/data, "], 1),
+        ("", ["bad.yaml holds no settings"], 1),
     ],
     ids=[
         "no YAML",
@@ -137,12 +168,25 @@ def test_debug_shows_the_traceback(weclick):
         "trap 8, one of two groups",
         "trap 8, init_args",
         "part",
+        "empty",
     ],
 )
 def test_bad_configs_are_refused(weclick, tmp_path, text, words, status):
     (tmp_path / "bad.yaml").write_text(text)
     weclick("fit", "--config", "bad.yaml").refused_at_once(*words, status=status)
     assert [path.name for path in tmp_path.iterdir()] == ["bad.yaml"]
+
+
+@pytest.mark.parametrize("option", ["--config", "--data"])
+def test_a_film_is_no_config(weclick, tmp_path, option):
+    (tmp_path / "film.mp4").write_bytes(bytes(range(256)))
+    weclick("fit", option, "film.mp4").refused_at_once("config film.mp4 cannot be read as YAML")
+
+
+@pytest.mark.parametrize("allocate", [np.empty, torch.empty])
+def test_sizes_no_memory_can_hold_are_refused(fit, monkeypatch, allocate):
+    monkeypatch.setattr("weclick.cli.fit.fit", lambda *arguments: allocate(1 << 50))
+    fit().refused("not enough memory", "smaller --data.size")
 
 
 def test_shards_must_make_sense(fit, tmp_path):
@@ -265,12 +309,15 @@ def test_a_refusal_removes_nothing_that_was_there_before(fit, tmp_path):
     assert (tmp_path / "runs" / "mine" / "notes.txt").read_text() == "keep"
 
 
-@pytest.mark.slow
-def test_a_refusal_keeps_what_took_work(fit, trained, tmp_path):
-    fit("--name", "run", "--student.network=nonsense").refused("nonsense")
-    assert (tmp_path / "runs" / "run" / "teacher" / "last.ckpt").exists()
-    fit("--resume", "run", "--student.network=nonsense").refused("nonsense")
-    assert (tmp_path / "runs" / "run" / "teacher" / "last.ckpt").exists()
+def test_a_refusal_keeps_what_took_work(fit, tmp_path, monkeypatch):
+    def train_and_refuse(settings, run, stages, shard):
+        write_text(run.checkpoint("teacher", "last"), "five epochs")
+        raise DataError("too many damaged frames")
+
+    monkeypatch.setattr("weclick.cli.fit.fit", train_and_refuse)
+    for option in ("--name", "--resume"):
+        fit(option, "run").refused("too many")
+        assert (tmp_path / "runs" / "run" / "teacher" / "last.ckpt").exists()
 
 
 # Checkpoints
@@ -303,7 +350,19 @@ def test_a_damaged_last_checkpoint_is_refused_on_resume(fit, trained, tmp_path):
     for stage in ("teacher", "student"):
         (tmp_path / "runs" / "copy" / stage / "done.json").unlink()
         (tmp_path / "runs" / "copy" / stage / "last.ckpt").write_bytes(b"cut")
-    fit("--resume", "copy").refused("teacher/last.ckpt", "damaged")
+    fit("--resume", "copy").refused("teacher/last.ckpt is damaged", "delete", "teacher to train it anew")
+
+
+@pytest.mark.parametrize("loss", ["missing", "damaged"])
+def test_fit_and_test_say_the_same_of_a_lost_student(fit, weclick, trained, tmp_path, loss):
+    shutil.copytree(trained / "done", tmp_path / "runs" / "copy")
+    student = Path("runs/copy/student")
+    (student / "last.ckpt").write_bytes(b"")
+    if loss == "missing":
+        (student / "last.ckpt").unlink()
+    told = f"{student}/last.ckpt is {loss}"
+    weclick("test").refused_at_once(told, f"--ckpt_path {student}/best.ckpt", f"delete {student} and train it anew")
+    fit("--resume", "copy").refused(told, f"delete {student} to train it anew")
 
 
 def test_trap_1_a_teachers_checkpoint_in_the_place_of_the_students_is_refused(fit, trained, tmp_path):
@@ -359,7 +418,46 @@ def test_training_without_validation_masks_keeps_the_last_as_best(fit, weclick, 
     fit("--data.root", folder(masks=("a",)), "--arm", "full", "--name", "run").done()
     student = tmp_path / "runs" / "run" / "student"
     assert (student / "best.ckpt").read_bytes() == (student / "last.ckpt").read_bytes()
-    weclick("test").refused("val", "no masks")
+    weclick("test").refused_at_once("val", "no masks", "weclick predict")
+
+
+@pytest.mark.parametrize("command", ["ablate", "budget"])
+def test_a_comparison_without_masks_to_evaluate_with_is_refused_before_training(weclick, folder, tmp_path, command):
+    options = ("--data.root", folder(masks=("a",)), *TINY, "--arms", "clicks", "--name", "compared")
+    weclick(command, *options).refused("arm clicks, seed 0", "val split", "no masks")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("masks", "options", "told"),
+    [
+        (("a", "b"), (), "weclick test --run 'runs/Lauf 1'"),
+        (("a",), (), "weclick predict --run 'runs/Lauf 1' --source VIDEO"),
+        (("a", "b"), ("--stage", "teacher"), "weclick fit --resume 'runs/Lauf 1'"),
+        (("a",), ("--stage", "memory"), "weclick fit --resume 'runs/Lauf 1'"),
+    ],
+)
+def test_fit_names_the_command_that_can_come_next(fit, folder, monkeypatch, masks, options, told):
+    monkeypatch.setattr("weclick.cli.fit.fit", lambda *arguments: None)
+    answer = fit("--data.root", folder(masks=masks), "--name", "Lauf 1", *options).done()
+    assert answer.out.splitlines()[-1] == f"run: runs/Lauf 1   next: {told}"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [
+        (KeyboardInterrupt(), 130, "weclick: interrupted; go on with weclick fit --resume runs/run"),
+        (
+            Interrupted(signal.SIGTERM),
+            143,
+            "weclick: stopped by SIGTERM; everything is saved; go on with weclick fit --resume runs/run",
+        ),
+    ],
+)
+def test_an_interruption_says_how_to_go_on(fit, monkeypatch, error, status, told):
+    monkeypatch.setattr("weclick.cli.fit.fit", Mock(side_effect=error))
+    answer = fit("--name", "run")
+    assert (answer.status, answer.err.splitlines()[-1]) == (status, told)
 
 
 @pytest.mark.slow

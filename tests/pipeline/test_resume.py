@@ -117,6 +117,19 @@ def test_last_is_of_the_last_epoch_even_if_the_best_was_earlier(settings, run, f
     assert all(torch.equal(last["state_dict"][f"network.{name}"], tensor) for name, tensor in exported.items())
 
 
+def test_a_moved_run_keeps_its_best_checkpoint_until_a_better_one(tmp_path):
+    def best(folder):
+        return training.StageCheckpoint(tmp_path / folder, filename="best", monitor="val/miou", mode="max")
+
+    before, after = best("here"), best("there")
+    path, score = str(tmp_path / "here" / "best.ckpt"), torch.tensor(0.7)
+    before.best_model_path, before.best_model_score, before.best_k_models = path, score, {path: score}
+    after.load_state_dict(before.state_dict())  # Lightning's own warns, and forgets the score
+    assert after.best_model_score == score
+    assert after.best_model_path == str(tmp_path / "there" / "best.ckpt")
+    assert after.best_k_models == {after.best_model_path: score}
+
+
 class Stopped(RuntimeError):
     """Raised by a test in the place of a power cut."""
 

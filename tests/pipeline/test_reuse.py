@@ -115,3 +115,20 @@ def test_parts_of_a_memory_may_be_built_at_the_same_time(copy):
             pass
         with pytest.raises(RunError, match="another process"), copy.locked():
             pass
+
+
+@pytest.mark.parametrize("stage", ["teacher", "student"])
+def test_a_stage_is_not_finished_without_its_checkpoint(weclick, fit, copy, stage):
+    last = copy.checkpoint(stage, "last")
+    last.write_bytes(last.read_bytes()[:-1000])
+    with pytest.raises(RunError, match=rf"{stage} .* finished, but {last} is damaged; .* delete"):
+        fit(weclick(), copy)
+    last.unlink()
+    with pytest.raises(RunError, match=rf"{stage} .* finished, but {last} is missing; .* delete"):
+        fit(weclick(), copy)
+
+
+def test_a_damaged_teacher_is_not_taken_for_another_one(weclick, fit, copy):
+    copy.checkpoint("teacher", "last").write_bytes(b"")
+    with pytest.raises(RunError, match=r"teacher .*last\.ckpt is damaged"):
+        fit(weclick(), copy, "memory")

@@ -63,6 +63,8 @@ def serve(app: FastAPI, listening: socket.socket, url: str, *, open_browser: boo
     before = {signum: signal.signal(signum, handler) for signum, handler in ends.items()}
     try:
         uvicorn.Server(config).run(sockets=[listening])
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None  # how it is meant to be ended: nothing needs to be said
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)

@@ -84,7 +84,7 @@ class SaveOnSignal(SignalNote, pl.Callback):
         """Save and stop between two optimiser steps."""
         between_steps = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if between_steps and batch_idx + 1 < trainer.num_training_batches and self._asked(trainer):
-            trainer.save_checkpoint(self.checkpoint)
+            trainer.save_checkpoint(self.checkpoint, weights_only=False)
             raise Interrupted(self.received or signal.SIGTERM)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from weclick.cli.options import add_settings, calm, dump, option_value, parse, resolve_configs, to_settings
+from weclick.cli.runs import telling_how_to_go_on
 from weclick.errors import ConfigError
 from weclick.modules import ARMS
 from weclick.pipeline.ablation import Outcome, Row, ablate
@@ -47,7 +48,8 @@ def main(command: str, arguments: list[str]) -> None:
     arms, seeds = arms_of(config), seeds_of(config)
     rows = [row(parser(), arguments, arm, seed, f"{arm}-s{seed}") for seed in seeds for arm in arms]
     folder = comparison_folder(config, arguments, command)
-    outcomes = ablate(rows, folder)
+    with telling_how_to_go_on("the same command"):
+        outcomes = ablate(rows, folder)
     print(f"\n{(folder / 'table.md').read_text(encoding='utf-8')}")
     print_places(outcomes, folder / "plot.png")
 

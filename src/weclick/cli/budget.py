@@ -6,6 +6,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from weclick.cli.ablate import add_comparison, arms_of, comparison_folder, print_places, refuse_single, row, seeds_of
 from weclick.cli.options import add_settings, calm, parse, resolve_configs
+from weclick.cli.runs import telling_how_to_go_on
 from weclick.errors import ConfigError
 from weclick.pipeline.ablation import Row, budget
 
@@ -41,7 +42,8 @@ def main(command: str, arguments: list[str]) -> None:
         for arm in arms
     ]
     folder = comparison_folder(config, arguments, command)
-    outcomes = budget([made for made in rows if not _without_clicks(made)], folder)
+    with telling_how_to_go_on("the same command"):
+        outcomes = budget([made for made in rows if not _without_clicks(made)], folder)
     print(f"\n{(folder / 'curves.md').read_text(encoding='utf-8')}")
     print_places(outcomes, folder / "curves.png")
 

@@ -11,7 +11,7 @@ from weclick.callbacks.report import print_table
 from weclick.cli.options import add_settings, calm, dump, option_value, parse, resolve_configs, to_settings
 from weclick.cli.runs import add_run, answer_help, find_run_of_checkpoint
 from weclick.errors import RunError
-from weclick.pipeline.evaluate import Chosen, choose_checkpoint, evaluate, results_folder
+from weclick.pipeline.evaluate import Chosen, choose_checkpoint, evaluate, need_masks, results_folder
 
 DESCRIPTION = """Evaluate a trained network at the labels' own resolution.
 
@@ -22,7 +22,7 @@ another checkpoint than the run's own student runs/NAME/test/FOLDER-FILE/report.
 
 
 def parser(command: str) -> ArgumentParser:
-    """Return the parser of ``weclick validate`` or ``weclick test``."""
+    """Return the parser of ``weclick validate`` or ``weclick test``, without the settings of a run."""
     made = ArgumentParser(prog=f"weclick {command}", description=DESCRIPTION, exit_on_error=False)
     add_run(made, "run to evaluate, by name or folder; default: newest")
     made.add_argument(
@@ -31,7 +31,6 @@ def parser(command: str) -> ArgumentParser:
     made.add_argument(
         "--ckpt_path", type=str | None, default=None, help="this checkpoint instead of the run's own choice"
     )
-    add_settings(made)
     return made
 
 
@@ -41,13 +40,16 @@ def main(command: str, arguments: list[str]) -> None:
     arguments = resolve_configs(arguments)
     made = parser(command)
     answer_help(made, arguments)
+    add_settings(made)
     run = find_run_of_checkpoint(arguments, "teacher" if option_value(arguments, "--stage") == "teacher" else "student")
     if run is None:
         lone = option_value(arguments, "--ckpt_path")
         raise RunError(f"{lone} lies in no run; name the run whose settings to use with --run")
     config = parse(made, ["--config", str(run.config), *arguments])
     settings = to_settings(made, config)
-    split = "val" if command == "validate" else settings.make_data().evaluation_split
+    data = settings.make_data()
+    split = "val" if command == "validate" else data.evaluation_split
+    need_masks(data, split)
     chosen = (
         Chosen(Path(config.ckpt_path), "named on the command line")
         if config.ckpt_path

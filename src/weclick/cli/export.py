@@ -24,7 +24,7 @@ Without arguments: the student of the newest finished run, as `weclick predict` 
 
 
 def parser() -> ArgumentParser:
-    """Return the parser of ``weclick export``."""
+    """Return the parser of ``weclick export``, without the settings of a run."""
     made = ArgumentParser(prog="weclick export", description=DESCRIPTION, exit_on_error=False)
     add_run(made, "run to export, by name or folder; default: newest")
     made.add_argument("--ckpt_path", type=str | None, default=None, help="this student checkpoint instead of the run's")
@@ -43,8 +43,6 @@ def parser() -> ArgumentParser:
     made.add_argument("--labels", type=bool, default=False, help="give class ids at full size instead of logits")
     made.add_argument("--out", type=str | None, default=None, help="folder for the files; default: RUN/export")
     made.add_argument("--max_drop", type=float, default=1.0, help="most points of mIoU on val a file may lose")
-    add_settings(made)
-    made.set_defaults({"data.root": ""})  # a checkpoint outside any run can be exported without data
     return made
 
 
@@ -54,6 +52,8 @@ def main(command: str, arguments: list[str]) -> None:
     arguments = resolve_configs(arguments)
     made = parser()
     answer_help(made, arguments)
+    add_settings(made)
+    made.set_defaults({"data.root": ""})  # a checkpoint outside any run can be exported without data
     run = find_run_of_checkpoint(arguments, "student")
     config = parse(made, [*(["--config", str(run.config)] if run else []), *arguments])
     if config.max_drop < 0 or min(config.size or (1, 1)) < 1:

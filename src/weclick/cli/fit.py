@@ -14,12 +14,14 @@ from typing import Literal
 from jsonargparse import ArgumentParser
 
 from weclick.cli.options import add_settings, calm, dump, option_value, parse, resolve_configs, to_settings
+from weclick.cli.runs import telling_how_to_go_on
 from weclick.errors import ConfigError, TrainingError, WeclickError
 from weclick.files import write_text
 from weclick.pipeline.clicks import tell_of_others
 from weclick.pipeline.fit import check, fit
 from weclick.pipeline.memory import Shard
 from weclick.pipeline.run import RUNS, Run, Stage, new_folder, shared_name
+from weclick.pipeline.settings import FitSettings
 from weclick.processes import process_rank
 
 STAGES: tuple[Stage, ...] = ("teacher", "memory", "student")
@@ -64,7 +66,7 @@ def main(command: str, arguments: list[str]) -> None:
     if shard is not None and config.stage != "memory":
         raise ConfigError("--shard is a part of the memory; give it with --stage memory")
     settings = to_settings(made, config)
-    check(settings)
+    check(settings, stages)
     cleanup: AbstractContextManager[None] = nullcontext()
     if run is not None and process_rank() == 0 and shard is None:  # of several parts each may have a device of its own
         cleanup = _settings_back_if_refused(run, dump(made, config))
@@ -73,11 +75,21 @@ def main(command: str, arguments: list[str]) -> None:
         if process_rank() == 0 and not folder.exists():
             cleanup = _gone_if_refused(folder)
         run = Run.create(folder, dump(made, config)) if process_rank() == 0 else Run(folder)
-    with run.locked(shared=shard is not None), cleanup:  # what another process has locked is not ours to remove
+    resume = f"weclick fit --resume {quote(str(run.folder))}"
+    # what another process has locked is not ours to remove
+    with telling_how_to_go_on(resume), run.locked(shared=shard is not None), cleanup:
         tell_of_others(settings, run.clicks)
         fit(settings, run, stages, shard)
     if process_rank() == 0:
-        print(f"run: {run.folder}   next: weclick test --run {quote(str(run.folder))}")
+        print(f"run: {run.folder}   next: {_look(settings, run) if 'student' in stages else resume}")
+
+
+def _look(settings: FitSettings, run: Run) -> str:
+    """Return the command that shows how good the student is; without masks one can only look at what it does."""
+    data, named = settings.make_data(), f"--run {quote(str(run.folder))}"
+    return (
+        f"weclick test {named}" if data.labelled(data.evaluation_split) else f"weclick predict {named} --source VIDEO"
+    )
 
 
 @contextmanager

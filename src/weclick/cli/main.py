@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Final, NamedTuple, NoReturn
 
+from weclick.cli.usage import plain
 from weclick.errors import WeclickError
 
 
@@ -42,6 +43,9 @@ COMMANDS: Final = {
         "weclick.cli.budget", "train arms from fewer clicked frames and fewer clicks, and draw the curves"
     ),
 }
+
+_LARGE: Final = "--data.size, --data.crop or --data.batch_size"
+"""What takes most memory."""
 
 HELP: Final = """usage: weclick COMMAND [options]
 
@@ -109,18 +113,28 @@ def _status(error: BaseException) -> int:
     if isinstance(error, WeclickError):
         return _refuse(str(error))
     if isinstance(error, KeyboardInterrupt):
-        return _refuse("interrupted", status=130)
+        return _refuse("; ".join(["interrupted", *_notes(error)]), status=130)
     if hasattr(error, "signum"):
-        return _refuse(
-            f"stopped by {error}; everything is saved; go on with fit --resume RUN, ablate and budget with the same command",
-            status=128 + error.signum,
-        )
+        return _refuse("; ".join([f"stopped by {error}; everything is saved", *_notes(error)]), 128 + error.signum)
     if type(error).__name__ == "ArgumentError":
-        return _refuse(f"{error} (see --help)", status=2)
+        return _refuse(f"{plain(str(error))} (see --help)", status=2)
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return _refuse(f"{error.strerror or error}{where}")
+    if _lacks_memory(error):
+        lines = str(error).splitlines() or [type(error).__name__]
+        return _refuse(f"not enough memory; give a smaller {_LARGE} ({lines[-1]})")  # a worker's traceback comes before
     return _refuse(f"unexpected {type(error).__name__}: {error}; run again with --debug and report it")
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Tell whether it is numpy's, a GPU's, or the CPU's complaint in torch."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or "can't allocate memory" in str(error)
+
+
+def _notes(error: BaseException) -> list[str]:
+    return getattr(error, "__notes__", [])
 
 
 def _refuse(message: str, status: int = 1) -> int:
@@ -134,4 +148,7 @@ def help_text() -> str:
     return HELP.format(commands="\n".join(lines)).rstrip()
 
 
+# read when the libraries are loaded; what is wrong with a file is said in a line of ours
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")

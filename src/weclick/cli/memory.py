@@ -26,7 +26,7 @@ named by split, neighbours, sides and a digest of all settings: table.csv, table
 
 
 def parser() -> ArgumentParser:
-    """Return the parser of ``weclick memory``."""
+    """Return the parser of ``weclick memory``, without the settings of a run."""
     made = ArgumentParser(prog="weclick memory", description=DESCRIPTION, exit_on_error=False)
     add_run(made, "run whose teacher to use, by name or folder; default: the newest with a finished teacher")
     made.add_argument(
@@ -38,7 +38,6 @@ def parser() -> ArgumentParser:
     made.add_argument(
         "--max_frames", type=int | None, default=None, help="use at most so many labelled frames, evenly spread"
     )
-    add_settings(made)
     return made
 
 
@@ -48,6 +47,7 @@ def main(command: str, arguments: list[str]) -> None:
     arguments = resolve_configs(arguments)
     made = parser()
     answer_help(made, arguments)
+    add_settings(made)
     run = find_run(arguments, "teacher")
     config = parse(made, ["--config", str(run.config), *arguments])
     settings = to_settings(made, config)

@@ -9,7 +9,7 @@ import warnings
 from argparse import ArgumentError
 from dataclasses import fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import lightning.pytorch as pl
 import yaml
@@ -136,7 +136,9 @@ def _parsed(parser: ArgumentParser, arguments: list[str]) -> Namespace:
             # data.root alone has no default: where the data lie, the config or another option may say
             optional = {key: value for key, value in defaults[group].as_dict().items() if key != "root"}
             complete.append(f"--{group}={json.dumps(optional)}")
-        complete.append(argument)
+        if group == "config" and equals:
+            argument = f"--config={_with_parts(value)}"
+        complete.append(_with_parts(argument) if arguments[position - 1 : position] == ["--config"] else argument)
     try:
         return parser.parse_args(complete)
     except ArgumentError as error:
@@ -151,19 +153,53 @@ def _meant(message: str, defaults: Namespace) -> str:
     return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
-def _found(name: str) -> str:
-    """Look a YAML file up as given, then in ``configs/``, then among the shipped ones."""
-    if not name.endswith((".yaml", ".yml")):
+def _with_parts(config: str) -> str:
+    """Return a config's file or, where a part it names does not lie beside it, its text with the parts' places in it."""
+    try:
+        settings = _read(Path(config))
+    except ConfigError:  # a value that is no file, which the parser judges
+        return config
+    named = {group: settings.get(group) for group in GROUPS[1:]}
+    parts = {group: part for group, part in named.items() if isinstance(part, str) and _is_file_name(part)}
+    beside = Path(config).parent
+    found = {group: Path(_found(part, beside, f" (named in {config})")) for group, part in parts.items()}
+    if all(place == beside / parts[group] for group, place in found.items()):
+        return config
+    return yaml.safe_dump({**settings, **{group: str(place.resolve()) for group, place in found.items()}})
+
+
+def _found(name: str, beside: Path = Path(), told: str = "") -> str:
+    """Look a YAML file up beside what names it, then in ``configs/``, then among the shipped ones."""
+    if not _is_file_name(name):
         return name
-    places = [Path(name), Path("configs") / name, *(folder / name for folder in shipped_configs())]
+    places = [beside / name, *(folder / name for folder in (Path("configs"), *shipped_configs()))]
     found = next((place for place in places if place.is_file()), None)
     if found is None:
-        raise ConfigError(f"config {name} not found; looked in {', '.join(str(place.parent) for place in places)}")
-    try:
-        yaml.safe_load(found.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"config {found} cannot be read: {one_line(error, 600)}") from None
+        looked = ", ".join(dict.fromkeys(str(place.parent) for place in places))
+        raise ConfigError(f"config {name}{told} not found; looked in {looked}")
+    _read(found)
     return str(found)
+
+
+def _is_file_name(value: str) -> bool:
+    """Tell whether a value names a file: an option is none, nor is YAML or JSON in the place of a file."""
+    return not value.startswith(("-", "{")) and ": " not in value
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Read a YAML file of settings.
+
+    Raises:
+        ConfigError: It cannot be read, or holds none.
+    """
+    try:
+        with file.open(encoding="utf-8") as stream:  # not read whole first: somebody may name a film
+            settings = yaml.safe_load(stream)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"config {file} cannot be read as YAML: {one_line(error, 600)}") from None
+    if not isinstance(settings, dict):
+        raise ConfigError(f"config {file} holds no settings; it must have lines such as arm: beyond")
+    return settings
 
 
 def shipped_configs() -> list[Path]:
@@ -175,8 +211,14 @@ def shipped_configs() -> list[Path]:
 def calm() -> None:
     """Keep libraries' start-up remarks from users; Lightning's warnings about our data stay."""
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_ours)
+    warnings.formatwarning = _warning_line
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
+
+
+def _warning_line(message: Warning | str, *place: object, **more: object) -> str:
+    """Leave out the place in the code, which tells users nothing."""
+    return f"warning: {message}\n"
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from jsonargparse import ArgumentParser
 
+from weclick.callbacks.interrupt import Interrupted
 from weclick.cli.options import option_value
 from weclick.pipeline.run import RUNS, Run, Stage
+
+SETTINGS: Final = """Any setting of the run's config.yaml can be overridden, too, such as --data.root FOLDER; weclick fit --help
+explains them."""
 
 
 def add_run(parser: ArgumentParser, told: str) -> None:
@@ -17,8 +24,9 @@ def add_run(parser: ArgumentParser, told: str) -> None:
 
 
 def answer_help(parser: ArgumentParser, arguments: list[str]) -> None:
-    """Print the help and exit, if it is asked for: it takes no run."""
+    """Print the help and exit, if it is asked for: it takes no run, and shows the command's own options alone."""
     if {"-h", "--help"} & set(arguments):
+        parser.epilog = SETTINGS
         parser.parse_args(["--help"])
 
 
@@ -29,6 +37,16 @@ def named_or_newest(name: str | None, runs: str, stage: Stage = "student") -> Ru
         RunError: There is none.
     """
     return Run.newest(Path(runs), stage=stage) if name is None else Run.open(name, Path(runs))
+
+
+@contextmanager
+def telling_how_to_go_on(command: str) -> Iterator[None]:
+    """Let an interruption say which command goes on."""
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt) as error:
+        error.add_note(f"go on with {command}")
+        raise
 
 
 def find_run(arguments: list[str], stage: Stage) -> Run:

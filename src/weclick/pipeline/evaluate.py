@@ -22,6 +22,7 @@ from weclick.data.index import Split
 from weclick.errors import CheckpointError, DataError
 from weclick.metrics import Evaluation
 from weclick.modules import ExportedModule, SegmentationModule, StudentModule, load_checkpoint
+from weclick.pipeline.checkpoint_io import is_whole
 from weclick.pipeline.consistency import consistency
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings, refusing_options
@@ -44,14 +45,39 @@ def choose_checkpoint(run: Run, stage: Literal["teacher", "student"], split: Spl
     ``best.ckpt`` was chosen by its mIoU on val; reporting that same number would flatter it.
 
     Raises:
-        CheckpointError: The stage has no checkpoint.
+        CheckpointError: The stage has no such checkpoint, or a damaged one.
     """
     which: Literal["best", "last"] = "last" if split == "val" else "best"
     path = run.checkpoint(stage, which)
-    if not path.exists():
-        raise CheckpointError(f"{run.folder} has no {stage} checkpoint {path.name}; train it with weclick fit")
+    if not is_whole(path):
+        raise CheckpointError(_lost(run, path))
     last = "end of training; best.ckpt was chosen on val itself"
     return Chosen(path, last if which == "last" else "best val/miou during training")
+
+
+def _lost(run: Run, path: Path) -> str:
+    """Say what can be done without a checkpoint: the other one beside it may be whole."""
+    if not path.parent.exists():
+        return f"{run.folder} has no {path.parent.name}; train it with weclick fit --resume {run.folder}"
+    other = path.with_name("best.ckpt" if path.name == "last.ckpt" else "last.ckpt")
+    beside = f"evaluate the one beside it with --ckpt_path {other}, or " if is_whole(other) else ""
+    return (
+        f"{path} is {'damaged' if path.exists() else 'missing'}; {beside}delete {path.parent} and train it anew with "
+        f"weclick fit --resume {run.folder}"
+    )
+
+
+def need_masks(data: ClipDataModule, split: Split) -> None:
+    """Refuse a split that nothing can be evaluated on.
+
+    Raises:
+        DataError: It has no masks.
+    """
+    if not data.labelled(split):
+        raise DataError(
+            f"the {split} split of {data.root} has no masks to evaluate with (data/README.md tells where they go); "
+            "weclick predict shows what a student does without any"
+        )
 
 
 def results_folder(run: Run, chosen: Chosen) -> Path:
@@ -94,8 +120,7 @@ def evaluate(
         DataError: The split has no masks.
     """
     data = settings.make_data()
-    if not data.labelled(split):
-        raise DataError(f"the {split} split of {data.root} has no masks to evaluate with; see data/README.md")
+    need_masks(data, split)
     module = load_checkpoint(chosen.path, stage=stage, classes=data.classes)
     if isinstance(module, ExportedModule):  # knows one size only
         data = settings.make_data(size=module.card.size)

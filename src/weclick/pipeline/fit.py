@@ -21,10 +21,12 @@ from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import check_trainer, train
 
 
-def check(settings: FitSettings) -> None:
-    """Refuse a bad data set, trainer, teacher or memory before anything is written."""
+def check(settings: FitSettings, stages: tuple[Stage, ...] = ("student",)) -> None:
+    """Refuse a bad data set, trainer, teacher, memory or student before anything is written, or trained for it."""
     check_trainer(settings)
     classes = settings.make_data().classes
+    if "student" in stages:  # of any size; its ImageNet weights must be at hand, too
+        StudentModule(classes.to_list(), (32, 32), **settings.student)
     if settings.needs_teacher and settings.teacher_checkpoint is not None:
         load_checkpoint(settings.teacher_checkpoint, stage="teacher", classes=classes)
     if settings.needs_teacher and settings.memory.folder is not None:

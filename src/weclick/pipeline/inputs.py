@@ -11,6 +11,7 @@ from typing import Any, Final
 from weclick.data.clicks import ClickStore
 from weclick.data.datamodule import ClipDataModule
 from weclick.errors import RunError
+from weclick.pipeline.checkpoint_io import is_whole
 from weclick.pipeline.clicks import take_clicks
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
@@ -85,9 +86,14 @@ def teacher_checkpoint(settings: FitSettings, run: Run) -> Path:
     Not the run's best: that was chosen by validation masks, which weak training must not profit from.
 
     Raises:
-        RunError: There is none yet.
+        RunError: There is none yet, or it is damaged.
     """
     path = Path(settings.teacher_checkpoint) if settings.teacher_checkpoint else run.checkpoint("teacher", "last")
     if not path.exists():
         raise RunError(f"no teacher at {path}; train it first (--stage teacher), or name one with --teacher_checkpoint")
+    if not is_whole(path):
+        raise RunError(
+            f"the teacher {path} is damaged; put it back, delete the run's teacher folder to train it anew, or name one "
+            "with --teacher_checkpoint"
+        )
     return path

@@ -17,6 +17,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from weclick.data.clicks import CLICKS_FILE
 from weclick.errors import ConfigError, RunError
 from weclick.files import write_json, write_text
+from weclick.pipeline.checkpoint_io import is_whole
 from weclick.processes import process_rank
 
 RUNS: Final = Path("runs")
@@ -68,17 +69,22 @@ class Run:
         """Record with which settings a stage begins, or goes on; False if it is finished and nothing is left to do.
 
         Raises:
-            RunError: It is finished, or begun, with other settings than these.
+            RunError: It is finished, or begun, with other settings than these, or its ``last.ckpt`` cannot be used.
         """
         folder, wanted = self.stage(stage), json.loads(json.dumps(settings))
         done = (folder / DONE).exists()
-        file = folder / (DONE if done else BEGUN)
-        if done or (file.exists() and (folder / "last.ckpt").exists()):
+        file, last = folder / (DONE if done else BEGUN), self.checkpoint(stage, "last")
+        if done or (file.exists() and last.exists()):
             differing = list(_differing(json.loads(file.read_text(encoding="utf-8")), wanted))
             if differing:
                 raise RunError(
                     f"the {stage} in {self.folder} is {'finished' if done else 'begun'}, with other "
                     f"{', '.join(differing)}; set them as they were, start a new run, or delete {folder} to do it anew"
+                )
+            if not is_whole(last):
+                raise RunError(
+                    f"the {stage} in {self.folder} is {'finished' if done else 'begun'}, but {last} is "
+                    f"{'damaged' if last.exists() else 'missing'}; put it back, or delete {folder} to train it anew"
                 )
         elif process_rank() == 0:
             write_json(file, settings)

@@ -113,6 +113,18 @@ def _trainer(settings: FitSettings, **own: Any) -> pl.Trainer:  # noqa: ANN401
 class StageCheckpoint(ModelCheckpoint):
     """Lightning's own; a class of ours has a state of its own beside a ModelCheckpoint among the user's callbacks."""
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the best score so far also where the run was moved, and its checkpoints with it."""
+
+        def moved(path: str) -> str:
+            return str(Path(self.dirpath or "") / Path(path).name) if path else path
+
+        places = {
+            name: moved(state_dict[name]) for name in ("best_model_path", "kth_best_model_path", "last_model_path")
+        }
+        best = {moved(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **places, "best_k_models": best, "dirpath": self.dirpath})
+
 
 def _checkpoints(folder: Path, validated: bool) -> list[ModelCheckpoint]:
     """Return what saves ``last.ckpt`` after every epoch, and ``best.ckpt`` where there is something to choose it by.

@@ -18,7 +18,7 @@ from weclick.callbacks.interrupt import Interrupted
 from weclick.errors import WeclickError
 from weclick.pipeline.ablation.outcome import Outcome, earlier_outcome
 from weclick.pipeline.clicks import begun_with, clicks_of, clicks_of_comparison, take_clicks, tell_of_others
-from weclick.pipeline.evaluate import choose_checkpoint, evaluate
+from weclick.pipeline.evaluate import choose_checkpoint, evaluate, need_masks
 from weclick.pipeline.fit import check, fit, need_neighbours
 from weclick.pipeline.inputs import memory_needs, teacher_needs
 from weclick.pipeline.run import Run, Stage
@@ -90,6 +90,8 @@ def _stopping() -> Iterator[None]:
 
 def _outcome(row: Row, folder: Path) -> Outcome:
     check(row.settings)
+    data = row.settings.make_data()
+    need_masks(data, data.evaluation_split)
     run = Run(folder / row.name)
     take_clicks(row.settings, run, clicks_of_comparison(folder))
     need_neighbours(row.settings, run)  # before a shared teacher is trained for it
