@@ -46,8 +46,6 @@ def student(
         raise ConfigError(f"--size {list(size)} and --classes {classes} must be at least 1")
     if not run and not alternatives:
         raise ConfigError("nothing to time: name a --run, or leave --alternatives on")
-    if min(*size, classes) < 1:
-        raise ConfigError(f"--size {list(size)} and --classes {classes} must be at least 1")
     trained = [part.of_run(Run.open(name, Path(runs))) for name in run.split(",")] if run else []
     usual = part.alternatives(classes) if alternatives else []
     with progress_bar("student") as progress:
