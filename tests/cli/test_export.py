@@ -74,7 +74,7 @@ def test_all_formats_are_written_and_nothing_else(exported, synthetic_root):
 def test_an_exported_file_can_be_tested(weclick, exported, tmp_path, name):
     shutil.copytree(exported, tmp_path / "runs" / "done")
     file = tmp_path / "runs" / "done" / "export" / name
-    results = tmp_path / "runs" / "done" / "test" / f"export-{file.stem}"
+    results = tmp_path / "runs" / "done" / "test" / f"export-{file.name}"
     before = sorted(path for path in (tmp_path / "runs").rglob("*") if results not in path.parents)
     assert str(results / "report.html") in weclick("test", "--ckpt_path", file).done().out.replace("\n", "")
     report = json.loads((results / "metrics.json").read_text(encoding="utf-8"))
