@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socket import gethostname
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from jsonargparse import auto_cli
 
@@ -24,8 +24,8 @@ from weclick.data.index import FrameKey, Layout, Split
 from weclick.data.layouts import LayoutName, open_layout
 from weclick.data.learned import set_aside
 
-if TYPE_CHECKING:
-    from weclick.modules import SegmentationModule
+Student = Any
+"""A ``SegmentationModule``. Its name must not stand here: jsonargparse imports what types name, and torch takes seconds."""
 
 WARNING: Final = (
     "this server can be reached from the network; whoever has the address below can see the frames and change the clicks, "
@@ -94,14 +94,14 @@ def annotate(
 
 
 # A student needs torch, whose import takes longer than all else that is needed for clicking.
-def _student(run: str, runs: str, classes: ClassSet) -> SegmentationModule:
+def _student(run: str, runs: str, classes: ClassSet) -> Student:
     from weclick.cli.runs import named_or_newest
     from weclick.modules import load_checkpoint
 
     return load_checkpoint(named_or_newest(run, runs).checkpoint("student", "last"), stage="student", classes=classes)
 
 
-def _suggested(student: SegmentationModule, layout: Layout, store: Path, split: Split, count: int) -> list[FrameKey]:
+def _suggested(student: Student, layout: Layout, store: Path, split: Split, count: int) -> list[FrameKey]:
     from weclick.callbacks.progress import progress_bar
     from weclick.pipeline.suggest import suggest_with
 
@@ -110,7 +110,7 @@ def _suggested(student: SegmentationModule, layout: Layout, store: Path, split: 
     return [suggestion.key for suggestion in found]
 
 
-def _predictor(student: SegmentationModule) -> Predict:
+def _predictor(student: Student) -> Predict:
     from weclick.images import read_image
     from weclick.pipeline.predict import segmenter
 
