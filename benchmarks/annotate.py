@@ -29,8 +29,8 @@ import numpy as np
 
 from weclick.annotate.catalog import frame_id
 from weclick.classes import ClassSet
-from weclick.data.clicks import CLICKS_FILE, Click, ClickStore
-from weclick.frames import FrameKey
+from weclick.clicks import CLICKS_FILE, Click, ClickStore
+from weclick.conventions import FrameKey
 
 PEOPLE: Final = 10
 PER_FRAME: Final = 20

@@ -20,11 +20,11 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-from weclick.data.clicks import Click, ClickStore
+from weclick.clicks import Click, ClickStore
 from weclick.data.index import FrameKey
 from weclick.data.layouts import open_layout
 from weclick.data.masks import simulate_split
-from weclick.data.synthetic import write_synthetic
+from weclick.synthetic import write_synthetic
 
 SIZE, WINDOW = (512, 1024), (1280, 800)
 VIDEO, TARGET = "synthaven_000001", 7

@@ -20,16 +20,16 @@ import torch
 
 from weclick.cli.fit import parser
 from weclick.cli.options import resolve_configs, to_settings
-from weclick.data.dataset import RawClip
 from weclick.data.index import Clip
-from weclick.data.synthetic import write_synthetic
+from weclick.data.samples import RawClip
 from weclick.flow import make_flow
-from weclick.memory import MemoryStore, items, remember
+from weclick.inference.speed import device_name
+from weclick.memory import MemoryStore, items, online_memory
 from weclick.modules import TeacherModule, load_checkpoint
 from weclick.pipeline.memory import recalls
 from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import frozen
-from weclick.serve.speed import device_name
+from weclick.synthetic import write_synthetic
 
 ROUNDS, TARGETS = 5, 8
 
@@ -71,7 +71,7 @@ class Bench:
     def online(self, clips: list[Clip]) -> None:
         """Remember clip by clip."""
         for target, neighbours, offsets in map(self.raw, clips):
-            items(remember(self.teacher, self.flow, target, neighbours[None], offsets[None]))
+            items(online_memory(self.teacher, self.flow, target, neighbours[None], offsets[None]))
 
     def raw(self, clip: Clip) -> tuple[torch.Tensor, ...]:
         """Read target and neighbours, floats on the device, and the offsets."""

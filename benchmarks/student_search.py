@@ -13,13 +13,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from weclick.callbacks.loggers import read_metrics
-from weclick.callbacks.plots import plot_trade
 from weclick.cli.options import option_value
 from weclick.models import make_network
 from weclick.modules import load_checkpoint
 from weclick.pipeline.benchmark.student import Candidate, benchmark_student
 from weclick.pipeline.run import Run
+from weclick.reporting.loggers import read_metrics
+from weclick.reporting.plots import plot_trade
 
 SIZE, CLASSES = (384, 480), 11
 VARIANTS = {

@@ -15,10 +15,10 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from weclick.cli.ablate import arms_of, comparison_folder, parser, row, seeds_of
-from weclick.cli.options import calm, parse, resolve_configs, to_settings
-from weclick.data.clicks import Click, ClickStore
-from weclick.data.clicks.budget import spread_frames
-from weclick.frames import FrameKey
+from weclick.cli.options import parse, quiet_libraries, resolve_configs, to_settings
+from weclick.clicks import Click, ClickStore
+from weclick.clicks.budget import spread_frames
+from weclick.conventions import FrameKey
 from weclick.modules import load_checkpoint
 from weclick.pipeline.ablation.rows import train_rows
 from weclick.pipeline.run import Run
@@ -85,7 +85,7 @@ class Trial:
 
 def main(arguments: list[str]) -> None:
     """Run the trials and print the table."""
-    calm()
+    quiet_libraries()
     arguments = resolve_configs(arguments)
     config = parse(parser(), arguments)
     folder = comparison_folder(config, arguments, "suggest")

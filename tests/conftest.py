@@ -7,13 +7,13 @@ import pytest
 import torch
 import yaml
 
-from weclick.data.clicks import Click, ClickStore
+from weclick.clicks import Click, ClickStore
 from weclick.data.datamodule import ClipDataModule
-from weclick.data.dataset import RawClip
 from weclick.data.index import FrameKey
 from weclick.data.masks import simulate_split
-from weclick.data.recall import OnlineRecall
-from weclick.data.synthetic import write_synthetic
+from weclick.data.recall import OnlineMemory
+from weclick.data.samples import RawClip
+from weclick.synthetic import write_synthetic
 
 SIZE = (64, 128)
 
@@ -79,7 +79,7 @@ def online_recall():
     """Let a data module's recall ask a teacher in every step; without one, the mean colour of 4 x 4 pixels."""
 
     def attach(data, teacher=lambda images: torch.nn.functional.avg_pool2d(images, 4)):
-        data.recall = OnlineRecall(teacher, StillFlow(), RawClip(data.reader, data.neighbours))
+        data.recall = OnlineMemory(teacher, StillFlow(), RawClip(data.reader, data.neighbours))
         return data
 
     return attach

@@ -3,7 +3,7 @@ import torch
 
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
-from weclick.data.transforms import draw_discs, sampling_grid
+from weclick.data.draws import draw_discs, sampling_grid
 from weclick.flow import warp_to_target
 from weclick.losses import partial_cross_entropy
 from weclick.metrics import SegmentationScore

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from weclick.classes import ClassSet
-    from weclick.data.clicks import ClickStore
+    from weclick.clicks import ClickStore
     from weclick.data.datamodule import ClipDataModule
-    from weclick.data.synthetic import write_synthetic
     from weclick.errors import WeclickError
     from weclick.modules import StudentModule, TeacherModule, load_checkpoint
+    from weclick.synthetic import write_synthetic
 
 __all__ = [
     "ClassSet",
@@ -30,13 +30,13 @@ __all__ = [
 
 _HOME: Final = {
     "ClassSet": "weclick.classes",
-    "ClickStore": "weclick.data.clicks",
+    "ClickStore": "weclick.clicks",
     "ClipDataModule": "weclick.data.datamodule",
     "StudentModule": "weclick.modules",
     "TeacherModule": "weclick.modules",
     "WeclickError": "weclick.errors",
     "load_checkpoint": "weclick.modules",
-    "write_synthetic": "weclick.data.synthetic",
+    "write_synthetic": "weclick.synthetic",
 }
 
 

@@ -17,7 +17,21 @@ Draw: one geometric draw per clip. Image and labels are transformed by it in the
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 IGNORE_INDEX: Final = 255
 """Label of pixels that are unknown or belong to no class; never trained on, never counted."""
+
+
+Size = tuple[int, int]
+"""Height and width, in pixels."""
+
+
+class FrameKey(NamedTuple):
+    """What identifies a frame: its video and its number within it."""
+
+    video: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.video}:{self.number}"

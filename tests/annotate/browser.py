@@ -17,7 +17,7 @@ import yaml
 from playwright.sync_api import expect, sync_playwright
 
 from weclick.classes import ClassSet
-from weclick.data.clicks import ClickStore
+from weclick.clicks import ClickStore
 from weclick.data.index import FrameKey
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -3,9 +3,9 @@ from starlette.testclient import TestClient
 
 from weclick.annotate import Access, Catalog, create_app
 from weclick.classes import ClassSet
-from weclick.data.clicks import ClickStore
+from weclick.clicks import ClickStore
+from weclick.conventions import FrameKey
 from weclick.data.layouts import open_layout
-from weclick.frames import FrameKey
 
 from .helpers import HERE, make_root
 

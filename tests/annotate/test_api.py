@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from weclick.annotate.leases import SECONDS
-from weclick.data.clicks import Click
-from weclick.data.clicks.records import TimedClick
-from weclick.data.clicks.store import ClickStore
-from weclick.frames import FrameKey
+from weclick.clicks import Click
+from weclick.clicks.records import TimedClick
+from weclick.clicks.store import ClickStore
+from weclick.conventions import FrameKey
 from weclick.images import read_image
 
 from .helpers import ANN, BOB, SIZE, body, click
@@ -265,7 +265,7 @@ def test_of_a_video_the_first_frame_that_can_be_shown_is_told(client, catalog, k
 
 
 def test_a_busy_store_is_said_to_be_and_nothing_is_acknowledged(serve, monkeypatch, store, url):
-    monkeypatch.setattr("weclick.data.clicks.sqlite.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("weclick.clicks.sqlite.BUSY_SECONDS", 0.05)
     client = serve()
     with store.transaction():
         answer = client.put(url, json=body([click()]))

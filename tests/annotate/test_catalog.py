@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from weclick.annotate.catalog import GOAL, Catalog, frame_id
 from weclick.classes import ClassSet
+from weclick.conventions import FrameKey
 from weclick.data.index import Frame
 from weclick.errors import ClickError, ConfigError, DataError
-from weclick.frames import FrameKey
 
 
 def make(videos, root=Path("root"), store="clicks.sqlite", **options):

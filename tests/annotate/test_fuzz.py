@@ -9,7 +9,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient
 
 from weclick.annotate import Access, Catalog, create_app
-from weclick.data.clicks import CLICKS_FILE, ClickStore
+from weclick.clicks import CLICKS_FILE, ClickStore
 from weclick.data.layouts import open_layout
 
 from .helpers import make_root

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from weclick.annotate.security import LIMIT, Access, Guard, is_loopback
-from weclick.data.clicks import Click
-from weclick.frames import FrameKey
+from weclick.clicks import Click
+from weclick.conventions import FrameKey
 
 from .helpers import ANN, SIZE, body, click
 

@@ -6,7 +6,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from playwright.sync_api import expect
 
-from weclick.data.clicks import Click
+from weclick.clicks import Click
 from weclick.data.index import FrameKey
 
 from .browser import NEEDS_BROWSER, Person, assert_stored, click_marks, marks

@@ -12,10 +12,10 @@ from starlette.testclient import TestClient
 
 from weclick.annotate import Access, Catalog, create_app
 from weclick.cli.main import run
-from weclick.data.clicks import ClickStore
+from weclick.clicks import ClickStore
 from weclick.data.layouts import open_layout
 from weclick.data.masks import simulate_split
-from weclick.data.synthetic import write_synthetic
+from weclick.synthetic import write_synthetic
 
 from .helpers import HERE, body, click
 

@@ -7,10 +7,10 @@ import pytest
 
 from weclick.annotate.worker import StoreWorker
 from weclick.classes import ClassSet
-from weclick.data.clicks import Click, ClickStore
-from weclick.data.clicks.records import TimedClick
+from weclick.clicks import Click, ClickStore
+from weclick.clicks.records import TimedClick
+from weclick.conventions import FrameKey
 from weclick.errors import ClickError, ConflictError, StoreError
-from weclick.frames import FrameKey
 
 CLASSES = ClassSet.from_list([{"name": "road"}])
 

@@ -20,10 +20,10 @@ from starlette.testclient import TestClient
 from weclick.annotate import Catalog
 from weclick.classes import ClassSet
 from weclick.cli.main import run
-from weclick.data.clicks import ClickStore
-from weclick.data.clicks.store import CLICKS_FILE
+from weclick.clicks import ClickStore
+from weclick.clicks.store import CLICKS_FILE
+from weclick.conventions import FrameKey
 from weclick.data.layouts import open_layout
-from weclick.frames import FrameKey
 
 
 @pytest.fixture

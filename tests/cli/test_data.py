@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from weclick.classes import ClassSet
-from weclick.data.clicks import CLICKS_FILE, Click, ClickStore
-from weclick.frames import FrameKey
+from weclick.clicks import CLICKS_FILE, Click, ClickStore
+from weclick.conventions import FrameKey
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import torch
 import yaml
 
 from weclick.cli.main import run
+from weclick.inference.exported import ExportedNetwork
+from weclick.inference.formats import FORMATS
 from weclick.pipeline import export as exporting
-from weclick.serve.export import FORMATS
-from weclick.serve.exported import ExportedNetwork
 
 pytestmark = [pytest.mark.slow, pytest.mark.engines]
 DOCS = Path(importlib.util.find_spec("weclick").origin).parents[2] / "docs" / "export.md"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from weclick.cli.options import calm
+from weclick.cli.options import quiet_libraries
 from weclick.modules import ARMS, load_weights
 
 STUDENT_FILES = {
@@ -163,7 +163,7 @@ def test_few_damaged_images_are_reported_and_left_out(fit, damaged, arm):
 
 def test_a_warning_names_no_place_in_the_code(monkeypatch):
     monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
-    calm()
+    quiet_libraries()
     assert warnings.formatwarning("damaged: a.png", UserWarning, "loops.py", 199) == "warning: damaged: a.png\n"
 
 

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from weclick.callbacks import loggers
 from weclick.modules import load_weights
+from weclick.reporting import loggers
 
 _asked: list[str] | None = None
 _QUESTIONS = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")

@@ -12,10 +12,10 @@ import pytest
 import torch
 import yaml
 
-from weclick.callbacks.interrupt import Interrupted
 from weclick.cli.main import COMMANDS
 from weclick.errors import DataError
 from weclick.files import write_text
+from weclick.pipeline.interrupt import Interrupted
 from weclick.pipeline.run import Run
 
 from .conftest import TINY

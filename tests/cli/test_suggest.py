@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from weclick.data.clicks import CLICKS_FILE, ClickStore
+from weclick.clicks import CLICKS_FILE, ClickStore
 from weclick.data.layouts import open_layout
 
 pytestmark = pytest.mark.slow

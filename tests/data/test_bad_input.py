@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from weclick.data.clicks import ClickStore
+from weclick.clicks import ClickStore
 from weclick.data.datamodule import ClipDataModule
-from weclick.data.dataset import RawClip
+from weclick.data.samples import RawClip
 from weclick.errors import WeclickError
 
 SIZE = (32, 64)

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from weclick.clicks import Click, ClickStore
 from weclick.conventions import IGNORE_INDEX
-from weclick.data.clicks import Click, ClickStore
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.index import FrameKey
 from weclick.data.loader import default_workers
 from weclick.data.sampler import SampleKey
 from weclick.errors import ConfigError, DataError
-from weclick.memory.draw import known
+from weclick.memory.draws import known
 
 
 def process(rank, size):

@@ -3,10 +3,10 @@ import shutil
 import numpy as np
 import pytest
 
-from weclick.data.clicks import ClickStore, Pictures, check_clicks
+from weclick.clicks import ClickStore, check_clicks
 from weclick.data.index import Frame, FrameKey
 from weclick.data.layouts import open_layout
-from weclick.data.masks import found_store, load_masks, masks_of, simulate_split
+from weclick.data.masks import found_store, load_masks, masks_of, pictures_of, simulate_split
 from weclick.errors import ClickError, DataError
 
 
@@ -73,7 +73,7 @@ def test_simulated_clicks_pass_the_check(layout, tmp_path):
         simulate_split(layout, "train", tmp_path / rule, rule=rule, min_area=100, seed=0)
         with ClickStore(tmp_path / rule, layout.classes, readonly=True) as store:
             assert len(check_clicks(store)) > 0  # by themselves, people near one another look like clicked twice
-            assert check_clicks(store, frames, Pictures.of(layout).size) == []
+            assert check_clicks(store, frames, pictures_of(layout).size) == []
 
 
 def test_clicks_that_exist_are_never_overwritten(layout, click_file):

@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from weclick.data.clicks import Click, ClickStore
+from weclick.clicks import Click, ClickStore
 from weclick.data.datamodule import ClipDataModule
+from weclick.data.draws import GeometricDraw
 from weclick.data.index import FrameKey
 from weclick.data.pairs import Pair, PairSource, augment
 from weclick.data.photometric import Photometric
 from weclick.data.sampler import SampleKey
-from weclick.data.transforms import GeometricDraw
 from weclick.flow import DISFlow, warp_to_target
 
 SIZE = (96, 128)
@@ -139,7 +139,7 @@ def test_without_a_pair_nothing_more_is_read_or_computed(moving, monkeypatch):
 
 
 def test_promise_2_a_neighbours_mask_is_never_read_for_a_pair(folder_root, monkeypatch):
-    monkeypatch.setattr("weclick.data.dataset.read_label", lambda *a: pytest.fail("a mask was read"))
+    monkeypatch.setattr("weclick.data.samples.read_label", lambda *a: pytest.fail("a mask was read"))
     assert finished(paired(folder_root))["pair"].found.all()
 
 

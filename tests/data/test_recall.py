@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from weclick.data.dataset import RawClip
-from weclick.data.recall import OnlineRecall, StoredRecall
+from weclick.data.recall import OnlineMemory, StoredMemory
+from weclick.data.samples import RawClip
 from weclick.errors import RunError
-from weclick.memory import MemoryStore, items, remember_all
+from weclick.memory import MemoryStore, items, stream_memory
 
 
 def teacher(images):
@@ -30,7 +30,7 @@ def store(make_data, tmp_path):
     store = MemoryStore(tmp_path / "memory", {"version": 1})
     frames = ({s["key"]: s["image"] for s in samples} for samples in data.clip_loader(data.clips()))
     wanted = {clip.target.key: [frame.key for frame in clip.neighbours] for clip in data.clips()}
-    for key, recall in remember_all(teacher, ShiftedFlow(), frames, wanted, count=data.neighbours):
+    for key, recall in stream_memory(teacher, ShiftedFlow(), frames, wanted, count=data.neighbours):
         store.write(key, items(recall)[0])
     return store
 
@@ -41,8 +41,8 @@ def finished_batches(data):
 
 def test_stored_and_online_recall_agree_to_quantisation(make_data, store):
     stored, online = (make_data(photometric=0.0, batch_size=1) for _ in range(2))
-    stored.recall = StoredRecall(store)
-    online.recall = OnlineRecall(teacher, ShiftedFlow(), RawClip(online.reader, online.neighbours))
+    stored.recall = StoredMemory(store)
+    online.recall = OnlineMemory(teacher, ShiftedFlow(), RawClip(online.reader, online.neighbours))
     pairs = list(zip(finished_batches(stored), finished_batches(online), strict=True))
     assert len(pairs) == 4
     for first, second in pairs:
@@ -56,13 +56,13 @@ def test_stored_and_online_recall_agree_to_quantisation(make_data, store):
 
 def test_a_batch_is_left_without_what_the_recall_was_made_from(make_data, store):
     data = make_data()
-    data.recall = StoredRecall(store)
+    data.recall = StoredMemory(store)
     assert finished_batches(data)[0].keys() == {"image", "labels", "present", "inside", "recall"}
 
 
 def test_the_stored_recall_needs_no_neighbours(make_data, store, opened_images):
     data = make_data()
-    data.recall = StoredRecall(store)
+    data.recall = StoredMemory(store)
     finished_batches(data)
     assert opened_images
     assert all("_000003_" in name for name in opened_images)
@@ -82,7 +82,7 @@ def test_a_damaged_item_stops_training_by_name(make_data, store):
     data = make_data()
     path = store.path(data.clips()[0].target.key)
     path.write_bytes(path.read_bytes()[:50])
-    data.recall = StoredRecall(store)
+    data.recall = StoredMemory(store)
     with pytest.raises(RunError, match=str(path)) as refusal:
         finished_batches(data)
     assert "\n" not in str(refusal.value)

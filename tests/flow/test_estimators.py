@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from weclick.data.synthetic import SyntheticVideo
 from weclick.errors import ConfigError, ShapeError
 from weclick.flow import DISFlow, FarnebackFlow, RAFTFlow, make_flow, reliable, warp_to_target
+from weclick.synthetic import SyntheticVideo
 
 CPU_METHODS = ("dis", "dis-fast", "farneback")
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from weclick.data.synthetic import SyntheticVideo
 from weclick.errors import ShapeError
 from weclick.flow import reliable, warp_to_target
+from weclick.synthetic import SyntheticVideo
 
 
 def constant_flow(dx, dy, size):

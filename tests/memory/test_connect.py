@@ -2,13 +2,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weclick.memory import Memory, Recall, connect, places_on_grid
+from weclick.memory import Memory, SoftLabels, connect, places_on_grid
 
 
 def recall(*levels):
     """Teacher and memory that both see these levels, one row of pixels per class."""
     maps = torch.tensor(levels)[None, :, None, :]
-    return Recall(maps, Memory(maps, torch.ones(1, 1, 1, maps.shape[-1])))
+    return SoftLabels(maps, Memory(maps, torch.ones(1, 1, 1, maps.shape[-1])))
 
 
 def rows(maps):
@@ -58,7 +58,7 @@ def test_nothing_rises_but_at_clicks_and_a_second_time_changes_nothing(classes, 
     places = [
         tuple(int(torch.randint(0, high, (), generator=generator)) for high in (6, 7, classes)) for _ in range(clicks)
     ]
-    once = connect(Recall(maps, Memory(maps, torch.ones(1, 1, 6, 7))), places)
+    once = connect(SoftLabels(maps, Memory(maps, torch.ones(1, 1, 6, 7))), places)
     elsewhere = torch.ones(6, 7, dtype=torch.bool)
     for row, column, class_id in places:
         elsewhere[row, column] = False

@@ -1,11 +1,11 @@
 import torch
 
-from weclick.memory import Memory, Recall, restrict
+from weclick.memory import Memory, SoftLabels, restrict
 
 
 def recall(teacher, memory, confidence):
     maps = [torch.tensor([row]).reshape(1, -1, 1, 1) for row in (teacher, memory, [confidence])]
-    return Recall(maps[0], Memory(maps[1], maps[2]))
+    return SoftLabels(maps[0], Memory(maps[1], maps[2]))
 
 
 def test_absent_classes_leave_their_share_to_present_ones_in_proportion():

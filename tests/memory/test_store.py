@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from weclick.data.index import FrameKey
 from weclick.errors import RunError
-from weclick.memory import Memory, MemoryItem, MemoryStore, Recall, items
+from weclick.memory import Memory, MemoryItem, MemoryStore, SoftLabels, items
 
 MANIFEST = {"version": 1, "teacher": "abc", "flow": "dis", "size": [32, 64]}
 KEY = FrameKey("drive", 12)
@@ -34,7 +34,7 @@ def store(tmp_path):
 def test_quantisation_is_off_by_half_a_step_at_most(seed):
     generator = torch.Generator().manual_seed(seed)
     maps = [torch.rand(2, channels, 4, 6, generator=generator) for channels in (3, 3, 1)]
-    stored = items(Recall(maps[0], Memory(maps[1], maps[2])))
+    stored = items(SoftLabels(maps[0], Memory(maps[1], maps[2])))
     assert len(stored) == 2
     for index, entry in enumerate(stored):
         for array, exact in zip(entry, maps, strict=True):

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from weclick.frames import FrameKey
-from weclick.memory import Fusion, fuse, remember, remember_all
-from weclick.memory.stream import votes_of_all
+from weclick.conventions import FrameKey
+from weclick.memory import Fusion, fuse, online_memory, stream_memory
+from weclick.memory.stream import stream_votes
 
 SIZE = (32, 64)
 
@@ -78,7 +78,7 @@ def clip_by_clip(frames, wanted, count, damaged):
             if neighbour not in damaged:
                 images[0, position] = frames[neighbour].float() / 255
                 offsets[0, position] = neighbour.number - target.number
-        yield target, remember(Teacher(), Flow(), frames[target][None].float() / 255, images, offsets)
+        yield target, online_memory(Teacher(), Flow(), frames[target][None].float() / 255, images, offsets)
 
 
 @settings(deadline=None, max_examples=40)
@@ -91,7 +91,7 @@ def clip_by_clip(frames, wanted, count, damaged):
 def test_one_pass_remembers_what_clip_by_clip_does(targets, steps, batch, damaged):
     frames, wanted, damaged = video(8), clips_of(targets, steps, 8), {key(n) for n in damaged}
     passing = in_batches(needed(frames, wanted), batch, damaged)
-    found = list(remember_all(Teacher(), Flow(), passing, wanted, count=4))
+    found = list(stream_memory(Teacher(), Flow(), passing, wanted, count=4))
     expected = list(clip_by_clip(frames, wanted, 4, damaged))
     assert [name for name, _ in found] == [name for name, _ in expected]
     for (_, ours), (_, theirs) in zip(found, expected, strict=True):
@@ -103,7 +103,7 @@ def test_one_pass_remembers_what_clip_by_clip_does(targets, steps, batch, damage
 @pytest.mark.parametrize(("steps", "flows"), [((-1, -2), 2 * (9 + 8)), ((-1, 1, -2, 2), 2 * (9 + 8))])
 def test_each_frame_is_judged_once_and_each_flow_found_once(steps, flows):
     frames, wanted, teacher, flow = video(10), clips_of(range(10), steps, 10), Teacher(), Flow()
-    assert len(list(remember_all(teacher, flow, in_batches(frames, 3), wanted, count=4))) == 10
+    assert len(list(stream_memory(teacher, flow, in_batches(frames, 3), wanted, count=4))) == 10
     assert len(teacher.seen) == len(set(teacher.seen)) == 10
     assert set(Counter(flow.pairs).values()) == {1}
     assert len(flow.pairs) == flows
@@ -111,14 +111,14 @@ def test_each_frame_is_judged_once_and_each_flow_found_once(steps, flows):
 
 def test_the_memory_has_something_to_say():
     frames, wanted = video(6), clips_of(range(6), (-1, 1), 6)
-    recalls = [recall for _, recall in remember_all(Teacher(), Flow(), in_batches(frames, 1), wanted, count=2)]
+    recalls = [recall for _, recall in stream_memory(Teacher(), Flow(), in_batches(frames, 1), wanted, count=2)]
     assert all(0.1 < recall.memory.confidence.mean() < 0.9 for recall in recalls)
 
 
 def test_votes_are_what_the_memory_is_fused_of():
     frames, wanted, fusion = video(6), clips_of(range(6), (-1, 1), 6), Fusion(own=0.5, decay=0.1)
-    votes = dict(votes_of_all(Teacher(), Flow(), in_batches(frames, 2), wanted, count=2))
-    recalls = dict(remember_all(Teacher(), Flow(), in_batches(frames, 2), wanted, count=2, fusion=fusion))
+    votes = dict(stream_votes(Teacher(), Flow(), in_batches(frames, 2), wanted, count=2))
+    recalls = dict(stream_memory(Teacher(), Flow(), in_batches(frames, 2), wanted, count=2, fusion=fusion))
     assert list(votes) == list(recalls) == list(wanted)
     for name, found in votes.items():
         memory = fuse(*found, fusion)
@@ -130,7 +130,7 @@ def test_votes_are_what_the_memory_is_fused_of():
 def test_votes_name_their_neighbours_and_leave_damaged_ones_out():
     frames, wanted = video(4), {key(1): [key(0), key(2), key(3)]}
     passing = in_batches(frames, 4, damaged={key(2)})
-    ((_, votes),) = votes_of_all(Teacher(), Flow(), passing, wanted, count=4)
+    ((_, votes),) = stream_votes(Teacher(), Flow(), passing, wanted, count=4)
     assert votes.offsets.tolist() == [[-1, 0, 2, 0]]
     assert not votes.trusted[:, [1, 3]].any()
     assert votes.trusted[:, [0, 2]].flatten(2).any(2).all()
@@ -138,7 +138,7 @@ def test_votes_name_their_neighbours_and_leave_damaged_ones_out():
 
 def test_votes_of_some_neighbours_alone():
     wanted = {key(1): [key(0), key(2)]}
-    ((_, votes),) = votes_of_all(Teacher(), Flow(), in_batches(video(3), 3), wanted, count=2)
+    ((_, votes),) = stream_votes(Teacher(), Flow(), in_batches(video(3), 3), wanted, count=2)
     first = votes.of(slice(1))
     assert first.offsets.tolist() == [[-1]]
     assert torch.equal(first.own, votes.own)
@@ -160,11 +160,11 @@ def test_promise_8_what_is_held_does_not_grow_with_the_video(steps):
 
     before, along = held(), []
     wanted = clips_of(range(40), steps, 40)
-    for number, _ in enumerate(remember_all(Teacher(), Flow(), passing(40), wanted, count=4)):
+    for number, _ in enumerate(stream_memory(Teacher(), Flow(), passing(40), wanted, count=4)):
         if number in (8, 30):
             along.append(held() - before)
     assert along[0] == along[1] < 20
 
 
 def test_nothing_wanted_is_nothing_remembered():
-    assert list(remember_all(Teacher(), Flow(), [], {}, count=2)) == []
+    assert list(stream_memory(Teacher(), Flow(), [], {}, count=2)) == []

@@ -1,14 +1,14 @@
 import pytest
 import torch
 
-from weclick.memory import from_views
+from weclick.memory import average_views
 
 
 @pytest.mark.parametrize("size", [(32, 64), (36, 60)])
 def test_views_of_a_teacher_that_sees_each_colour_as_a_class(size):
     """Every view of an even frame shows the same, so their mean is what one view shows."""
     images = torch.tensor([0.2, 0.5, 0.3]).reshape(1, 3, 1, 1).expand(1, 3, *size)
-    teacher = from_views(lambda x: torch.nn.functional.avg_pool2d(x, 4).clamp(min=1e-3).log())
+    teacher = average_views(lambda x: torch.nn.functional.avg_pool2d(x, 4).clamp(min=1e-3).log())
     logits = teacher(images)
     assert logits.shape == (1, 3, size[0] // 4, size[1] // 4)
     torch.testing.assert_close(logits.softmax(1)[0, :, 0, 0], torch.tensor([0.2, 0.5, 0.3]), atol=1e-4, rtol=0)
@@ -24,5 +24,5 @@ def test_mirrored_views_make_the_teacher_fair_to_both_sides():
             [1.0, 0, -1]
         ).reshape(1, 3, 1, 1)
 
-    teacher = from_views(biased)
+    teacher = average_views(biased)
     torch.testing.assert_close(teacher(images.flip(-1)).flip(-1), teacher(images), atol=1e-5, rtol=1e-4)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from weclick.data.pairs import Pair
-from weclick.memory import Memory, Recall
+from weclick.memory import Memory, SoftLabels
 from weclick.modules import StudentModule, TeacherModule
 
 CLASSES = [{"name": name} for name in ("road", "car", "sky")]
@@ -53,7 +53,7 @@ def batch():
     teacher, memory = (torch.randn(2, 3, 8, 16, generator=generator).softmax(1) for _ in range(2))
     confidence = (torch.rand(2, 1, 8, 16, generator=generator) > 0.3).float()
     teacher[:, :, :, :2] = 0  # the draw's border
-    recall = Recall(teacher, Memory(memory * confidence, confidence))
+    recall = SoftLabels(teacher, Memory(memory * confidence, confidence))
     image = torch.rand(2, 3, 32, 64, generator=generator)
     visible = torch.rand(2, 1, 8, 16, generator=generator)
     return {

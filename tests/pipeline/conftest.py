@@ -5,11 +5,11 @@ import warnings
 import lightning.pytorch as pl
 import pytest
 
-from weclick.data.synthetic import write_synthetic
 from weclick.modules import ARMS
 from weclick.pipeline import fit as fitting
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings, MemorySettings, TrackingSettings
+from weclick.synthetic import write_synthetic
 
 NETWORK = {"network": "light", "pretrained": False, "width": 16}
 

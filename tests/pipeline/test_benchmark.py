@@ -88,9 +88,9 @@ def test_every_network_is_timed_in_every_format():
 
 
 def test_exports_of_another_size_are_refused(tmp_path, monkeypatch):
-    from weclick.serve.card import Card
-    from weclick.serve.export import to_onnx, write_model
-    from weclick.serve.exported import numbered_classes
+    from weclick.inference.card import Card
+    from weclick.inference.exported import numbered_classes
+    from weclick.inference.formats import to_onnx, write_model
 
     network = make_network(num_classes=3, pretrained=False, width=16).eval()
     path = tmp_path / "student.onnx"

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from weclick.data.clicks import Click, ClickStore
+from weclick.clicks import Click, ClickStore
 from weclick.data.layouts import open_layout
 from weclick.data.masks import simulate_split
 from weclick.errors import DataError, RunError

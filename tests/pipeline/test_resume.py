@@ -8,10 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from weclick.callbacks.interrupt import Interrupted
-from weclick.data.dataset import TrainingSamples
+from weclick.data.samples import TrainingSamples
 from weclick.modules import load_weights
 from weclick.pipeline import training
+from weclick.pipeline.interrupt import Interrupted
 from weclick.pipeline.run import Run
 
 

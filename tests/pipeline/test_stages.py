@@ -9,12 +9,12 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from weclick.callbacks.interrupt import Interrupted
-from weclick.data.clicks import ClickStore
+from weclick.clicks import ClickStore
 from weclick.errors import ConfigError, DataError
 from weclick.memory import MemoryStore
 from weclick.modules import StudentModule, load_checkpoint, load_weights
 from weclick.pipeline.inputs import opened_data
+from weclick.pipeline.interrupt import Interrupted
 from weclick.pipeline.memory import recall_source
 from weclick.pipeline.settings import MemorySettings
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from weclick.data.clicks import Click, ClickStore
+from weclick.clicks import Click, ClickStore
+from weclick.conventions import FrameKey
 from weclick.data.datamodule import ClipDataModule
 from weclick.errors import ConfigError
-from weclick.frames import FrameKey
 from weclick.pipeline.suggest import Suggestion, choose, suggest
 
 SIZE = (32, 64)

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from weclick.clicks import Click, ClickStore
 from weclick.conventions import IGNORE_INDEX
-from weclick.data.clicks import Click, ClickStore
 from weclick.data.datamodule import ClipDataModule
 from weclick.modules import ARMS
 

@@ -16,9 +16,9 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
-from weclick.annotate import models
-from weclick.annotate.answers import Answers
+from weclick.annotate import schemas
 from weclick.annotate.catalog import Catalog
+from weclick.annotate.handlers import Handlers
 from weclick.annotate.leases import Leases
 from weclick.annotate.overlay import Overlays, Predict
 from weclick.annotate.pictures import Pictures
@@ -93,7 +93,7 @@ def create_app(
         lifespan=lifespan,
         exception_handlers={RequestValidationError: _fields, WeclickError: _refusing(catalog.root)},
     )
-    app.include_router(_routes(Answers(catalog, worker, Leases(clock), pictures, overlays, annotator)))
+    app.include_router(_routes(Handlers(catalog, worker, Leases(clock), pictures, overlays, annotator)))
     for path in ("/", "/page/{name}"):
         app.add_api_route(path, _page, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_middleware(Guard, access=access)
@@ -115,14 +115,14 @@ def _require_pictures(catalog: Catalog, pictures: Pictures) -> None:
         raise refusal
 
 
-def _routes(answers: Answers) -> APIRouter:
+def _routes(answers: Handlers) -> APIRouter:
     frame = "/frames/{frame_id}"
     routes: list[tuple[str, str, Callable[..., Any], type[BaseModel] | str, tuple[int, ...]]] = [
-        ("GET", "/project", answers.project, models.ProjectAnswer, _READ),
-        ("GET", "/progress", answers.progress, models.ProgressAnswer, _READ),
-        ("POST", "/next", answers.next_frame, models.FrameAnswer, (204, *_WRITE)),
-        ("GET", frame, answers.frame, models.FrameAnswer, (404, *_READ)),
-        ("PUT", frame, answers.save, models.FrameAnswer, (409, *_WRITE)),
+        ("GET", "/project", answers.project, schemas.ProjectResponse, _READ),
+        ("GET", "/progress", answers.progress, schemas.ProgressResponse, _READ),
+        ("POST", "/next", answers.next_frame, schemas.FrameResponse, (204, *_WRITE)),
+        ("GET", frame, answers.frame, schemas.FrameResponse, (404, *_READ)),
+        ("PUT", frame, answers.save, schemas.FrameResponse, (409, *_WRITE)),
         ("PUT", f"{frame}/lease", answers.lease, "", (409, *_WRITE)),
         ("DELETE", f"{frame}/lease", answers.release, "", _WRITE),
         ("GET", f"{frame}/image", answers.image, "image/*", (304, 404, *_READ)),
@@ -148,7 +148,7 @@ def _described(code: int) -> dict[str, Any]:
     """Return OpenAPI's description of an answer that is not the usual one."""
     if code < 400:
         return {"description": {204: "None is left.", 304: "As it was."}[code]}
-    return {"description": _WHY[code], "model": models.Conflict if code == 409 else models.Problem}
+    return {"description": _WHY[code], "model": schemas.Conflict if code == 409 else schemas.Problem}
 
 
 async def _page(name: str = "index.html") -> Response:

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from weclick.data.clicks.budget import spread_order
-from weclick.data.clicks.records import Status, validate_key
+from weclick.clicks.budget import spread_order
+from weclick.clicks.records import Status, validate_key
 from weclick.data.index import Frame, FrameKey, Layout, Split
 from weclick.errors import ConfigError, DataError
 

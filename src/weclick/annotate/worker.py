@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
 from weclick.classes import ClassSet
-from weclick.data.clicks import ClickStore
+from weclick.clicks import ClickStore
 from weclick.errors import ClickError, StoreError
 
 Answer = TypeVar("Answer")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from weclick.cli.options import add_settings, calm, dump, option_value, parse, resolve_configs, to_settings
-from weclick.cli.runs import telling_how_to_go_on
+from weclick.cli.options import add_settings, dump, option_value, parse, quiet_libraries, resolve_configs, to_settings
+from weclick.cli.runs import resume_hint
 from weclick.errors import ConfigError
 from weclick.modules import ARMS
 from weclick.pipeline.ablation import Outcome, Row, ablate
@@ -41,14 +41,14 @@ def add_comparison(made: ArgumentParser, arms: str, command: str) -> None:
 
 def main(command: str, arguments: list[str]) -> None:
     """Parse, train, print the table."""
-    calm()
+    quiet_libraries()
     arguments = resolve_configs(arguments)
     refuse_single(arguments)
     config = parse(parser(), arguments)
     arms, seeds = arms_of(config), seeds_of(config)
     rows = [row(parser(), arguments, arm, seed, f"{arm}-s{seed}") for seed in seeds for arm in arms]
     folder = comparison_folder(config, arguments, command)
-    with telling_how_to_go_on("the same command"):
+    with resume_hint("the same command"):
         outcomes = ablate(rows, folder)
     print(f"\n{(folder / 'table.md').read_text(encoding='utf-8')}")
     print_places(outcomes, folder / "plot.png")

@@ -18,11 +18,11 @@ from weclick.annotate.overlay import Predict
 from weclick.annotate.security import LOCAL, address, is_loopback
 from weclick.annotate.serve import bind, serve
 from weclick.classes import ClassSet
-from weclick.data.clicks import ClickStore
-from weclick.data.clicks.store import CLICKS_FILE
+from weclick.clicks import ClickStore
+from weclick.clicks.store import CLICKS_FILE
 from weclick.data.index import FrameKey, Layout, Split
 from weclick.data.layouts import LayoutName, open_layout
-from weclick.data.learned import set_aside
+from weclick.data.unused import unused_validation
 
 Student = Any
 """A ``SegmentationModule``. Its name must not stand here: jsonargparse imports what types name, and torch takes seconds."""
@@ -88,7 +88,7 @@ def annotate(
         if not is_loopback(bound):
             print(f"weclick: {WARNING}", file=sys.stderr)
         print(f"click at {_url(access, host)} (Ctrl-C ends it); clicks go to {path}", flush=True)
-        if told := set_aside(found):
+        if told := unused_validation(found):
             print(told, flush=True)
         serve(app, listening, _url(access, host), open_browser=open and access.token is None)
 
@@ -102,8 +102,8 @@ def _student(run: str, runs: str, classes: ClassSet) -> Student:
 
 
 def _suggested(student: Student, layout: Layout, store: Path, split: Split, count: int) -> list[FrameKey]:
-    from weclick.callbacks.progress import progress_bar
     from weclick.pipeline.suggest import suggest_with
+    from weclick.reporting.progress import progress_bar
 
     with progress_bar("suggest") as progress:
         found = suggest_with(student, layout, store, split=split, count=count, progress=progress)

@@ -10,14 +10,14 @@ from typing import Final
 
 from jsonargparse import ArgumentParser
 
-from weclick.callbacks.progress import progress_bar
-from weclick.cli.options import add_settings, calm, parse, resolve_configs, to_settings
+from weclick.cli.options import add_settings, parse, quiet_libraries, resolve_configs, to_settings
 from weclick.cli.runs import named_or_newest
 from weclick.errors import ConfigError, RunError
+from weclick.inference.formats import FORMATS
 from weclick.pipeline.benchmark.table import BenchmarkTable
 from weclick.pipeline.run import RUNS, Run
 from weclick.pipeline.settings import FitSettings
-from weclick.serve.export import FORMATS
+from weclick.reporting.progress import progress_bar
 
 DESCRIPTION: Final = "Measure speed, all in turns within one process; print a table, write it as CSV, JSON and a plot."
 
@@ -124,7 +124,7 @@ def part_parser(name: str) -> ArgumentParser:
 
 def main(command: str, arguments: list[str]) -> None:
     """Parse, measure, print and write."""
-    calm()
+    quiet_libraries()
     if not arguments or arguments[0] not in PARTS:
         parser().parse_args(arguments)  # answers with the help, or a refusal
     function, made = PARTS[arguments[0]], part_parser(arguments[0])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from jsonargparse import ArgumentParser, Namespace
 
 from weclick.cli.ablate import add_comparison, arms_of, comparison_folder, print_places, refuse_single, row, seeds_of
-from weclick.cli.options import add_settings, calm, parse, resolve_configs
-from weclick.cli.runs import telling_how_to_go_on
+from weclick.cli.options import add_settings, parse, quiet_libraries, resolve_configs
+from weclick.cli.runs import resume_hint
 from weclick.errors import ConfigError
 from weclick.pipeline.ablation import Row, budget
 
@@ -30,7 +30,7 @@ def parser() -> ArgumentParser:
 
 def main(command: str, arguments: list[str]) -> None:
     """Parse, train, print the tables."""
-    calm()
+    quiet_libraries()
     arguments = resolve_configs(arguments)
     refuse_single(arguments)
     config = parse(parser(), arguments)
@@ -42,7 +42,7 @@ def main(command: str, arguments: list[str]) -> None:
         for arm in arms
     ]
     folder = comparison_folder(config, arguments, command)
-    with telling_how_to_go_on("the same command"):
+    with resume_hint("the same command"):
         outcomes = budget([made for made in rows if not _without_clicks(made)], folder)
     print(f"\n{(folder / 'curves.md').read_text(encoding='utf-8')}")
     print_places(outcomes, folder / "curves.png")

@@ -8,13 +8,11 @@ from typing import Any, Final
 
 from jsonargparse import auto_cli
 
-from weclick.callbacks.progress import progress_bar
-from weclick.data.clicks import (
+from weclick.clicks import (
     CLICKS_FILE,
     FORMATS,
     ClickStore,
     FormatName,
-    Pictures,
     Rule,
     check_clicks,
     format_of,
@@ -24,8 +22,10 @@ from weclick.data.clicks import (
 )
 from weclick.data.index import Layout, Split
 from weclick.data.layouts import LayoutName, open_layout
-from weclick.data.learned import set_aside
+from weclick.data.masks import pictures_of
+from weclick.data.unused import unused_validation
 from weclick.errors import ClickError, DataError
+from weclick.reporting.progress import progress_bar
 
 
 def main(command: str, arguments: list[str]) -> int | None:
@@ -97,7 +97,7 @@ def check(root: str, store: str | None = None, layout: LayoutName = "auto") -> i
     opened = open_layout(layout, Path(root))
     frames = {key: load for split in opened.splits() for key, load in masks_of(opened, split).items()}
     with _opened(_store_path(root, store), opened) as clicks:
-        findings = check_clicks(clicks, frames, Pictures.of(opened).size)
+        findings = check_clicks(clicks, frames, pictures_of(opened).size)
     for finding in findings:
         print(finding)
     print(f"{len(findings)} findings")
@@ -119,7 +119,7 @@ def export_file(
     opened = open_layout(layout, Path(root))
     chosen = FORMATS[format or format_to_write(Path(file))]
     with _opened(_store_path(root, store), opened) as clicks:
-        count = chosen.export(clicks, Path(file), Pictures.of(opened))
+        count = chosen.export(clicks, Path(file), pictures_of(opened))
     print(f"{count} clicks in {file}")
 
 
@@ -147,7 +147,7 @@ def import_file(
         raise DataError(f"{file} not found; name the file to import")
     chosen = FORMATS[format or format_of(Path(file))]
     with open_or_create(path, opened.classes) as clicks:
-        count = chosen.load(Path(file), clicks, Pictures.of(opened), replace=replace)
+        count = chosen.load(Path(file), clicks, pictures_of(opened), replace=replace)
     print(f"{count} clicks into {path}")
     _tell_set_aside(opened)
 
@@ -220,7 +220,7 @@ PARTS: Final[dict[str, Any]] = {
 
 
 def _tell_set_aside(layout: Layout) -> None:
-    if told := set_aside(layout):
+    if told := unused_validation(layout):
         print(told)
 
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from jsonargparse import auto_cli
 
-from weclick.callbacks.progress import progress_bar
 from weclick.data.layouts import LayoutName, open_layout
+from weclick.reporting.progress import progress_bar
 
 
 def main(command: str, arguments: list[str]) -> int | None:
@@ -54,7 +54,7 @@ def synthetic(
         target: Number of the target frame in its snippet.
         size: Height and width of frames.
     """
-    from weclick.data.synthetic import write_synthetic
+    from weclick.synthetic import write_synthetic
 
     write_synthetic(Path(out), seed=seed, train=train, val=val, frames=frames, target=target, size=size)
     print(f"{train} training and {val} validation snippets of {frames} frames in {out}")

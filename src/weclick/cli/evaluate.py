@@ -7,11 +7,11 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from weclick.callbacks.report import print_table
-from weclick.cli.options import add_settings, calm, dump, option_value, parse, resolve_configs, to_settings
-from weclick.cli.runs import add_run, answer_help, find_run_of_checkpoint
+from weclick.cli.options import add_settings, dump, option_value, parse, quiet_libraries, resolve_configs, to_settings
+from weclick.cli.runs import add_run, find_run_of_checkpoint, print_help
 from weclick.errors import RunError
 from weclick.pipeline.evaluate import Chosen, choose_checkpoint, evaluate, need_masks, results_folder
+from weclick.reporting.report import print_table
 
 DESCRIPTION = """Evaluate a trained network at the labels' own resolution.
 
@@ -36,10 +36,10 @@ def parser(command: str) -> ArgumentParser:
 
 def main(command: str, arguments: list[str]) -> None:
     """Find the run, evaluate, print."""
-    calm()
+    quiet_libraries()
     arguments = resolve_configs(arguments)
     made = parser(command)
-    answer_help(made, arguments)
+    print_help(made, arguments)
     add_settings(made)
     run = find_run_of_checkpoint(arguments, "teacher" if option_value(arguments, "--stage") == "teacher" else "student")
     if run is None:

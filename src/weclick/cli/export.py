@@ -8,11 +8,11 @@ from shlex import quote
 
 from jsonargparse import ArgumentParser
 
-from weclick.cli.options import add_settings, calm, option_value, parse, resolve_configs, to_settings
-from weclick.cli.runs import add_run, answer_help, find_run_of_checkpoint
+from weclick.cli.options import add_settings, option_value, parse, quiet_libraries, resolve_configs, to_settings
+from weclick.cli.runs import add_run, find_run_of_checkpoint, print_help
 from weclick.errors import ConfigError, DataError
+from weclick.inference.formats import FORMATS
 from weclick.pipeline.export import LEAST_UNJUDGED, Exported, card_of, choose_formats, export, load_student, open_data
-from weclick.serve.export import FORMATS
 
 DESCRIPTION = f"""Turn a trained student into files that run without PyTorch: ONNX, and OpenVINO in fp32, bf16 and int8.
 
@@ -48,10 +48,10 @@ def parser() -> ArgumentParser:
 
 def main(command: str, arguments: list[str]) -> None:
     """Find the student, export, print a line per file."""
-    calm()
+    quiet_libraries()
     arguments = resolve_configs(arguments)
     made = parser()
-    answer_help(made, arguments)
+    print_help(made, arguments)
     add_settings(made)
     made.set_defaults({"data.root": ""})  # a checkpoint outside any run can be exported without data
     run = find_run_of_checkpoint(arguments, "student")

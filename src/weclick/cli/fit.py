@@ -13,16 +13,16 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from weclick.cli.options import add_settings, calm, dump, option_value, parse, resolve_configs, to_settings
-from weclick.cli.runs import telling_how_to_go_on
+from weclick.cli.options import add_settings, dump, option_value, parse, quiet_libraries, resolve_configs, to_settings
+from weclick.cli.runs import resume_hint
 from weclick.errors import ConfigError, TrainingError, WeclickError
 from weclick.files import write_text
+from weclick.machine import process_rank
 from weclick.pipeline.clicks import tell_of_others
 from weclick.pipeline.fit import check, fit
 from weclick.pipeline.memory import Shard
 from weclick.pipeline.run import RUNS, Run, Stage, new_folder, shared_name
 from weclick.pipeline.settings import FitSettings
-from weclick.processes import process_rank
 
 STAGES: tuple[Stage, ...] = ("teacher", "memory", "student")
 
@@ -54,7 +54,7 @@ def parser() -> ArgumentParser:
 
 def main(command: str, arguments: list[str]) -> None:
     """Parse, find or make the run, and fit."""
-    calm()
+    quiet_libraries()
     arguments = resolve_configs(arguments)
     resumed = option_value(arguments, "--resume")
     runs = Path(option_value(arguments, "--runs") or RUNS)
@@ -77,7 +77,7 @@ def main(command: str, arguments: list[str]) -> None:
         run = Run.create(folder, dump(made, config)) if process_rank() == 0 else Run(folder)
     resume = f"weclick fit --resume {quote(str(run.folder))}"
     # what another process has locked is not ours to remove
-    with telling_how_to_go_on(resume), run.locked(shared=shard is not None), cleanup:
+    with resume_hint(resume), run.locked(shared=shard is not None), cleanup:
         tell_of_others(settings, run.clicks)
         fit(settings, run, stages, shard)
     if process_rank() == 0:

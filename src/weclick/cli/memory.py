@@ -6,8 +6,8 @@ from typing import Final
 
 from jsonargparse import ArgumentParser
 
-from weclick.cli.options import add_settings, calm, parse, resolve_configs, to_settings
-from weclick.cli.runs import add_run, answer_help, find_run
+from weclick.cli.options import add_settings, parse, quiet_libraries, resolve_configs, to_settings
+from weclick.cli.runs import add_run, find_run, print_help
 from weclick.data.index import Split
 from weclick.pipeline.memory_quality import memory_quality
 from weclick.pipeline.memory_table import table_markdown, write_quality
@@ -43,10 +43,10 @@ def parser() -> ArgumentParser:
 
 def main(command: str, arguments: list[str]) -> None:
     """Find the run, measure, print and write."""
-    calm()
+    quiet_libraries()
     arguments = resolve_configs(arguments)
     made = parser()
-    answer_help(made, arguments)
+    print_help(made, arguments)
     add_settings(made)
     run = find_run(arguments, "teacher")
     config = parse(made, ["--config", str(run.config), *arguments])

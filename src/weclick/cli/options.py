@@ -208,7 +208,7 @@ def shipped_configs() -> list[Path]:
     return [package / "configs", package.parents[1] / "configs"]
 
 
-def calm() -> None:
+def quiet_libraries() -> None:
     """Keep libraries' start-up remarks from users; Lightning's warnings about our data stay."""
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_ours)
     warnings.formatwarning = _warning_line

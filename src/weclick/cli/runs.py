@@ -9,8 +9,8 @@ from typing import Final
 
 from jsonargparse import ArgumentParser
 
-from weclick.callbacks.interrupt import Interrupted
 from weclick.cli.options import option_value
+from weclick.pipeline.interrupt import Interrupted
 from weclick.pipeline.run import RUNS, Run, Stage
 
 SETTINGS: Final = """Any setting of the run's config.yaml can be overridden, too, such as --data.root FOLDER; weclick fit --help
@@ -23,7 +23,7 @@ def add_run(parser: ArgumentParser, told: str) -> None:
     parser.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
 
 
-def answer_help(parser: ArgumentParser, arguments: list[str]) -> None:
+def print_help(parser: ArgumentParser, arguments: list[str]) -> None:
     """Print the help and exit, if it is asked for: it takes no run, and shows the command's own options alone."""
     if {"-h", "--help"} & set(arguments):
         parser.epilog = SETTINGS
@@ -40,7 +40,7 @@ def named_or_newest(name: str | None, runs: str, stage: Stage = "student") -> Ru
 
 
 @contextmanager
-def telling_how_to_go_on(command: str) -> Iterator[None]:
+def resume_hint(command: str) -> Iterator[None]:
     """Let an interruption say which command goes on."""
     try:
         yield

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from weclick.data.clicks import Click, Size
+from weclick.clicks import Click, Size
 from weclick.errors import DataError
 
 

@@ -14,22 +14,22 @@ import torch
 from torch.utils.data import DataLoader
 
 from weclick.classes import ClassSet
+from weclick.clicks import Click, ClickStore, FrameRecord, Size
+from weclick.clicks.budget import spread_frames, within_budget
 from weclick.data.carry import ClickCarrier
-from weclick.data.clicks import Click, ClickStore, FrameRecord, Size
-from weclick.data.clicks.budget import spread_frames, within_budget
 from weclick.data.damage import DamageCount
-from weclick.data.dataset import ClipFrames, EvaluationFrames, FrameReader, Sample, Supervision, TrainingSamples
+from weclick.data.draws import CROP_MULTIPLE, GeometricDraw, check_draw
 from weclick.data.finish import finish
 from weclick.data.index import Clip, Frame, FrameKey, Layout, Segment, Sides, Split, clips, segments, unlabelled_clips
 from weclick.data.layouts import LayoutName, open_layout
-from weclick.data.learned import clicks_elsewhere
 from weclick.data.loader import ResumableLoader, collate_frames, default_workers
 from weclick.data.masks import found_or_simulated
 from weclick.data.pairs import PairSource
 from weclick.data.photometric import Photometric
-from weclick.data.recall import Batch, RecallSource, reads_neighbours
+from weclick.data.recall import Batch, MemorySource, reads_neighbours
 from weclick.data.sampler import SeededSampler, own_share, sample_seed
-from weclick.data.transforms import CROP_MULTIPLE, GeometricDraw, check_draw
+from weclick.data.samples import ClipFrames, EvaluationFrames, FrameReader, Sample, Supervision, TrainingSamples
+from weclick.data.unused import clicks_elsewhere
 from weclick.errors import ConfigError, DataError
 from weclick.images import first_size
 from weclick.ranges import (
@@ -121,7 +121,7 @@ class ClipDataModule(pl.LightningDataModule):
         self.batch_size, self.seed = batch_size, seed
         self.workers = default_workers() if workers is None else workers
         self.unlabelled, self.carried, self.supervision = unlabelled, carried, supervision
-        self.recall: RecallSource | None = None
+        self.recall: MemorySource | None = None
         self.pair: PairSource | None = None
         self.chosen_split: Split | None = None
         self._damage = DamageCount(max_damaged)

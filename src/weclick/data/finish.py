@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from weclick.data.pairs import PairSource, augment
-from weclick.data.recall import Batch, RecallSource
+from weclick.data.recall import Batch, MemorySource
 from weclick.memory import follow_draw, inside_frame
 
 
@@ -16,7 +16,7 @@ def finish(
     *,
     pair: PairSource | None,
     photometric: Callable[[Tensor], Tensor] | None,
-    recall: RecallSource | None,
+    recall: MemorySource | None,
 ) -> None:
     """Pair drawn targets with their neighbours, augment colours, and let the recall follow the draw.
 

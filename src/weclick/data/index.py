@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from weclick.classes import ClassSet
+from weclick.conventions import FrameKey
 from weclick.errors import DataError
-from weclick.frames import FrameKey
 
 __all__ = [
     "Clip",

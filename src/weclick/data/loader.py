@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from weclick.data.dataset import Sample
 from weclick.data.sampler import SeededSampler
+from weclick.data.samples import Sample
 
 
 class ResumableLoader(DataLoader[Sample]):

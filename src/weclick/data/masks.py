@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from weclick.data.clicks import CLICKS_FILE, ClickStore, Rule, simulate_store
-from weclick.data.clicks.simulate import LoadMasks, Masks
+from weclick.clicks import CLICKS_FILE, ClickStore, Pictures, Rule, simulate_store
+from weclick.clicks.simulate import LoadMasks, Masks
 from weclick.data.index import Frame, FrameKey, Layout, Split
 from weclick.errors import DataError
 from weclick.images import check_same_size, read_instances, read_label
@@ -18,6 +18,12 @@ def masks_of(layout: Layout, split: Split) -> dict[FrameKey, LoadMasks | None]:
         frame.key: partial(load_masks, layout, frame) if frame.label is not None else None
         for frame in layout.frames(split)
     }
+
+
+def pictures_of(layout: Layout) -> Pictures:
+    """Return the pictures of all frames of a data set, as the exchange of clicks names them."""
+    images = {frame.key: frame.image for split in layout.splits() for frame in layout.frames(split)}
+    return Pictures(layout.root, images)
 
 
 def load_masks(layout: Layout, frame: Frame) -> Masks:

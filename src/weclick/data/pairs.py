@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from weclick.data.dataset import FrameReader
 from weclick.data.index import Clip
 from weclick.data.recall import Batch
+from weclick.data.samples import FrameReader
 from weclick.flow.estimators import FlowEstimator
 from weclick.flow.warp import resize_flow, warp_to_target
 from weclick.losses.temporal import visibility

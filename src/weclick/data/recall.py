@@ -8,27 +8,27 @@ from typing import Any, Protocol
 
 import torch
 
-from weclick.data.dataset import RawClip, Sample
 from weclick.data.index import Clip
+from weclick.data.samples import RawClip, Sample
 from weclick.flow.estimators import FlowEstimator
-from weclick.memory import PLAIN, Fusion, Memory, MemoryStore, Recall, remember, restrict
-from weclick.memory.build import Teacher
+from weclick.memory import PLAIN, Fusion, Memory, MemoryStore, SoftLabels, online_memory, restrict
+from weclick.memory.online import Teacher
 
 Batch = dict[str, Any]
 
 
-class RecallSource(Protocol):
+class MemorySource(Protocol):
     """Two halves of a recall: ``read`` runs in workers, the call on the device."""
 
     @property
     def read(self) -> Callable[[Clip], Sample]:
         """What a worker adds to the sample of a clip."""
 
-    def __call__(self, batch: Batch) -> Recall:
+    def __call__(self, batch: Batch) -> SoftLabels:
         """Return the recall of a batch on the undrawn target grid, in 0..1."""
 
 
-def reads_neighbours(source: RecallSource | None) -> bool:
+def reads_neighbours(source: MemorySource | None) -> bool:
     """Tell whether a recall is made from neighbours anew for every batch."""
     return source is not None and isinstance(source.read, RawClip)
 
@@ -44,36 +44,36 @@ class StoredItem:
         return {name: torch.from_numpy(array) for name, array in self.store.read(clip.target.key)._asdict().items()}
 
 
-class StoredRecall:
-    """Recall from the memory store; needs neither teacher nor flow."""
+class StoredMemory:
+    """SoftLabels from the memory store; needs neither teacher nor flow."""
 
     def __init__(self, store: MemoryStore) -> None:
         self.read = StoredItem(store)
 
-    def __call__(self, batch: Batch) -> Recall:
+    def __call__(self, batch: Batch) -> SoftLabels:
         """Scale the stored bytes to 0..1."""
         teacher, memory, confidence = (batch.pop(name).float() / 255 for name in ("teacher", "memory", "confidence"))
-        return Recall(teacher, Memory(memory, confidence))
+        return SoftLabels(teacher, Memory(memory, confidence))
 
 
-class OnlineRecall:
-    """Recall computed for every batch by the frozen teacher and the flow estimator."""
+class OnlineMemory:
+    """SoftLabels computed for every batch by the frozen teacher and the flow estimator."""
 
     def __init__(self, teacher: Teacher, flow: FlowEstimator, read: RawClip, fusion: Fusion = PLAIN) -> None:
         self.teacher, self.flow, self.read, self.fusion = teacher, flow, read, fusion
 
-    def __call__(self, batch: Batch) -> Recall:
+    def __call__(self, batch: Batch) -> SoftLabels:
         """Run teacher and flow on the raw clips of the batch."""
         target, neighbours = (batch.pop(name).float() / 255 for name in ("target", "neighbours"))
-        return remember(self.teacher, self.flow, target, neighbours, batch.pop("offsets"), self.fusion)
+        return online_memory(self.teacher, self.flow, target, neighbours, batch.pop("offsets"), self.fusion)
 
 
-class RestrictedRecall:
+class RestrictedMemory:
     """Another source's recall, restricted to the classes that were clicked on the target."""
 
-    def __init__(self, source: RecallSource) -> None:
+    def __init__(self, source: MemorySource) -> None:
         self.source, self.read = source, source.read
 
-    def __call__(self, batch: Batch) -> Recall:
+    def __call__(self, batch: Batch) -> SoftLabels:
         """Return the recall of a batch."""
         return restrict(self.source(batch), batch["present"])

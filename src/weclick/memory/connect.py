@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from weclick.memory.build import Recall
 from weclick.memory.fuse import Memory
+from weclick.memory.online import SoftLabels
 
 Place = tuple[int, int, int]
 """Row, column and class id of a click on the grid of a soft label."""
 
 
-def connect(recall: Recall, places: Sequence[Place]) -> Recall:
+def connect(recall: SoftLabels, places: Sequence[Place]) -> SoftLabels:
     """Lower each class to the level at which it reaches a click of its own, in the teacher's view and in the memory.
 
     Every region of a class was clicked once, so a region without a click of its class is a mistake. A class's map is
@@ -33,7 +33,7 @@ def connect(recall: Recall, places: Sequence[Place]) -> Recall:
     """
     memory = recall.memory
     probabilities = _connected(memory.probabilities, places) * (memory.confidence > 0)
-    return Recall(_connected(recall.teacher, places), Memory(probabilities, memory.confidence))
+    return SoftLabels(_connected(recall.teacher, places), Memory(probabilities, memory.confidence))
 
 
 def _connected(maps: Tensor, places: Sequence[Place]) -> Tensor:

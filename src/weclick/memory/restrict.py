@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from weclick.memory.build import Recall
 from weclick.memory.fuse import Memory
+from weclick.memory.online import SoftLabels
 
 
-def restrict(recall: Recall, present: Tensor) -> Recall:
+def restrict(recall: SoftLabels, present: Tensor) -> SoftLabels:
     """Leave only classes that the target holds: the others' probability is shared out among these in proportion.
 
     With one click per instance, a class without a click is known not to be there.
@@ -19,7 +19,9 @@ def restrict(recall: Recall, present: Tensor) -> Recall:
     """
     allowed = (present | ~present.any(1, keepdim=True))[:, :, None, None].to(recall.teacher.dtype)
     memory = recall.memory
-    return Recall(_shared(recall.teacher, allowed), Memory(_shared(memory.probabilities, allowed), memory.confidence))
+    return SoftLabels(
+        _shared(recall.teacher, allowed), Memory(_shared(memory.probabilities, allowed), memory.confidence)
+    )
 
 
 def _shared(probabilities: Tensor, allowed: Tensor) -> Tensor:

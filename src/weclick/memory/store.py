@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from weclick.conventions import FrameKey
 from weclick.errors import RunError
 from weclick.files import atomic_path, write_json
-from weclick.frames import FrameKey
-from weclick.memory.build import Recall
+from weclick.memory.online import SoftLabels
 
 
 class MemoryItem(NamedTuple):
@@ -31,7 +31,7 @@ class MemoryItem(NamedTuple):
     confidence: NDArray[np.uint8]
 
 
-def items(recall: Recall) -> list[MemoryItem]:
+def items(recall: SoftLabels) -> list[MemoryItem]:
     """Quantise a batch of recalls, one item per target."""
     maps = (recall.teacher, recall.memory.probabilities, recall.memory.confidence)
     teacher, memory, confidence = ((m.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy() for m in maps)

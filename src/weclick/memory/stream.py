@@ -9,10 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from weclick.conventions import FrameKey
 from weclick.flow.estimators import FlowEstimator
-from weclick.frames import FrameKey
-from weclick.memory.build import Recall, Teacher, carry, soft_labels
 from weclick.memory.fuse import PLAIN, Fusion, fuse
+from weclick.memory.online import SoftLabels, Teacher, carry, soft_labels
 
 Wanted = Mapping[FrameKey, Sequence[FrameKey]]
 """Targets and the neighbours of each."""
@@ -36,7 +36,7 @@ class Votes(NamedTuple):
 
 
 @torch.no_grad()
-def remember_all(
+def stream_memory(
     teacher: Teacher,
     flow: FlowEstimator,
     frames: Iterable[Mapping[FrameKey, Tensor | None]],
@@ -44,20 +44,20 @@ def remember_all(
     *,
     count: int,
     fusion: Fusion = PLAIN,
-) -> Iterator[tuple[FrameKey, Recall]]:
-    """Yield each target's recall, as :func:`~weclick.memory.remember` finds it, from frames that pass by once.
+) -> Iterator[tuple[FrameKey, SoftLabels]]:
+    """Yield each target's recall, as :func:`~weclick.memory.online_memory` finds it, from frames that pass by once.
 
-    Arguments are those of :func:`votes_of_all`, which says what is held meanwhile, and how votes are weighed.
+    Arguments are those of :func:`stream_votes`, which says what is held meanwhile, and how votes are weighed.
 
     Yields:
         Target and recall (batch of 1), in the order of ``wanted``; a damaged target is left out.
     """
-    for target, votes in votes_of_all(teacher, flow, frames, wanted, count=count):
-        yield target, Recall(votes.own, fuse(*votes, fusion))
+    for target, votes in stream_votes(teacher, flow, frames, wanted, count=count):
+        yield target, SoftLabels(votes.own, fuse(*votes, fusion))
 
 
 @torch.no_grad()
-def votes_of_all(
+def stream_votes(
     teacher: Teacher,
     flow: FlowEstimator,
     frames: Iterable[Mapping[FrameKey, Tensor | None]],

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from weclick.memory.build import STRIDE, Teacher, soft_labels
+from weclick.memory.online import STRIDE, Teacher, soft_labels
 
 SCALES: Final = (0.75, 1.0, 1.25)
 """Of the images it looks at."""
 
 
-def from_views(teacher: Teacher) -> Teacher:
+def average_views(teacher: Teacher) -> Teacher:
     """Return a teacher that looks at each image at several scales and mirrored, and averages what it sees.
 
     Its logits are logarithms of the mean probabilities, at the finest stride of the views.

@@ -15,7 +15,7 @@ from torch import Tensor
 from weclick.classes import ClassSet
 from weclick.errors import TrainingError
 from weclick.losses import absence, balanced_cross_entropy, distillation, gated_crf, partial_cross_entropy, resized
-from weclick.memory.draw import known
+from weclick.memory.draws import known
 from weclick.metrics import Scores, SegmentationScore, labels_at
 from weclick.models import make_network
 from weclick.ranges import NonNegativeFloat, PositiveFloat, PositiveInt, PositiveShare, Share, check_ranges
@@ -27,7 +27,7 @@ VERSION_KEY = "weclick_version"
 
 
 class StepResult(TypedDict):
-    """What a training step returns: the loss, and by name what :class:`~weclick.callbacks.means.EpochMeans` logs."""
+    """What a training step returns: the loss, and by name what :class:`~weclick.reporting.means.EpochMeans` logs."""
 
     loss: Tensor
     terms: dict[str, Tensor]

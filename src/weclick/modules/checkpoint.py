@@ -11,11 +11,11 @@ import torch
 
 from weclick.classes import ClassSet
 from weclick.errors import CheckpointError, ConfigError, one_line
+from weclick.inference.exported import SUFFIXES
 from weclick.modules.base import STAGE_KEY, VERSION_KEY, SegmentationModule
 from weclick.modules.exported import ExportedModule
 from weclick.modules.student import StudentModule
 from weclick.modules.teacher import TeacherModule
-from weclick.serve.exported import SUFFIXES
 
 STAGES: dict[str, type[SegmentationModule]] = {"teacher": TeacherModule, "student": StudentModule}
 PARTS: Final = {STAGE_KEY, "hyper_parameters", "state_dict"}

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import lightning.pytorch as pl
 
+from weclick.inference.card import Card
+from weclick.inference.exported import ExportedNetwork
 from weclick.metrics import Scores, SegmentationScore
 from weclick.modules.base import SegmentationModule
-from weclick.serve.card import Card
-from weclick.serve.exported import ExportedNetwork
 
 
 class ExportedModule(SegmentationModule):
@@ -38,5 +38,5 @@ class ExportedModule(SegmentationModule):
 
     @classmethod
     def open(cls, path: Path) -> ExportedModule:
-        """Open an exported file; see :meth:`weclick.serve.exported.ExportedNetwork.open`."""
+        """Open an exported file; see :meth:`weclick.inference.exported.ExportedNetwork.open`."""
         return cls(ExportedNetwork.open(path))

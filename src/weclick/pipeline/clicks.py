@@ -7,11 +7,11 @@ from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_info
 
-from weclick.data.clicks import CLICKS_FILE, ClickStore, copy_store
+from weclick.clicks import CLICKS_FILE, ClickStore, copy_store
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.decode import locked
-from weclick.data.learned import left_out
 from weclick.data.masks import found_store, require_masks, simulate_split
+from weclick.data.unused import left_out
 from weclick.errors import DataError
 from weclick.files import writing
 from weclick.pipeline.run import Run

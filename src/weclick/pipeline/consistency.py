@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from weclick.callbacks.progress import progress_bar
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.index import Frame, Segment, Split
 from weclick.errors import DataError
 from weclick.flow.estimators import FarnebackFlow
 from weclick.flow.reliability import reliable
 from weclick.flow.warp import warp_to_target
+from weclick.inference.tensors import image_batch
 from weclick.metrics import Consistency, TemporalConsistency, VideoConsistency, labels_at
 from weclick.modules import SegmentationModule
-from weclick.tensors import image_batch
+from weclick.reporting.progress import progress_bar
 
 MOST_PAIRS: Final = 500
 WINDOWS: Final = (8, 16)

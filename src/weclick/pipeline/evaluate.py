@@ -14,19 +14,19 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 
-from weclick.callbacks.loggers import make_tracker, read_metrics
-from weclick.callbacks.pictures import comparison, write_picture
-from weclick.callbacks.report import Provenance, Report, Sample, write_report, write_tables
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.index import Split
 from weclick.errors import CheckpointError, DataError
+from weclick.inference.speed import device_name, measure_speed
 from weclick.metrics import Evaluation
 from weclick.modules import ExportedModule, SegmentationModule, StudentModule, load_checkpoint
 from weclick.pipeline.checkpoint_io import is_whole
 from weclick.pipeline.consistency import consistency
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings, refusing_options
-from weclick.serve.speed import device_name, measure_speed
+from weclick.reporting.loggers import make_tracker, read_metrics
+from weclick.reporting.pictures import comparison, write_picture
+from weclick.reporting.report import Provenance, Report, Sample, write_report, write_tables
 
 SAMPLES: Final = 8
 

@@ -17,14 +17,14 @@ from weclick.data.datamodule import ClipDataModule
 from weclick.data.index import Frame, Split
 from weclick.errors import CheckpointError, ConfigError, DataError, ExportError
 from weclick.files import atomic_path, sha256, writing
+from weclick.inference.card import Card
+from weclick.inference.exported import ExportedNetwork
+from weclick.inference.formats import FORMATS, Format, quantise, to_onnx, to_openvino, write_model
+from weclick.inference.toolkits import missing
+from weclick.inference.verify import Image, agreement, miou, noise_images, reference_labels
 from weclick.modules import ExportedModule, SegmentationModule, load_checkpoint
 from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import frozen
-from weclick.serve.card import Card
-from weclick.serve.export import FORMATS, Format, quantise, to_onnx, to_openvino, write_model
-from weclick.serve.exported import ExportedNetwork
-from weclick.serve.toolkits import missing
-from weclick.serve.verify import Image, agreement, miou, noise_images, reference_labels
 
 COMPARED: Final = 16
 CALIBRATION: Final = 128

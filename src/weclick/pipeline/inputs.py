@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from weclick.data.clicks import ClickStore
+from weclick.clicks import ClickStore
 from weclick.data.datamodule import ClipDataModule
 from weclick.errors import RunError
 from weclick.pipeline.checkpoint_io import is_whole

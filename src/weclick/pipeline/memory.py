@@ -12,23 +12,33 @@ import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
-from weclick.callbacks.interrupt import SignalNote
-from weclick.callbacks.progress import progress_bar
 from weclick.data.datamodule import ClipDataModule
-from weclick.data.dataset import RawClip
 from weclick.data.index import Clip, Frame, FrameKey
-from weclick.data.recall import OnlineRecall, RecallSource, RestrictedRecall, StoredRecall
+from weclick.data.recall import MemorySource, OnlineMemory, RestrictedMemory, StoredMemory
+from weclick.data.samples import RawClip
 from weclick.errors import DataError, RunError
 from weclick.files import sha256
 from weclick.flow.estimators import FlowEstimator, make_flow
 from weclick.images import first_size
-from weclick.memory import PLAIN, Fusion, MemoryStore, Recall, connect, from_views, items, places_on_grid, remember_all
-from weclick.memory.build import Teacher
+from weclick.memory import (
+    PLAIN,
+    Fusion,
+    MemoryStore,
+    SoftLabels,
+    average_views,
+    connect,
+    items,
+    places_on_grid,
+    stream_memory,
+)
+from weclick.memory.online import Teacher
 from weclick.modules import load_checkpoint
 from weclick.pipeline.inputs import data_facts, opened_data, teacher_checkpoint
+from weclick.pipeline.interrupt import SignalNote
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import frozen
+from weclick.reporting.progress import progress_bar
 
 Shard = tuple[int, int]
 """This process's part of the work, and the number of parts."""
@@ -88,7 +98,7 @@ def _fully_clicked(data: ClipDataModule) -> frozenset[FrameKey]:
     return frozenset(data.clicks.keys() - data.unfinished)
 
 
-def _connected(data: ClipDataModule, target: Frame, recall: Recall) -> Recall:
+def _connected(data: ClipDataModule, target: Frame, recall: SoftLabels) -> SoftLabels:
     """Keep what hangs together with the target's clicks."""
     size = data.clicked_sizes.get(target.key) or first_size([target.image])
     grid = (recall.teacher.shape[-2], recall.teacher.shape[-1])
@@ -99,7 +109,7 @@ def open_teacher(settings: FitSettings, run: Run, data: ClipDataModule) -> Teach
     """Load the teacher the memory is made with, frozen; with ``memory.views`` it looks at several views of a frame."""
     module = load_checkpoint(teacher_checkpoint(settings, run), stage="teacher", classes=data.classes)
     network = frozen(module, settings.device)
-    return from_views(network) if settings.memory.views else network
+    return average_views(network) if settings.memory.views else network
 
 
 def recalls(
@@ -109,10 +119,10 @@ def recalls(
     flow: FlowEstimator,
     device: torch.device,
     fusion: Fusion = PLAIN,
-) -> Iterator[tuple[FrameKey, Recall]]:
+) -> Iterator[tuple[FrameKey, SoftLabels]]:
     """Yield target and recall of clips, in order; damaged frames are counted and left out."""
     frames = frames_of(data, clips, device, lambda damaged: data.count_damaged(list(damaged.values())))
-    return remember_all(teacher, flow, frames, wanted_by(clips), count=data.neighbours, fusion=fusion)
+    return stream_memory(teacher, flow, frames, wanted_by(clips), count=data.neighbours, fusion=fusion)
 
 
 def wanted_by(clips: list[Clip]) -> dict[FrameKey, list[FrameKey]]:
@@ -155,7 +165,7 @@ def memory_facts(settings: FitSettings, run: Run, data: ClipDataModule) -> dict[
     return {"memory": {**made, "mode": settings.memory.mode, "restricted": settings.memory.restricted}}
 
 
-def recall_source(settings: FitSettings, run: Run, data: ClipDataModule) -> RecallSource | None:
+def recall_source(settings: FitSettings, run: Run, data: ClipDataModule) -> MemorySource | None:
     """Return where the student's recall comes from; None for arms that need none.
 
     Raises:
@@ -164,21 +174,21 @@ def recall_source(settings: FitSettings, run: Run, data: ClipDataModule) -> Reca
     if not settings.needs_teacher:
         return None
     source = _online(settings, run, data) if settings.memory.mode == "online" else _stored(settings, run, data)
-    return RestrictedRecall(source) if settings.memory.restricted else source
+    return RestrictedMemory(source) if settings.memory.restricted else source
 
 
-def _online(settings: FitSettings, run: Run, data: ClipDataModule) -> RecallSource:
+def _online(settings: FitSettings, run: Run, data: ClipDataModule) -> MemorySource:
     flow = make_flow(settings.memory.flow, settings.device)
     read = RawClip(data.reader, data.neighbours)
-    return OnlineRecall(open_teacher(settings, run, data), flow, read, settings.memory.fusion)
+    return OnlineMemory(open_teacher(settings, run, data), flow, read, settings.memory.fusion)
 
 
-def _stored(settings: FitSettings, run: Run, data: ClipDataModule) -> RecallSource:
+def _stored(settings: FitSettings, run: Run, data: ClipDataModule) -> MemorySource:
     store = _open_store(settings, run)
     missing = lacking(store, data)
     if missing:
         raise RunError(f"the memory in {store.folder} lacks {len(missing)} targets; finish it with --stage memory")
-    return StoredRecall(store)
+    return StoredMemory(store)
 
 
 def _open_store(settings: FitSettings, run: Run) -> MemoryStore:

@@ -16,19 +16,19 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F
 
-from weclick.callbacks.progress import on_terminal
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.index import Clip, FrameKey, Split
 from weclick.errors import ConfigError, DataError
 from weclick.flow.estimators import make_flow
 from weclick.memory import PLAIN, Fusion, Memory, fuse
-from weclick.memory.stream import Votes, votes_of_all
+from weclick.memory.stream import Votes, stream_votes
 from weclick.metrics import CalibrationError, SegmentationScore, scores_from_confusion
 from weclick.pipeline.inputs import teacher_checkpoint
 from weclick.pipeline.memory import frames_of, open_teacher, wanted_by
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings, MemorySettings
+from weclick.reporting.progress import on_terminal
 
 WITH_OWN: Final = Fusion(own=1.0)
 
@@ -122,7 +122,7 @@ def memory_quality(settings: FitSettings, run: Run, split: Split, max_frames: in
     teacher, flow = open_teacher(settings, run, data), make_flow(settings.memory.flow, device)
     targets = {clip.target.key: clip.target for clip in found}
     frames = frames_of(data, found, device, lambda damaged: _refuse_damaged(damaged, targets))
-    voting = votes_of_all(teacher, flow, frames, wanted_by(found), count=data.neighbours)
+    voting = stream_votes(teacher, flow, frames, wanted_by(found), count=data.neighbours)
     tallies: dict[Source, _Tally] = {}
     hidden, console = not on_terminal(), Console(stderr=True)
     for key, votes in track(voting, "memory", len(found), disable=hidden, transient=True, console=console):

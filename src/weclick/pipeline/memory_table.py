@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from weclick.callbacks.plots import COLORS, INK, encode, plain
 from weclick.files import write_bytes, write_text
 from weclick.pipeline.memory_quality import TEACHER, Figures, Quality, Source
-from weclick.pipeline.tables import MISSING, Line, percent, to_csv, to_markdown
+from weclick.reporting.plots import COLORS, INK, encode, plain
+from weclick.reporting.tables import MISSING, Line, percent, to_csv, to_markdown
 
 _COLUMNS: Final = {
     "mIoU": "miou",

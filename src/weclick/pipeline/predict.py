@@ -14,16 +14,16 @@ from lightning.fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
-from weclick.callbacks.drawing import lay_over, legend, overlay
 from weclick.classes import ClassSet
-from weclick.data.dataset import resize_image
+from weclick.data.samples import resize_image
 from weclick.errors import ConfigError
+from weclick.inference.drawing import lay_over, legend, overlay
+from weclick.inference.predict import Summary, predict
+from weclick.inference.stream import timed
+from weclick.inference.tensors import image_batch
 from weclick.metrics import labels_at
 from weclick.modules import ExportedModule, SegmentationModule, load_checkpoint
 from weclick.pipeline.training import frozen
-from weclick.serve.predict import Summary, predict
-from weclick.serve.stream import timed
-from weclick.tensors import image_batch
 
 Image = NDArray[np.uint8]
 Size = tuple[int, int]
@@ -46,7 +46,7 @@ def predict_with(
     realtime: bool = False,
     smooth: float = 0.0,
 ) -> Summary:
-    """Segment a source with a checkpoint; see :func:`weclick.serve.predict.predict`.
+    """Segment a source with a checkpoint; see :func:`weclick.inference.predict.predict`.
 
     Args:
         checkpoint: Checkpoint, or exported model.

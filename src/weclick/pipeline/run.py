@@ -14,11 +14,11 @@ from typing import Any, Final, Literal
 
 from lightning.pytorch.utilities import rank_zero_only
 
-from weclick.data.clicks import CLICKS_FILE
+from weclick.clicks import CLICKS_FILE
 from weclick.errors import ConfigError, RunError
 from weclick.files import write_json, write_text
+from weclick.machine import process_rank
 from weclick.pipeline.checkpoint_io import is_whole
-from weclick.processes import process_rank
 
 RUNS: Final = Path("runs")
 Stage = Literal["teacher", "memory", "student"]

@@ -12,7 +12,6 @@ import torch
 from lightning.fabric import Fabric
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from weclick.callbacks.loggers import WandbMode
 from weclick.data.datamodule import ClipDataModule
 from weclick.errors import ConfigError, one_line
 from weclick.flow.estimators import FlowName
@@ -20,6 +19,7 @@ from weclick.memory import Fusion
 from weclick.modules import StudentModule, TeacherModule
 from weclick.modules.arms import ArmName
 from weclick.ranges import PositiveInt, Seed, check_ranges
+from weclick.reporting.loggers import WandbMode
 
 _COUNTS: Final = ("max_epochs", "accumulate_grad_batches", "check_val_every_n_epoch")
 """Trainer options that Lightning takes as 0 and then divides by, or trains nothing."""

@@ -13,17 +13,17 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
-from weclick.data.clicks import Click, ClickStore, Size
-from weclick.data.clicks.budget import spread_frames
+from weclick.clicks import Click, ClickStore, Size
+from weclick.clicks.budget import spread_frames
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.index import Frame, FrameKey, Layout, Split
 from weclick.errors import ConfigError, DataError
 from weclick.flow.estimators import DISFlow
 from weclick.images import first_size
+from weclick.inference.tensors import image_batch
 from weclick.memory import places_on_grid, soft_labels
-from weclick.memory.build import carry
+from weclick.memory.online import carry
 from weclick.modules import SegmentationModule
-from weclick.tensors import image_batch
 
 MOST: Final = 400
 """Frames that are looked at, evenly spread, where a split has more."""

@@ -15,19 +15,19 @@ from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, Ri
 from lightning.pytorch.utilities import rank_zero_only
 from safetensors.torch import save_file
 
-from weclick.callbacks.averaging import HorizonAveraging
-from weclick.callbacks.epochs import EpochLines
-from weclick.callbacks.interrupt import SaveOnSignal
-from weclick.callbacks.loggers import make_loggers
-from weclick.callbacks.means import EpochMeans
-from weclick.callbacks.pictures import SamplePictures
-from weclick.callbacks.progress import on_terminal
 from weclick.data.datamodule import ClipDataModule
 from weclick.files import atomic_path
 from weclick.modules import SegmentationModule, load_checkpoint
+from weclick.modules.averaging import HorizonAveraging
 from weclick.pipeline.checkpoint_io import WholeCheckpointIO
+from weclick.pipeline.interrupt import SaveOnSignal
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings, refusing_options
+from weclick.reporting.epochs import EpochLines
+from weclick.reporting.loggers import make_loggers
+from weclick.reporting.means import EpochMeans
+from weclick.reporting.pictures import SamplePictures
+from weclick.reporting.progress import on_terminal
 
 
 def train(module: SegmentationModule, data: ClipDataModule, run: Run, settings: FitSettings, epochs: int) -> None:

@@ -9,8 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from weclick.callbacks.interrupt import Interrupted
-from weclick.data.clicks import Click, ClickStore
+from weclick.clicks import Click, ClickStore
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.index import FrameKey
 from weclick.errors import ConfigError, TrainingError
@@ -19,6 +18,7 @@ from weclick.pipeline.ablation import Outcome, Row, rows
 from weclick.pipeline.ablation.rows import train_rows
 from weclick.pipeline.clicks import take_clicks
 from weclick.pipeline.inputs import teacher_needs
+from weclick.pipeline.interrupt import Interrupted
 
 METRICS = {
     **{"miou": 0.5, "iou": {"road": 0.5, "car": None}, "temporal_consistency": {"masked": 0.8, "unmasked": 0.7}},

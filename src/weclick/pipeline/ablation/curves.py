@@ -12,7 +12,7 @@ from typing import Final, Literal
 from weclick.files import write_text
 from weclick.pipeline.ablation.outcome import Outcome
 from weclick.pipeline.ablation.table import average, facts, spread
-from weclick.pipeline.tables import MISSING, Line, percent, to_csv, to_markdown
+from weclick.reporting.tables import MISSING, Line, percent, to_csv, to_markdown
 
 Curve = Literal["frames", "clicks"]
 

@@ -1,4 +1,4 @@
-"""Pictures of comparisons, drawn as :mod:`weclick.callbacks.plots` draws: mid grey ink, no pyplot."""
+"""Pictures of comparisons, drawn as :mod:`weclick.reporting.plots` draws: mid grey ink, no pyplot."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from weclick.callbacks.plots import COLORS, INK, encode, plain
 from weclick.pipeline.ablation.curves import Point
 from weclick.pipeline.ablation.outcome import Outcome
 from weclick.pipeline.ablation.table import Arms, average, by_arm, spread
+from weclick.reporting.plots import COLORS, INK, encode, plain
 
 _XLABELS: Final = {
     "frames": "share of the clicked frames, all clicks of each",

@@ -14,13 +14,13 @@ from typing import Any, Final, NoReturn
 
 from lightning.pytorch.utilities import rank_zero_info
 
-from weclick.callbacks.interrupt import Interrupted
 from weclick.errors import WeclickError
 from weclick.pipeline.ablation.outcome import Outcome, earlier_outcome
 from weclick.pipeline.clicks import begun_with, clicks_of, clicks_of_comparison, take_clicks, tell_of_others
 from weclick.pipeline.evaluate import choose_checkpoint, evaluate, need_masks
 from weclick.pipeline.fit import check, fit, need_neighbours
 from weclick.pipeline.inputs import memory_needs, teacher_needs
+from weclick.pipeline.interrupt import Interrupted
 from weclick.pipeline.run import Run, Stage
 from weclick.pipeline.settings import FitSettings
 

@@ -11,7 +11,7 @@ from typing import Final
 from weclick.files import write_text
 from weclick.pipeline.ablation.outcome import Outcome
 from weclick.pipeline.ablation.version import code_version
-from weclick.pipeline.tables import MISSING, Line, percent, to_csv, to_markdown
+from weclick.reporting.tables import MISSING, Line, percent, to_csv, to_markdown
 
 WINDOW: Final = 8
 """The n of the VC_n that is shown."""

@@ -15,15 +15,15 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from weclick.errors import ConfigError
+from weclick.inference.card import Card
+from weclick.inference.exported import ExportedNetwork, numbered_classes
+from weclick.inference.formats import FORMATS, quantise, to_onnx, to_openvino
+from weclick.inference.speed import Timing, interleaved, on_frame
+from weclick.inference.toolkits import missing
 from weclick.models import make_network
 from weclick.modules import load_checkpoint
 from weclick.pipeline.benchmark.table import BenchmarkTable, Cell
 from weclick.pipeline.run import Run
-from weclick.serve.card import Card
-from weclick.serve.export import FORMATS, quantise, to_onnx, to_openvino
-from weclick.serve.exported import ExportedNetwork, numbered_classes
-from weclick.serve.speed import Timing, interleaved, on_frame
-from weclick.serve.toolkits import missing
 
 ALTERNATIVES: Final = (
     ("light", "tf_efficientnet_lite0"),

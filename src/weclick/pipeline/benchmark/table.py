@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from weclick.callbacks.plots import plot_rates
 from weclick.files import write_bytes, write_json, write_text
-from weclick.pipeline.tables import to_csv
-from weclick.serve.speed import device_name
+from weclick.inference.speed import device_name
+from weclick.reporting.plots import plot_rates
+from weclick.reporting.tables import to_csv
 
 _WIDE: Final = 200
 

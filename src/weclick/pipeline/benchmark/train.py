@@ -14,10 +14,10 @@ from typing import Any, Final
 import torch
 from lightning.fabric import Fabric
 
-from weclick.data.clicks import ClickStore
+from weclick.clicks import ClickStore
 from weclick.data.datamodule import ClipDataModule
-from weclick.data.dataset import RawClip
-from weclick.data.recall import Batch, OnlineRecall, StoredRecall
+from weclick.data.recall import Batch, OnlineMemory, StoredMemory
+from weclick.data.samples import RawClip
 from weclick.flow.estimators import make_flow
 from weclick.memory import MemoryStore, items
 from weclick.modules import StudentModule, TeacherModule
@@ -146,9 +146,9 @@ def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
     store = MemoryStore(scratch / "memory", {"version": 0})
     for key, recall in recalls(stored, stored.clips(), teacher, flow, device):
         store.write(key, items(recall)[0])
-    stored.recall = StoredRecall(store)
+    stored.recall = StoredMemory(store)
     online = replace(few_settings, data={**few_settings.data, "neighbours": ONLINE_NEIGHBOURS}).make_data()
-    online.recall = OnlineRecall(teacher, flow, RawClip(online.reader, online.neighbours))
+    online.recall = OnlineMemory(teacher, flow, RawClip(online.reader, online.neighbours))
     plain = few_settings.make_data()
     if full.labelled("train"):
         plain.supervision = "masks"

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 
 from lightning.fabric import Fabric
 
+from weclick.inference.predict import Summary
 from weclick.pipeline.benchmark.table import BenchmarkTable, Cell
 from weclick.pipeline.predict import predict_with
-from weclick.serve.predict import Summary
 
 
 def benchmark_video(

@@ -1,0 +1,45 @@
+"""Clicks: where they are kept, how they are simulated from masks, exchanged and checked."""
+
+from weclick.clicks.check import Finding, StoreStats, check_clicks, stats
+from weclick.clicks.exchange import (
+    FORMATS,
+    Format,
+    FormatName,
+    Pictures,
+    export_csv,
+    format_of,
+    format_to_write,
+    import_csv,
+    open_or_create,
+)
+from weclick.clicks.records import Click, ClickRecord, FrameRecord, Size, Status
+from weclick.clicks.simulate import Rule, simulate_clicks, simulate_store
+from weclick.clicks.sqlite import copy_store
+from weclick.clicks.store import CLICKS_FILE, ClickStore
+
+__all__ = [
+    "CLICKS_FILE",
+    "FORMATS",
+    "Click",
+    "ClickRecord",
+    "ClickStore",
+    "Finding",
+    "Format",
+    "FormatName",
+    "FrameRecord",
+    "Pictures",
+    "Rule",
+    "Size",
+    "Status",
+    "StoreStats",
+    "check_clicks",
+    "copy_store",
+    "export_csv",
+    "format_of",
+    "format_to_write",
+    "import_csv",
+    "open_or_create",
+    "simulate_clicks",
+    "simulate_store",
+    "stats",
+]

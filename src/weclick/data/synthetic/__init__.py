@@ -1,6 +1,0 @@
-"""Synthetic street video with exact labels, instances and optical flow."""
-
-from weclick.data.synthetic.render import Flow, RenderedFrame, SyntheticVideo
-from weclick.data.synthetic.writer import write_synthetic
-
-__all__ = ["Flow", "RenderedFrame", "SyntheticVideo", "write_synthetic"]

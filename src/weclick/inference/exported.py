@@ -1,0 +1,202 @@
+"""Running exported models: by hand on single images, or in the place of the network they come from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from weclick.classes import ClassSet
+from weclick.errors import CheckpointError, ShapeError, WeclickError, one_line
+from weclick.inference.card import KEY, Card
+from weclick.inference.toolkits import toolkit
+from weclick.metrics import labels_at
+
+SUFFIXES: Final = (".onnx", ".xml")
+"""Of files that :meth:`ExportedNetwork.open` opens."""
+
+Image = NDArray[np.uint8]
+
+
+class Engine(Protocol):
+    """A loaded model on some runtime."""
+
+    input_shape: list[int]
+    output_shape: list[int]
+    output_name: str
+    precision: str
+    device: torch.device
+
+    def __call__(self, images: Image) -> NDArray[Any]:
+        """Run uint8 (1, H, W, 3) images."""
+
+
+class ExportedNetwork(nn.Module):
+    """An exported model. It has no parameters and lives where its runtime put it; ``to(device)`` leaves it there.
+
+    Called like a :class:`~weclick.models.SegmentationNetwork` it gives logits; those of a model whose output is labels
+    are the labels as 0 and 1, at full size, so that ``labels_at`` gives the labels back.
+
+    Args:
+        engine: The loaded model.
+        card: What it says about itself.
+
+    Shape:
+        RGB images (B, 3, H, W) in 0..1 of the one size the model takes, to logits (B, C, h, w).
+    """
+
+    def __init__(self, engine: Engine, card: Card) -> None:
+        super().__init__()
+        self.card = card
+        self._engine = engine
+        classes = engine.output_shape[1] if card.output == "logits" else len(card.classes)
+        shapes = (engine.input_shape, engine.output_name, classes)
+        if shapes != ([1, *card.size, 3], card.output, len(card.classes)):
+            raise CheckpointError(
+                f"an exported model of input {shapes[0]}, output {shapes[1]!r} and {shapes[2]} classes says it takes "
+                f"{card.size[0]} x {card.size[1]} and gives {card.output} of {len(card.classes)}; export it anew"
+            )
+
+    @classmethod
+    def open(cls, path: Path) -> ExportedNetwork:
+        """Open a ``.onnx`` file, or a ``.xml`` file with its ``.bin`` beside it, made by ``weclick export``.
+
+        Raises:
+            CheckpointError: It is missing, damaged, or not made by weclick.
+            ConfigError: The package that runs such files is not installed.
+        """
+        needed = [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
+        for file in needed:
+            if not file.is_file():
+                raise CheckpointError(f"exported model {file} not found; a .xml file needs its .bin file beside it")
+        try:
+            return cls.from_openvino(_read_xml(path)) if path.suffix == ".xml" else cls.from_onnx(path.read_bytes())
+        except WeclickError as error:
+            raise type(error)(f"{path}: {error}") from None
+        except Exception as error:  # runtimes raise many kinds of errors at files that are damaged or no models
+            raise CheckpointError(f"{path} is damaged or no model ({one_line(error)})") from None
+
+    @classmethod
+    def from_onnx(cls, model: Any, card: Card | None = None) -> ExportedNetwork:  # noqa: ANN401
+        """Load an ONNX model from memory, serialised or as ``ModelProto``, by default with the card inside it."""
+        engine = OnnxEngine(model if isinstance(model, bytes) else model.SerializeToString())
+        return cls(engine, card or _card(engine.properties.get(KEY)))
+
+    @classmethod
+    def from_openvino(cls, model: Any, card: Card | None = None) -> ExportedNetwork:  # noqa: ANN401
+        """Load an OpenVINO model from memory, by default with the card inside it."""
+        card = card or _card(model.get_rt_info([KEY, "card"]).value if model.has_rt_info([KEY, "card"]) else None)
+        return cls(OpenVinoEngine(model, card.precision), card)
+
+    @property
+    def precision(self) -> str:
+        """Number format it runs in here: a bf16 model runs in fp32 on a processor without bf16."""
+        return self._engine.precision
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return self._engine.device
+
+    def run(self, image: Image) -> NDArray[Any]:
+        """Run one image, without detours: RGB uint8 (H, W, 3) to the model's own output, (1, C, h, w) or (1, H, W).
+
+        Raises:
+            ShapeError: Another size than the model was exported for.
+        """
+        if image.shape != (*self.card.size, 3) or image.dtype != np.uint8:
+            height, width = self.card.size
+            raise ShapeError(
+                f"this model was exported for uint8 images of {height} x {width}, found {image.dtype} "
+                f"{tuple(image.shape)}; resize them, or export the checkpoint with --size"
+            )
+        return self._engine(np.ascontiguousarray(image[None]))
+
+    def labels(self, image: Image) -> Image:
+        """Segment one image: RGB uint8 (H, W, 3) to class ids uint8 (H, W)."""
+        found = self.run(image)
+        if self.card.output == "logits":
+            found = labels_at(torch.from_numpy(found), self.card.size).to(torch.uint8).numpy()
+        return np.asarray(found[0])
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits of ``images``, on their device."""
+        pixels = (images.detach().float() * 255).round().clamp(0, 255).to(torch.uint8)
+        rows = pixels.permute(0, 2, 3, 1).cpu().numpy()
+        found = torch.from_numpy(np.concatenate([self.run(image) for image in rows])).to(images.device)
+        if self.card.output == "logits":
+            return found
+        return F.one_hot(found.long(), len(self.card.classes)).permute(0, 3, 1, 2).float()
+
+
+class OnnxEngine:
+    """An ONNX model on ONNX Runtime: on CUDA where onnxruntime-gpu is installed, else on the CPU with torch's threads."""
+
+    def __init__(self, model: bytes) -> None:
+        ort = toolkit("onnxruntime")
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 4  # a model that cannot be loaded raises; it need not be logged, too
+        wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
+        providers = [name for name in wanted if name in ort.get_available_providers()]
+        self._session = ort.InferenceSession(model, options, providers=providers)
+        self._input, output = self._session.get_inputs()[0], self._session.get_outputs()[0]
+        self.input_shape, self.output_shape = list(self._input.shape), list(output.shape)
+        self.output_name: str = output.name
+        self.precision = "fp32"
+        self.device = torch.device("cuda" if wanted[0] in self._session.get_providers() else "cpu")
+        self.properties: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+
+    def __call__(self, images: Image) -> NDArray[Any]:
+        """Run uint8 (1, H, W, 3) images."""
+        found: NDArray[Any] = self._session.run(None, {self._input.name: images})[0]
+        return found
+
+
+class OpenVinoEngine:
+    """An OpenVINO model on the CPU, with torch's number of threads.
+
+    The number format is always asked for: where the processor has bf16, OpenVINO would run fp32 models in it.
+    """
+
+    def __init__(self, model: Any, precision: str) -> None:  # noqa: ANN401
+        core = toolkit("openvino").Core()
+        has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self.precision = "fp32" if precision == "bf16" and not has_bf16 else precision
+        options = {
+            "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bf16" else "f32",
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        self._request = core.compile_model(model, "CPU", options).create_infer_request()
+        self.input_shape, self.output_shape = list(model.input(0).shape), list(model.output(0).shape)
+        self.output_name: str = model.output(0).any_name
+        self.device = torch.device("cpu")
+
+    def __call__(self, images: Image) -> NDArray[Any]:
+        """Run uint8 (1, H, W, 3) images."""
+        found: NDArray[Any] = self._request.infer([images], share_inputs=True)[0]
+        return found
+
+
+def _read_xml(path: Path) -> Any:  # noqa: ANN401
+    return toolkit("openvino").Core().read_model(os.fspath(path))
+
+
+def _card(text: str | None) -> Card:
+    if text is None:
+        raise CheckpointError(
+            "no model of weclick's: it does not say what its classes are; make one with weclick export"
+        )
+    return Card.from_json(text)
+
+
+def numbered_classes(count: int) -> ClassSet:
+    """Return classes without names, for models that are only timed."""
+    return ClassSet.from_list([{"name": f"class {index}"} for index in range(count)])

@@ -1,0 +1,129 @@
+"""Images, uint8 (H, W, 3) RGB, into a video file."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack, suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from weclick.errors import DataError, ShapeError
+from weclick.files import atomic_path, writing
+from weclick.inference.sources import VideoFile
+
+_SPARE_BYTES = 16 << 20
+
+
+class _DiskFullError(DataError):
+    """There is just enough space left to finish the file."""
+
+
+class VideoWriter:
+    """Writes an mp4: H.264 where PyAV (extra ``video``) is installed, else MPEG-4 part 2 through OpenCV.
+
+    Codecs want even sides, so an odd last row or column is repeated once. The file appears when the block ends; after
+    Ctrl-C or with a full disk it holds what was written until then, after any other error it does not appear.
+
+    Raises:
+        DataError: The place cannot be written, its disk is full, or no frame came.
+        ShapeError: A frame differs in size from the first.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self.path, self.fps, self.count = path, fps, 0
+        self._encoder: _OpenCVEncoder | _PyAVEncoder | None = None
+        self._shape: tuple[int, ...] = ()
+        self._whole = ExitStack()
+
+    def __enter__(self) -> VideoWriter:
+        with writing(self.path):
+            self._temporary = self._whole.enter_context(atomic_path(self.path))
+        return self
+
+    def write(self, image: np.ndarray) -> None:
+        """Append an RGB image."""
+        height, width = image.shape[:2]
+        bottom, right = height % 2, width % 2
+        with writing(self.path):
+            if self._encoder is None:
+                self._encoder = _encoder_class()(self._temporary, self.fps, (height + bottom, width + right))
+                self._shape = image.shape
+            if image.shape != self._shape:
+                raise ShapeError(f"{self.path} has frames of {self._shape}, found one of {image.shape}")
+            if shutil.disk_usage(self.path.parent).free < _SPARE_BYTES:
+                raise _DiskFullError(f"{self.path} cannot be written: its disk is full; free some space")
+            self._encoder.write(cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE))
+        self.count += 1
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:  # noqa: ANN401
+        full = isinstance(error, _DiskFullError)
+        if error is not None and (self.count == 0 or (isinstance(error, Exception) and not full)):
+            with suppress(Exception):
+                self._close()
+            self._whole.__exit__(kind, error, trace)
+            return
+        with writing(self.path), self._whole:
+            self._finish()
+        if full:
+            raise DataError(f"{self.path} ends after {self.count} frames: its disk is full; free some space") from None
+
+    def _finish(self) -> None:
+        if self.count == 0:
+            raise DataError(f"{self.path} is not written: there was no frame")
+        self._close()
+        found = 0
+        # OpenCV tells of no failed write, a full disk included, so the file is counted
+        with suppress(DataError):
+            found = VideoFile(self._temporary).count or 0
+        if found != self.count:
+            raise DataError(f"{self.path} cannot be written whole ({found} of {self.count} frames); is its disk full?")
+
+    def _close(self) -> None:
+        if self._encoder is not None:
+            self._encoder.close()
+
+
+def _encoder_class() -> type[_OpenCVEncoder] | type[_PyAVEncoder]:
+    with suppress(ImportError):
+        from av import codecs_available
+
+        if "libx264" in codecs_available:
+            return _PyAVEncoder
+    return _OpenCVEncoder
+
+
+class _OpenCVEncoder:
+    def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:
+        fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+        self._writer = cv2.VideoWriter(str(path.absolute()), cv2.CAP_FFMPEG, fourcc, fps, size[::-1])
+        if not self._writer.isOpened():
+            raise DataError(f"OpenCV cannot encode {size[1]}x{size[0]} at {fps:g} FPS into {path.parent}")
+
+    def write(self, image: np.ndarray) -> None:
+        self._writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+
+    def close(self) -> None:
+        self._writer.release()
+
+
+class _PyAVEncoder:
+    def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:
+        import av
+
+        self._frame = av.VideoFrame.from_ndarray
+        self._container = av.open(str(path), "w")
+        rate, speed = Fraction(fps).limit_denominator(1001), {"preset": "veryfast"}
+        self._stream = self._container.add_stream("libx264", rate=rate, options=speed)
+        self._stream.height, self._stream.width = size
+        self._stream.pix_fmt = "yuv420p"
+
+    def write(self, image: np.ndarray) -> None:
+        self._container.mux(self._stream.encode(self._frame(image, format="rgb24")))
+
+    def close(self) -> None:
+        with self._container:
+            self._container.mux(self._stream.encode())

@@ -1,0 +1,40 @@
+"""Taking the memory along with the geometric draw of a training sample."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from weclick.memory.fuse import Memory
+from weclick.memory.online import SoftLabels
+
+
+def follow_draw(recall: SoftLabels, grid: Tensor) -> SoftLabels:
+    """Sample a recall from the undrawn target grid at the places a draw took its pixels from.
+
+    Args:
+        recall: Maps (B, C, h, w) covering the whole undrawn target.
+        grid: Sampling grid (B, H, W, 2), (x, y) in -1..1 with ``align_corners=False``; outside that range lies the
+            draw's border, about which nothing is known.
+
+    Returns:
+        Maps (B, C, H, W). In the draw's border the teacher's view and the confidence are 0, and the memory's probabilities
+        are those of the nearest pixel of the frame.
+    """
+    inside = inside_frame(grid)
+    teacher, probabilities = _sample(recall.teacher, grid), _sample(recall.memory.probabilities, grid)
+    return SoftLabels(teacher * inside, Memory(probabilities, _sample(recall.memory.confidence, grid) * inside))
+
+
+def inside_frame(grid: Tensor) -> Tensor:
+    """Return where a draw's sampling grid (B, H, W, 2) lies inside the undrawn frame, bool (B, 1, H, W)."""
+    return (grid.abs().amax(-1) <= 1).unsqueeze(1)
+
+
+def _sample(maps: Tensor, grid: Tensor) -> Tensor:
+    return F.grid_sample(maps, grid.to(maps.dtype), mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def known(recall: SoftLabels) -> Tensor:
+    """How much of the teacher's view is believed, (B, 1, H, W) in 0..1: 0 in the draw's border, 1 inside if nothing was cut."""
+    return recall.teacher.sum(1, keepdim=True).clamp(max=1)

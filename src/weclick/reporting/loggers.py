@@ -1,0 +1,266 @@
+"""Where metrics go: always a local CSV file; Weights & Biases beside it, which may fail without harm."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+import os
+import secrets
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from weclick.classes import ClassSet
+from weclick.errors import one_line
+from weclick.files import write_text
+from weclick.machine import process_rank
+
+WandbMode = Literal["auto", "online", "offline", "disabled"]
+Result = TypeVar("Result")
+
+
+class MetricsFile(Logger):
+    """Writes ``metrics.csv`` into ``folder``, whole each time, and goes on with the rows of a run that is resumed.
+
+    Lightning's own CSV logger deletes the file when it is made and later writes in place: a kill would cost all rows.
+    """
+
+    name = version = ""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.file = folder / "metrics.csv"
+        self._rows = read_metrics(self.file)
+
+    @property
+    def save_dir(self) -> str:
+        """The folder itself."""
+        return str(self.file.parent)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Add a row."""
+        row = {name: float(value) for name, value in metrics.items()}
+        self._rows.append({**row, "step": float(len(self._rows) if step is None else step)})
+        text = io.StringIO()
+        writer = csv.DictWriter(text, sorted(set().union(*self._rows)), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: repr(value).removesuffix(".0") for name, value in row.items()} for row in self._rows)
+        write_text(self.file, text.getvalue())
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Do nothing: the run's ``config.yaml`` and the checkpoints hold them."""
+
+
+def read_metrics(file: Path) -> list[dict[str, float]]:
+    """Return the rows of a ``metrics.csv``, without empty cells; no rows where there is no file."""
+    if not file.exists():
+        return []
+    with file.open(newline="", encoding="utf-8") as stream:
+        return [{name: float(cell) for name, cell in row.items() if cell} for row in csv.DictReader(stream)]
+
+
+def never_fatal(method: Callable[..., Result]) -> Callable[..., Result | None]:
+    """Turn any failure of a tracker's method into one warning, after which the tracker stays silent."""
+
+    @functools.wraps(method)
+    def guarded(self: SafeWandb, *args: Any, **kwargs: Any) -> Result | None:  # noqa: ANN401
+        if self.failed:
+            return None
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as error:
+            self.failed = True
+            _tell(error)
+            return None
+
+    return guarded
+
+
+def _tell(error: Exception) -> None:
+    warnings.warn(f"Weights & Biases failed and is left out from here on ({one_line(error)})", stacklevel=3)
+
+
+class SafeWandb(WandbLogger):
+    """Weights & Biases through Lightning's logger, never fatal."""
+
+    failed = False
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(**options)
+        self._wandb_init.pop("anonymous", None)  # the client warns whenever it is given, even as None
+
+    @property
+    def experiment(self) -> Any:  # noqa: ANN401
+        """The client's run; after a failure, and in other processes than the first, a stand-in that does nothing."""
+        return (self._opened() if process_rank() == 0 else None) or _Silent()
+
+    @never_fatal
+    def _opened(self) -> Any:  # noqa: ANN401
+        return super().experiment
+
+    @rank_zero_only
+    @never_fatal
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:  # noqa: ANN401
+        """Log metrics."""
+        super().log_metrics(metrics, step)
+
+    @rank_zero_only
+    @never_fatal
+    def log_hyperparams(self, params: Any) -> None:  # noqa: ANN401
+        """Log the config."""
+        super().log_hyperparams(params)
+
+    @never_fatal
+    def after_save_checkpoint(self, checkpoint_callback: Any) -> None:  # noqa: ANN401
+        """Remember checkpoints to upload."""
+        super().after_save_checkpoint(checkpoint_callback)
+
+    @rank_zero_only
+    @never_fatal
+    def finalize(self, status: str) -> None:
+        """Upload checkpoints and close the run, so that the next stage opens its own."""
+        super().finalize(status)
+        if self._experiment is not None:
+            self._experiment.finish(exit_code=0 if status in ("success", "finished") else 1)
+            self._experiment = None
+
+    @rank_zero_only
+    @never_fatal
+    def log_overlays(self, key: str, overlays: list[dict[str, Any]], classes: ClassSet) -> None:
+        """Log pictures with switchable masks.
+
+        Args:
+            key: Name of the panel.
+            overlays: ``image`` uint8 (H, W, 3) and masks by name, uint8 (H, W); at most 50 a step are wise.
+            classes: Names shown for ids.
+        """
+        import wandb
+
+        labels = dict(enumerate(classes.names))
+        pictures = [
+            wandb.Image(
+                entry["image"],
+                masks={
+                    name: {"mask_data": mask, "class_labels": labels} for name, mask in entry.items() if name != "image"
+                },
+            )
+            for entry in overlays
+        ]
+        self.experiment.log({key: pictures}, commit=False)
+
+    @rank_zero_only
+    @never_fatal
+    def log_class_table(self, key: str, classes: ClassSet, iou: tuple[float, ...]) -> None:
+        """Log IoU per class as a table."""
+        import wandb
+
+        rows = [[name, value] for name, value in zip(classes.names, iou, strict=True)]
+        self.experiment.log({key: wandb.Table(columns=["class", "iou"], data=rows)}, commit=False)
+
+    @rank_zero_only
+    @never_fatal
+    def log_summary(self, values: Mapping[str, float]) -> None:
+        """Put single values beside the curves."""
+        self.experiment.summary.update(dict(values))
+
+
+class _Silent:
+    """Takes any call and does nothing."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        return self
+
+
+def make_loggers(
+    folder: Path, *, mode: WandbMode, project: str, run: str, stage: str, config: dict[str, Any]
+) -> list[Logger]:
+    """Return the loggers of one stage: the local metrics file and, unless disabled, Weights & Biases.
+
+    Args:
+        folder: The stage's folder; it keeps the id under which a resumed run continues.
+        mode: ``auto`` is online for users who are logged in and offline otherwise; WANDB_MODE is obeyed.
+        project: Weights & Biases project.
+        run: Name of the run; its stages share the group of that name.
+        stage: ``teacher`` or ``student``.
+        config: Settings to show beside the metrics.
+    """
+    tracker = make_tracker(folder, mode=mode, project=project, run=run, stage=stage)
+    if tracker is None:
+        return [MetricsFile(folder)]
+    tracker.log_hyperparams(config)
+    return [MetricsFile(folder), tracker]
+
+
+def make_tracker(folder: Path, *, mode: WandbMode, project: str, run: str, stage: str) -> SafeWandb | None:
+    """Return one stage's record in Weights & Biases, begun or gone on with; None where tracking is disabled or fails.
+
+    Arguments are those of :func:`make_loggers`.
+    """
+    chosen = wandb_mode(mode)
+    if chosen == "disabled":
+        return None
+    online = chosen == "online"
+    try:
+        return SafeWandb(
+            name=f"{run}-{stage}",
+            id=_record_id(folder),
+            project=project,
+            group=run,
+            job_type=stage,
+            save_dir=folder,
+            offline=not online,
+            mode=chosen,
+            log_model=online,
+            settings=_quiet_settings(),
+            resume="allow" if online else None,
+        )
+    except Exception as error:  # such as a client that cannot be imported, or refuses a setting
+        _tell(error)
+        return None
+
+
+def _record_id(folder: Path) -> str:
+    """Return the id of a stage's record, made once and kept in the stage's folder.
+
+    Names would not do: runs of all comparisons are called alike, and a deleted run's name is free again. Nor would the
+    seeded generators, which give every run of a seed the same id.
+    """
+    file = folder / "wandb_id.txt"
+    if file.exists():
+        return file.read_text(encoding="utf-8").strip()
+    made = secrets.token_hex(8)
+    if process_rank() == 0:
+        write_text(file, made)
+    return made
+
+
+def wandb_mode(mode: WandbMode) -> Literal["online", "offline", "disabled"]:
+    """Decide how to track: WANDB_MODE first, then ``mode``; ``auto`` is online only where the user is logged in."""
+    for wanted in (os.environ.get("WANDB_MODE"), mode):
+        if wanted in ("disabled", "dryrun", "offline", "online"):
+            return "offline" if wanted == "dryrun" else wanted  # type: ignore[return-value]
+    return "online" if _logged_in() else "offline"
+
+
+def _logged_in() -> bool:
+    try:
+        import wandb
+
+        return wandb.login(prompt=False)
+    except Exception:
+        return False
+
+
+def _quiet_settings() -> Any:  # noqa: ANN401
+    import wandb
+
+    return wandb.Settings(silent=True, init_timeout=30, console="off")

@@ -1,0 +1,25 @@
+"""Progress bars on a terminal; needs no torch, whose import takes longer than many commands that show one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import Progress
+
+from weclick.machine import process_rank
+
+
+def on_terminal() -> bool:
+    """Tell whether a progress bar can be drawn, and drawn by this process."""
+    return sys.stderr.isatty() and process_rank() == 0
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function (done, total) that moves a progress bar on stderr, if that is a terminal."""
+    with Progress(console=Console(stderr=True), transient=True, disable=not on_terminal()) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,274 @@
+"""What an evaluation leaves behind: report.html, tables as files, a table on the terminal."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from weclick.classes import ClassSet
+from weclick.errors import ShapeError
+from weclick.files import write_json, write_text
+from weclick.inference.drawing import overlay
+from weclick.metrics import Evaluation
+from weclick.reporting.plots import plot_confusion, plot_curves
+
+_SAMPLE_WIDTH = 640
+_JPEG_QUALITY = 88
+_MISSING = "n/a"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What exactly was evaluated; None where it cannot be known, as for an exported model.
+
+    Args:
+        run: Name of the run.
+        stage: "teacher" or "student".
+        arm: Arm of the method.
+        split: Split that was evaluated.
+        frames: Number of labelled frames in it.
+        checkpoint: File that was evaluated.
+        reason: Why this one, such as "best val/miou (epoch 12)".
+        seed: Seed of the training.
+        clicks: Number of clicks it was trained from.
+        parameters: Number of parameters of the network.
+        date: When, as text.
+        versions: Package name to version.
+    """
+
+    run: str
+    stage: str
+    arm: str | None
+    split: str
+    frames: int
+    checkpoint: str
+    reason: str
+    seed: int | None
+    clicks: int | None
+    parameters: int | None
+    date: str
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One frame to show: image uint8 (H, W, 3) RGB, and class ids (H, W) of any size as prediction and truth."""
+
+    name: str
+    image: np.ndarray
+    prediction: np.ndarray
+    truth: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a report shows.
+
+    Args:
+        evaluation: The numbers.
+        provenance: What they belong to.
+        classes: Names and colours.
+        config: YAML text of the settings evaluated with.
+        samples: Frames to show.
+        metrics: Rows of the stage's ``metrics.csv``, without empty cells, for the training curves.
+
+    Raises:
+        ShapeError: The evaluation counts other classes than ``classes`` lists.
+    """
+
+    evaluation: Evaluation
+    provenance: Provenance
+    classes: ClassSet
+    config: str
+    samples: Sequence[Sample] = ()
+    metrics: Sequence[Mapping[str, float]] = ()
+
+    def __post_init__(self) -> None:
+        _check_classes(self.evaluation, self.classes)
+
+
+def _check_classes(evaluation: Evaluation, classes: ClassSet) -> None:
+    counted = len(evaluation.scores.iou)
+    if counted != len(classes):
+        raise ShapeError(f"the evaluation counts {counted} classes, the data set has {len(classes)}; is it another's?")
+
+
+def write_report(folder: Path, report: Report) -> Path:
+    """Write ``report.html`` into ``folder`` and return its path: one file, no script, nothing loaded from elsewhere."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(percent=_percent, count=_count)
+    source = resources.files("weclick.reporting").joinpath("report.html.j2").read_text(encoding="utf-8")
+    html = environment.from_string(source).render(
+        report=report,
+        evaluation=report.evaluation,
+        provenance=report.provenance,
+        rows=_rows(report.evaluation, report.classes),
+        samples=[_sample(sample, report.classes) for sample in report.samples],
+        confusion=_svg(plot_confusion(report.evaluation.scores.confusion, report.classes, "svg")),
+        curves=_svg(plot_curves(report.metrics, "svg")) if report.metrics else None,
+    )
+    path = folder / "report.html"
+    write_text(path, html)
+    return path
+
+
+def write_tables(folder: Path, report: Report) -> None:
+    """Write ``metrics.json`` (NaN as null), ``per_class.csv`` and ``confusion.csv`` (rows = truth) into ``folder``."""
+    write_json(folder / "metrics.json", _metrics(report))
+    rows = _rows(report.evaluation, report.classes)
+    header = ["id", "class", "iou", "accuracy", "pixels"]
+    body = [[row.id, row.name, _cell(row.iou), _cell(row.accuracy), row.pixels] for row in rows]
+    write_text(folder / "per_class.csv", _csv([header, *body]))
+    counts = report.evaluation.scores.confusion.tolist()
+    names = report.classes.names
+    lines = [[name, *line] for name, line in zip(names, counts, strict=True)]
+    write_text(folder / "confusion.csv", _csv([["true \\ predicted", *names], *lines]))
+
+
+def print_table(evaluation: Evaluation, classes: ClassSet) -> None:
+    """Print the per-class table and the means to stdout, in plain ASCII lines that survive a pipe."""
+    _check_classes(evaluation, classes)
+    console = Console(highlight=False)
+    table = Table(box=box.ASCII, show_footer=True)
+    scores = evaluation.scores
+    pixels = int(scores.confusion.sum())
+    table.add_column("class", footer="mean", overflow="fold")
+    for name, footer in (
+        ("IoU %", _percent(scores.miou)),
+        ("accuracy %", _percent(scores.mean_class_accuracy)),
+        ("pixels %", _percent(1.0 if pixels else math.nan)),
+    ):
+        table.add_column(name, footer=footer, justify="right")
+    for row in _rows(evaluation, classes):
+        # Text and not str, or rich would read "[red]" in a name as an order.
+        shown = Text(_printable(row.name, console.encoding))
+        table.add_row(shown, _percent(row.iou), _percent(row.accuracy), _percent(row.share))
+    console.print(table)
+    console.print(_summary(evaluation), markup=False)
+
+
+def _summary(evaluation: Evaluation) -> str:
+    parts = [f"mIoU {_percent(evaluation.scores.miou)} %", f"pixel accuracy {_percent(evaluation.scores.accuracy)} %"]
+    if evaluation.temporal:
+        both = f"{_percent(evaluation.temporal.masked)} % (unmasked {_percent(evaluation.temporal.unmasked)} %)"
+        parts.append(f"temporal consistency {both}")
+    parts += [f"VC{n} {_percent(value)} %" for n, value in sorted(evaluation.video_consistency.items())]
+    if speed := evaluation.speed:
+        size = f"{speed.size[1]}x{speed.size[0]}"
+        parts.append(f"{speed.fps:.1f} FPS ({speed.ms:.1f} ms, {size}, {speed.precision}, {speed.device})")
+    return "\n".join(parts)
+
+
+@dataclass(frozen=True)
+class _Row:
+    id: int
+    name: str
+    color: tuple[int, int, int]
+    iou: float
+    accuracy: float
+    pixels: int
+    share: float
+
+
+def _rows(evaluation: Evaluation, classes: ClassSet) -> list[_Row]:
+    scores = evaluation.scores
+    pixels = scores.confusion.sum(1)
+    total = int(pixels.sum())
+    return [
+        _Row(
+            id=index,
+            name=entry.name,
+            color=entry.color,
+            iou=scores.iou[index],
+            accuracy=scores.class_accuracy[index],
+            pixels=int(pixels[index]),
+            share=int(pixels[index]) / total if total else math.nan,
+        )
+        for index, entry in enumerate(classes)
+    ]
+
+
+def _metrics(report: Report) -> dict[str, Any]:
+    scores, temporal, names = report.evaluation.scores, report.evaluation.temporal, report.classes.names
+    return {
+        "miou": scores.miou,
+        "accuracy": scores.accuracy,
+        "mean_class_accuracy": scores.mean_class_accuracy,
+        "iou": dict(zip(names, scores.iou, strict=True)),
+        "temporal_consistency": temporal
+        and {
+            "masked": temporal.masked,
+            "unmasked": temporal.unmasked,
+            "coverage": temporal.coverage,
+            "masked_iou": dict(zip(names, temporal.masked_iou, strict=True)),
+            "unmasked_iou": dict(zip(names, temporal.unmasked_iou, strict=True)),
+        },
+        "video_consistency": {str(n): value for n, value in report.evaluation.video_consistency.items()},
+        "speed": report.evaluation.speed and asdict(report.evaluation.speed),
+        "evaluated": {**asdict(report.provenance), "versions": dict(report.provenance.versions)},
+    }
+
+
+def _sample(sample: Sample, classes: ClassSet) -> dict[str, Any]:
+    height, width = sample.image.shape[:2]
+    shrink = min(1.0, _SAMPLE_WIDTH / width)
+    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+    image = np.asarray(cv2.resize(sample.image, size, interpolation=cv2.INTER_AREA))
+    pictures = [("image", _jpeg(image))]
+    for title, labels in (("truth", sample.truth), ("prediction", sample.prediction)):
+        if labels is not None:
+            small = np.asarray(cv2.resize(labels.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST))
+            pictures.append((title, _jpeg(overlay(image, small, classes, alpha=0.65))))
+    return {"name": sample.name, "pictures": pictures}
+
+
+def _jpeg(picture: np.ndarray) -> str:
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
+
+
+def _svg(data: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(data).decode()}"
+
+
+def _csv(rows: Sequence[Sequence[Any]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue()
+
+
+def _cell(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.6f}"
+
+
+def _percent(value: float) -> str:
+    return _MISSING if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def _count(value: int | None) -> str:
+    """Return a whole number with thin groups, millions as "4.68 M"."""
+    if value is None:
+        return _MISSING
+    return f"{value / 1e6:.2f} M" if value >= 1e6 else f"{value:,}"
+
+
+def _printable(text: str, encoding: str) -> str:
+    """Return the text as this terminal can show it; control characters could do anything to it."""
+    visible = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return visible.encode(encoding, "replace").decode(encoding)

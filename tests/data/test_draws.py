@@ -1,0 +1,198 @@
+import importlib.util
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weclick.conventions import IGNORE_INDEX
+from weclick.data import transforms
+from weclick.data.draws import GeometricDraw, draw_discs, sampling_grid
+from weclick.errors import ConfigError
+
+SIZE = (64, 128)
+
+
+def coordinates(size=SIZE):
+    """An image whose red is 2y and whose green is 2x, and a label that is 0..15 by 8 x 8 cells."""
+    y, x = np.mgrid[: size[0], : size[1]]
+    image = np.stack([2 * y, 2 * x, np.zeros_like(x)], -1).astype(np.uint8)
+    return image, ((y // 8 + x // 8) % 16).astype(np.uint8)
+
+
+def source_places(image):
+    """Where a drawn pixel came from, (x, y)."""
+    return np.stack([image[..., 1] / 2, image[..., 0] / 2], -1)
+
+
+def at_cells(array):
+    """The mean over 4 x 4 cells."""
+    h, w = array.shape[0] // 4, array.shape[1] // 4
+    return array[: 4 * h, : 4 * w].reshape(h, 4, w, 4, -1).mean((1, 3))
+
+
+CLICKS = np.array([[20.0, 10.0, 1], [64.0, 32.0, 2], [100.0, 50.0, 3]], np.float32)
+SEEDS = st.integers(0, 2**32 - 1)
+# scales: how many source pixels a click may be off, rounding to a drawn pixel included
+SCALES = {(0.75, 1.5): 2.0, (0.5, 0.6): 3.0, (1.0, 1.0): 0.0, (2.0, 2.0): 1.0}
+
+
+@settings(deadline=None, max_examples=40)
+@given(SEEDS, st.sampled_from(list(SCALES)), st.sampled_from([0.0, 0.5, 1.0]))
+def test_image_label_clicks_and_grid_move_together(seed, scale, flip):
+    image, label = coordinates()
+    drawn = GeometricDraw(SIZE, (64, 64), scale, flip)(image, label, CLICKS, seed=seed)
+    assert drawn.image.shape == (64, 64, 3)
+    assert drawn.label.shape == (64, 64)
+    assert drawn.grid.shape == (16, 16, 2)
+    places = source_places(drawn.image)
+    _label_agrees(drawn.label, places)
+    _grid_agrees(drawn.grid, drawn.label, places)
+    for (x, y, class_id), source in zip(drawn.clicks, CLICKS, strict=True):
+        assert class_id == source[2]
+        row, column = round(float(y)), round(float(x))
+        if 0 <= row < 64 and 0 <= column < 64:
+            assert np.abs(places[row, column] - source[:2]).max() <= SCALES[scale]
+
+
+def _label_agrees(label, places):
+    # away from the label's cell borders it must be that of the pixel the image shows there
+    x, y = places[..., 0], places[..., 1]
+    inner = (label != IGNORE_INDEX) & (np.abs(x % 8 - 3.5) < 2) & (np.abs(y % 8 - 3.5) < 2)
+    expected = (y // 8 + x // 8) % 16
+    assert (label[inner] == expected[inner]).all()
+
+
+def _grid_agrees(grid, label, places):
+    whole = at_cells((label != IGNORE_INDEX).astype(float))[..., 0] == 1
+    assert whole.any()
+    pixels = ((grid + 1) * np.array([SIZE[1], SIZE[0]]) - 1) / 2
+    assert np.abs(pixels - at_cells(places))[whole].max() <= 2
+    outside = at_cells((label != IGNORE_INDEX).astype(float))[..., 0] == 0
+    assert (np.abs(grid[outside]).max(-1) > 1).all()
+
+
+def test_a_draw_that_changes_nothing_is_exact():
+    image, label = coordinates()
+    drawn = GeometricDraw(SIZE, SIZE, (1.0, 1.0), 0.0)(image, label, CLICKS, seed=0)
+    assert np.array_equal(drawn.image, image)
+    assert np.array_equal(drawn.label, label)
+    assert np.array_equal(drawn.clicks, CLICKS)
+    # the cells of the identity grid are those of the image at a quarter of its size
+    np.testing.assert_allclose(drawn.grid, sampling_grid((16, 32)), atol=1e-6)
+
+
+def test_a_flip_is_exact():
+    image, label = coordinates()
+    drawn = GeometricDraw(SIZE, SIZE, (1.0, 1.0), 1.0)(image, label, CLICKS, seed=0)
+    assert np.array_equal(drawn.image, image[:, ::-1])
+    assert np.array_equal(drawn.label, label[:, ::-1])
+    assert np.array_equal(drawn.clicks, np.column_stack([127 - CLICKS[:, 0], CLICKS[:, 1:]]))
+    np.testing.assert_allclose(drawn.grid, sampling_grid((16, 32))[:, ::-1], atol=1e-6)
+
+
+@settings(deadline=None, max_examples=20)
+@given(SEEDS)
+def test_the_border_of_a_shrunk_frame_is_ignored_not_class_0(seed):
+    image, label = coordinates()
+    drawn = GeometricDraw(SIZE, SIZE, (0.5, 0.5), 0.5)(image, np.zeros_like(label), CLICKS, seed=seed)
+    assert (drawn.label == 0).sum() == 32 * 64
+    assert (drawn.label == IGNORE_INDEX).sum() == drawn.label.size - 32 * 64
+    assert not drawn.image[drawn.label == IGNORE_INDEX].any()
+
+
+def test_a_draw_depends_on_its_seed_alone():
+    image, label = coordinates()
+    np.random.seed(0)
+    draw = GeometricDraw(SIZE, (32, 64), (0.75, 1.5), 0.5)
+    first = {seed: draw(image, label, CLICKS, seed=seed) for seed in (5, 6, 7)}
+    np.random.seed(1)
+    again = GeometricDraw(SIZE, (32, 64), (0.75, 1.5), 0.5)
+    for seed in (7, 5, 6):
+        second = again(image, label, CLICKS, seed=seed)
+        assert all(np.array_equal(a, b) for a, b in zip(first[seed], second, strict=True))
+    assert not np.array_equal(first[5].image, first[6].image)
+
+
+def test_a_draw_without_clicks_has_none():
+    image, label = coordinates()
+    drawn = GeometricDraw(SIZE, SIZE, (0.75, 1.5), 0.5)(image, label, np.zeros((0, 3), np.float32), seed=0)
+    assert drawn.clicks.shape == (0, 3)
+
+
+def test_clicks_keep_their_class_and_order_outside_the_crop():
+    image, label = coordinates()
+    clicks = np.array([[x, 5.0, 17] for x in (1.0, 60.0, 126.0)], np.float32)
+    drawn = GeometricDraw(SIZE, (64, 32), (1.0, 1.0), 0.0)(image, label, clicks, seed=0)
+    assert drawn.clicks[:, 2].tolist() == [17, 17, 17]
+    assert np.diff(drawn.clicks[:, 0]).tolist() == [59.0, 66.0]
+
+
+@pytest.mark.parametrize("crop", [(36, 64), (64, 0), (-32, 32)])
+def test_a_crop_that_is_no_multiple_of_32_is_refused(crop):
+    with pytest.raises(ConfigError, match=r"data\.crop"):
+        GeometricDraw(SIZE, crop, (1.0, 1.0), 0.0)
+
+
+@pytest.mark.parametrize("scale", [(0.0, 1.0), (1.5, 0.75), (-1.0, 1.0), (float("nan"), 1.0)])
+def test_scales_that_make_no_sense_are_refused(scale):
+    with pytest.raises(ConfigError, match=r"data\.scale"):
+        GeometricDraw(SIZE, SIZE, scale, 0.0)
+
+
+def test_a_disc_by_hand():
+    label = draw_discs(np.array([[2.0, 1.0, 7]], np.float32), (4, 5), radius=1)
+    # fmt: off
+    assert label.tolist() == [
+        [255, 255,   7, 255, 255],
+        [255,   7,   7,   7, 255],
+        [255, 255,   7, 255, 255],
+        [255, 255, 255, 255, 255],
+    ]
+    # fmt: on
+
+
+def test_where_discs_meet_the_nearest_click_wins():
+    label = draw_discs(np.array([[1.0, 0.0, 0], [5.0, 0.0, 1]], np.float32), (1, 7), radius=10)
+    assert label[0].tolist()[:3] == [0, 0, 0]
+    assert label[0].tolist()[4:] == [1, 1, 1]
+
+
+def test_radius_0_marks_the_clicked_pixel_alone():
+    label = draw_discs(np.array([[2.4, 0.6, 3]], np.float32), (3, 5), radius=0)
+    assert np.argwhere(label != IGNORE_INDEX).tolist() == [[1, 2]]
+
+
+def test_clicks_outside_are_left_out():
+    clicks = np.array([[-0.6, 0.0, 1], [4.5, 0.0, 1], [0.0, -3.0, 1], [0.0, 9.0, 1]], np.float32)
+    assert (draw_discs(clicks, (3, 4), radius=5) == IGNORE_INDEX).all()
+    assert (draw_discs(np.array([[-0.4, 0.0, 1], [3.4, 2.4, 2]], np.float32), (3, 4), 0) != IGNORE_INDEX).sum() == 2
+
+
+def test_no_click_marks_nothing():
+    assert (draw_discs(np.zeros((0, 3), np.float32), (3, 4), radius=2) == IGNORE_INDEX).all()
+
+
+POINTS = st.lists(st.tuples(st.integers(-2, 13), st.integers(-2, 10), st.integers(0, 254)), max_size=6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(POINTS, st.sampled_from([0.0, 1.0, 1.5, 2.0, 4.0]))
+def test_discs_equal_the_nearest_click_within_the_radius(points, radius):
+    points = list({point[:2]: point for point in points}.values())
+    label = draw_discs(np.array(points, np.float32).reshape(-1, 3), (9, 12), radius)
+    inside = [p for p in points if 0 <= p[0] < 12 and 0 <= p[1] < 9]
+    for row in range(9):
+        for column in range(12):
+            distances = [((p[0] - column) ** 2 + (p[1] - row) ** 2, p[2]) for p in inside]
+            nearest = min(distances, default=(np.inf, 0))[0]
+            allowed = {c for d, c in distances if d == nearest} if nearest <= radius**2 else {IGNORE_INDEX}
+            assert label[row, column] in allowed
+
+
+@pytest.mark.parametrize("version", ["2.0.11", "2.1.0", "1.4.24"])
+def test_trap_21_another_release_under_the_same_name_is_refused_at_import(monkeypatch, version):
+    monkeypatch.setattr("albumentations.__version__", version)
+    spec = importlib.util.spec_from_file_location("once_more", transforms.__file__)
+    with pytest.raises(ConfigError, match=rf"albumentations {version} .*albumentations==2\.0\.8"):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
