@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from weclick.data import dataset as dataset_module
+from weclick.data import samples
 from weclick.data.datamodule import ClipDataModule
 
 SIZE = (32, 64)
@@ -59,8 +59,8 @@ class _Watched(np.ndarray):
 @pytest.fixture
 def held(monkeypatch):
     gc.collect()
-    counter = Held(dataset_module.read_image)
-    monkeypatch.setattr(dataset_module, "read_image", counter)
+    counter = Held(samples.read_image)
+    monkeypatch.setattr(samples, "read_image", counter)
     return counter
 
 

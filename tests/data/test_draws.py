@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weclick.conventions import IGNORE_INDEX
-from weclick.data import transforms
+from weclick.data import draws as transforms
 from weclick.data.draws import GeometricDraw, draw_discs, sampling_grid
 from weclick.errors import ConfigError
 

@@ -70,7 +70,7 @@ def test_the_stored_recall_needs_no_neighbours(make_data, store, opened_images):
 
 @pytest.fixture
 def opened_images(monkeypatch):
-    from weclick.data import dataset
+    from weclick.data import samples as dataset
 
     names = []
     read = dataset.read_image

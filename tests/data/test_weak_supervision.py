@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from weclick.conventions import IGNORE_INDEX
-from weclick.data import dataset as dataset_module
+from weclick.data import samples
 from weclick.data.datamodule import ClipDataModule
 from weclick.errors import DataError
 
@@ -34,7 +34,7 @@ def test_promise_2_a_neighbours_mask_is_never_read_during_weak_training(
     def refuse(*args):
         raise AssertionError("a mask was read")
 
-    monkeypatch.setattr(dataset_module, "read_label", refuse)
+    monkeypatch.setattr(samples, "read_label", refuse)
     data = ClipDataModule(str(folder_root), workers=0, batch_size=2)
     data.open_clicks(folder_root / "unused.sqlite")
     online_recall(data)
