@@ -9,10 +9,11 @@ import yaml
 
 from weclick.clicks import Click, ClickStore
 from weclick.data.datamodule import ClipDataModule
+from weclick.data.dataset import DataSet
 from weclick.data.index import FrameKey
 from weclick.data.masks import simulate_split
-from weclick.data.recall import OnlineMemory
-from weclick.data.samples import RawClip
+from weclick.data.options import ClickOptions, ClipOptions, DrawOptions
+from weclick.data.supplies import OnlineMemory
 from weclick.synthetic import write_synthetic
 
 SIZE = (64, 128)
@@ -43,18 +44,43 @@ def synthetic_root(tmp_path_factory):
 def click_file(synthetic_root, tmp_path_factory):
     """Clicks simulated from the training masks of ``synthetic_root``."""
     path = tmp_path_factory.mktemp("clicks") / "clicks.sqlite"
-    layout = ClipDataModule(str(synthetic_root)).layout
-    simulate_split(layout, "train", path, rule="center", min_area=20, seed=0)
+    simulate_split(DataSet.open(synthetic_root).layout, "train", path, rule="center", min_area=20, seed=0)
     return path
 
 
-@pytest.fixture
-def make_data(synthetic_root, click_file):
-    """Build a small data module; keywords override its arguments."""
+GROUPS = {"clicks": ClickOptions, "clips": ClipOptions, "draws": DrawOptions}
 
-    def build(**options):
-        chosen = {"root": str(synthetic_root), "clicks": str(click_file), "batch_size": 2, "workers": 0, "seed": 3}
-        return ClipDataModule(**{**chosen, **options})
+
+def data_options(**options):
+    """Return options of the data as a plain mapping; each may be given by its name alone, without its group."""
+    grouped = {}
+    for name, value in options.items():
+        group = next((group for group, kind in GROUPS.items() if name in kind.__dataclass_fields__), None)
+        if group is None:
+            grouped[name] = value
+        else:
+            grouped.setdefault(group, {})[name] = value
+    return grouped
+
+
+@pytest.fixture(scope="session")
+def data_module():
+    """Build a data module of a root; keywords are options of the data by name, seed and supplies."""
+
+    def build(root, *, seed=0, supplies=(), **options):
+        return ClipDataModule(
+            data_options(**{"root": str(root), "workers": 0, **options}), seed=seed, supplies=supplies
+        )
+
+    return build
+
+
+@pytest.fixture
+def make_data(synthetic_root, click_file, data_module):
+    """Build a small data module; keywords override its options."""
+
+    def build(root=synthetic_root, **options):
+        return data_module(root, **{"store": str(click_file), "batch_size": 2, "seed": 3, **options})
 
     return build
 
@@ -75,12 +101,15 @@ class StillFlow:
 
 
 @pytest.fixture
-def online_recall():
-    """Let a data module's recall ask a teacher in every step; without one, the mean colour of 4 x 4 pixels."""
+def with_online_memory():
+    """Return a data module like another whose soft labels a teacher computes in every step.
+
+    Without one, the teacher is the mean colour of 4 x 4 pixels.
+    """
 
     def attach(data, teacher=lambda images: torch.nn.functional.avg_pool2d(images, 4)):
-        data.recall = OnlineMemory(teacher, StillFlow(), RawClip(data.reader, data.neighbours))
-        return data
+        supply = OnlineMemory(teacher, StillFlow(), data.dataset.reader, data.options.clips.neighbours)
+        return ClipDataModule(data.options, seed=data.seed, dataset=data.dataset, supplies=(supply,))
 
     return attach
 
@@ -99,8 +128,7 @@ def folder_root(tmp_path_factory):
             cv2.imwrite(str(root / "masks" / video / f"{number}.png"), mask)
     (root / "classes.yaml").write_text("[ground, car]\n", encoding="utf-8")
     (root / "splits.yaml").write_text(yaml.safe_dump({"train": ["a"], "val": ["b"]}), encoding="utf-8")
-    data = ClipDataModule(str(root))
-    with ClickStore.create(root / "clicks.sqlite", data.classes) as store:
+    with ClickStore.create(root / "clicks.sqlite", DataSet.open(root).classes) as store:
         for number in (2, 4):
             store.add(FrameKey("a", number), [Click(10.0, 5.0, 0), Click(40.0, 20.0, 1)], size=(32, 64))
     return root

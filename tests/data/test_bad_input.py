@@ -8,7 +8,9 @@ import pytest
 
 from weclick.clicks import ClickStore
 from weclick.data.datamodule import ClipDataModule
-from weclick.data.samples import RawClip
+from weclick.data.dataset import DataSet
+from weclick.data.masks import found_store, require_masks, simulate_split
+from weclick.data.supplies import OnlineMemory
 from weclick.errors import WeclickError
 
 SIZE = (32, 64)
@@ -64,11 +66,18 @@ class Set:
     def labels(self, split="train", count=4):
         return [self.label(split, f"{split[0]}{n}_000000") for n in range(count)]
 
-    def use(self, **options):
+    def clicked(self, **options):
+        """Return a data module with the clicks that are there, or simulated ones."""
+        dataset, store = DataSet.open(self.root), self.root.with_name("run") / "clicks.sqlite"
+        if found_store(dataset.layout, None) is None and not store.exists():
+            require_masks(dataset.layout)
+            simulate_split(dataset.layout, "train", store, rule="center", min_area=1, seed=0)
+        options = {"root": str(self.root), "size": SIZE, "batch_size": 2, "workers": 0, **options}
+        return ClipDataModule(options, dataset=dataset, clicks=found_store(dataset.layout, None) or store)
+
+    def use(self, batch_size=2, **draws):
         """Read everything a training reads, and return the training batches."""
-        chosen = {"size": SIZE, "crop": SIZE, "batch_size": 2, "workers": 0, "click_min_area": 1, **options}
-        data = ClipDataModule(str(self.root), **chosen)
-        data.open_clicks(self.root.with_name("run") / "clicks.sqlite")
+        data = self.clicked(batch_size=batch_size, draws={"crop": SIZE, **draws})
         batches = [data.on_after_batch_transfer(batch, 0) for batch in data.train_dataloader()]
         assert list(data.val_dataloader())
         return batches
@@ -158,7 +167,7 @@ def test_one_bad_image_among_many_is_a_counted_warning(made, spoil):
     bad = made.targets()[1]
     spoil(bad)
     with pytest.warns(UserWarning, match="damaged training frame left out") as warned:
-        assert len(made.use(max_damaged=0.25)) == 2
+        assert len(made.use()) == 2
     assert [str(bad) in str(warning.message) for warning in warned] == [True]
 
 
@@ -177,16 +186,16 @@ def test_a_bad_validation_image_is_refused_by_name(made, spoil):
 
 
 def test_a_store_without_clicks_is_refused(made):
-    data = ClipDataModule(str(made.root))
-    with ClickStore.create(made.root / "clicks.sqlite", data.classes) as store:
-        store.add(next(iter(data.layout.frames("train"))).key, [], status="skipped")
+    data = ClipDataModule({"root": str(made.root)})
+    with ClickStore.create(made.root / "clicks.sqlite", data.dataset.classes) as store:
+        store.add(next(iter(data.dataset.layout.frames("train"))).key, [], status="skipped")
     refused(made, "clicks.sqlite", "click some")
 
 
 def test_images_without_mask_are_neighbours_or_unlabelled(made):
     made.labels()[1].unlink()
-    data = ClipDataModule(str(made.root))
-    assert len(data.labelled("train")) == 3
+    data = ClipDataModule({"root": str(made.root)})
+    assert len(data.dataset.labelled("train")) == 3
     assert {batch["image"].shape[0] for batch in made.use(batch_size=3)} == {3}
 
 
@@ -200,23 +209,21 @@ def test_one_class_only_can_be_trained_on(made):
 def test_grey_images_are_taken_as_colours(made):
     for image in [*made.targets(), *made.targets("val", 1)]:
         write(image, cv2.imread(str(image), cv2.IMREAD_GRAYSCALE))
-    for batch in made.use(photometric=0.0):
+    for batch in made.use(colour=0.0):
         assert (batch["image"][:, :1] == batch["image"]).all()
 
 
 def test_a_snippet_shorter_than_asked_is_filled_with_padding(made):
-    data = ClipDataModule(str(made.root), size=SIZE, neighbours=5, workers=0, click_min_area=1)
-    data.open_clicks(made.root.with_name("run") / "clicks.sqlite")
-    read = RawClip(data.reader, data.neighbours)
-    assert {tuple(read(clip)["offsets"].tolist()) for clip in data.clips()} == {(-1, -2, 0, 0, 0)}
+    data = made.clicked(clips={"neighbours": 5})
+    read = OnlineMemory(None, None, data.dataset.reader, 5).read
+    assert {tuple(read(clip)["offsets"].tolist()) for clip in data.clips} == {(-1, -2, 0, 0, 0)}
 
 
 def test_a_snippet_of_its_target_alone_has_no_neighbour(made):
     for number in range(2):
         made.image("train", "t0_000000", number).unlink()
-    data = ClipDataModule(str(made.root), size=SIZE, workers=0, click_min_area=1)
-    data.open_clicks(made.root.with_name("run") / "clicks.sqlite")
-    assert [clip.offsets for clip in data.clips()] == [(), *[(-1, -2)] * 3]
+    data = made.clicked()
+    assert [clip.offsets for clip in data.clips] == [(), *[(-1, -2)] * 3]
 
 
 def test_a_data_set_is_only_read_and_may_be_read_only(made):

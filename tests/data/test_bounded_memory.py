@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from weclick.data import samples
-from weclick.data.datamodule import ClipDataModule
+from weclick.data import reader, samples
+from weclick.data.masks import simulate_split
 
 SIZE = (32, 64)
 
@@ -60,7 +60,8 @@ class _Watched(np.ndarray):
 def held(monkeypatch):
     gc.collect()
     counter = Held(samples.read_image)
-    monkeypatch.setattr(samples, "read_image", counter)
+    for module in (samples, reader):
+        monkeypatch.setattr(module, "read_image", counter)
     return counter
 
 
@@ -72,16 +73,18 @@ def large_tensors():
 
 def passes(data):
     yield data.train_dataloader()
-    yield data.clip_loader(data.clips())
+    yield data.frame_loader(data.clips)
     yield data.val_dataloader()
 
 
 @pytest.mark.parametrize("which", [0, 1, 2], ids=["training", "memory", "evaluation"])
-def test_promise_8_a_pass_holds_a_batch_of_frames_however_long_the_video(make_root, held, which):
+def test_promise_8_a_pass_holds_a_batch_of_frames_however_long_the_video(make_root, held, which, data_module):
     most = []
     for count in (8, 40):
-        data = ClipDataModule(str(make_root(count)), size=SIZE, crop=SIZE, batch_size=2, workers=0, click_min_area=1)
-        data.open_clicks(data.root.with_suffix(".sqlite"))
+        root = make_root(count)
+        store = root.with_suffix(".sqlite")
+        data = data_module(root, size=SIZE, crop=SIZE, batch_size=2, store=str(store))
+        simulate_split(data.dataset.layout, "train", store, rule="center", min_area=1, seed=0)
         loader = list(passes(data))[which]
         held.most = held.total = 0
         before = large_tensors()

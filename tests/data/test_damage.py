@@ -3,8 +3,16 @@ import warnings
 import cv2
 import pytest
 
-from weclick.data.datamodule import ClipDataModule
+from weclick.data import datamodule
+from weclick.data.dataset import DataSet
+from weclick.data.masks import simulate_split
 from weclick.errors import DataError
+
+
+@pytest.fixture
+def allow(monkeypatch):
+    """Set the share of frames that may be damaged."""
+    return lambda share: monkeypatch.setattr(datamodule, "MAX_DAMAGED", share)
 
 
 def spoil(root, count):
@@ -19,58 +27,62 @@ def epochs(data, count):
 
 
 def test_a_damaged_image_is_warned_of_once_and_training_goes_on(make_data, copied):
-    data = make_data(root=str(copied))
+    data = make_data(copied)
     spoil(copied, 1)
     with pytest.warns(UserWarning, match="damaged training frame left out: .*000000_000003") as caught:
         epochs(data, 3)
     assert len(caught) == 1
 
 
-def test_training_stops_past_the_share_of_damaged_images(make_data, copied):
-    data = make_data(root=str(copied), max_damaged=0.3)
+def test_training_stops_past_the_share_of_damaged_images(make_data, copied, allow):
+    allow(0.3)
+    data = make_data(copied)
     spoil(copied, 2)
-    with pytest.raises(DataError, match=r"2 of 4 training frames are damaged.*data\.max_damaged") as refusal:
+    with pytest.raises(DataError, match=r"2 of 4 training frames are damaged.*weclick data check") as refusal:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             epochs(data, 2)
     assert "\n" not in str(refusal.value)
 
 
-def test_a_mask_of_another_size_than_its_image_gives_no_clicks(copied, tmp_path):
+def test_a_mask_of_another_size_than_its_image_gives_no_clicks(make_data, copied, tmp_path):
     for mask in sorted((copied / "gtFine" / "train").rglob("*000000_000003*Ids.png")):
         half = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)[::2, ::2]
         cv2.imwrite(str(mask), half)
-    data = ClipDataModule(str(copied), click_min_area=20, batch_size=2, workers=0)
-    data.open_clicks(tmp_path / "clicks.sqlite")
+    simulate_split(DataSet.open(copied).layout, "train", tmp_path / "c.sqlite", rule="center", min_area=20, seed=0)
+    data = make_data(copied, store=str(tmp_path / "c.sqlite"))
     with pytest.warns(UserWarning, match="000000_000003.* is 128x64 but its clicks were made on 64x32") as caught:
         epochs(data, 2)
     assert len(caught) == 1
 
 
-def test_a_share_of_0_stops_at_the_first_damaged_image(make_data, copied):
+def test_a_share_of_0_stops_at_the_first_damaged_image(make_data, copied, allow):
     spoil(copied, 1)
     with pytest.warns(UserWarning, match="damaged"), pytest.raises(DataError, match="1 of 4 training frames"):
-        epochs(make_data(root=str(copied), max_damaged=0.0), 1)
+        allow(0.0)
+        epochs(make_data(copied), 1)
 
 
-def test_any_other_share_forgives_one(make_data, copied):
+def test_any_other_share_forgives_one(make_data, copied, allow):
     spoil(copied, 1)
     with pytest.warns(UserWarning, match="damaged"):
-        epochs(make_data(root=str(copied), max_damaged=0.01), 1)
+        allow(0.01)
+        epochs(make_data(copied), 1)
 
 
 def test_the_size_is_that_of_the_first_readable_frame(copied):
-    frames = [frame for split in ("train", "val") for frame in ClipDataModule(str(copied)).layout.frames(split)]
+    frames = [frame for split in ("train", "val") for frame in DataSet.open(copied).layout.frames(split)]
     for frame in frames[:9]:
         frame.image.write_bytes(b"")
-    assert ClipDataModule(str(copied)).size == (64, 128)
+    assert DataSet.open(copied).size == (64, 128)
     frames[9].image.write_bytes(b"")
     with pytest.raises(DataError, match=frames[0].image.name):
-        _ = ClipDataModule(str(copied)).size
+        _ = DataSet.open(copied).size
 
 
-def test_a_larger_share_can_be_allowed(make_data, copied):
-    data = make_data(root=str(copied), max_damaged=0.6)
+def test_a_larger_share_can_be_allowed(make_data, copied, allow):
+    allow(0.6)
+    data = make_data(copied)
     spoil(copied, 2)
     with pytest.warns(UserWarning, match="damaged"):
         epochs(data, 2)
@@ -81,18 +93,20 @@ def spoil_neighbours(root, count):
         path.write_bytes(path.read_bytes()[:100])
 
 
-def test_damaged_neighbours_of_an_online_memory_are_padding_and_counted(make_data, copied, online_recall):
+def test_damaged_neighbours_of_an_online_memory_are_padding_and_counted(make_data, copied, with_online_memory, allow):
     spoil_neighbours(copied, 4)
-    data = online_recall(make_data(root=str(copied), max_damaged=0.4))
-    assert {tuple(data.recall.read(clip)["offsets"].tolist()) for clip in data.clips()} == {(0, -2)}
+    allow(0.4)
+    data = with_online_memory(make_data(copied))
+    assert {tuple(data.supplies[0].read(clip)["offsets"].tolist()) for clip in data.clips} == {(0, -2)}
     with pytest.warns(UserWarning, match="damaged training frame left out: .*_000002_") as caught:
         epochs(data, 2)
     assert len(caught) == 4
 
 
-def test_too_many_damaged_neighbours_stop_training(make_data, copied, online_recall):
+def test_too_many_damaged_neighbours_stop_training(make_data, copied, with_online_memory, allow):
     spoil_neighbours(copied, 4)
-    data = online_recall(make_data(root=str(copied), max_damaged=0.3))
+    allow(0.3)
+    data = with_online_memory(make_data(copied))
     with (
         pytest.warns(UserWarning, match="damaged"),
         pytest.raises(DataError, match="4 of 12 training frames are damaged"),
@@ -100,27 +114,31 @@ def test_too_many_damaged_neighbours_stop_training(make_data, copied, online_rec
         epochs(data, 2)
 
 
-def test_neighbours_that_nothing_reads_do_not_dilute_the_share_of_damaged_frames(make_data, copied):
+def test_neighbours_that_nothing_reads_do_not_dilute_the_share_of_damaged_frames(make_data, copied, allow):
     spoil(copied, 2)
     with pytest.warns(UserWarning, match="damaged"), pytest.raises(DataError, match="2 of 4 training frames"):
-        epochs(make_data(root=str(copied), max_damaged=0.3, neighbours=2), 2)
+        allow(0.3)
+        epochs(make_data(copied, neighbours=2), 2)
 
 
-def test_unlabelled_frames_that_may_be_drawn_count_among_all(make_data, copied):
+def test_unlabelled_frames_that_may_be_drawn_count_among_all(make_data, copied, allow):
     spoil_neighbours(copied, 3)
-    options = {"root": str(copied), "unlabelled": 1.0, "carried": True, "neighbours": 2}
+    options = {"root": copied, "unlabelled": 1.0, "carried": True, "neighbours": 2}
     with pytest.warns(UserWarning, match="damaged") as caught:
-        epochs(make_data(**options, max_damaged=0.3), 6)
+        allow(0.3)
+        epochs(make_data(**options), 6)
     assert len(caught) == 3
     with (
         pytest.warns(UserWarning, match="damaged"),
         pytest.raises(DataError, match="of 12 training frames are damaged"),
     ):
-        epochs(make_data(**options, max_damaged=0.1), 6)
+        allow(0.1)
+        epochs(make_data(**options), 6)
 
 
-def test_a_memorys_damaged_frames_count_among_all_it_reads(make_data):
-    data = make_data(neighbours=2, max_damaged=0.2)
+def test_a_memorys_damaged_frames_count_among_all_it_reads(make_data, allow):
+    allow(0.2)
+    data = make_data(neighbours=2)
     with pytest.warns(UserWarning, match="damaged"):
         data.count_damaged(["one is empty", "", "another is empty"])
     with pytest.warns(UserWarning, match="damaged"), pytest.raises(DataError, match="3 of 12 training frames"):

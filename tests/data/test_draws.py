@@ -128,18 +128,6 @@ def test_clicks_keep_their_class_and_order_outside_the_crop():
     assert np.diff(drawn.clicks[:, 0]).tolist() == [59.0, 66.0]
 
 
-@pytest.mark.parametrize("crop", [(36, 64), (64, 0), (-32, 32)])
-def test_a_crop_that_is_no_multiple_of_32_is_refused(crop):
-    with pytest.raises(ConfigError, match=r"data\.crop"):
-        GeometricDraw(SIZE, crop, (1.0, 1.0), 0.0)
-
-
-@pytest.mark.parametrize("scale", [(0.0, 1.0), (1.5, 0.75), (-1.0, 1.0), (float("nan"), 1.0)])
-def test_scales_that_make_no_sense_are_refused(scale):
-    with pytest.raises(ConfigError, match=r"data\.scale"):
-        GeometricDraw(SIZE, SIZE, scale, 0.0)
-
-
 def test_a_disc_by_hand():
     label = draw_discs(np.array([[2.0, 1.0, 7]], np.float32), (4, 5), radius=1)
     # fmt: off

@@ -98,11 +98,11 @@ def test_no_segment_of_a_split_reaches_over_a_frame_of_another(tmp_path_factory,
     for number, split in owners.items():
         add(root, split, f"v_{number}")
     extra(root, "v", *extras)
-    data = ClipDataModule(str(root), layout="camvid")
-    layout = data.layout
+    data = ClipDataModule({"root": str(root), "layout": "camvid"})
+    layout = data.dataset.layout
     for split in layout.splits():
         foreign = {frame.key.number for other in layout.splits() if other != split for frame in layout.frames(other)}
-        for segment in data.segments(split):
+        for segment in data.dataset.segments(split):
             assert not foreign & set(range(segment.frames[0].key.number, segment.frames[-1].key.number + 1))
     assert sum(frame.label is not None for split in layout.splits() for frame in layout.frames(split)) == len(owners)
 

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,12 +9,13 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from weclick.clicks import Click, ClickStore
-from weclick.data.datamodule import ClipDataModule
+from weclick.data.dataset import DataSet
 from weclick.data.draws import GeometricDraw
+from weclick.data.finish import finish
 from weclick.data.index import FrameKey
-from weclick.data.pairs import Pair, PairSource, augment
 from weclick.data.photometric import Photometric
 from weclick.data.sampler import SampleKey
+from weclick.data.supplies import NeighbourPairs, Pair
 from weclick.flow import DISFlow, warp_to_target
 
 SIZE = (96, 128)
@@ -44,18 +47,21 @@ def moving(tmp_path):
         cv2.imwrite(str(tmp_path / "frames" / "a" / f"{number}.png"), image)
     (tmp_path / "classes.yaml").write_text("[ground, car]\n", encoding="utf-8")
     (tmp_path / "splits.yaml").write_text("train: [a]\n", encoding="utf-8")
-    data = ClipDataModule(str(tmp_path))
-    with ClickStore.create(tmp_path / "clicks.sqlite", data.classes) as store:
+    with ClickStore.create(tmp_path / "clicks.sqlite", DataSet.open(tmp_path).classes) as store:
         for number in (0, 2):
             store.add(FrameKey("a", number), [Click(10.0, 5.0, 0)], size=SIZE)
     return tmp_path
 
 
-def paired(root, flow=None, **options):
-    data = ClipDataModule(str(root), workers=0, batch_size=2, **options)
-    data.open_clicks(root / "unused.sqlite")
-    data.pair = PairSource(flow or EitherShift(), data.reader)
-    return data
+@pytest.fixture
+def paired(data_module):
+    """Build a data module whose targets come with their neighbours."""
+
+    def build(root, flow=None, **options):
+        supply = NeighbourPairs(flow or EitherShift(), data_module(root).dataset.reader)
+        return data_module(root, batch_size=2, supplies=(supply,), **options)
+
+    return build
 
 
 def finished(data):
@@ -63,8 +69,8 @@ def finished(data):
 
 
 @pytest.mark.parametrize("flip", [0.0, 1.0])
-def test_the_neighbour_follows_the_targets_draw_and_the_flow_leads_to_it(moving, flip):
-    data = paired(moving, photometric=0.0, scale=(1.0, 1.0), flip=flip, crop=(64, 96))
+def test_the_neighbour_follows_the_targets_draw_and_the_flow_leads_to_it(moving, flip, paired):
+    data = paired(moving, colour=0.0, scale=(1.0, 1.0), flip=flip, crop=(64, 96))
     batch = finished(data)
     pair = batch["pair"]
     assert sorted(pair.found.tolist()) == [False, True]
@@ -82,8 +88,8 @@ def test_the_neighbour_follows_the_targets_draw_and_the_flow_leads_to_it(moving,
     assert not visible[~inside].any()
 
 
-def test_an_estimated_flow_carries_a_scaled_neighbour_to_its_target(moving):
-    data = paired(moving, DISFlow(), photometric=0.0, scale=(1.4, 1.6), crop=(96, 128))
+def test_an_estimated_flow_carries_a_scaled_neighbour_to_its_target(moving, paired):
+    data = paired(moving, DISFlow(), colour=0.0, scale=(1.4, 1.6), crop=(96, 128))
     batch = finished(data)
     pair = batch["pair"]
     target, neighbour = (F.avg_pool2d(maps[pair.found], 4) for maps in (batch["image"], pair.image))
@@ -94,7 +100,7 @@ def test_an_estimated_flow_carries_a_scaled_neighbour_to_its_target(moving):
     assert error < still / 4
 
 
-def test_a_pair_follows_the_conventions(moving):
+def test_a_pair_follows_the_conventions(moving, paired):
     batch = finished(paired(moving, crop=(64, 96)))
     assert batch.keys() == {"image", "labels", "present", "inside", "pair"}
     pair = batch["pair"]
@@ -104,15 +110,15 @@ def test_a_pair_follows_the_conventions(moving):
     assert 0 <= pair.visible.min() <= pair.visible.max() <= 1
 
 
-def test_nothing_is_visible_in_the_draws_border(moving):
+def test_nothing_is_visible_in_the_draws_border(moving, paired):
     batch = finished(paired(moving, scale=(0.5, 0.5)))
     assert not batch["inside"].all()
     assert not batch["pair"].visible[~batch["inside"]].any()
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", None], ids=["empty", "no image", "missing"])
-def test_a_damaged_neighbour_is_counted_and_the_target_stands_in(moving, content):
-    data = paired(moving, photometric=0.0)
+def test_a_damaged_neighbour_is_counted_and_the_target_stands_in(moving, content, paired):
+    data = paired(moving, colour=0.0)
     loader = data.train_dataloader()
     frame = moving / "frames" / "a" / "1.png"
     frame.unlink() if content is None else frame.write_bytes(content)
@@ -127,25 +133,22 @@ def test_a_damaged_neighbour_is_counted_and_the_target_stands_in(moving, content
     assert not batch["pair"].flow.any()
 
 
-def test_without_a_pair_nothing_more_is_read_or_computed(moving, monkeypatch):
-    data = paired(moving)
-    data.pair = None
+def test_without_a_pair_nothing_more_is_read_or_computed(moving, monkeypatch, data_module):
+    data = data_module(moving, batch_size=2)
     monkeypatch.setattr(EitherShift, "__call__", lambda *a: pytest.fail("flow was estimated"))
     (moving / "frames" / "a" / "1.png").write_bytes(b"")
     loader = data.train_dataloader()
-    assert loader.dataset.neighbour is None
     assert next(iter(loader)).keys() == {"image", "labels", "present", "grid", "damaged"}
     assert "pair" not in finished(data)
 
 
-def test_promise_2_a_neighbours_mask_is_never_read_for_a_pair(folder_root, monkeypatch):
-    monkeypatch.setattr("weclick.data.samples.read_label", lambda *a: pytest.fail("a mask was read"))
+def test_promise_2_a_neighbours_mask_is_never_read_for_a_pair(folder_root, monkeypatch, paired):
+    monkeypatch.setattr("weclick.data.reader.read_label", lambda *a: pytest.fail("a mask was read"))
     assert finished(paired(folder_root))["pair"].found.all()
 
 
-def test_workers_change_nothing(moving):
-    alone, helped = (paired(moving) for _ in range(2))
-    helped.workers = 1
+def test_workers_change_nothing(moving, paired):
+    alone, helped = (paired(moving, workers=workers) for workers in (0, 1))
     first, second = (next(iter(data.train_dataloader())) for data in (alone, helped))
     assert all(torch.equal(first[name], second[name]) for name in ("image", "neighbour", "paired"))
 
@@ -165,14 +168,21 @@ def test_one_draw_moves_both_frames_and_is_the_one_without_a_neighbour(seed, sca
     assert not both.neighbour[~inside].any()
 
 
+def augmented(image, augmentation, pair=None):
+    """Return a finished batch whose only supply adds a pair."""
+    batch = {"image": image, "labels": torch.zeros(len(image), 4, 4), "grid": torch.zeros(len(image), 4, 4, 2)}
+    supplies = [] if pair is None else [SimpleNamespace(complete=lambda batch, grid: batch.update(pair=pair))]
+    finish(batch, supplies=supplies, augmentation=augmentation)
+    return batch
+
+
 def a_pair(image):
     return Pair(image, torch.zeros(len(image), 2, 4, 4), torch.ones(len(image), 1, 4, 4), torch.tensor([True, False]))
 
 
 def test_both_frames_share_one_draw_of_colours():
     image, factors = torch.rand(2, 3, 16, 16), torch.tensor([0.5, 0.25]).view(2, 1, 1, 1)
-    batch = {"image": image, "pair": a_pair(image.flip(-1))}
-    augment(batch, lambda images: images * factors)
+    batch = augmented(image, lambda images: images * factors, a_pair(image.flip(-1)))
     torch.testing.assert_close(batch["image"], image * factors)
     torch.testing.assert_close(batch["pair"].image, image.flip(-1) * factors)
     assert batch["pair"].found.tolist() == [True, False]
@@ -180,9 +190,8 @@ def test_both_frames_share_one_draw_of_colours():
 
 def test_without_a_pair_colours_are_drawn_as_ever():
     image = torch.rand(2, 3, 16, 16)
-    batch = {"image": image}
-    augment(batch, lambda images: images / 2)
-    assert batch.keys() == {"image"}
+    batch = augmented(image, lambda images: images / 2)
+    assert "pair" not in batch
     torch.testing.assert_close(batch["image"], image / 2)
 
 
@@ -191,7 +200,6 @@ def test_without_a_pair_colours_are_drawn_as_ever():
 def test_of_two_equal_frames_only_the_noise_differs(seed):
     torch.manual_seed(seed)
     image = 0.2 + 0.4 * torch.rand(2, 3, 16, 16)
-    batch = {"image": image, "pair": a_pair(image)}
-    augment(batch, Photometric(0.3))
+    batch = augmented(image, Photometric(0.3), a_pair(image))
     difference = (batch["image"] - batch["pair"].image).abs()
     assert difference.mean() < 0.04  # noise of 0.02 in each; a draw of their own would put them up to 0.4 apart

@@ -13,17 +13,18 @@ from weclick.clicks import Click
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.draws import GeometricDraw
 from weclick.data.index import Clip, Frame, FrameKey
+from weclick.data.reader import FrameReader, resize_image
 from weclick.data.sampler import SampleKey
 from weclick.data.samples import (
     TRIES,
     ClipFrames,
     EvaluationFrames,
-    FrameReader,
-    RawClip,
     TrainingSamples,
-    resize_image,
     scaled_clicks,
 )
+from weclick.data.supplies import OnlineMemory
+from weclick.data.supply import Supply
+from weclick.data.targets import TargetClicks
 from weclick.errors import DataError
 
 SIZE = (32, 64)
@@ -40,9 +41,15 @@ def frame(folder, number, shade=None, size=SIZE, label=None):
     return Frame(FrameKey("v", number), path, label_path)
 
 
-def samples(clips, clicks=None, size=SIZE, **options):
+def samples(clips, clicks=None, size=SIZE, *, masks=False, sizes=None, incomplete=frozenset(), **options):
     clicks = {clip.target.key: [Click(3.0, 2.0, 1)] for clip in clips} if clicks is None else clicks
-    return TrainingSamples(clips, clicks, FrameReader(size), STILL, **{"num_classes": 3, **options})
+    targets = None if masks else TargetClicks(clicks, incomplete=incomplete, sizes=sizes or {})
+    return TrainingSamples(clips, targets, FrameReader(size), STILL, **{"num_classes": 3, **options})
+
+
+def read(clip, neighbours):
+    """Return what an online memory reads of a clip."""
+    return OnlineMemory(None, None, FrameReader(SIZE), neighbours).read(clip)
 
 
 @pytest.fixture
@@ -103,14 +110,14 @@ def test_full_supervision_reads_the_mask_of_the_target(tmp_path):
     label = np.zeros(SIZE, np.uint8)
     label[:, 32:], label[0] = 1, IGNORE_INDEX
     clip = Clip(frame(tmp_path, 1, label=label))
-    sample = samples([clip], {}, supervision="masks")[SampleKey(0, 0)]
+    sample = samples([clip], masks=True)[SampleKey(0, 0)]
     assert np.array_equal(sample["labels"].numpy(), label)
 
 
 def test_full_supervision_keeps_ids_when_it_resizes(tmp_path):
     label = np.random.default_rng(0).choice([0, 1, 2, 255], (64, 128)).astype(np.uint8)
     clip = Clip(frame(tmp_path, 1, size=(64, 128), label=label))
-    labels = samples([clip], {}, supervision="masks")[SampleKey(0, 0)]["labels"]
+    labels = samples([clip], masks=True)[SampleKey(0, 0)]["labels"]
     assert labels.shape == SIZE
     assert set(labels.unique().tolist()) <= {0, 1, 2, 255}
 
@@ -133,7 +140,9 @@ def test_every_damaged_frame_on_the_way_to_a_substitute_is_named(clips):
 
 def test_the_substitute_brings_its_own_memory(clips):
     damage(clips[5])
-    sample = samples(clips, extra=lambda clip: {"number": clip.target.key.number})[SampleKey(5, 0)]
+    supply = Supply()
+    supply.read = lambda clip: {"number": clip.target.key.number}
+    sample = samples(clips, supplies=[supply])[SampleKey(5, 0)]
     assert sample["number"] == 10
     assert "grid" in sample
 
@@ -172,12 +181,11 @@ def test_no_click_scales_to_none():
 def test_missing_and_damaged_neighbours_are_padding(tmp_path):
     before, two_before = frame(tmp_path, 9), frame(tmp_path, 8)
     clip = Clip(frame(tmp_path, 10), (before, two_before))
-    read = RawClip(FrameReader(SIZE), 3)
-    assert read(clip)["offsets"].tolist() == [-1, -2, 0]
-    assert read(clip)["damaged"] == ""
+    assert read(clip, 3)["offsets"].tolist() == [-1, -2, 0]
+    assert read(clip, 3)["damaged"] == ""
     before.image.write_bytes(b"")
     two_before.image.unlink()
-    raw = read(clip)
+    raw = read(clip, 3)
     assert raw["offsets"].tolist() == [0, 0, 0]
     assert [line.split(" ")[0] for line in raw["damaged"].splitlines()] == [str(f.image) for f in clip.neighbours]
     assert not raw["neighbours"].any()
@@ -187,7 +195,7 @@ def test_missing_and_damaged_neighbours_are_padding(tmp_path):
 def test_neighbours_keep_their_place_and_number(tmp_path):
     clip = Clip(frame(tmp_path, 10), (frame(tmp_path, 9), frame(tmp_path, 8)))
     clip.neighbours[0].image.write_bytes(b"")
-    raw = RawClip(FrameReader(SIZE), 2)(clip)
+    raw = read(clip, 2)
     assert raw["offsets"].tolist() == [0, -2]
     assert raw["neighbours"][1].unique().tolist() == [8]
 
@@ -196,7 +204,7 @@ def test_a_damaged_target_is_no_clip(tmp_path):
     clip = Clip(frame(tmp_path, 10))
     clip.target.image.write_bytes(b"")
     with pytest.raises(DataError, match=r"10\.png"):
-        RawClip(FrameReader(SIZE), 1)(clip)
+        read(clip, 1)
 
 
 def test_a_frame_that_several_clips_need_comes_once_when_the_first_needs_it(tmp_path):

@@ -4,7 +4,7 @@ import timm
 import torch
 
 from weclick.errors import ConfigError
-from weclick.models import make_network
+from weclick.models import NetworkOptions, make_network
 from weclick.models import weights as weights_module
 from weclick.models.factory import SegmentationNetwork
 from weclick.models.weights import PACKAGED, packaged_state
@@ -28,10 +28,14 @@ NETWORKS = {
 }
 
 
+def make(name="light", encoder="tf_efficientnet_lite0", *, num_classes, **options):
+    return make_network(NetworkOptions(name, encoder, **options), num_classes)
+
+
 @pytest.fixture(scope="module")
 def built():
     return {
-        name: make_network(name, encoder, num_classes=CLASSES, pretrained=False).eval()
+        name: make(name, encoder, num_classes=CLASSES, pretrained=False).eval()
         for name, (encoder, _) in NETWORKS.items()
     }
 
@@ -79,7 +83,7 @@ def test_padding_is_cropped_from_the_logits_again():
     ],
 )
 def test_the_network_normalises_as_its_encoder_was_trained(network, encoder, mean, std):
-    made = make_network(network, encoder, num_classes=2, pretrained=False)
+    made = make(network, encoder, num_classes=2, pretrained=False)
     seen = []
     made.body.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     images = torch.rand(2, 3, 64, 64)
@@ -89,7 +93,7 @@ def test_the_network_normalises_as_its_encoder_was_trained(network, encoder, mea
 
 
 def test_mean_and_std_are_no_weights():
-    names = make_network(num_classes=2, pretrained=False).state_dict()
+    names = make(num_classes=2, pretrained=False).state_dict()
     assert not {"mean", "std"} & {name.split(".")[-1] for name in names if not name.startswith("body.")}
 
 
@@ -97,7 +101,7 @@ def test_mean_and_std_are_no_weights():
     ("network", "encoder"), [("light", "tf_efficientnet_lite0"), ("fpn", "tu-tf_efficientnet_lite2")]
 )
 def test_packaged_weights_are_loaded(network, encoder):
-    made = make_network(network, encoder, num_classes=2)
+    made = make(network, encoder, num_classes=2)
     stem = next(module for module in made.modules() if isinstance(module, torch.nn.Conv2d))
     state = packaged_state(encoder.removeprefix("tu-"))
     name, first = next(iter(state.items()))
@@ -116,7 +120,7 @@ def test_packaged_weights_classify_nothing_but_fit_every_tensor(encoder):
 
 
 def test_pretrained_false_leaves_the_encoder_random():
-    first, second = (make_network(num_classes=2, pretrained=False) for _ in range(2))
+    first, second = (make(num_classes=2, pretrained=False) for _ in range(2))
     assert not torch.equal(*(next(net.parameters()) for net in (first, second)))
 
 
@@ -134,7 +138,7 @@ def test_pretrained_false_leaves_the_encoder_random():
 )
 def test_what_cannot_be_built_is_refused_in_one_line(network, encoder, named):
     with pytest.raises(ConfigError, match=named) as refusal:
-        make_network(network, encoder, num_classes=2, pretrained=False)
+        make(network, encoder, num_classes=2, pretrained=False)
     assert "\n" not in str(refusal.value)
 
 
@@ -144,7 +148,7 @@ def test_without_network_the_light_encoder_is_refused_in_one_line(monkeypatch):
 
     monkeypatch.setattr(weights_module.timm, "create_model", offline)
     with pytest.raises(ConfigError, match=r"'resnet18' could not be loaded.*pretrained: false") as refusal:
-        make_network("light", "resnet18", num_classes=2)
+        make("light", "resnet18", num_classes=2)
     assert "\n" not in str(refusal.value)
 
 
@@ -155,7 +159,7 @@ def test_without_network_an_smp_encoder_is_refused_in_one_line(monkeypatch, erro
 
     monkeypatch.setattr(smp.encoders, "hf_hub_download", offline)
     with pytest.raises(ConfigError, match=r"'resnet18' could not be loaded.*pretrained: false") as refusal:
-        make_network("pspnet", "resnet18", num_classes=2)
+        make("pspnet", "resnet18", num_classes=2)
     assert "\n" not in str(refusal.value)
 
 
@@ -165,7 +169,7 @@ def test_the_packaged_encoder_asks_no_hub(monkeypatch):
 
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", offline)
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_url", offline)
-    make_network("light", "tf_efficientnet_lite0", num_classes=2)
+    make("light", "tf_efficientnet_lite0", num_classes=2)
 
 
 def test_a_package_of_other_weights_is_refused(monkeypatch):
@@ -180,15 +184,15 @@ def test_without_network_lraspp_is_refused_in_one_line(monkeypatch):
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
     with pytest.raises(ConfigError, match=r"'mobilenet_v3_large' could not be loaded.*pretrained: false") as refusal:
-        make_network("lraspp", "mobilenet_v3_large", num_classes=2)
+        make("lraspp", "mobilenet_v3_large", num_classes=2)
     assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("strides", [(8, 16, 32), (4, 8, 16), (8, 16), (16,)])
 def test_the_light_network_fuses_the_strides_asked_for_and_ends_there(strides):
-    made = make_network(num_classes=2, pretrained=False, strides=strides)
+    made = make(num_classes=2, pretrained=False, strides=strides)
     assert made(torch.rand(1, 3, 64, 96)).shape == (1, 2, 64 // strides[0], 96 // strides[0])
-    whole = make_network(num_classes=2, pretrained=False)
+    whole = make(num_classes=2, pretrained=False)
     count = [sum(p.numel() for p in net.body.encoder.parameters()) for net in (made, whole)]
     assert (count[0] < count[1]) == (strides[-1] < 32)
 
@@ -196,7 +200,7 @@ def test_the_light_network_fuses_the_strides_asked_for_and_ends_there(strides):
 @pytest.mark.parametrize("strides", [(), (8, 4), (4, 4), (2, 4), (64,)])
 def test_strides_no_encoder_has_are_refused(strides):
     with pytest.raises(ConfigError, match="rising order"):
-        make_network(num_classes=2, pretrained=False, strides=strides)
+        make(num_classes=2, pretrained=False, strides=strides)
 
 
 def test_a_scale_makes_the_body_see_a_smaller_image():
@@ -208,9 +212,9 @@ def test_a_scale_makes_the_body_see_a_smaller_image():
 @pytest.mark.parametrize("scale", [0.0, -1.0, 1.5, float("nan")])
 def test_a_scale_that_makes_no_sense_is_refused(scale):
     with pytest.raises(ConfigError, match="scale must be"):
-        make_network(num_classes=2, pretrained=False, scale=scale)
+        make(num_classes=2, pretrained=False, scale=scale)
 
 
 @pytest.mark.parametrize("width", [16, 64])
 def test_the_light_head_is_as_wide_as_asked(width):
-    assert make_network(num_classes=7, pretrained=False, width=width).body.classifier.weight.shape == (7, width, 1, 1)
+    assert make(num_classes=7, pretrained=False, width=width).body.classifier.weight.shape == (7, width, 1, 1)

@@ -2,7 +2,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 
-from weclick.data.pairs import Pair
+from weclick.data.supplies import Pair
 from weclick.memory import Memory, SoftLabels
 from weclick.modules import StudentModule, TeacherModule
 
@@ -12,12 +12,13 @@ NETWORK = {"encoder": "mobilenetv3_small_050", "pretrained": False, "width": 8}
 
 @pytest.fixture(scope="session")
 def make_module():
-    """Build a small, untrained student or teacher; keywords override its arguments."""
+    """Build a small, untrained student or teacher; terms by name, each a weight or a mapping of options."""
 
-    def build(kind="student", **options):
-        pl.seed_everything(options.pop("seed", 0), verbose=False)
-        options = {"classes": CLASSES, "size": (32, 64), **NETWORK, **options}
-        return (StudentModule if kind == "student" else TeacherModule)(**options)
+    def build(kind="student", *, classes=CLASSES, size=(32, 64), seed=0, network=None, optimiser=None, **terms):
+        pl.seed_everything(seed, verbose=False)
+        terms = {name: term if isinstance(term, dict) else {"weight": term} for name, term in terms.items()}
+        options = {"network": {**NETWORK, **(network or {})}, "optimiser": optimiser or {}, "terms": terms}
+        return (StudentModule if kind == "student" else TeacherModule)(classes, size, options)
 
     return build
 
@@ -46,14 +47,14 @@ def make_trainer():
 
 @pytest.fixture
 def batch():
-    """A training batch of two 32 x 64 crops with a recall and neighbours at stride 4."""
+    """A training batch of two 32 x 64 crops with soft labels and neighbours at stride 4."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.full((2, 32, 64), 255)
     labels[:, 4:8, 4:8], labels[0, 20:24, 40:44] = 0, 2
     teacher, memory = (torch.randn(2, 3, 8, 16, generator=generator).softmax(1) for _ in range(2))
     confidence = (torch.rand(2, 1, 8, 16, generator=generator) > 0.3).float()
     teacher[:, :, :, :2] = 0  # the draw's border
-    recall = SoftLabels(teacher, Memory(memory * confidence, confidence))
+    soft_labels = SoftLabels(teacher, Memory(memory * confidence, confidence))
     image = torch.rand(2, 3, 32, 64, generator=generator)
     visible = torch.rand(2, 1, 8, 16, generator=generator)
     return {
@@ -61,6 +62,6 @@ def batch():
         "labels": labels,
         "present": torch.tensor([[True, False, True], [True, False, False]]),
         "inside": torch.ones(2, 1, 8, 16, dtype=torch.bool),
-        "recall": recall,
+        "soft_labels": soft_labels,
         "pair": Pair(image.flip(0), torch.full((2, 2, 8, 16), 0.75), visible, torch.tensor([True, True])),
     }

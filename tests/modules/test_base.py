@@ -41,7 +41,7 @@ def test_without_warmup_training_starts_at_the_peak():
 
 def test_norms_and_biases_are_not_decayed(make_module, make_trainer, make_data, tmp_path):
     data = make_data(crop=(32, 64))
-    module = make_module(classes=data.classes.to_list(), weight_decay=0.3)
+    module = make_module(classes=data.dataset.classes.to_list(), optimiser={"weight_decay": 0.3})
     trainer = make_trainer(tmp_path, max_steps=1)
     trainer.fit(module, datamodule=data)
     decayed, free = trainer.optimizers[0].param_groups
@@ -53,11 +53,11 @@ def test_norms_and_biases_are_not_decayed(make_module, make_trainer, make_data, 
 
 def test_evaluation_scores_every_frame_once_at_the_labels_size(make_module, make_trainer, make_data, tmp_path):
     data = make_data(size=(32, 64), batch_size=3)
-    module = make_module(classes=data.classes.to_list(), size=data.size)
+    module = make_module(classes=data.dataset.classes.to_list(), size=data.dataset.size)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         results = make_trainer(tmp_path).test(module, datamodule=data, verbose=False)
-    labelled = sum((data.reader.label(frame) != 255).sum() for frame in data.labelled("val"))
+    labelled = sum((data.dataset.reader.label(frame) != 255).sum() for frame in data.dataset.labelled("val"))
     assert module.scores.confusion.sum() == labelled
     assert results[0]["test/miou"] == pytest.approx(module.scores.miou, nan_ok=True)
     assert module.score.confusion.sum() == 0  # ready for the next evaluation
@@ -70,11 +70,13 @@ def test_validation_returns_predictions_at_the_labels_size(make_module):
     assert [tuple(p.shape) for p in outputs["predictions"]] == [(40, 70), (32, 64)]
 
 
-def test_a_checkpoint_says_which_stage_and_version_it_is_of(make_module):
+def test_a_checkpoint_states_stage_class_and_version(make_module):
     for kind in ("teacher", "student"):
         checkpoint = {}
         make_module(kind).on_save_checkpoint(checkpoint)
-        assert checkpoint == {"weclick_stage": kind, "weclick_version": version("weclick")}
+        module = f"weclick.modules.{kind}.{kind.capitalize()}Module"
+        expected = {"weclick_stage": kind, "weclick_class": module, "weclick_version": version("weclick")}
+        assert checkpoint == expected
 
 
 def test_trap_7_arguments_are_plain_values(make_module):
@@ -85,17 +87,29 @@ def test_trap_7_arguments_are_plain_values(make_module):
 
 
 @pytest.mark.parametrize(
-    "option", [{"warmup": 7.0}, {"learning_rate": -1.0}, {"temperature": 0.0}, {"width": 0}, {"scale": 1.5}]
+    ("options", "name"),
+    [
+        ({"optimiser": {"warmup": 7.0}}, "optimiser.warmup"),
+        ({"optimiser": {"learning_rate": -1.0}}, "optimiser.learning_rate"),
+        ({"kd": {"weight": 1.0, "temperature": 0.0}}, "terms.kd.temperature"),
+        ({"network": {"width": 0}}, "network.width"),
+        ({"network": {"scale": 1.5}}, "network.scale"),
+    ],
 )
-def test_a_number_out_of_range_is_refused_by_name(make_module, option):
-    with pytest.raises(ConfigError, match=rf"student\.{next(iter(option))} must be"):
-        make_module(**option)
+def test_a_number_out_of_range_is_refused_by_name(make_module, options, name):
+    with pytest.raises(ConfigError, match=rf"student\.{name} must be"):
+        make_module(**options)
+
+
+def test_a_module_with_nothing_to_learn_from_is_refused(make_module):
+    with pytest.raises(ConfigError, match=r"student\.terms has no term with a weight above 0"):
+        make_module(supervised=0.0)
 
 
 def test_trap_16_compiling_is_left_to_the_network(make_module, monkeypatch):
     compiled = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, *a, **k: compiled.append(self))
-    module = make_module(compile=True)
+    module = make_module(network={"compile": True})
     module.setup("test")
     assert not compiled
     module.setup("fit")

@@ -1,5 +1,7 @@
 import os
 import pickle
+import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -37,15 +39,16 @@ def test_promise_7_a_checkpoint_loads_with_weights_only_and_gives_the_same_netwo
 
 def test_the_students_arm_and_weights_come_back(make_module, make_trainer, tmp_path):
     trainer = make_trainer(tmp_path)
-    trainer.strategy.connect(make_module(kd_weight=0.25, temperature=3.0))
+    module = make_module(kd={"weight": 0.25, "temperature": 3.0})
+    trainer.strategy.connect(module)
     trainer.save_checkpoint(tmp_path / "student.ckpt")
-    hparams = load_checkpoint(tmp_path / "student.ckpt").hparams
-    assert (hparams["kd_weight"], hparams["temperature"]) == (0.25, 3.0)
+    options = load_checkpoint(tmp_path / "student.ckpt").options
+    assert (options.terms, options.optimiser) == (module.options.terms, module.options.optimiser)
 
 
 def test_loading_needs_neither_pretrained_weights_nor_a_compiler(files, tmp_path):
     checkpoint = torch.load(files / "student.ckpt", weights_only=True)
-    checkpoint["hyper_parameters"] |= {"pretrained": True, "compile": True}
+    checkpoint["hyper_parameters"]["options"]["network"] |= {"pretrained": True, "compile": True}
     torch.save(checkpoint, tmp_path / "student.ckpt")
     load_checkpoint(tmp_path / "student.ckpt")  # this encoder's weights would have to be downloaded
 
@@ -148,12 +151,12 @@ def test_weights_of_another_program_are_refused(tmp_path, content):
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [({"sharpness": 2}, "unexpected keyword argument 'sharpness'"), ({"width": 0}, "student.width")],
+    [({"sharpness": 2}, r"student\.network\.sharpness is not an option"), ({"width": 0}, r"student\.network\.width")],
 )
 @pytest.mark.parametrize("maker", ["9.1", None])
 def test_options_of_another_version_are_refused_in_one_line(files, tmp_path, options, told, maker):
     checkpoint = torch.load(files / "student.ckpt", weights_only=True)
-    checkpoint["hyper_parameters"] |= options
+    checkpoint["hyper_parameters"]["options"]["network"] |= options
     checkpoint["weclick_version"] = maker
     if maker is None:
         del checkpoint["weclick_version"]
@@ -180,3 +183,38 @@ def test_weights_that_do_not_fit_are_refused_in_one_line(files, tmp_path):
     with pytest.raises(CheckpointError, match="do not fit its network") as refusal:
         load_checkpoint(tmp_path / "student.ckpt")
     assert "\n" not in str(refusal.value)
+
+
+def test_a_checkpoint_of_before_options_had_groups_is_refused_with_what_to_do(files, tmp_path):
+    checkpoint = torch.load(files / "student.ckpt", weights_only=True)
+    del checkpoint["weclick_class"], checkpoint["hyper_parameters"]["options"]
+    checkpoint["hyper_parameters"] |= {"network": "light", "kd_weight": 1.0}
+    checkpoint["weclick_version"] = "0.1.0"
+    torch.save(checkpoint, tmp_path / "old.ckpt")
+    with pytest.raises(CheckpointError, match=r"old\.ckpt .* made by version 0\.1\.0: use that, or train again"):
+        load_checkpoint(tmp_path / "old.ckpt")
+
+
+class Outside(StudentModule):
+    """A student that somebody else wrote."""
+
+
+def test_the_class_that_was_saved_comes_back(make_module, make_trainer, tmp_path, monkeypatch):
+    trainer, made = make_trainer(tmp_path), make_module()
+    module = Outside(made.classes.to_list(), (32, 64), made.options)
+    trainer.strategy.connect(module)
+    trainer.save_checkpoint(tmp_path / "outside.ckpt")
+    monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or SimpleNamespace(Outside=Outside))
+    assert type(load_checkpoint(tmp_path / "outside.ckpt")) is Outside
+
+
+@pytest.mark.parametrize(
+    "name", ["subprocess.Popen", "os.system", "weclick.modules.teacher.TeacherModule", "nowhere.X"]
+)
+def test_a_checkpoint_chooses_no_other_class_and_imports_none(files, tmp_path, name):
+    checkpoint = torch.load(files / "student.ckpt", weights_only=True)
+    checkpoint["weclick_class"] = name
+    torch.save(checkpoint, tmp_path / "student.ckpt")
+    with pytest.raises(CheckpointError, match=r"student\.ckpt .*(is no StudentModule|is not loaded)"):
+        load_checkpoint(tmp_path / "student.ckpt")
+    assert "nowhere" not in sys.modules

@@ -4,12 +4,18 @@ from unittest.mock import Mock
 import pytest
 import torch
 
-from weclick.data.pairs import Pair
+from weclick.data.supplies import Pair
 from weclick.flow import warp_to_target
-from weclick.losses import distillation, partial_cross_entropy
+from weclick.losses import Step, distillation, partial_cross_entropy
 
-LEVERS = {"absence_weight": 0.5, "crf_weight": 0.25, "kd_weight": 2.0, "mfd_weight": 3.0, "etc_weight": 1.5}
-"""Every option that switches a term on."""
+WEIGHTS = {"absence": 0.5, "crf": 0.25, "kd": 2.0, "mfd": 3.0, "etc": 1.5}
+"""A weight for every term that is off by default."""
+
+
+def terms_of(module, batch, logits=None):
+    """Return each active term of a batch, by name."""
+    step = Step(module(batch["image"]) if logits is None else logits, batch, module)
+    return {term.name: term(step) for term in module.terms}
 
 
 class Untouchable:
@@ -22,103 +28,96 @@ class Untouchable:
         raise AssertionError("it was read")
 
 
-def names(weights):
-    return {"supervised", *(option.removesuffix("_weight") for option in weights)}
-
-
-@pytest.mark.parametrize("switched_on", [(), *((lever,) for lever in LEVERS), tuple(LEVERS)])
+@pytest.mark.parametrize("switched_on", [(), *((name,) for name in WEIGHTS), tuple(WEIGHTS)])
 def test_a_student_has_the_terms_with_a_weight_and_no_other(make_module, batch, switched_on):
-    weights = {lever: LEVERS[lever] for lever in switched_on}
-    module = make_module(**weights)
-    assert module.loss_terms(module(batch["image"]), batch).keys() == names(weights)
+    module = make_module(**{name: WEIGHTS[name] for name in switched_on})
+    assert terms_of(module, batch).keys() == {"supervised", *switched_on}
 
 
 @pytest.mark.parametrize("kind", ["student", "teacher"])
 def test_the_loss_is_the_weighted_sum_of_its_terms(make_module, batch, kind):
-    weights = LEVERS if kind == "student" else {"absence_weight": 0.5, "crf_weight": 0.25}
-    module = make_module(kind, crf_ramp=0.0, **weights).eval()
-    module.trainer = Mock(estimated_stepping_batches=10)
-    loss, told = module.training_step(batch, 0).values()
-    terms = module.loss_terms(module(batch["image"]), batch)
-    assert terms.keys() == names(weights)
-    by_name = {"supervised": 1.0} | {option.removesuffix("_weight"): weight for option, weight in weights.items()}
+    weights = WEIGHTS if kind == "student" else {"absence": 0.5, "crf": 0.25}
+    module = make_module(kind, **{**weights, "crf": {"weight": 0.25, "ramp": 0.0}}).eval()
+    module.trainer = Mock(estimated_stepping_batches=10, global_step=0)
+    loss, logged = module.training_step(batch, 0).values()
+    terms = terms_of(module, batch)
+    assert terms.keys() == {"supervised", *weights}
+    by_name = {"supervised": 1.0, **weights}
     torch.testing.assert_close(loss, sum(by_name[name] * term for name, term in terms.items()))
-    torch.testing.assert_close(told, {"loss": loss, **{f"loss_{name}": term for name, term in terms.items()}})
-    assert not any(term.requires_grad for term in told.values())
+    torch.testing.assert_close(logged, {"loss": loss, **{f"loss_{name}": term for name, term in terms.items()}})
+    assert not any(term.requires_grad for term in logged.values())
     loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in module.parameters())
 
 
 @pytest.mark.parametrize(("step", "share"), [(0, 0.0), (10, 0.5), (20, 1.0), (50, 1.0)])
-def test_the_weight_of_the_crf_rises_over_its_ramp(make_module, monkeypatch, step, share):
-    module = make_module(crf_weight=0.2, crf_ramp=0.2)
+def test_the_weight_of_the_crf_rises_over_its_ramp(make_module, batch, monkeypatch, step, share):
+    module = make_module(supervised=0.0, crf={"weight": 0.2, "ramp": 0.2}).eval()
     module.trainer = Mock(estimated_stepping_batches=100)
     monkeypatch.setattr(type(module), "global_step", step)
-    assert module.loss_weights()["crf"] == pytest.approx(0.2 * share)
+    loss, logged = module.training_step(batch, 0).values()
+    assert loss.item() == pytest.approx(0.2 * share * logged["loss_crf"].item())
 
 
 def test_terms_by_hand(make_module, batch):
-    module = make_module(kd_weight=1.0, mfd_weight=1.0, temperature=2.0).eval()
+    module = make_module(kd={"weight": 1.0, "temperature": 2.0}, mfd=1.0).eval()
     logits = module(batch["image"])
-    terms = module.loss_terms(logits, batch)
-    recall = batch["recall"]
+    terms = terms_of(module, batch, logits)
+    soft = batch["soft_labels"]
     inside = torch.ones(2, 1, 8, 16)
     inside[..., :2] = 0
     torch.testing.assert_close(terms["supervised"], partial_cross_entropy(logits, batch["labels"]))
-    torch.testing.assert_close(terms["kd"], distillation(logits, recall.teacher, inside, temperature=2.0))
-    torch.testing.assert_close(
-        terms["mfd"], distillation(logits, recall.memory.probabilities, recall.memory.confidence)
-    )
+    torch.testing.assert_close(terms["kd"], distillation(logits, soft.teacher, inside, temperature=2.0))
+    torch.testing.assert_close(terms["mfd"], distillation(logits, soft.memory.probabilities, soft.memory.confidence))
 
 
-def test_without_distillation_the_recall_is_never_read(make_module, batch):
+def test_without_distillation_the_soft_labels_are_never_read(make_module, batch):
     module = make_module()
-    with_recall = module.training_step({**batch, "recall": Untouchable()}, 0)
-    del batch["recall"]
-    torch.testing.assert_close(module.training_step(batch, 0), with_recall)
+    module.trainer = Mock(estimated_stepping_batches=10, global_step=0)
+    with_soft_labels = module.training_step({**batch, "soft_labels": Untouchable()}, 0)
+    del batch["soft_labels"]
+    torch.testing.assert_close(module.training_step(batch, 0), with_soft_labels)
 
 
 def test_the_memory_term_ignores_what_no_neighbour_knows(make_module, batch):
-    module = make_module(mfd_weight=1.0).eval()
+    module = make_module(mfd=1.0).eval()
     logits = module(batch["image"])
-    before = module.loss_terms(logits, batch)["mfd"]
-    memory = batch["recall"].memory
+    before = terms_of(module, batch, logits)["mfd"]
+    memory = batch["soft_labels"].memory
     memory.probabilities.add_((memory.confidence == 0).float())
-    torch.testing.assert_close(module.loss_terms(logits, batch)["mfd"], before)
+    torch.testing.assert_close(terms_of(module, batch, logits)["mfd"], before)
 
 
 def test_the_temporal_term_by_hand(make_module, batch):
-    module = make_module(etc_weight=1.0).eval()
+    module = make_module(etc=1.0).eval()
     pair = batch["pair"]
     there, inside = warp_to_target(module(pair.image).softmax(1), pair.flow)
     difference = pair.visible * inside * (module(batch["image"]).softmax(1) - there)
-    term = module.loss_terms(module(batch["image"]), batch)["etc"]
+    term = terms_of(module, batch)["etc"]
     torch.testing.assert_close(term, difference.square().mean())
     assert term > 0
 
 
 def test_a_target_without_neighbour_is_left_out_of_the_temporal_term(make_module, batch):
-    module = make_module(etc_weight=1.0).eval()
+    module = make_module(etc=1.0).eval()
     pair = batch["pair"]
     second = Pair(*(part[1:] for part in pair))
     image, labels = batch["image"][1:], batch["labels"][1:]
-    alone = module.loss_terms(module(image), {**batch, "image": image, "labels": labels, "pair": second})
+    alone = terms_of(module, {**batch, "image": image, "labels": labels, "pair": second})
     both = {**batch, "pair": pair._replace(found=torch.tensor([False, True]))}
-    torch.testing.assert_close(module.loss_terms(module(batch["image"]), both)["etc"], alone["etc"])
+    torch.testing.assert_close(terms_of(module, both)["etc"], alone["etc"])
 
 
 def test_a_still_video_has_no_temporal_term(make_module, batch):
-    module = make_module(etc_weight=1.0).eval()
+    module = make_module(etc=1.0).eval()
     pair = batch["pair"]._replace(image=batch["image"], flow=torch.zeros(2, 2, 8, 16))
-    assert module.loss_terms(module(batch["image"]), {**batch, "pair": pair})["etc"].item() == pytest.approx(
-        0, abs=1e-9
-    )
+    assert terms_of(module, {**batch, "pair": pair})["etc"].item() == pytest.approx(0, abs=1e-9)
 
 
 def test_a_batch_without_neighbours_has_a_temporal_term_of_0_without_gradient(make_module, batch):
-    module = make_module(etc_weight=1.0)
+    module = make_module(etc=1.0)
     pair = batch["pair"]._replace(found=torch.tensor([False, False]))
-    term = module.loss_terms(module(batch["image"]), {**batch, "pair": pair})["etc"]
+    term = terms_of(module, {**batch, "pair": pair})["etc"]
     term.backward()
     assert term.item() == 0
     assert not any(p.grad.any() for p in module.parameters() if p.grad is not None)
@@ -127,13 +126,14 @@ def test_a_batch_without_neighbours_has_a_temporal_term_of_0_without_gradient(ma
 def test_neighbours_do_not_change_how_targets_are_normalised(make_module, batch):
     supervised = []
     for weight in (0.0, 1.0):
-        module = make_module(etc_weight=weight)
-        supervised.append(module.loss_terms(module(batch["image"]), batch)["supervised"])
+        module = make_module(etc=weight)
+        supervised.append(terms_of(module, batch)["supervised"])
     assert torch.equal(*supervised)
 
 
 def test_without_the_temporal_term_the_neighbour_is_never_read(make_module, batch):
     module = make_module()
+    module.trainer = Mock(estimated_stepping_batches=10, global_step=0)
     with_pair = module.training_step({**batch, "pair": Untouchable()}, 0)
     del batch["pair"]
     torch.testing.assert_close(module.training_step(batch, 0), with_pair)
@@ -149,18 +149,18 @@ def same(first, second):
 
 
 @pytest.fixture
-def online(make_module, make_data, online_recall):
-    """A teacher for 19 classes and a data module whose recall asks it in every step."""
+def online(make_module, make_data, with_online_memory):
+    """A teacher for 19 classes and a data module whose soft labels it computes in every step."""
     data = make_data(crop=(32, 64))
-    teacher = make_module("teacher", classes=data.classes.to_list(), size=data.size, seed=1).eval()
-    return teacher, online_recall(data, teacher.network)
+    teacher = make_module("teacher", classes=data.dataset.classes.to_list(), size=data.dataset.size, seed=1).eval()
+    return teacher, with_online_memory(data, teacher.network)
 
 
 def test_promise_1_the_teacher_never_changes_while_the_student_trains(make_module, make_trainer, online, tmp_path):
     teacher, data = online
     before = copy.deepcopy(teacher.state_dict())
     assert any("running_mean" in name for name in before)
-    student = make_module(classes=data.classes.to_list(), size=data.size, kd_weight=1.0, mfd_weight=1.0)
+    student = make_module(classes=data.dataset.classes.to_list(), size=data.dataset.size, kd=1.0, mfd=1.0)
     untrained = copy.deepcopy(student.state_dict())
     assert not same(train(student, make_trainer(tmp_path), data), untrained)
     assert same(teacher.state_dict(), before)
@@ -170,8 +170,8 @@ def test_promise_1_the_teacher_never_changes_while_the_student_trains(make_modul
 
 def test_promise_1_no_teacher_inside_a_student_checkpoint(make_module, make_trainer, online, tmp_path):
     teacher, data = online
-    student = make_module(classes=data.classes.to_list(), size=data.size, kd_weight=1.0, mfd_weight=1.0)
-    alone = make_module(classes=data.classes.to_list(), size=data.size)
+    student = make_module(classes=data.dataset.classes.to_list(), size=data.dataset.size, kd=1.0, mfd=1.0)
+    alone = make_module(classes=data.dataset.classes.to_list(), size=data.dataset.size)
     trainer = make_trainer(tmp_path)
     trainer.fit(student, datamodule=data)
     trainer.save_checkpoint(tmp_path / "student.ckpt")
@@ -197,7 +197,7 @@ def test_promise_3_training_is_deterministic_for_a_seed(make_module, make_traine
     states = []
     for seed in (0, 0, 1):
         data = make_data(crop=(32, 64), seed=seed)
-        module = make_module(classes=data.classes.to_list(), size=data.size, seed=seed)
+        module = make_module(classes=data.dataset.classes.to_list(), size=data.dataset.size, seed=seed)
         states.append(train(module, make_trainer(tmp_path), data))
     assert same(states[0], states[1])
     assert not same(states[0], states[2])

@@ -50,7 +50,8 @@ def main(command: str, arguments: list[str]) -> None:
 
 def _without_clicks(made: Row) -> bool:
     """Tell whether a row leaves out clicks of masks, which have none."""
-    return made.settings.data["supervision"] == "masks" and made.settings.data["clicks_per_frame"] is not None
+    data = made.settings.data
+    return data.supervision == "masks" and data.clicks.per_frame is not None
 
 
 def budgets_of(config: Namespace) -> list[tuple[float, int | None]]:
@@ -95,7 +96,7 @@ def budget_arguments(config: Namespace, share: float, count: int | None) -> list
         "teacher_epochs": config.teacher_epochs,
     }
     return [
-        f"--data.frame_share={share}",
-        f"--data.clicks_per_frame={'null' if count is None else count}",
+        f"--data.clicks.frame_share={share}",
+        f"--data.clicks.per_frame={'null' if count is None else count}",
         *(f"--{name}={round(number / share)}" for name, number in epochs.items() if number is not None and number > 0),
     ]

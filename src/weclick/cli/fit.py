@@ -18,7 +18,7 @@ from weclick.cli.runs import resume_hint
 from weclick.errors import ConfigError, TrainingError, WeclickError
 from weclick.files import write_text
 from weclick.machine import process_rank
-from weclick.pipeline.clicks import tell_of_others
+from weclick.pipeline.clicks import report_newer_clicks
 from weclick.pipeline.fit import check, fit
 from weclick.pipeline.memory import Shard
 from weclick.pipeline.run import RUNS, Run, Stage, new_folder, shared_name
@@ -78,7 +78,7 @@ def main(command: str, arguments: list[str]) -> None:
     resume = f"weclick fit --resume {quote(str(run.folder))}"
     # what another process has locked is not ours to remove
     with resume_hint(resume), run.locked(shared=shard is not None), cleanup:
-        tell_of_others(settings, run.clicks)
+        report_newer_clicks(settings, run.clicks)
         fit(settings, run, stages, shard)
     if process_rank() == 0:
         print(f"run: {run.folder}   next: {_look(settings, run) if 'student' in stages else resume}")
@@ -86,9 +86,11 @@ def main(command: str, arguments: list[str]) -> None:
 
 def _look(settings: FitSettings, run: Run) -> str:
     """Return the command that shows how good the student is; without masks one can only look at what it does."""
-    data, named = settings.make_data(), f"--run {quote(str(run.folder))}"
+    dataset, named = settings.dataset, f"--run {quote(str(run.folder))}"
     return (
-        f"weclick test {named}" if data.labelled(data.evaluation_split) else f"weclick predict {named} --source VIDEO"
+        f"weclick test {named}"
+        if dataset.labelled(dataset.evaluation_split)
+        else f"weclick predict {named} --source VIDEO"
     )
 
 

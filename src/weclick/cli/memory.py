@@ -51,7 +51,7 @@ def main(command: str, arguments: list[str]) -> None:
     run = find_run(arguments, "teacher")
     config = parse(made, ["--config", str(run.config), *arguments])
     settings = to_settings(made, config)
-    split = config.split or settings.make_data().evaluation_split
+    split = config.split or settings.dataset.evaluation_split
     quality = memory_quality(settings, run, split, config.max_frames)
     print(table_markdown(quality))
     print("written: " + ", ".join(map(str, write_quality(quality, run.folder / FOLDER / quality.name))))

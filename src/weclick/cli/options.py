@@ -8,6 +8,7 @@ import re
 import warnings
 from argparse import ArgumentError
 from dataclasses import fields
+from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,15 +17,25 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 import weclick
-from weclick.data.datamodule import ClipDataModule
+from weclick.cli.renamed import successor
+from weclick.data.options import DataOptions
 from weclick.errors import ConfigError, one_line
-from weclick.memory import Fusion
-from weclick.modules import ARMS, StudentModule, TeacherModule
-from weclick.modules.arms import ArmName
-from weclick.pipeline.settings import FitSettings, MemorySettings, TrackingSettings
+from weclick.modules.arms import ARMS, ArmName
+from weclick.modules.options import ModuleOptions
+from weclick.options import Options
+from weclick.pipeline.settings import FitSettings, MemoryOptions, TrackingOptions
 
 GROUPS: Final = ("config", "data", "teacher", "student", "trainer")
 """Options whose value may name a YAML file of ours."""
+
+_OPTIONS: Final[dict[str, type[Options]]] = {
+    "data": DataOptions,
+    "teacher": ModuleOptions,
+    "student": ModuleOptions,
+    "memory": MemoryOptions,
+    "tracking": TrackingOptions,
+}
+"""Groups of a config, in the order of the help."""
 
 OWNED: Final = {
     "logger",
@@ -45,42 +56,31 @@ def add_settings(parser: ArgumentParser) -> None:
     """Add everything a config may hold."""
     parser.add_argument("--config", action="config", help="YAML file: a path, or a name such as camvid.yaml")
     arms = "; ".join(f"{name}: {arm.summary}" for name, arm in ARMS.items())
-    told = f"what is learned from; sets defaults, which any option beside it overrides ({arms})"
-    parser.add_argument("--arm", type=ArmName, default="weclick", help=told)
+    help_text = f"what is trained from; sets defaults, which any option beside it overrides ({arms})"
+    parser.add_argument("--arm", type=ArmName, default="weclick", help=help_text)
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and draws")
     parser.add_argument("--teacher_epochs", type=int | None, default=None, help="default: trainer.max_epochs")
     parser.add_argument("--teacher_checkpoint", type=str | None, default=None, help="a finished teacher to use")
-    told = "teachers trained one after the other, each from the memory of the one before too (teacher.kd_weight)"
-    parser.add_argument("--teacher_rounds", type=int, default=1, help=told)
-    parser.add_class_arguments(ClipDataModule, "data", skip={"seed"}, instantiate=False)
-    parser.add_class_arguments(TeacherModule, "teacher", skip={"classes", "size"}, instantiate=False)
-    parser.add_class_arguments(StudentModule, "student", skip={"classes", "size"}, instantiate=False)
-    parser.add_class_arguments(MemorySettings, "memory", instantiate=False)
-    parser.add_class_arguments(TrackingSettings, "tracking", instantiate=False)
+    help_text = "teachers trained one after the other, each also from the memory of the previous one (teacher.terms.kd)"
+    parser.add_argument("--teacher_rounds", type=int, default=1, help=help_text)
+    for group, options in _OPTIONS.items():
+        parser.add_class_arguments(options, group, instantiate=False)
     parser.add_class_arguments(pl.Trainer, "trainer", skip=OWNED, instantiate=False)
     parser.set_defaults({"trainer.max_epochs": 20})
 
 
 def to_settings(parser: ArgumentParser, config: Namespace) -> FitSettings:
-    """Return the parsed config as settings."""
-    config = config.clone(with_meta=False)
-    memory = config.memory.as_dict()
-    trainer = config.trainer.as_dict()
-    trainer.pop("callbacks", None)
-    return FitSettings(
-        arm=config.arm,
-        seed=config.seed,
-        data=config.data.as_dict(),
-        teacher=config.teacher.as_dict(),
-        student=config.student.as_dict(),
-        trainer=trainer,
-        memory=MemorySettings(**{**memory, "fusion": Fusion(**memory["fusion"])}),
-        tracking=TrackingSettings(**config.tracking.as_dict()),
-        teacher_epochs=config.teacher_epochs,
-        teacher_checkpoint=config.teacher_checkpoint,
-        teacher_rounds=config.teacher_rounds,
-        callbacks=lambda: _callbacks(parser, config),
-    )
+    """Return the parsed config as settings.
+
+    Raises:
+        ConfigError: An option is impossible.
+    """
+    plain = config.clone(with_meta=False).as_dict()
+    plain["trainer"].pop("callbacks", None)
+    own = {field.name for field in fields(FitSettings)}
+    values = {name: value for name, value in plain.items() if name in own}
+    groups = {group: options.of(plain[group], group) for group, options in _OPTIONS.items()}
+    return FitSettings.of({**values, **groups, "callbacks": lambda: _callbacks(parser, config)})
 
 
 def _callbacks(parser: ArgumentParser, config: Namespace) -> list[pl.Callback]:
@@ -93,8 +93,19 @@ def dump(parser: ArgumentParser, config: Namespace) -> str:
     kept = config.clone(with_meta=False)
     for name in vars(kept).keys() - {field.name for field in fields(FitSettings)}:
         kept.pop(name)
-    text: str = parser.dump(kept, skip_validation=True)
+    text: str = parser.dump(_without_enums(kept), skip_validation=True)
     return text
+
+
+def _without_enums(value: Any) -> Any:  # noqa: ANN401
+    """Replace members of enumerations by their values: YAML has none, and Lightning's Timer has one as a default."""
+    if isinstance(value, Namespace):
+        return Namespace({name: _without_enums(entry) for name, entry in vars(value).items()})  # type: ignore[no-untyped-call]
+    if isinstance(value, dict):
+        return {name: _without_enums(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_enums(entry) for entry in value]
+    return value.value if isinstance(value, Enum) else value
 
 
 def resolve_configs(arguments: list[str]) -> list[str]:
@@ -142,15 +153,28 @@ def _parsed(parser: ArgumentParser, arguments: list[str]) -> Namespace:
     try:
         return parser.parse_args(complete)
     except ArgumentError as error:
-        raise ArgumentError(None, f"{error}{_meant(str(error), defaults)}") from error
+        raise ArgumentError(None, f"{error}{_hint(str(error), defaults)}") from error
 
 
-def _meant(message: str, defaults: Namespace) -> str:
-    """Name the groups that have the option which the parser says there is none of at the top."""
-    unknown = re.match(r"Option '(\w+)' is not accepted|unrecognized arguments: --(\w+)", message)
-    name = (unknown[1] or unknown[2]) if unknown else None
-    found = [key for key in defaults.keys() if key.endswith(f".{name}")]
-    return f"; did you mean {' or '.join(found)}?" if found else ""
+_UNKNOWN: Final = re.compile(
+    r"Group '(?P<group>[\w.]+)' does not accept option '(?P<option>\w+)'"
+    r"|(?:Option '|unrecognized arguments: --|Parser key \")(?P<name>[\w.]+)"
+)
+
+
+def _hint(message: str, defaults: Namespace) -> str:
+    """Name what replaced an option of an earlier version, or the groups that have an option of the unknown one's name."""
+    unknown = _UNKNOWN.search(message)
+    if unknown is None:
+        return ""
+    option = unknown["name"] or f"{unknown['group']}.{unknown['option']}"
+    if sentence := successor(option):
+        return f"; {sentence}"
+    if "Parser key" in unknown[0]:  # a known option with a wrong value
+        return ""
+    name = option.rpartition(".")[2]
+    similar = [key for key in defaults.keys() if key.endswith(f".{name}")]
+    return f"; did you mean {' or '.join(similar)}?" if similar else ""
 
 
 def _with_parts(config: str) -> str:
@@ -168,7 +192,7 @@ def _with_parts(config: str) -> str:
     return yaml.safe_dump({**settings, **{group: str(place.resolve()) for group, place in found.items()}})
 
 
-def _found(name: str, beside: Path = Path(), told: str = "") -> str:
+def _found(name: str, beside: Path = Path(), note: str = "") -> str:
     """Look a YAML file up beside what names it, then in ``configs/``, then among the shipped ones."""
     if not _is_file_name(name):
         return name
@@ -176,7 +200,7 @@ def _found(name: str, beside: Path = Path(), told: str = "") -> str:
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         looked = ", ".join(dict.fromkeys(str(place.parent) for place in places))
-        raise ConfigError(f"config {name}{told} not found; looked in {looked}")
+        raise ConfigError(f"config {name}{note} not found; looked in {looked}")
     _read(found)
     return str(found)
 

@@ -59,6 +59,6 @@ class DamageCount:
         frames = total()
         if len(self._known) > (max(1.0, self._share * frames) if self._share else 0.0):
             raise DataError(
-                f"{len(self._known)} of {frames} training frames are damaged, for example: {min(self._known)}; mend "
-                "them (weclick data check), or raise data.max_damaged"
+                f"{len(self._known)} of {frames} training frames are damaged, for example: {min(self._known)}; repair or "
+                "remove them (weclick data check lists all)"
             )

@@ -29,10 +29,6 @@ GRID_STRIDE = 4
 """The sampling grid has one point per 4 x 4 pixels of the drawn image, at their centre."""
 
 
-CROP_MULTIPLE = 32
-"""What the sides of a crop are multiples of: the coarsest stride of the networks, which else would pad it."""
-
-
 class Draw(NamedTuple):
     """A drawn sample.
 
@@ -56,13 +52,9 @@ class GeometricDraw:
         crop: (h, w) of the drawn one; frames scaled below it get a border of ``IGNORE_INDEX``.
         scale: Smallest and largest scale.
         flip: Probability of a horizontal flip.
-
-    Raises:
-        ConfigError: See :func:`check_draw`.
     """
 
     def __init__(self, size: tuple[int, int], crop: tuple[int, int], scale: tuple[float, float], flip: float) -> None:
-        check_draw(crop, scale)
         self._compose = A.Compose(
             [
                 A.RandomScale(scale_limit=(scale[0] - 1, scale[1] - 1), p=1.0),
@@ -89,18 +81,6 @@ class GeometricDraw:
         drawn = self._compose(image=image, mask=label, grid=self._grid, keypoints=clicks[:, :2], **more)
         moved = np.concatenate([drawn["keypoints"].reshape(-1, 2), clicks[:, 2:]], 1).astype(np.float32)
         return Draw(drawn["image"], drawn["mask"], moved, _cell_centres(drawn["grid"]), drawn.get("neighbour"))
-
-
-def check_draw(crop: tuple[int, int] | None, scale: tuple[float, float]) -> None:
-    """Refuse what no draw can have; a crop that follows from the data set is None.
-
-    Raises:
-        ConfigError: A crop that is no multiple of ``CROP_MULTIPLE``, or scales that are not 0 < smallest <= largest.
-    """
-    if crop is not None and any(side % CROP_MULTIPLE or side <= 0 for side in crop):
-        raise ConfigError(f"data.crop must be positive multiples of {CROP_MULTIPLE}, found {list(crop)}")
-    if not 0 < scale[0] <= scale[1]:
-        raise ConfigError(f"data.scale must be 0 < smallest <= largest, found {list(scale)}")
 
 
 def sampling_grid(size: tuple[int, int]) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from weclick.data.sampler import SeededSampler
-from weclick.data.samples import Sample
+from weclick.data.supply import Sample
 
 
 class ResumableLoader(DataLoader[Sample]):
@@ -54,6 +54,6 @@ def collate_frames(samples: list[Sample]) -> Sample:
     return {"image": images, "label": [s["label"] for s in samples], "key": [s["key"] for s in samples]}
 
 
-def default_workers() -> int:
-    """Half the CPU cores this process may use, 1 to 8."""
-    return min(8, max(1, len(os.sched_getaffinity(0)) // 2))
+def default_workers(processes: int = 1) -> int:
+    """Return half the CPU cores that each of some processes of a training may use, 1 to 8."""
+    return min(8, max(1, len(os.sched_getaffinity(0)) // (2 * processes)))

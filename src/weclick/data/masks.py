@@ -65,7 +65,7 @@ def found_store(layout: Layout, given: Path | None) -> Path | None:
     """
     if given is not None:
         if not given.exists():
-            raise DataError(f"click store {given} (data.clicks) not found; make one with weclick clicks")
+            raise DataError(f"click store {given} (data.clicks.store) not found; make one with weclick clicks")
         return given
     beside = layout.root / CLICKS_FILE
     if not beside.exists() or (_is_untouched(beside, layout) and any(f.label for f in layout.frames("train"))):
@@ -82,33 +82,10 @@ def require_masks(layout: Layout) -> None:
     if not any(frame.label for frame in layout.frames("train")):
         raise DataError(
             f"{layout.root} has neither clicks nor masks in its train split; click some frames, "
-            "or name a click store with --data.clicks"
+            "or name a click store with --data.clicks.store"
         )
 
 
 def _is_untouched(path: Path, layout: Layout) -> bool:
     with ClickStore(path, layout.classes, readonly=True) as store:
         return not store.frames()
-
-
-def found_or_simulated(
-    layout: Layout, given: Path | None, simulated: Path, *, rule: Rule, min_area: int, seed: int
-) -> Path:
-    """Find the click store to train from, or simulate one from the training masks.
-
-    Args:
-        layout: The data set's; a store in its root is found.
-        given: The store the user named, or None.
-        simulated: Where a simulated one goes; what was simulated there before is found.
-        rule: How simulated clicks are placed.
-        min_area: Smallest region that gets a simulated click.
-        seed: Of the simulated positions.
-
-    Raises:
-        DataError: The given store is missing, or there are neither clicks nor masks.
-    """
-    path = found_store(layout, given) or simulated
-    if not path.exists():
-        require_masks(layout)
-        simulate_split(layout, "train", path, rule=rule, min_area=min_area, seed=seed)
-    return path

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import kornia.augmentation as K
 from torch import Tensor, nn
 
+from weclick.extensions import Part, make_part
+
 
 class Photometric(nn.Module):
-    """Random brightness, contrast, saturation, and now and then noise; each image draws its own.
+    """Random brightness, contrast, saturation, and sometimes noise; each image draws its own.
 
     Shape:
         RGB (B, 3, H, W) in 0..1 to the same.
@@ -27,3 +31,17 @@ class Photometric(nn.Module):
         """Return augmented images."""
         augmented: Tensor = self.augment(images)
         return augmented.clamp(0, 1)
+
+
+def make_augmentation(colour: float | Part) -> Callable[[Tensor], Tensor] | None:
+    """Return the colour augmentation of ``data.draws.colour``: a strength, None for 0, or one from outside.
+
+    An augmentation from outside is an ``nn.Module`` made with its ``init_args``, from RGB (B, 3, H, W) in 0..1 to the same.
+
+    Raises:
+        ConfigError: There is no such augmentation.
+    """
+    if isinstance(colour, int | float):
+        return Photometric(colour) if colour else None
+    augmentation: nn.Module = make_part("augmentation", colour, {"photometric": Photometric}, ("forward",))
+    return augmentation

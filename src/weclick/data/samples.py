@@ -1,10 +1,10 @@
-"""Reading samples: training draws, evaluation frames, and the clips the memory is built from."""
+"""Samples: training draws, evaluation frames, and the frames the memory is built from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 import cv2
 import numpy as np
@@ -12,18 +12,19 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from weclick.clicks import Click, Size
-from weclick.conventions import IGNORE_INDEX
+from weclick.clicks import Click
+from weclick.conventions import IGNORE_INDEX, FrameKey
 from weclick.data.carry import ClickCarrier
 from weclick.data.damage import refuse_other_picture
 from weclick.data.draws import Draw, GeometricDraw, draw_discs
-from weclick.data.index import Clip, Frame, FrameKey
+from weclick.data.index import Clip, Frame
+from weclick.data.reader import FrameReader, resize_image
 from weclick.data.sampler import SampleKey
+from weclick.data.supply import Sample, Supply, join_lines, to_tensor
+from weclick.data.targets import TargetClicks
 from weclick.errors import DataError
-from weclick.images import check_same_size, read_image, read_label
+from weclick.images import read_image
 
-Sample = dict[str, Any]
-Supervision = Literal["clicks", "masks"]
 _Supervised = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]
 
 _NO_CLICKS: Final = np.zeros((0, 3), np.float32)
@@ -31,102 +32,59 @@ _NO_CLICKS: Final = np.zeros((0, 3), np.float32)
 TRIES: Final = 3
 """How many other samples stand in for a damaged one before giving up."""
 
-cv2.setNumThreads(0)  # workers are the parallelism; OpenCV's own threads in each of them only get in the way
-
 
 @dataclass(frozen=True)
-class FrameReader:
-    """Reads frames at the working size and labels at their own.
+class Unlabelled:
+    """Draws from frames without clicks.
 
     Args:
-        size: Working size (H, W).
-        table: From stored label values to class ids, see ``Layout.label_ids``.
+        share: Share of the draws that come from an unlabelled neighbour of the target instead.
+        clips: Those neighbours' clips, by target.
+        carrier: Carries the target's clicks to the frame drawn in its place, or None.
     """
 
-    size: tuple[int, int]
-    table: NDArray[np.int16] | None = None
-
-    def image(self, frame: Frame) -> NDArray[np.uint8]:
-        """Return the frame as RGB uint8 (H, W, 3) at the working size."""
-        return resize_image(read_image(frame.image), self.size)
-
-    def label(self, frame: Frame) -> NDArray[np.uint8]:
-        """Return the frame's label at its own size."""
-        if frame.label is None:
-            raise DataError(f"frame {frame.key} has no mask")
-        return read_label(frame.label, self.table)
-
-    def labelled(self, frame: Frame) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return image at the working size and label at its own, refusing a pair of different sizes."""
-        image, label = read_image(frame.image), self.label(frame)
-        check_same_size(image, label, frame.image, frame.label or frame.image)
-        return resize_image(image, self.size), label
-
-
-def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Resize to (H, W); averaging when shrinking, so that thin things do not flicker."""
-    if image.shape[:2] == size:
-        return image
-    method = cv2.INTER_AREA if image.shape[0] > size[0] else cv2.INTER_LINEAR
-    return cv2.resize(image, size[::-1], interpolation=method).astype(np.uint8, copy=False)
+    share: float = 0.0
+    clips: Mapping[FrameKey, Sequence[Clip]] = field(default_factory=dict)
+    carrier: ClickCarrier | None = None
 
 
 class TrainingSamples(Dataset[Sample]):
     """One drawn sample per target frame.
 
-    A sample holds ``image`` uint8 (3, h, w), ``labels`` uint8 (h, w), ``present`` bool (C,): the classes the whole frame
-    holds as far as its labels tell, ``grid`` float (h/4, w/4, 2), ``damaged`` (what is wrong with images that could not be
-    read, a line for each: another sample stands in for a target, a neighbour is left out), what ``extra`` adds for the
-    target, and where ``neighbour`` is given, the frame it reads under the target's draw as ``neighbour`` uint8 (3, h, w),
-    and ``paired``, which is False where the target itself stands in.
+    A sample holds ``image`` uint8 (3, h, w), ``labels`` uint8 (h, w), ``present`` bool (C,): the classes in the whole frame
+    as far as its labels show, ``grid`` float (h/4, w/4, 2), ``damaged`` (a line for each image that could not be read:
+    another sample stands in for a target, a neighbour is left out), what the supplies read, and, if one of them has a
+    neighbour, that frame under the target's draw as ``neighbour`` uint8 (3, h, w), and ``paired``, which is False where the
+    target itself stands in.
 
     Args:
-        clips: Targets with neighbours; neighbours are read only by ``extra`` and ``neighbour``.
-        clicks: Clicks of every target, in source pixels. Not used with masks.
+        clips: Targets with neighbours; only supplies read neighbours.
+        clicks: What is trained from; None for dense masks (the fully supervised ceiling), which are never opened otherwise.
+        reader: Reads frames at the working size.
+        draw: The geometric draw.
         num_classes: C.
-        sizes: (H, W) of the frames as they were clicked, where known; a frame of another size is damaged, and so is one with a
-            click outside of it.
-        supervision: ``masks`` reads dense labels (the fully supervised ceiling), ``clicks`` never opens a mask.
         radius: Of a click's disc, in pixels of the drawn image.
-        incomplete: Targets on which an object may lack its click, so that no class is known to be absent: ``present`` is
-            all False there, which means that nothing is known.
-        unlabelled: Share of the draws that come from one of the clips listed for the target instead, which have neither
-            clicks nor masks.
-        extra: Reads what the recall needs for a target (see :mod:`weclick.data.recall`), or None.
-        neighbour: Reads the neighbour a target is paired with (see :mod:`weclick.data.pairs`), or None.
-        carrier: Carries the target's clicks to the unlabelled frame drawn in its place, or None.
+        unlabelled: Draws from frames without clicks.
+        supplies: What loss terms need beside image and labels.
     """
 
     def __init__(
         self,
         clips: Sequence[Clip],
-        clicks: Mapping[FrameKey, Sequence[Click]],
+        clicks: TargetClicks | None,
         reader: FrameReader,
         draw: GeometricDraw,
         *,
         num_classes: int,
-        sizes: Mapping[FrameKey, Size] | None = None,
-        supervision: Supervision = "clicks",
         radius: float = 2.0,
-        incomplete: Container[FrameKey] = frozenset(),
-        extra: Callable[[Clip], Sample] | None = None,
-        unlabelled: tuple[float, Mapping[FrameKey, Sequence[Clip]]] | None = None,
-        neighbour: Callable[[Clip], NDArray[np.uint8] | None] | None = None,
-        carrier: ClickCarrier | None = None,
+        unlabelled: Unlabelled | None = None,
+        supplies: Sequence[Supply] = (),
     ) -> None:
-        self.clips = clips
-        self.clicks = clicks
-        self.sizes = sizes or {}
-        self.reader = reader
-        self.draw = draw
-        self.num_classes = num_classes
-        self.supervision = supervision
-        self.radius = radius
-        self.incomplete = incomplete
-        self.extra = extra
-        self.unlabelled_share, self.unlabelled = unlabelled or (0.0, {})
-        self.neighbour = neighbour
-        self.carrier = carrier
+        self.clips, self.clicks, self.reader, self.draw = clips, clicks, reader, draw
+        self.num_classes, self.radius = num_classes, radius
+        self.unlabelled = unlabelled or Unlabelled()
+        self.supplies = supplies
+        self.pairing = next((supply for supply in supplies if supply.pairs), None)
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -140,74 +98,71 @@ class TrainingSamples(Dataset[Sample]):
             except DataError as error:
                 damaged.append(str(error))
             else:
-                return sample | {"damaged": _lines(*damaged, sample["damaged"])}
+                return sample | {"damaged": join_lines(*damaged, sample["damaged"])}
         raise DataError(f"{TRIES + 1} damaged frames in a row; the first: {damaged[0]}")
 
     def _or_unlabelled(self, clip: Clip, seed: int) -> Clip:
         """Return the clip, or by chance that of an unlabelled neighbour."""
-        others, rng = self.unlabelled.get(clip.target.key, ()), np.random.default_rng((seed, 1))
-        if not others or rng.random() >= self.unlabelled_share:
+        others, rng = self.unlabelled.clips.get(clip.target.key, ()), np.random.default_rng((seed, 1))
+        if not others or rng.random() >= self.unlabelled.share:
             return clip
         return others[int(rng.integers(len(others)))]
 
     def _sample(self, origin: Clip, clip: Clip, seed: int) -> Sample:
         """Draw a clip: that of a target, ``origin``, or of an unlabelled neighbour of it."""
-        own, masks = clip is origin, self.supervision == "masks"
-        known = own and clip.target.key not in self.incomplete
+        own = clip is origin
         source, label, clicks = self._supervised(clip.target) if own else self._carried(origin.target, clip.target)
-        neighbour, damaged = self._neighbour_of(clip)
+        neighbour, damaged = self._neighbour(clip)
         drawn = self.draw(source, label, clicks, neighbour, seed=seed)
-        labels = drawn.label if masks else draw_discs(drawn.clicks, drawn.label.shape, self.radius)
-        found = label if masks else clicks[:, 2]
+        labels = drawn.label if self.clicks is None else draw_discs(drawn.clicks, drawn.label.shape, self.radius)
+        # without clicks of its own, or where one may be missing, no class is known to be absent: all False
+        complete = own and (self.clicks is None or clip.target.key not in self.clicks.incomplete)
+        ids = label if self.clicks is None else clicks[:, 2]
+        present = np.bincount(ids.ravel().astype(np.intp), minlength=self.num_classes)[: self.num_classes] > 0
         sample = {
             "image": to_tensor(drawn.image),
             "labels": torch.from_numpy(labels),
-            "present": torch.from_numpy(_present(found, self.num_classes) & known),
+            "present": torch.from_numpy(present & complete),
             "grid": torch.from_numpy(drawn.grid),
         }
-        if self.neighbour is not None:
+        if self.pairing is not None:
             sample |= _paired(drawn)
-        more = {} if self.extra is None else self.extra(clip)
-        return sample | more | {"damaged": _lines(damaged, more.get("damaged", ""))}
+        for supply in self.supplies:
+            added = supply.read(clip)
+            damaged = join_lines(damaged, added.get("damaged", ""))
+            sample |= added
+        return sample | {"damaged": damaged}
 
     def _supervised(self, frame: Frame) -> _Supervised:
         """Return image and label at the working size, and clicks in its pixels."""
-        if self.supervision == "masks":
+        if self.clicks is None:
             image, label = self.reader.labelled(frame)
             resized = cv2.resize(label, self.reader.size[::-1], interpolation=cv2.INTER_NEAREST)
             return image, resized.astype(np.uint8, copy=False), _NO_CLICKS
         source = read_image(frame.image)
-        clicks = self.clicks.get(frame.key, ())
-        refuse_other_picture(frame.image, (source.shape[0], source.shape[1]), clicks, self.sizes.get(frame.key))
-        scale = np.divide(self.reader.size, source.shape[:2])
+        clicks = self.clicks.clicks.get(frame.key, ())
+        size = (source.shape[0], source.shape[1])
+        refuse_other_picture(frame.image, size, clicks, self.clicks.sizes.get(frame.key))
+        scale = np.divide(self.reader.size, size)
         return resize_image(source, self.reader.size), self._no_label(), scaled_clicks(clicks, scale[1], scale[0])
 
     def _carried(self, target: Frame, neighbour: Frame) -> _Supervised:
         """Return the same of an unlabelled neighbour, whose mask is never read; with clicks if they are carried there."""
         image = self.reader.image(neighbour)
-        if self.carrier is None:
+        if self.unlabelled.carrier is None:
             return image, self._no_label(), _NO_CLICKS
         source, _, clicks = self._supervised(target)
-        return image, self._no_label(), self.carrier(clicks, source, image)
+        return image, self._no_label(), self.unlabelled.carrier(clicks, source, image)
 
     def _no_label(self) -> NDArray[np.uint8]:
         return np.full(self.reader.size, IGNORE_INDEX, np.uint8)
 
-    def _neighbour_of(self, clip: Clip) -> tuple[NDArray[np.uint8] | None, str]:
-        """Return the neighbour a target is paired with, or None and why it cannot be read."""
+    def _neighbour(self, clip: Clip) -> tuple[NDArray[np.uint8] | None, str]:
+        """Return the neighbour to draw along with a target, or None and why it cannot be read."""
         try:
-            return (self.neighbour(clip) if self.neighbour else None), ""
+            return (self.pairing.neighbour(clip) if self.pairing else None), ""
         except DataError as error:
             return None, str(error)
-
-
-def _present(ids: NDArray[Any], num_classes: int) -> NDArray[np.bool_]:
-    """Tell of each class whether it is among class ids, 255 for none."""
-    return np.bincount(ids.ravel().astype(np.intp), minlength=num_classes)[:num_classes] > 0
-
-
-def _lines(*texts: str) -> str:
-    return "\n".join(filter(None, texts))
 
 
 def _paired(drawn: Draw) -> Sample:
@@ -220,34 +175,6 @@ def scaled_clicks(clicks: Sequence[Click], scale_x: float, scale_y: float) -> ND
     return np.array(
         [((c.x + 0.5) * scale_x - 0.5, (c.y + 0.5) * scale_y - 0.5, c.class_id) for c in clicks], np.float32
     ).reshape(-1, 3)
-
-
-@dataclass(frozen=True)
-class RawClip:
-    """Adds what a memory is computed from: ``target`` (3, H, W), ``neighbours`` (N, 3, H, W) uint8, ``offsets`` (N,).
-
-    Missing and damaged neighbours are padding: black, with offset 0; ``damaged`` says what is wrong with them, a line each.
-    """
-
-    reader: FrameReader
-    count: int
-
-    def __call__(self, clip: Clip) -> Sample:
-        """Read the clip's frames at the working size."""
-        target = self.reader.image(clip.target)
-        neighbours = np.zeros((self.count, *target.shape), np.uint8)
-        offsets, damaged = np.zeros(self.count, np.int64), []
-        for position, (frame, offset) in enumerate(zip(clip.neighbours, clip.offsets, strict=True)):
-            try:
-                neighbours[position], offsets[position] = self.reader.image(frame), offset
-            except DataError as error:
-                damaged.append(str(error))
-        return {
-            "target": to_tensor(target),
-            "neighbours": torch.from_numpy(neighbours.transpose(0, 3, 1, 2).copy()),
-            "offsets": torch.from_numpy(offsets),
-            "damaged": _lines(*damaged),
-        }
 
 
 class ClipFrames(Dataset[Sample]):
@@ -286,8 +213,3 @@ class EvaluationFrames(Dataset[Sample]):
         frame = self.frames[index]
         image, label = self.reader.labelled(frame)
         return {"image": to_tensor(image), "label": torch.from_numpy(label), "key": frame.key}
-
-
-def to_tensor(image: NDArray[np.uint8]) -> torch.Tensor:
-    """Return uint8 (3, H, W) from (H, W, 3)."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

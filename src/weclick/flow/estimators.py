@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, Protocol, get_args
+from typing import Any, ClassVar, Final, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from weclick.errors import ConfigError, ShapeError, one_line
+from weclick.extensions import Part, make_part
 
 FlowName = Literal["dis", "dis-fast", "farneback", "raft-small", "raft-large", "auto"]
 
@@ -159,14 +160,17 @@ class RAFTFlow:
         return flow[..., :height, :width].to(target.device).contiguous()
 
 
-def make_flow(name: FlowName, device: torch.device | str = "cpu") -> FlowEstimator:
-    """Return the estimator called ``name``; "auto" is "raft-large" on CUDA and "dis" elsewhere.
+def make_flow(flow: Part, device: torch.device | str = "cpu") -> FlowEstimator:
+    """Return a flow estimator; "auto" is "raft-large" on CUDA and "dis" elsewhere.
+
+    Args:
+        flow: Name of a shipped one (:data:`FLOWS`), or a flow from outside: a class made with its ``init_args`` that is a
+            :class:`FlowEstimator` (:mod:`weclick.extensions`).
+        device: Where a shipped network runs.
 
     Raises:
-        ConfigError: The name is unknown, or RAFT's weights cannot be had.
+        ConfigError: There is no such flow, or RAFT's weights cannot be had.
     """
-    if name == "auto":
-        name = "raft-large" if torch.device(device).type == "cuda" else "dis"
     makers: dict[str, Callable[[], FlowEstimator]] = {
         "dis": DISFlow,
         "dis-fast": lambda: DISFlow("fast"),
@@ -174,9 +178,13 @@ def make_flow(name: FlowName, device: torch.device | str = "cpu") -> FlowEstimat
         "raft-small": lambda: RAFTFlow("small", device=device),
         "raft-large": lambda: RAFTFlow("large", device=device),
     }
-    if name not in makers:
-        raise ConfigError(f"unknown flow method {name!r}; choose one of: {', '.join(get_args(FlowName))}")
-    return makers[name]()
+    chosen = _automatic(device) if flow == "auto" else flow
+    made: FlowEstimator = make_part("flow", chosen, makers, ("__call__",))
+    return made
+
+
+def _automatic(device: torch.device | str) -> str:
+    return "raft-large" if torch.device(device).type == "cuda" else "dis"
 
 
 def _check_pair(target: Tensor, neighbour: Tensor) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from torch import Tensor
+
+from weclick.losses.term import LossTerm, Step
 
 
 def absence(logits: Tensor, present: Tensor) -> Tensor:
@@ -31,3 +36,18 @@ def absence(logits: Tensor, present: Tensor) -> Tensor:
         return logits.sum() * 0.0
     absent = ~present[known][:, :, None, None]
     return (scores.logsumexp(1) - scores.masked_fill(absent, -torch.inf).logsumexp(1)).mean()
+
+
+@dataclass(frozen=True)
+class Absence(LossTerm):
+    """Class absence: a class that was not clicked in a frame is not there.
+
+    Args:
+        weight: Weight of the class-absence loss.
+    """
+
+    name: ClassVar[str] = "absence"
+
+    def __call__(self, step: Step) -> Tensor:
+        """Return :func:`absence` of a step."""
+        return absence(step.logits, step.batch["present"])

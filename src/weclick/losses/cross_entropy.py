@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from weclick.conventions import IGNORE_INDEX
 from weclick.losses.resize import resized
+from weclick.losses.term import LossTerm, Step
+from weclick.options import NonNegativeFloat
 
 
 def partial_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -43,3 +48,23 @@ def balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     count = torch.bincount(pair, minlength=batch * classes)
     total = losses.new_zeros(batch * classes).index_add(0, pair, losses[image, row, column])
     return (total / count.clamp(min=1)).sum() / (count > 0).sum().clamp(min=1)
+
+
+@dataclass(frozen=True)
+class CrossEntropy(LossTerm):
+    """Cross-entropy on clicks, or on masks under full supervision.
+
+    Args:
+        weight: Weight of the cross-entropy; 0 leaves learning to the other terms.
+        balanced: Give every clicked class of a frame the same weight, however many clicks it has.
+    """
+
+    name: ClassVar[str] = "supervised"
+
+    weight: NonNegativeFloat = 1.0
+    balanced: bool = False
+
+    def __call__(self, step: Step) -> Tensor:
+        """Return :func:`partial_cross_entropy` or :func:`balanced_cross_entropy` of a step."""
+        cross_entropy = balanced_cross_entropy if self.balanced else partial_cross_entropy
+        return cross_entropy(step.logits, step.batch["labels"])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
 
 from weclick.errors import ShapeError
+from weclick.flow import warp_to_target
+from weclick.losses.resize import resized
+from weclick.losses.term import LossTerm, Need, Step
 
 SIGMA: Final = (0.229, 0.224, 0.225)
 """Units of brightness, per channel: as in the authors' code, where images come normalised by ImageNet's."""
@@ -58,3 +62,27 @@ def visibility(images: Tensor, warped: Tensor) -> Tensor:
     """
     sigma = images.new_tensor(SIGMA).view(1, 3, 1, 1)
     return torch.exp(-((images - warped) / sigma).sum(1, keepdim=True).abs())
+
+
+@dataclass(frozen=True)
+class TemporalConsistency(LossTerm):
+    """ETC's temporal loss: predictions on a target and on its neighbour, carried there, should agree.
+
+    Args:
+        weight: Weight of the temporal loss; above 0 the network also runs on each target's nearest neighbour.
+    """
+
+    name: ClassVar[str] = "etc"
+    needs: ClassVar[frozenset[Need]] = frozenset({"neighbour"})
+
+    def __call__(self, step: Step) -> Tensor:
+        """Return :func:`temporal_loss` over the targets that have a neighbour.
+
+        The neighbours are a batch of their own, as in the authors' code: BatchNorm treats the targets as it would without
+        them.
+        """
+        pair = step.batch["pair"]
+        maps = (step.logits, step.forward(pair.image))
+        target, neighbour = (resized(logits, pair.visible).softmax(1) for logits in maps)
+        warped, inside = warp_to_target(neighbour, pair.flow)
+        return temporal_loss(target[pair.found], warped[pair.found], (pair.visible * inside)[pair.found])

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
-from weclick.ranges import NonNegativeFloat
+from weclick.options import NonNegativeFloat, Options
 
 
 class Memory(NamedTuple):
@@ -19,7 +19,7 @@ class Memory(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Fusion:
+class Fusion(Options):
     """How much each vote counts; the defaults are the paper's plain average of neighbours.
 
     Args:

@@ -1,5 +1,5 @@
-"""Networks: a name and an encoder in, an ``nn.Module`` out."""
+"""Networks: options in, an ``nn.Module`` out."""
 
-from weclick.models.factory import SegmentationNetwork, make_network
+from weclick.models.factory import NetworkOptions, SegmentationNetwork, make_network
 
-__all__ = ["SegmentationNetwork", "make_network"]
+__all__ = ["NetworkOptions", "SegmentationNetwork", "make_network"]

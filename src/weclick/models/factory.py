@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import segmentation_models_pytorch as smp
@@ -13,9 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from weclick.errors import ConfigError, one_line
+from weclick.extensions import Part, make_part
 from weclick.models.light import LightNet
 from weclick.models.lraspp import LRASPP
 from weclick.models.weights import PACKAGED, STRIDES, no_weights, packaged_state
+from weclick.options import Options, PositiveInt, PositiveShare
 
 DIVISOR: Final = 32
 """Encoders halve the image five times."""
@@ -67,61 +71,80 @@ class SegmentationNetwork(nn.Module):
         return logits
 
 
-def make_network(
-    network: str = "light",
-    encoder: str = "tf_efficientnet_lite0",
-    *,
-    num_classes: int,
-    pretrained: bool = True,
-    width: int = 64,
-    strides: Sequence[int] = STRIDES,
-    scale: float = 1.0,
-) -> SegmentationNetwork:
-    """Build a segmentation network.
+@dataclass(frozen=True)
+class NetworkOptions(Options):
+    """Which network.
 
     Args:
-        network: ``light`` for our own, ``lraspp`` for torchvision's, or an architecture of segmentation_models.pytorch
-            (``pspnet``, ``fpn``, ...).
+        name: ``light`` (our own), ``lraspp`` (torchvision's), an architecture of segmentation_models.pytorch (``pspnet``,
+            ``fpn``, ...), or a network from outside (:mod:`weclick.extensions`).
         encoder: A timm name for ``light``; ``mobilenet_v3_large`` for ``lraspp``; an encoder name of
             segmentation_models.pytorch for the others (``tu-NAME`` there takes any timm encoder).
-        num_classes: Number of classes.
         pretrained: Start the encoder from ImageNet weights.
-        width: Channels of the light network's head; the others keep their own.
-        strides: Encoder strides the light network fuses, see :class:`LightNet`; the others keep their own.
+        width: Channels of the light network's head.
+        strides: Encoder strides the light network fuses; logits have the first, the encoder ends at the last.
         scale: Share of the image's sides at which the network works.
+        compile: Compile the network with torch.compile for training.
+    """
+
+    name: Part = "light"
+    encoder: str = "tf_efficientnet_lite0"
+    pretrained: bool = True
+    width: PositiveInt = 64
+    strides: tuple[PositiveInt, ...] = STRIDES
+    scale: PositiveShare = 1.0
+    compile: bool = False
+
+
+def make_network(options: NetworkOptions, num_classes: int) -> SegmentationNetwork:
+    """Build a segmentation network in the channels-last memory format, the faster one for convolutions.
+
+    A network from outside is an ``nn.Module`` made with ``num_classes`` and its ``init_args``; it takes normalised images whose
+    sides are multiples of 32 and returns logits at any stride. Attributes ``mean`` and ``std``, if it has them, say how images
+    are normalised; otherwise as for ImageNet.
 
     Raises:
         ConfigError: Unknown network or encoder, or weights that cannot be had.
 
     Example:
-        >>> make_network("pspnet", "resnet18", num_classes=11, pretrained=False)(torch.rand(1, 3, 64, 96)).shape
+        >>> make_network(NetworkOptions("pspnet", "resnet18", pretrained=False), 11)(torch.rand(1, 3, 64, 96)).shape
         torch.Size([1, 11, 8, 12])
     """
-    if network == "light":
-        body: nn.Module = LightNet(encoder, num_classes, pretrained=pretrained, width=width, strides=strides)
-    elif network == "lraspp":
-        body = LRASPP(encoder, num_classes, pretrained=pretrained)
-    else:
-        body = _smp_network(network, encoder, num_classes, pretrained)
-    return SegmentationNetwork(body, _statistics(network, encoder), scale)
+    encoder, pretrained = options.encoder, options.pretrained
+    makers: dict[str, Callable[..., nn.Module]] = {
+        "light": partial(LightNet, encoder, pretrained=pretrained, width=options.width, strides=options.strides),
+        "lraspp": partial(LRASPP, encoder, pretrained=pretrained),
+        **{name: partial(_smp_network, name, encoder, pretrained=pretrained) for name in _architectures()},
+    }
+    body = make_part("network", options.name, makers, ("forward", "state_dict"), num_classes=num_classes)
+    network = SegmentationNetwork(body, _statistics(options, body), options.scale)
+    return network.to(memory_format=torch.channels_last)
 
 
-def _statistics(network: str, encoder: str) -> Statistics:
-    """Return what the encoder's ImageNet weights were trained with."""
-    if network != "light" and not encoder.startswith("tu-"):
+def _architectures() -> dict[str, type[nn.Module]]:
+    """Return the architectures of segmentation_models.pytorch by name."""
+    return {
+        cls.__name__.lower(): cls for cls in sorted(smp.MODEL_ARCHITECTURES_MAPPING.values(), key=lambda c: c.__name__)
+    }
+
+
+def _statistics(options: NetworkOptions, body: nn.Module) -> Statistics:
+    """Return what the encoder's ImageNet weights were trained with, or what a network from outside states."""
+    mean, std = getattr(body, "mean", None), getattr(body, "std", None)
+    if mean is not None and std is not None:
+        return tuple(mean), tuple(std)
+    if options.name != "light" and not options.encoder.startswith("tu-"):
         return IMAGENET
-    config = timm.get_pretrained_cfg(encoder.removeprefix("tu-"))
+    config = timm.get_pretrained_cfg(options.encoder.removeprefix("tu-"))
     return (config.mean, config.std) if config else IMAGENET
 
 
-def _smp_network(network: str, encoder: str, num_classes: int, pretrained: bool) -> nn.Module:
-    known = {cls.__name__.lower(): cls for cls in smp.MODEL_ARCHITECTURES_MAPPING.values()}
-    if network not in known:
-        raise ConfigError(f"unknown network {network!r}; choose light, lraspp, {', '.join(sorted(known))}")
+def _smp_network(network: str, encoder: str, *, num_classes: int, pretrained: bool) -> nn.Module:
+    architecture = _architectures()[network]
     packaged = pretrained and encoder.removeprefix("tu-") in PACKAGED
-    options = {"upsampling": 1} if "upsampling" in inspect.signature(known[network]).parameters else {}
+    options = {"upsampling": 1} if "upsampling" in inspect.signature(architecture).parameters else {}
     try:
-        body: nn.Module = known[network](
+        body: nn.Module = architecture(
             encoder, encoder_weights="imagenet" if pretrained and not packaged else None, classes=num_classes, **options
         )
     except KeyError as error:

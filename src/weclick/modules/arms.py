@@ -22,30 +22,31 @@ class Arm:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-_LEVERS: Final = {"balanced": True, "absence_weight": 1.0, "crf_weight": 0.1}
-_PAPER: Final = {"student.kd_weight": 1.0, "student.mfd_weight": 1.0}
+_LEVERS: Final = {"supervised.balanced": True, "absence.weight": 1.0, "crf.weight": 0.1}
+_PAPER: Final = {"student.terms.kd.weight": 1.0, "student.terms.mfd.weight": 1.0}
 
 ARMS: Final[dict[str, Arm]] = {
     "clicks": Arm("partial cross-entropy on clicks alone: the baseline"),
-    "kd": Arm("clicks and vanilla distillation from the teacher", {"student.kd_weight": 1.0}),
-    "mfd": Arm("clicks and Memory Flow Distillation", {"student.mfd_weight": 1.0}),
+    "kd": Arm("clicks and vanilla distillation from the teacher", {"student.terms.kd.weight": 1.0}),
+    "mfd": Arm("clicks and Memory Flow Distillation", {"student.terms.mfd.weight": 1.0}),
     "weclick": Arm("clicks, vanilla and memory flow distillation: the paper's method", _PAPER),
     "levers": Arm(
         "clicks with class balance, class absence and gated CRF, without a teacher",
-        {f"student.{name}": value for name, value in _LEVERS.items()},
+        {f"student.terms.{name}": value for name, value in _LEVERS.items()},
     ),
     "beyond": Arm(
-        "the paper's method with a teacher of those levers, and a memory of both sides and the target's own view that "
-        "hangs together with the clicks",
+        "the paper's method with a teacher of those levers, and a memory from both sides and the target's own prediction, "
+        "connected with the clicks",
         {
             **_PAPER,
-            **{f"teacher.{name}": value for name, value in _LEVERS.items()},
-            **{"data.sides": "both", "memory.fusion.own": 1.0, "memory.connected": True},
+            **{f"teacher.terms.{name}": value for name, value in _LEVERS.items()},
+            **{"data.clips.sides": "both", "memory.fusion.own": 1.0, "memory.connected": True},
         },
     ),
     # the authors' weight, 0.1 on squared differences of logits, is about 6 on those of probabilities
     "etc": Arm(
-        "clicks and the temporal loss of ETC, without a teacher: an outside reference", {"student.etc_weight": 6.0}
+        "clicks and the temporal loss of ETC, without a teacher: an outside reference",
+        {"student.terms.etc.weight": 6.0},
     ),
     "full": Arm("cross-entropy on dense masks: the ceiling", {"data.supervision": "masks"}),
 }

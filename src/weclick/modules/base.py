@@ -1,9 +1,10 @@
-"""What teacher and student share: network, optimiser, schedule, evaluation."""
+"""What teacher and student share: network, loss terms, optimiser, schedule, evaluation."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any, ClassVar, TypedDict
 
@@ -13,21 +14,22 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from weclick.classes import ClassSet
-from weclick.errors import TrainingError
-from weclick.losses import absence, balanced_cross_entropy, distillation, gated_crf, partial_cross_entropy, resized
-from weclick.memory.draws import known
+from weclick.errors import ConfigError, TrainingError
+from weclick.losses import Step
 from weclick.metrics import Scores, SegmentationScore, labels_at
 from weclick.models import make_network
-from weclick.ranges import NonNegativeFloat, PositiveFloat, PositiveInt, PositiveShare, Share, check_ranges
+from weclick.modules.options import ModuleOptions
 
 STAGE_KEY = "weclick_stage"
-"""Under this key a checkpoint says which stage it is of."""
+"""Under this key a checkpoint states which stage it is of."""
 VERSION_KEY = "weclick_version"
-"""Under this key a checkpoint says which version of weclick wrote it."""
+"""Under this key a checkpoint states which version of weclick wrote it."""
+CLASS_KEY = "weclick_class"
+"""Under this key a checkpoint states the class of its module, as ``module.Class``."""
 
 
 class StepResult(TypedDict):
-    """What a training step returns: the loss, and by name what :class:`~weclick.reporting.means.EpochMeans` logs."""
+    """What a training step returns: the loss, and by name the terms that are logged."""
 
     loss: Tensor
     terms: dict[str, Tensor]
@@ -38,30 +40,11 @@ class SegmentationModule(pl.LightningModule):
 
     Args:
         classes: The data set's classes, as ``ClassSet.to_list()`` gives them.
-        size: Working size [H, W] of the frames it is trained on; ``predict`` and ``export`` go by it.
-        network: ``light``, ``lraspp``, or an architecture of segmentation_models.pytorch.
-        encoder: Encoder of the network, a timm name (``tu-NAME`` inside segmentation_models.pytorch).
-        pretrained: Start the encoder from ImageNet weights.
-        width: Channels of the light network's head.
-        strides: Encoder strides the light network fuses; logits have the first, the encoder ends at the last.
-        scale: Share of the image's sides at which the network works.
-        learning_rate: Peak learning rate of AdamW.
-        weight_decay: Of weights; biases and normalisation are left alone.
-        warmup: Share of all steps over which the learning rate rises; then it falls to 0 on a half cosine.
-        ema: Horizon over which the evaluated weights are averaged, as a share of all steps; 0 turns averaging off.
-        channels_last: Memory format of the convolutions.
-        compile: Compile the network with torch.compile.
-        supervised_weight: Weight of the cross-entropy; 0 leaves learning to the other terms.
-        balanced: Let every clicked class of a frame weigh the same in the cross-entropy, however many clicks it has.
-        absence_weight: Weight of the class-absence loss: a class that was not clicked in a frame is not there.
-        crf_weight: Weight of the gated CRF loss: labels change where colours change.
-        crf_ramp: Share of all steps over which the weight of the CRF rises from 0.
-        kd_weight: Weight of vanilla distillation; above 0 it needs a teacher, a teacher an earlier one.
-        mfd_weight: Weight of Memory Flow Distillation; needs the same.
-        temperature: tau of vanilla distillation.
+        size: Working size (H, W) of the frames it is trained on; ``predict`` and ``export`` use it too.
+        options: Network, optimiser and loss terms, also as a plain mapping.
 
     Raises:
-        ConfigError: A number is outside of the range its type states, or there is no such network.
+        ConfigError: An option is impossible, there is no such network or term, or no term has a weight.
     """
 
     stage: ClassVar[str]
@@ -69,44 +52,18 @@ class SegmentationModule(pl.LightningModule):
     def __init__(
         self,
         classes: list[dict[str, Any]],
-        size: tuple[PositiveInt, PositiveInt],
-        network: str = "light",
-        encoder: str = "tf_efficientnet_lite0",
-        pretrained: bool = True,
-        width: PositiveInt = 64,
-        strides: tuple[PositiveInt, ...] = (4, 8, 16, 32),
-        scale: PositiveShare = 1.0,
-        learning_rate: PositiveFloat = 1e-3,
-        weight_decay: NonNegativeFloat = 1e-2,
-        warmup: Share = 0.1,
-        ema: Share = 0.05,
-        channels_last: bool = True,
-        compile: bool = False,
-        supervised_weight: NonNegativeFloat = 1.0,
-        balanced: bool = False,
-        absence_weight: NonNegativeFloat = 0.0,
-        crf_weight: NonNegativeFloat = 0.0,
-        crf_ramp: Share = 0.25,
-        kd_weight: NonNegativeFloat = 0.0,
-        mfd_weight: NonNegativeFloat = 0.0,
-        temperature: PositiveFloat = 1.0,
+        size: Sequence[int],
+        options: ModuleOptions | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters()
-        check_ranges(type(self), self.hparams, self.stage)  # the student's own options too: Lightning collects them
-        self.hparams["size"], self.hparams["strides"] = list(size), list(strides)
+        self.options = ModuleOptions.of(options, self.stage)
+        self.terms = self.options.active
+        if not self.terms:
+            raise ConfigError(f"{self.stage}.terms has no term with a weight above 0: nothing would be learned")
+        # plain values only: checkpoints are loaded without running code
+        self.save_hyperparameters({"classes": classes, "size": list(size), "options": asdict(self.options)})
         self.classes = ClassSet.from_list(classes)
-        self.network = make_network(
-            network,
-            encoder,
-            num_classes=len(classes),
-            pretrained=pretrained,
-            width=width,
-            strides=strides,
-            scale=scale,
-        )
-        if channels_last:
-            self.network = self.network.to(memory_format=torch.channels_last)
+        self.network = make_network(self.options.network, len(classes))
         self.score = SegmentationScore(len(classes))
         self.scores: Scores | None = None
 
@@ -116,76 +73,48 @@ class SegmentationModule(pl.LightningModule):
         return logits
 
     def setup(self, stage: str) -> None:
-        """Compile the network where asked to."""
-        if stage == "fit" and self.hparams["compile"]:
+        """Compile the network if the options say so; only the network: logging does not work inside compiled code."""
+        if stage == "fit" and self.options.network.compile:
             self.network.compile()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW with linear warm-up and cosine decay over the whole budget."""
+        """AdamW with linear warm-up and cosine decay over the whole training."""
+        chosen = self.options.optimiser
         parameters = [p for p in self.network.parameters() if p.requires_grad]
         groups = [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.hparams["weight_decay"]},
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": chosen.weight_decay},
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(groups, lr=self.hparams["learning_rate"])
+        optimizer = torch.optim.AdamW(groups, lr=chosen.learning_rate)
         total = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: learning_rate_factor(step, total, self.hparams["warmup"])
+            optimizer, lambda step: learning_rate_factor(step, total, chosen.warmup)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> StepResult:
-        """Return the weighted sum of the loss terms."""
-        terms = self.loss_terms(self(batch["image"]), batch)
-        self.refuse_broken(terms)
-        weights = self.loss_weights()
-        loss = sum((weights[name] * term for name, term in terms.items()), start=terms["supervised"].new_zeros(()))
-        named = {"loss": loss, **{f"loss_{name}": term for name, term in terms.items()}}
-        return {"loss": loss, "terms": {name: term.detach() for name, term in named.items()}}
+        """Return the weighted sum of the loss terms, and each of them unweighted."""
+        progress = self.global_step / max(float(self.trainer.estimated_stepping_batches), 1.0)
+        step = Step(self(batch["image"]), batch, self, progress)
+        values = {term.name: term(step) for term in self.terms}
+        self.refuse_nonfinite(values)
+        loss = torch.stack([term.weight_at(progress) * values[term.name] for term in self.terms]).sum()
+        named = {"loss": loss, **{f"loss_{name}": value for name, value in values.items()}}
+        return {"loss": loss, "terms": {name: value.detach() for name, value in named.items()}}
 
-    def loss_terms(self, logits: Tensor, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """Return each term that is switched on, unweighted; ``supervised`` is always."""
-        cross_entropy = balanced_cross_entropy if self.hparams["balanced"] else partial_cross_entropy
-        terms = {"supervised": cross_entropy(logits, batch["labels"])}
-        if self.hparams["absence_weight"]:
-            terms["absence"] = absence(logits, batch["present"])
-        if self.hparams["crf_weight"]:
-            inside = batch["inside"]
-            terms["crf"] = gated_crf(resized(logits, inside), batch["image"], inside)
-        if self.hparams["kd_weight"]:
-            recall = batch["recall"]
-            terms["kd"] = distillation(logits, recall.teacher, known(recall), temperature=self.hparams["temperature"])
-        if self.hparams["mfd_weight"]:
-            memory = batch["recall"].memory
-            believed = memory.probabilities.sum(1, keepdim=True).clamp(max=1)
-            terms["mfd"] = distillation(logits, memory.probabilities, believed * (memory.confidence > 0))
-        return terms
-
-    def loss_weights(self) -> dict[str, float]:
-        """Return the weight of each term at this step."""
-        steps = self.hparams["crf_ramp"] * self.trainer.estimated_stepping_batches if self.hparams["crf_weight"] else 0
-        risen = min(1.0, self.global_step / steps) if steps else 1.0
-        return {
-            "supervised": self.hparams["supervised_weight"],
-            "absence": self.hparams["absence_weight"],
-            "crf": risen * self.hparams["crf_weight"],
-            "kd": self.hparams["kd_weight"],
-            "mfd": self.hparams["mfd_weight"],
-        }
-
-    def refuse_broken(self, terms: Mapping[str, Tensor]) -> None:
-        """Stop a training that has diverged, while the last checkpoint is still sound.
+    def refuse_nonfinite(self, terms: Mapping[str, Tensor]) -> None:
+        """Stop a training that has diverged, while the last checkpoint is still good.
 
         Raises:
             TrainingError: A loss term is infinite or not a number.
         """
         values = torch.stack(list(terms.values())).tolist()  # waits for the device once, not once per term
-        broken = {name: value for name, value in zip(terms, values, strict=True) if not math.isfinite(value)}
-        if broken:
+        diverged = {name: value for name, value in zip(terms, values, strict=True) if not math.isfinite(value)}
+        if diverged:
             raise TrainingError(
-                f"the {self.stage}'s {', '.join(broken)} loss became {next(iter(broken.values()))} at step "
-                f"{self.global_step}; start a new run with a lower --{self.stage}.learning_rate (now "
-                f"{self.hparams['learning_rate']:g})"
+                f"the {self.stage}'s {', '.join(diverged)} loss became {next(iter(diverged.values()))} at step "
+                f"{self.global_step}; start a new run with a lower "
+                f"--{self.stage}.optimiser.learning_rate (now {self.options.optimiser.learning_rate:g})"
             )
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, list[Tensor]]:
@@ -218,8 +147,9 @@ class SegmentationModule(pl.LightningModule):
         self.log(f"{prefix}/accuracy", self.scores.accuracy)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the checkpoint say which stage it is of, and which version wrote it."""
+        """State stage, class and version in the checkpoint."""
         checkpoint[STAGE_KEY] = self.stage
+        checkpoint[CLASS_KEY] = f"{type(self).__module__}.{type(self).__qualname__}"
         checkpoint[VERSION_KEY] = version("weclick")
 
 

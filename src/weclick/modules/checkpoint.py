@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +13,7 @@ import torch
 from weclick.classes import ClassSet
 from weclick.errors import CheckpointError, ConfigError, one_line
 from weclick.inference.exported import SUFFIXES
-from weclick.modules.base import STAGE_KEY, VERSION_KEY, SegmentationModule
+from weclick.modules.base import CLASS_KEY, STAGE_KEY, VERSION_KEY, SegmentationModule
 from weclick.modules.exported import ExportedModule
 from weclick.modules.student import StudentModule
 from weclick.modules.teacher import TeacherModule
@@ -85,15 +86,33 @@ def load_checkpoint(
 
 def _rebuilt(path: Path | str, checkpoint: dict[str, Any]) -> SegmentationModule:
     """Return the module with the options the checkpoint was trained with, but not yet its weights."""
-    options = {**checkpoint["hyper_parameters"], "pretrained": False, "compile": False}
     try:
-        return STAGES[checkpoint[STAGE_KEY]](**options)
-    except (TypeError, ConfigError) as error:
+        saved = checkpoint["hyper_parameters"]
+        network = {**saved["options"]["network"], "pretrained": False, "compile": False}
+        options = {**saved["options"], "network": network}
+        return _module_class(checkpoint)(saved["classes"], saved["size"], options)
+    except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(
             f"{path} has options that this weclick (version {version('weclick')}) does not take "
             f"({one_line(error)}); it was made by version {checkpoint.get(VERSION_KEY, 'unknown')}: "
-            "use that, or train anew"
+            "use that, or train again"
         ) from None
+
+
+def _module_class(checkpoint: dict[str, Any]) -> type[SegmentationModule]:
+    """Return the class that was saved; one from outside only if its module is loaded: a checkpoint imports nothing.
+
+    Raises:
+        ConfigError: The class is not loaded, or is no module of the checkpoint's stage.
+    """
+    base = STAGES[checkpoint[STAGE_KEY]]
+    module, _, name = str(checkpoint[CLASS_KEY]).rpartition(".")
+    found = getattr(sys.modules.get(module), name, None)
+    if found is None:
+        raise ConfigError(f"its class {module}.{name} is not loaded; give weclick --import {module}")
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise ConfigError(f"{module}.{name} is no {base.__name__}")
+    return found
 
 
 def _refuse_stage(path: Path | str, found: str, wanted: str | None) -> None:

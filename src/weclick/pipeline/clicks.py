@@ -8,7 +8,6 @@ from pathlib import Path
 from lightning.pytorch.utilities import rank_zero_info
 
 from weclick.clicks import CLICKS_FILE, ClickStore, copy_store
-from weclick.data.datamodule import ClipDataModule
 from weclick.data.decode import locked
 from weclick.data.masks import found_store, require_masks, simulate_split
 from weclick.data.unused import left_out
@@ -22,28 +21,24 @@ FindStore = Callable[[FitSettings], Path | None]
 
 
 def store_in_use(settings: FitSettings) -> Path | None:
-    """Return the click store that a run which begins now learns from; None where clicks are simulated.
+    """Return the click store that a new run trains from; None where clicks are simulated.
 
-    What of the data is not learned from is told.
+    Reports what in the data is not trained from.
 
     Raises:
-        DataError: It is missing, cannot be read, or nothing can be trained from it; or there are neither clicks nor masks.
+        DataError: It is missing, cannot be read, or has nothing to train from; or there are neither clicks nor masks.
     """
-    data = settings.make_data()
-    store = found_store(data.layout, data.clicks_path)
+    layout = settings.dataset.layout
+    store = found_store(layout, _given_store(settings))
     if store is None:
-        require_masks(data.layout)
+        require_masks(layout)
     else:
-        data.clicks_path = store
-        data.clips()  # refuses under the name of the store that can be mended
-        _tell_of_left_out(data, store)
+        _report_unused(settings, store)
     return store
 
 
 def take_clicks(settings: FitSettings, run: Run, find: FindStore = store_in_use) -> None:
     """Let a run begin with a copy of a store, or with clicks simulated from the masks; those it has it keeps.
-
-    A run that began before runs had clicks of their own gets none: only what it noted tells which they were.
 
     Args:
         settings: The run's.
@@ -53,7 +48,7 @@ def take_clicks(settings: FitSettings, run: Run, find: FindStore = store_in_use)
     Raises:
         DataError: There are no clicks and no masks, or the run's folder cannot be written.
     """
-    if run.clicks.exists() or run.has_begun or settings.make_data().supervision == "masks":
+    if run.clicks.exists() or settings.data.supervision == "masks":
         return
     with writing(run.clicks):
         run.folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +58,7 @@ def take_clicks(settings: FitSettings, run: Run, find: FindStore = store_in_use)
                 if store is None:
                     _simulate(settings, run.clicks)
                 else:
-                    copy_store(store, run.clicks, settings.make_data().classes)
+                    copy_store(store, run.clicks, settings.dataset.classes)
 
 
 def clicks_of(run: Run) -> FindStore:
@@ -82,7 +77,7 @@ def clicks_of_comparison(folder: Path) -> FindStore:
             own = begun_with(folder)
             if own is None and (store := store_in_use(settings)) is not None:
                 own = folder / CLICKS_FILE
-                copy_store(store, own, settings.make_data().classes)
+                copy_store(store, own, settings.dataset.classes)
         return own if own == folder / CLICKS_FILE else None
 
     return find
@@ -94,38 +89,41 @@ def begun_with(folder: Path) -> Path | None:
     return next((path for path in places if path.exists()), None)
 
 
-def tell_of_others(settings: FitSettings, own: Path) -> None:
-    """Say in one line that the store in use holds other clicks than those in ``own``, which are trained from."""
+def report_newer_clicks(settings: FitSettings, own: Path) -> None:
+    """Print one line if the store in use holds other clicks than ``own``, the copy that is trained from."""
     if not own.exists():
         return
-    data = settings.make_data()
-    with ClickStore(own, data.classes, readonly=True) as store:
+    dataset, given = settings.dataset, _given_store(settings)
+    with ClickStore(own, dataset.classes, readonly=True) as store:
         count, fingerprint = len(store.records()), store.fingerprint()
     try:
-        live = found_store(data.layout, data.clicks_path)
+        live = found_store(dataset.layout, given)
         if live is None:
             return
-        with ClickStore(live, data.classes, readonly=True) as store:
+        with ClickStore(live, dataset.classes, readonly=True) as store:
             if store.fingerprint() == fingerprint:
                 return
-        now = f"{live} holds others by now: a new run takes them up"
+        now = f"{live} has changed since: a new run uses its clicks"
     except DataError:
-        now = f"{data.clicks_path or data.root / CLICKS_FILE} cannot be read any more"
+        now = f"{given or dataset.root / CLICKS_FILE} cannot be read any more"
     rank_zero_info(f"trains on the {count} clicks it began with ({own}); {now}")
 
 
+def _given_store(settings: FitSettings) -> Path | None:
+    return Path(settings.data.clicks.store) if settings.data.clicks.store else None
+
+
 def _simulate(settings: FitSettings, path: Path) -> None:
-    data = settings.make_data()
-    count = simulate_split(
-        data.layout, "train", path, rule=data.click_rule, min_area=data.click_min_area, seed=data.seed
-    )
-    rank_zero_info(f"no clicks in {data.root}: simulated {count} from its masks into {path}")
-    data.clicks_path = path
-    _tell_of_left_out(data, path)
+    chosen, layout = settings.data.clicks, settings.dataset.layout
+    count = simulate_split(layout, "train", path, rule=chosen.rule, min_area=chosen.min_area, seed=settings.seed)
+    rank_zero_info(f"no clicks in {layout.root}: simulated {count} from its masks into {path}")
+    _report_unused(settings, path)
 
 
-def _tell_of_left_out(data: ClipDataModule, store: Path) -> None:
-    with ClickStore(store, data.classes, readonly=True) as opened:
-        clicks = opened.all_clicks()
-    for line in left_out(data.layout, clicks, data.clicks):
+def _report_unused(settings: FitSettings, store: Path) -> None:
+    """Print what in the data set is not trained from, a line each; refuse a store with nothing to train from."""
+    data = settings.make_data(clicks=store)
+    clips, clicks = data.clips, data.clicks
+    assert clips and clicks is not None  # else clips would have raised; a run of masks takes no clicks
+    for line in left_out(data.dataset.layout, clicks.stored, clicks.clicks):
         rank_zero_info(line)

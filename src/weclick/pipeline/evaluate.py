@@ -23,7 +23,7 @@ from weclick.modules import ExportedModule, SegmentationModule, StudentModule, l
 from weclick.pipeline.checkpoint_io import is_whole
 from weclick.pipeline.consistency import consistency
 from weclick.pipeline.run import Run
-from weclick.pipeline.settings import FitSettings, refusing_options
+from weclick.pipeline.settings import FitSettings, trainer_refusals
 from weclick.reporting.loggers import make_tracker, read_metrics
 from weclick.reporting.pictures import comparison, write_picture
 from weclick.reporting.report import Provenance, Report, Sample, write_report, write_tables
@@ -181,7 +181,7 @@ def _score(
 ) -> None:
     data.chosen_split = split
     options = {key: settings.trainer[key] for key in ("accelerator", "precision") if key in settings.trainer}
-    with refusing_options():
+    with trainer_refusals():
         trainer = pl.Trainer(
             **options,
             devices=1 if device.index is None else [device.index],

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
 
 from weclick.data.datamodule import ClipDataModule
-from weclick.data.pairs import PairSource
+from weclick.data.supplies import NeighbourPairs
+from weclick.data.supply import Supply
 from weclick.errors import ConfigError, RunError
 from weclick.flow.estimators import make_flow
 from weclick.memory import MemoryStore
 from weclick.modules import StudentModule, TeacherModule, load_checkpoint
+from weclick.modules.options import ModuleOptions
 from weclick.pipeline.clicks import clicks_of, take_clicks
-from weclick.pipeline.inputs import data_facts, earlier_round, opened_data, teacher_facts
-from weclick.pipeline.memory import Shard, build_memory, memory_facts, recall_source
+from weclick.pipeline.inputs import data_facts, earlier_round, run_data, teacher_facts
+from weclick.pipeline.memory import Shard, build_memory, memory_facts, memory_supply, refuse_incomplete_memory
 from weclick.pipeline.run import DONE, Run, Stage
 from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import check_trainer, train
@@ -24,9 +27,9 @@ from weclick.pipeline.training import check_trainer, train
 def check(settings: FitSettings, stages: tuple[Stage, ...] = ("student",)) -> None:
     """Refuse a bad data set, trainer, teacher, memory or student before anything is written, or trained for it."""
     check_trainer(settings)
-    classes = settings.make_data().classes
+    classes = settings.dataset.classes
     if "student" in stages:  # of any size; its ImageNet weights must be at hand, too
-        StudentModule(classes.to_list(), (32, 32), **settings.student)
+        StudentModule(classes.to_list(), (32, 32), settings.student)
     if settings.needs_teacher and settings.teacher_checkpoint is not None:
         load_checkpoint(settings.teacher_checkpoint, stage="teacher", classes=classes)
     if settings.needs_teacher and settings.memory.folder is not None:
@@ -71,49 +74,62 @@ def fit_teacher(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     if settings.teacher_checkpoint is not None:
         rank_zero_info(f"teacher: {settings.teacher_checkpoint}")
         return
-    data = opened_data(settings, run)
+    data = run_data(settings, run)
     facts = teacher_facts(settings, data)
     if not run.begin("teacher", facts):
         rank_zero_info(f"teacher: finished in {run.stage('teacher')}")
         return
-    if settings.teacher_rounds > 1:
-        data.recall = recall_source(settings.earlier_round, earlier_round(run), data)
-    told = f", round {settings.teacher_rounds}" if settings.teacher_rounds > 1 else ""
-    rank_zero_info(f"teacher: {_frames(data)}, {facts['epochs']} epochs{told}")
-    train(TeacherModule(data.classes.to_list(), data.size, **settings.teacher), data, run, settings, facts["epochs"])
+    if settings.teacher_rounds > 1:  # learns from the memory of the previous round, too
+        data = run_data(settings, run, supplies_of(settings.teacher, settings.earlier_round, earlier_round(run)))
+        refuse_incomplete_memory(settings.earlier_round, earlier_round(run), data)
+    round_text = f", round {settings.teacher_rounds}" if settings.teacher_rounds > 1 else ""
+    rank_zero_info(f"teacher: {_frames(data)}, {facts['epochs']} epochs{round_text}")
+    module = TeacherModule(data.dataset.classes.to_list(), data.dataset.size, settings.teacher)
+    train(module, data, run, settings, facts["epochs"])
     run.mark_done("teacher", facts)
 
 
 def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> None:
     """Train the student by its arm."""
-    data = opened_data(settings, run)
+    data = run_data(settings, run)
     epochs = settings.trainer["max_epochs"]
-    facts = {"student": settings.student, "epochs": epochs, **data_facts(settings, data)}
+    facts = {"student": asdict(settings.student), "epochs": epochs, **data_facts(settings, data)}
     facts |= memory_facts(settings, run, data)
-    if settings.student.get("etc_weight"):
+    if "neighbour" in settings.student.needs:
         facts["flow"] = settings.memory.flow
     if not run.begin("student", facts):
         rank_zero_info(f"student: finished in {run.stage('student')}")
         return
-    data.recall = recall_source(settings, run, data)
-    data.pair = pair_source(settings, data)
+    data = run_data(settings, run, supplies_of(settings.student, settings, run))
+    if settings.needs_teacher:
+        refuse_incomplete_memory(settings, run, data)
     rank_zero_info(f"student: arm {settings.arm}, {_frames(data)}, {epochs} epochs")
-    train(
-        StudentModule(data.classes.to_list(), data.size, **settings.student),
-        data,
-        run,
-        settings,
-        epochs,
-    )
+    module = StudentModule(data.dataset.classes.to_list(), data.dataset.size, settings.student)
+    train(module, data, run, settings, epochs)
     run.mark_done("student", facts)
 
 
+def supplies_of(options: ModuleOptions, settings: FitSettings, run: Run) -> tuple[Supply, ...]:
+    """Return what the terms of a module need beside image and labels.
+
+    Args:
+        options: The module's.
+        settings: Of the memory.
+        run: Holds the memory, or the teacher that makes it.
+    """
+    supplies: list[Supply] = []
+    if options.needs & {"teacher", "memory"}:
+        supplies.append(memory_supply(settings, run))
+    if "neighbour" in options.needs:
+        supplies.append(NeighbourPairs(make_flow(settings.memory.flow, settings.device), settings.dataset.reader))
+    return tuple(supplies)
+
+
 def _frames(data: ClipDataModule) -> str:
-    """Say what is trained on."""
-    told = f"{len(data.clips())} frames"
-    if data.unfinished:
-        told += f" ({len(data.unfinished)} clicked but not done: no class counts as absent there)"
-    return told
+    """Describe what is trained on."""
+    unfinished = len(data.clicks.unfinished) if data.clicks is not None else 0
+    note = f" ({unfinished} clicked but not done: no class counts as absent there)" if unfinished else ""
+    return f"{len(data.clips)} frames{note}"
 
 
 def need_neighbours(settings: FitSettings, run: Run) -> None:
@@ -122,14 +138,14 @@ def need_neighbours(settings: FitSettings, run: Run) -> None:
     Raises:
         ConfigError: No target has a neighbour.
     """
-    student = settings.student
-    other = student.get("kd_weight") or settings.memory.fusion.own or settings.memory.folder
-    memory_alone = student.get("mfd_weight") and not other
-    term = "etc_weight" if student.get("etc_weight") else "mfd_weight" if memory_alone else None
-    if term and not any(clip.neighbours for clip in opened_data(settings, run).clips()):
+    needs = settings.student.needs
+    other = "teacher" in needs or settings.memory.fusion.own or settings.memory.folder
+    needed = "neighbour" in needs or ("memory" in needs and not other)
+    if needed and not any(clip.neighbours for clip in run_data(settings, run).clips):
+        terms = ", ".join(term.name for term in settings.student.active if term.needs)
         raise ConfigError(
-            f"student.{term} needs neighbours, and no training frame has one; set data.neighbours to at least 1, or "
-            "data.stride lower"
+            f"student.terms {terms} needs neighbours, and no training frame has one; set data.clips.neighbours to at "
+            "least 1, or data.clips.stride lower"
         )
 
 
@@ -139,18 +155,10 @@ def refuse_other_memory(store: MemoryStore, settings: FitSettings) -> None:
     Raises:
         RunError: It is.
     """
-    data = settings.make_data()
-    wanted = {"classes": list(data.classes.names), "size": list(data.size)}
+    wanted = {"classes": list(settings.dataset.classes.names), "size": list(settings.dataset.size)}
     differing = [name for name, value in wanted.items() if store.manifest.get(name) != value]
     if differing:
         raise RunError(f"memory.folder {store.folder} was built with another {', '.join(differing)}; build a new one")
-
-
-def pair_source(settings: FitSettings, data: ClipDataModule) -> PairSource | None:
-    """Return where the temporal loss gets its pairs of frames from; None for arms without it."""
-    if not settings.student.get("etc_weight"):
-        return None
-    return PairSource(make_flow(settings.memory.flow, settings.device), data.reader)
 
 
 _DO = {"teacher": fit_teacher, "memory": build_memory, "student": fit_student}

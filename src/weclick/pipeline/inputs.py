@@ -10,67 +10,72 @@ from typing import Any, Final
 
 from weclick.clicks import ClickStore
 from weclick.data.datamodule import ClipDataModule
+from weclick.data.supply import Supply
 from weclick.errors import RunError
 from weclick.pipeline.checkpoint_io import is_whole
 from weclick.pipeline.clicks import take_clicks
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 
-_NOT_FOR_TEACHERS: Final = ("neighbours", "stride", "sides", "workers")
-"""Options of the data that a teacher's training does not depend on, unless clicks are carried to neighbours."""
+_STORED: Final = ("flow", "views", "fusion", "connected")
+"""Options of the memory that change what is stored."""
 
 
-def opened_data(settings: FitSettings, run: Run) -> ClipDataModule:
-    """Return a data module that knows the run's clicks, or its masks for the fully supervised arm."""
+def run_data(settings: FitSettings, run: Run, supplies: tuple[Supply, ...] = ()) -> ClipDataModule:
+    """Return a data module with the run's own clicks, or with masks for the fully supervised arm."""
     take_clicks(settings, run)
-    data = settings.make_data()
-    if run.clicks.exists():
-        data.clicks_path = run.clicks
-    elif data.supervision == "clicks":  # a run of before runs had clicks of their own
-        data.open_clicks(run.clicks)
-    return data
+    return settings.make_data(clicks=run.clicks if run.clicks.exists() else None, supplies=supplies)
 
 
 def teacher_needs(settings: FitSettings) -> dict[str, Any]:
     """Return the settings a teacher depends on; what only concerns the memory is not among them."""
-    left_out = ("workers",) if settings.data.get("carried") else _NOT_FOR_TEACHERS
-    data = {name: value for name, value in settings.data.items() if name not in left_out}
-    epochs = settings.teacher_epochs or settings.trainer["max_epochs"]
-    needs = {"teacher": settings.teacher, "epochs": epochs, "data": data, "seed": settings.seed}
-    if settings.teacher_rounds == 1:
-        return needs
-    data = {**settings.data, "workers": None}
-    return {**needs, "rounds": settings.teacher_rounds, "memory": _kept(settings), "data": data}
+    needs: dict[str, Any] = {
+        "teacher": asdict(settings.teacher),
+        "epochs": settings.teacher_epochs or settings.trainer["max_epochs"],
+        "data": _without_workers(settings),
+        "seed": settings.seed,
+    }
+    if settings.teacher_rounds > 1:
+        return {**needs, "rounds": settings.teacher_rounds, "memory": _stored_options(settings)}
+    if not settings.data.draws.carried:  # only clicks that are carried to neighbours need clips
+        needs["data"].pop("clips")
+    return needs
 
 
 def memory_needs(settings: FitSettings) -> dict[str, Any]:
     """Return the settings the memory of a teacher depends on."""
-    data = {**settings.data, "workers": None}
-    return {"teacher": settings.teacher_checkpoint, "memory": _kept(settings), "data": data}
+    return {
+        "teacher": settings.teacher_checkpoint,
+        "memory": _stored_options(settings),
+        "data": _without_workers(settings),
+    }
 
 
-def _kept(settings: FitSettings) -> dict[str, Any]:
-    """Return the options of the memory that change what is stored."""
-    options = asdict(settings.memory).items()
-    return {name: value for name, value in options if name not in ("mode", "folder", "restricted")}
+def _without_workers(settings: FitSettings) -> dict[str, Any]:
+    return {name: value for name, value in asdict(settings.data).items() if name != "workers"}
+
+
+def _stored_options(settings: FitSettings) -> dict[str, Any]:
+    options = asdict(settings.memory)
+    return {name: options[name] for name in _STORED}
 
 
 def earlier_round(run: Run) -> Run:
-    """Return the run, inside a run, that holds teacher and memory of the round before."""
+    """Return the run, inside a run, that holds teacher and memory of the previous round."""
     return Run(run.folder / "earlier")
 
 
 def data_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:
     """Return what makes two trainings on this data comparable: settings, seed, classes, training frames, clicks."""
-    frames = json.dumps([clip.target.key for clip in data.clips()])
-    facts = {
-        "data": settings.data,
+    frames = json.dumps([clip.target.key for clip in data.clips])
+    facts: dict[str, Any] = {
+        "data": asdict(settings.data),
         "seed": settings.seed,
-        "classes": list(data.classes.names),
+        "classes": list(data.dataset.classes.names),
         "frames": hashlib.sha256(frames.encode()).hexdigest()[:16],
     }
-    if data.supervision == "clicks" and data.clicks_path is not None:
-        with ClickStore(data.clicks_path, data.classes, readonly=True) as store:
+    if data.clicks is not None and data.clicks.store is not None:
+        with ClickStore(data.clicks.store, data.dataset.classes, readonly=True) as store:
             facts["clicks"] = store.fingerprint()
     return facts
 
@@ -93,7 +98,7 @@ def teacher_checkpoint(settings: FitSettings, run: Run) -> Path:
         raise RunError(f"no teacher at {path}; train it first (--stage teacher), or name one with --teacher_checkpoint")
     if not is_whole(path):
         raise RunError(
-            f"the teacher {path} is damaged; put it back, delete the run's teacher folder to train it anew, or name one "
+            f"the teacher {path} is damaged; put it back, delete the run's teacher folder to train it again, or name one "
             "with --teacher_checkpoint"
         )
     return path

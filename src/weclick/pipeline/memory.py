@@ -1,8 +1,8 @@
-"""The stage between teacher and student: building the memory, and handing it to the student."""
+"""The stage between teacher and student: building the memory, and supplying it to the student."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -12,10 +12,13 @@ import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
+from weclick.clicks import Click
+from weclick.conventions import FrameKey, Size
 from weclick.data.datamodule import ClipDataModule
-from weclick.data.index import Clip, Frame, FrameKey
-from weclick.data.recall import MemorySource, OnlineMemory, RestrictedMemory, StoredMemory
-from weclick.data.samples import RawClip
+from weclick.data.dataset import DataSet
+from weclick.data.index import Clip, Frame
+from weclick.data.supplies import OnlineMemory, StoredMemory
+from weclick.data.supply import Supply
 from weclick.errors import DataError, RunError
 from weclick.files import sha256
 from weclick.flow.estimators import FlowEstimator, make_flow
@@ -33,7 +36,7 @@ from weclick.memory import (
 )
 from weclick.memory.online import Teacher
 from weclick.modules import load_checkpoint
-from weclick.pipeline.inputs import data_facts, opened_data, teacher_checkpoint
+from weclick.pipeline.inputs import data_facts, run_data, teacher_checkpoint
 from weclick.pipeline.interrupt import SignalNote
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
@@ -45,74 +48,69 @@ Shard = tuple[int, int]
 
 
 def build_memory(settings: FitSettings, run: Run, shard: Shard | None = None) -> None:
-    """Store what the frozen teacher knows about every target; items that are there already are kept.
+    """Store the frozen teacher's soft labels of every target; items that exist already are kept.
 
     Raises:
         Interrupted: A signal came; the items made so far are stored.
     """
-    data = opened_data(settings, run)
+    data = run_data(settings, run)
     store = MemoryStore(run.stage("memory"), memory_manifest(settings, run, data))
-    found = data.remembered()
+    clips = data.memory_clips
     part, parts = shard or _own_shard()
     # a part is a stretch of video, so that parts share few frames
-    own = found[len(found) * part // parts : len(found) * (part + 1) // parts]
+    own = clips[len(clips) * part // parts : len(clips) * (part + 1) // parts]
     missing = set(store.missing(clip.target.key for clip in own))
-    short = sum(len(clip.neighbours) < data.neighbours for clip in found)
+    wanted = data.options.clips.neighbours
+    short = sum(len(clip.neighbours) < wanted for clip in clips)
     rank_zero_info(
-        f"memory: {len(missing)} of {len(found)} targets to do, flow {store.manifest['flow']}"
-        + (f"; {short} have fewer than {data.neighbours} neighbours" if short else "")
+        f"memory: {len(missing)} of {len(clips)} targets to do, flow {store.manifest['flow']}"
+        + (f"; {short} have fewer than {wanted} neighbours" if short else "")
     )
     together = _long_group()
     _store_items(settings, run, data, store, [clip for clip in own if clip.target.key in missing])
     if together is not None:
         torch.distributed.barrier(together)
-    if not lacking(store, data):
+    if not missing_clips(store, data):
         run.mark_done("memory", store.manifest)
 
 
 def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: MemoryStore, todo: list[Clip]) -> None:
     if not todo:
         return
-    device = settings.device
-    teacher = open_teacher(settings, run, data)
-    found = recalls(data, todo, teacher, make_flow(settings.memory.flow, device), device, settings.memory.fusion)
-    signals, known = SignalNote(), 0.0
+    device, dataset = settings.device, data.dataset
+    teacher = open_teacher(settings, run, dataset)
+    flow = make_flow(settings.memory.flow, device)
+    signals, covered = SignalNote(), 0.0
     targets = {clip.target.key: clip.target for clip in todo}
-    connectable = _fully_clicked(data) if settings.memory.connected else frozenset()
+    complete = data.clicks.complete if data.clicks is not None and settings.memory.connected else frozenset[FrameKey]()
     with signals.listening(), progress_bar("memory") as show:
-        for done, (key, recall) in enumerate(found, start=1):
-            if key in connectable:
-                recall = _connected(data, targets[key], recall)
-            (item,) = items(recall)
+        soft_labels = stream_soft_labels(data, todo, teacher, flow, device, settings.memory.fusion)
+        for done, (key, soft) in enumerate(soft_labels, start=1):
+            if key in complete and data.clicks is not None:
+                size = data.clicks.sizes.get(key) or first_size([targets[key].image])
+                soft = _connected(soft, data.clicks.clicks[key], size)
+            (item,) = items(soft)
             store.write(key, item)
-            known += float((item.confidence > 0).mean()) / len(todo)
+            covered += float((item.confidence > 0).mean()) / len(todo)
             show(done, len(todo))
             signals.raise_if_any()
-    rank_zero_info(f"memory: knows something about {known:.0%} of the pixels")
+    rank_zero_info(f"memory: covers {covered:.0%} of the pixels")
 
 
-def _fully_clicked(data: ClipDataModule) -> frozenset[FrameKey]:
-    """Return the targets on which every region has its click."""
-    if data.supervision == "masks" or data.clicks_per_frame is not None:
-        return frozenset()
-    return frozenset(data.clicks.keys() - data.unfinished)
+def _connected(soft: SoftLabels, clicks: Sequence[Click], size: Size) -> SoftLabels:
+    """Keep what is connected with a target's clicks, which were made on a picture of ``size``."""
+    grid = (soft.teacher.shape[-2], soft.teacher.shape[-1])
+    return connect(soft, places_on_grid(clicks, size, grid))
 
 
-def _connected(data: ClipDataModule, target: Frame, recall: SoftLabels) -> SoftLabels:
-    """Keep what hangs together with the target's clicks."""
-    size = data.clicked_sizes.get(target.key) or first_size([target.image])
-    grid = (recall.teacher.shape[-2], recall.teacher.shape[-1])
-    return connect(recall, places_on_grid([(c.x, c.y, c.class_id) for c in data.clicks[target.key]], size, grid))
-
-
-def open_teacher(settings: FitSettings, run: Run, data: ClipDataModule) -> Teacher:
-    """Load the teacher the memory is made with, frozen; with ``memory.views`` it looks at several views of a frame."""
-    module = load_checkpoint(teacher_checkpoint(settings, run), stage="teacher", classes=data.classes)
+def open_teacher(settings: FitSettings, run: Run, dataset: DataSet) -> Teacher:
+    """Load the teacher the memory is built with, frozen; with ``memory.views`` it averages several views of a frame."""
+    module = load_checkpoint(teacher_checkpoint(settings, run), stage="teacher", classes=dataset.classes)
     network = frozen(module, settings.device)
     return average_views(network) if settings.memory.views else network
 
 
-def recalls(
+def stream_soft_labels(
     data: ClipDataModule,
     clips: list[Clip],
     teacher: Teacher,
@@ -120,37 +118,40 @@ def recalls(
     device: torch.device,
     fusion: Fusion = PLAIN,
 ) -> Iterator[tuple[FrameKey, SoftLabels]]:
-    """Yield target and recall of clips, in order; damaged frames are counted and left out."""
-    frames = frames_of(data, clips, device, lambda damaged: data.count_damaged(list(damaged.values())))
-    return stream_memory(teacher, flow, frames, wanted_by(clips), count=data.neighbours, fusion=fusion)
+    """Yield target and soft labels of clips, in order; damaged frames are counted and left out."""
+    frames = frame_batches(data, clips, device, lambda damaged: data.count_damaged(list(damaged.values())))
+    return stream_memory(
+        teacher, flow, frames, neighbour_keys(clips), count=data.options.clips.neighbours, fusion=fusion
+    )
 
 
-def wanted_by(clips: list[Clip]) -> dict[FrameKey, list[FrameKey]]:
+def neighbour_keys(clips: list[Clip]) -> dict[FrameKey, list[FrameKey]]:
     """Return the neighbours of each target."""
     return {clip.target.key: [frame.key for frame in clip.neighbours] for clip in clips}
 
 
-def frames_of(
+def frame_batches(
     data: ClipDataModule, clips: list[Clip], device: torch.device, on_damaged: Callable[[dict[FrameKey, str]], None]
 ) -> Iterator[dict[FrameKey, Tensor | None]]:
-    """Yield the frames of clips in batches for the teacher, None for damaged ones; tell what is wrong with these."""
+    """Yield the frames of clips in batches for the teacher, None for damaged ones, which ``on_damaged`` is called with."""
     # on a CPU a frame of a batch takes longer than one alone; and so an item depends on its clip only
-    batch_size = 1 if device.type == "cpu" else max(data.batch_size // 2, 1)
-    for samples in data.clip_loader(clips, batch_size):
+    batch_size = 1 if device.type == "cpu" else max(data.options.batch_size // 2, 1)
+    for samples in data.frame_loader(clips, batch_size):
         on_damaged({s["key"]: s["damaged"] for s in samples if "damaged" in s})
         yield {s["key"]: s["image"].to(device) if "image" in s else None for s in samples}
 
 
-def lacking(store: MemoryStore, data: ClipDataModule) -> list[Clip]:
-    """Return the clips a store should hold and does not; those with an unreadable target it cannot hold."""
-    found = data.remembered()
-    missing = set(store.missing(clip.target.key for clip in found))
-    return [clip for clip in found if clip.target.key in missing and _readable(data, clip)]
+def missing_clips(store: MemoryStore, data: ClipDataModule) -> list[Clip]:
+    """Return the clips whose item a store lacks; one with an unreadable target is not expected."""
+    missing = set(store.missing(clip.target.key for clip in data.memory_clips))
+    return [
+        clip for clip in data.memory_clips if clip.target.key in missing and _is_readable(data.dataset, clip.target)
+    ]
 
 
-def _readable(data: ClipDataModule, clip: Clip) -> bool:
+def _is_readable(dataset: DataSet, frame: Frame) -> bool:
     try:
-        data.reader.image(clip.target)
+        dataset.reader.image(frame)
     except DataError:
         return False
     return True
@@ -165,30 +166,35 @@ def memory_facts(settings: FitSettings, run: Run, data: ClipDataModule) -> dict[
     return {"memory": {**made, "mode": settings.memory.mode, "restricted": settings.memory.restricted}}
 
 
-def recall_source(settings: FitSettings, run: Run, data: ClipDataModule) -> MemorySource | None:
-    """Return where the student's recall comes from; None for arms that need none.
+def memory_supply(settings: FitSettings, run: Run) -> Supply:
+    """Return the supply of soft labels: the stored memory, or teacher and flow in every step.
 
     Raises:
-        RunError: The stored memory is missing or incomplete.
+        RunError: There is no stored memory, or no teacher.
     """
-    if not settings.needs_teacher:
-        return None
-    source = _online(settings, run, data) if settings.memory.mode == "online" else _stored(settings, run, data)
-    return RestrictedMemory(source) if settings.memory.restricted else source
+    options, dataset = settings.memory, settings.dataset
+    if options.mode == "stored":
+        return StoredMemory(_open_store(settings, run), options.restricted)
+    return OnlineMemory(
+        open_teacher(settings, run, dataset),
+        make_flow(options.flow, settings.device),
+        dataset.reader,
+        settings.data.clips.neighbours,
+        options.fusion,
+        options.restricted,
+    )
 
 
-def _online(settings: FitSettings, run: Run, data: ClipDataModule) -> MemorySource:
-    flow = make_flow(settings.memory.flow, settings.device)
-    read = RawClip(data.reader, data.neighbours)
-    return OnlineMemory(open_teacher(settings, run, data), flow, read, settings.memory.fusion)
+def refuse_incomplete_memory(settings: FitSettings, run: Run, data: ClipDataModule) -> None:
+    """Refuse to train from a stored memory that lacks items.
 
-
-def _stored(settings: FitSettings, run: Run, data: ClipDataModule) -> MemorySource:
-    store = _open_store(settings, run)
-    missing = lacking(store, data)
-    if missing:
-        raise RunError(f"the memory in {store.folder} lacks {len(missing)} targets; finish it with --stage memory")
-    return StoredMemory(store)
+    Raises:
+        RunError: It does.
+    """
+    if settings.memory.mode == "stored":
+        store = _open_store(settings, run)
+        if missing := missing_clips(store, data):
+            raise RunError(f"the memory in {store.folder} lacks {len(missing)} targets; finish it with --stage memory")
 
 
 def _open_store(settings: FitSettings, run: Run) -> MemoryStore:
@@ -204,10 +210,10 @@ def memory_manifest(settings: FitSettings, run: Run, data: ClipDataModule) -> di
         "views": settings.memory.views,
         "connected": settings.memory.connected,
         "fusion": asdict(settings.memory.fusion),
-        "size": list(data.size),
-        "neighbours": [data.neighbours, data.stride, data.sides],
+        "size": list(data.dataset.size),
+        "clips": asdict(settings.data.clips),
         "data": data_facts(settings, data).get("clicks"),
-        "classes": list(data.classes.names),
+        "classes": list(data.dataset.classes.names),
     }
 
 

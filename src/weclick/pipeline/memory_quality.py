@@ -17,17 +17,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from weclick.conventions import IGNORE_INDEX
-from weclick.data.datamodule import ClipDataModule
+from weclick.data.dataset import DataSet
 from weclick.data.index import Clip, FrameKey, Split
+from weclick.data.options import ClipOptions
 from weclick.errors import ConfigError, DataError
 from weclick.flow.estimators import make_flow
 from weclick.memory import PLAIN, Fusion, Memory, fuse
 from weclick.memory.stream import Votes, stream_votes
 from weclick.metrics import CalibrationError, SegmentationScore, scores_from_confusion
 from weclick.pipeline.inputs import teacher_checkpoint
-from weclick.pipeline.memory import frames_of, open_teacher, wanted_by
+from weclick.pipeline.memory import frame_batches, neighbour_keys, open_teacher
 from weclick.pipeline.run import Run
-from weclick.pipeline.settings import FitSettings, MemorySettings
+from weclick.pipeline.settings import FitSettings, MemoryOptions
 from weclick.reporting.progress import on_terminal
 
 WITH_OWN: Final = Fusion(own=1.0)
@@ -116,49 +117,51 @@ def memory_quality(settings: FitSettings, run: Run, split: Split, max_frames: in
         DataError: There is no labelled frame, none with a neighbour, or a damaged one.
         RunError: There is no teacher.
     """
-    data = settings.make_data()
-    found = _targets(data, split, max_frames)
+    data, dataset, clips = settings.make_data(), settings.dataset, settings.data.clips
+    found = _targets(dataset, clips, split, max_frames)
     checkpoint, device = teacher_checkpoint(settings, run), settings.device
-    teacher, flow = open_teacher(settings, run, data), make_flow(settings.memory.flow, device)
+    teacher, flow = open_teacher(settings, run, dataset), make_flow(settings.memory.flow, device)
     targets = {clip.target.key: clip.target for clip in found}
-    frames = frames_of(data, found, device, lambda damaged: _refuse_damaged(damaged, targets))
-    voting = stream_votes(teacher, flow, frames, wanted_by(found), count=data.neighbours)
+    frames = frame_batches(data, found, device, lambda damaged: _refuse_damaged(damaged, targets))
+    voting = stream_votes(teacher, flow, frames, neighbour_keys(found), count=clips.neighbours)
     tallies: dict[Source, _Tally] = {}
     hidden, console = not on_terminal(), Console(stderr=True)
     for key, votes in track(voting, "memory", len(found), disable=hidden, transient=True, console=console):
-        label = torch.from_numpy(data.reader.labelled(targets[key])[1])[None].to(device).long()
-        _count(tallies, votes, label, settings.memory.fusion, len(data.classes))
+        label = torch.from_numpy(dataset.reader.labelled(targets[key])[1])[None].to(device).long()
+        _count(tallies, votes, label, settings.memory.fusion, len(dataset.classes))
     facts = (
-        f"{len(found)} labelled frames of the {split} split of {data.root}, seen at {data.size[1]}x{data.size[0]}; "
-        f"{data.neighbours} neighbours ({data.sides}, stride {data.stride}); flow {flow.name}; teacher {checkpoint}"
+        f"{len(found)} labelled frames of the {split} split of {dataset.root}, seen at {dataset.size[1]}x{dataset.size[0]}; "
+        f"{clips.neighbours} neighbours ({clips.sides}, stride {clips.stride}); flow {flow.name}; teacher {checkpoint}"
     )
-    setting = f"{split}-{data.neighbours}-{data.sides}"
+    setting = f"{split}-{clips.neighbours}-{clips.sides}"
     return Quality(_figures(tallies), facts + _chosen(settings.memory), setting)
 
 
-def _chosen(memory: MemorySettings) -> str:
+def _chosen(memory: MemoryOptions) -> str:
     """Name the settings that the rows' names do not tell."""
     views, fusion = " on several views" if memory.views else "", memory.fusion
     weights = f"own {fusion.own:g}, certainty {fusion.certainty:g}, decay {fusion.decay:g}"
     return views if fusion in (PLAIN, WITH_OWN) else f"{views}; memory as set: {weights}"
 
 
-def _targets(data: ClipDataModule, split: Split, max_frames: int | None) -> list[Clip]:
-    if not data.neighbours:
-        raise ConfigError("data.neighbours is 0, which leaves nothing to carry; give --data.neighbours 2 or more")
+def _targets(dataset: DataSet, options: ClipOptions, split: Split, max_frames: int | None) -> list[Clip]:
+    if not options.neighbours:
+        raise ConfigError(
+            "data.clips.neighbours is 0, which leaves nothing to carry; give --data.clips.neighbours 2 or more"
+        )
     if max_frames is not None and max_frames < 1:
         raise ConfigError(f"--max_frames must be at least 1, found {max_frames}")
-    labelled = data.labelled(split)
+    labelled = dataset.labelled(split)
     if not labelled:
-        raise DataError(f"the {split} split of {data.root} has no masks to compare with; see data/README.md")
+        raise DataError(f"the {split} split of {dataset.root} has no masks to compare with; see data/README.md")
     count = min(max_frames or len(labelled), len(labelled))
     middles = (np.arange(count) + 0.5) * len(labelled) / count  # of equal stretches: ends of videos lack neighbours
     keys = [labelled[position].key for position in middles.astype(int)]
-    found = data.clips_of(split, keys)
+    found = dataset.clips(split, keys, options)
     if not any(clip.neighbours for clip in found):
         raise DataError(
-            f"none of {len(found)} labelled frames in the {split} split of {data.root} has a neighbour; add the frames "
-            "around them, or change data.stride, data.sides or --max_frames"
+            f"none of {len(found)} labelled frames in the {split} split of {dataset.root} has a neighbour; add the frames "
+            "around them, or change data.clips.stride, data.clips.sides or --max_frames"
         )
     return found
 

@@ -24,7 +24,7 @@ RUNS: Final = Path("runs")
 Stage = Literal["teacher", "memory", "student"]
 DONE: Final = "done.json"
 BEGUN: Final = "begun.json"
-FREE: Final = ("data.root", "data.clicks", "data.workers", "data.max_damaged")
+FREE: Final = ("data.root", "data.clicks.store", "data.workers")
 """Settings that may change while a run goes on: places, whose content is compared, and what alters no sample."""
 
 

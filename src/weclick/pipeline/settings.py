@@ -1,10 +1,11 @@
-"""The settings of a fit, one dataclass per group of the config."""
+"""The settings of a fit, one group of options per group of the config."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import lightning.pytorch as pl
@@ -13,12 +14,15 @@ from lightning.fabric import Fabric
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from weclick.data.datamodule import ClipDataModule
+from weclick.data.dataset import DataSet
+from weclick.data.options import DataOptions
+from weclick.data.supply import Supply
 from weclick.errors import ConfigError, one_line
-from weclick.flow.estimators import FlowName
+from weclick.extensions import Part
 from weclick.memory import Fusion
-from weclick.modules import StudentModule, TeacherModule
 from weclick.modules.arms import ArmName
-from weclick.ranges import PositiveInt, Seed, check_ranges
+from weclick.modules.options import ModuleOptions
+from weclick.options import Options, PositiveInt, Seed
 from weclick.reporting.loggers import WandbMode
 
 _COUNTS: Final = ("max_epochs", "accumulate_grad_batches", "check_val_every_n_epoch")
@@ -28,24 +32,24 @@ _OTHER_PRECISIONS: Final = ("64", "64-true", "16-true", "bf16-true")
 """Precisions of the trainer in which weights are of another type than the frames they meet."""
 
 
-@dataclass
-class MemorySettings:
-    """How the memory is made.
+@dataclass(frozen=True)
+class MemoryOptions(Options):
+    """How the memory is built.
 
     Args:
         mode: ``stored`` builds it once and trains from disk; ``online`` runs teacher and flow in every step.
         flow: ``auto`` is RAFT-large on a GPU and DIS on a CPU; or one of ``dis``, ``dis-fast``, ``raft-small``,
-            ``raft-large``.
+            ``raft-large``; or a flow from outside (:mod:`weclick.extensions`).
         folder: A finished memory of another run to use instead of building one.
-        views: Let the teacher look at each frame at three scales and mirrored, and average.
-        fusion: How the neighbours' votes, and the target's own, are weighed.
-        connected: Keep of each class only what hangs together with a click of it; takes every region to have its click,
-            and so does nothing with ``data.clicks_per_frame``.
-        restricted: Leave only classes that were clicked on the target; changes training, not what is stored.
+        views: Run the teacher on each frame at three scales and mirrored, and average.
+        fusion: How the predictions on the neighbours, and the target's own, are weighted.
+        connected: Keep of each class only what is connected with a click of it; requires a click on every region, and
+            so has no effect with ``data.clicks.per_frame``.
+        restricted: Keep only classes that were clicked on the target; changes training, not what is stored.
     """
 
     mode: Literal["stored", "online"] = "stored"
-    flow: FlowName = "auto"
+    flow: Part = "auto"
     folder: str | None = None
     views: bool = False
     fusion: Fusion = field(default_factory=Fusion)
@@ -53,13 +57,13 @@ class MemorySettings:
     restricted: bool = False
 
 
-@dataclass
-class TrackingSettings:
+@dataclass(frozen=True)
+class TrackingOptions(Options):
     """Where runs are tracked, besides the local ``metrics.csv``.
 
     Args:
         wandb: ``auto`` is online when you are logged in to Weights & Biases, else offline; or ``online``, ``offline``,
-            ``disabled``. The environment variable WANDB_MODE goes first.
+            ``disabled``. The environment variable WANDB_MODE has priority.
         project: Weights & Biases project.
     """
 
@@ -67,46 +71,46 @@ class TrackingSettings:
     project: str = "weclick"
 
 
-@dataclass
-class FitSettings:
+@dataclass(frozen=True)
+class FitSettings(Options):
     """Everything a fit needs, parsed.
 
     Args:
-        arm: Name of the row in the method's table; its options are in the groups below already.
+        data: Data set, clicks, clips, draws.
+        arm: Name of the row in the method's table; its options are in the other groups already.
         seed: Of weights, order and draws.
-        data: Arguments of :class:`~weclick.data.datamodule.ClipDataModule`.
-        teacher: Arguments of the teacher module.
-        student: Arguments of the student module.
+        teacher: Network, optimiser and terms of the teacher.
+        student: The same of the student.
+        memory: How the memory is built.
+        tracking: Where runs are tracked.
         trainer: Arguments of Lightning's Trainer, common to both stages.
         teacher_epochs: Epochs of the teacher, by default the trainer's.
         teacher_checkpoint: A finished teacher to use instead of training one.
-        teacher_rounds: Teachers trained one after the other; each after the first also learns from the memory of the one before,
-            by its ``kd_weight`` and ``mfd_weight``.
+        teacher_rounds: Teachers trained one after the other; each after the first also learns from the memory of the previous
+            one, by its terms ``kd`` and ``mfd``.
         callbacks: Makes the user's own callbacks, anew for each stage.
+        opened: Data sets that are open already, by root and layout; copies of these settings share them.
 
     Raises:
-        ConfigError: A number is out of its range, or the trainer has no number of epochs.
+        ConfigError: An option is impossible, alone or with another.
     """
 
-    arm: ArmName
-    seed: Seed
-    data: dict[str, Any]
-    teacher: dict[str, Any]
-    student: dict[str, Any]
-    trainer: dict[str, Any]
-    memory: MemorySettings = field(default_factory=MemorySettings)
-    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    data: DataOptions
+    arm: ArmName = "weclick"
+    seed: Seed = 0
+    teacher: ModuleOptions = field(default_factory=ModuleOptions)
+    student: ModuleOptions = field(default_factory=ModuleOptions)
+    memory: MemoryOptions = field(default_factory=MemoryOptions)
+    tracking: TrackingOptions = field(default_factory=TrackingOptions)
+    trainer: dict[str, Any] = field(default_factory=dict)
     teacher_epochs: PositiveInt | None = None
     teacher_checkpoint: str | None = None
     teacher_rounds: PositiveInt = 1
     callbacks: Callable[[], list[pl.Callback]] = list
+    opened: dict[tuple[str, str], DataSet] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_ranges(FitSettings, vars(self))
-        check_ranges(Fusion, vars(self.memory.fusion), "memory.fusion")
-        check_ranges(ClipDataModule, self.data, "data")
-        check_ranges(TeacherModule, self.teacher, "teacher")
-        check_ranges(StudentModule, self.student, "student")
+        super().__post_init__()
         if self.memory.connected and self.memory.mode == "online":
             raise ConfigError(
                 "memory.connected takes too long in every step; give --memory.connected false, or mode stored"
@@ -114,9 +118,13 @@ class FitSettings:
         if (self.teacher_rounds > 1) != _distils(self.teacher):
             alone = "above 0: there is no earlier teacher, give --teacher_rounds 2"
             raise ConfigError(
-                f"teacher_rounds {self.teacher_rounds} with teacher.kd_weight and teacher.mfd_weight "
+                f"teacher_rounds {self.teacher_rounds} with teacher.terms.kd.weight and teacher.terms.mfd.weight "
                 f"{alone if self.teacher_rounds == 1 else '0: set one of them'}"
             )
+        self._check_trainer_options()
+
+    def _check_trainer_options(self) -> None:
+        """Refuse values that Lightning accepts and then fails on, or trains nothing with."""
         if self.trainer.get("limit_train_batches") == 0:
             raise ConfigError("trainer.limit_train_batches 0 trains nothing; give at least 1, or a share such as 0.1")
         if str(self.trainer.get("precision")) in _OTHER_PRECISIONS:
@@ -135,17 +143,21 @@ class FitSettings:
 
     @property
     def earlier_round(self) -> FitSettings:
-        """Settings of the round before: the teacher of the first learns from clicks alone."""
-        alone = {"kd_weight": 0.0, "mfd_weight": 0.0} if self.teacher_rounds == 2 else {}
+        """Settings of the previous round: the teacher of the first one learns from clicks alone."""
+        teacher = self.teacher
+        if self.teacher_rounds == 2:
+            terms: Any = teacher.terms
+            alone = replace(terms, kd=replace(terms.kd, weight=0.0), mfd=replace(terms.mfd, weight=0.0))
+            teacher = replace(teacher, terms=alone)
         memory = replace(self.memory, mode="stored", folder=None)
-        return replace(self, teacher_rounds=self.teacher_rounds - 1, teacher={**self.teacher, **alone}, memory=memory)
+        return replace(self, teacher_rounds=self.teacher_rounds - 1, teacher=teacher, memory=memory)
 
     @property
     def device(self) -> torch.device:
         """Where this process runs teacher and flow outside of training: the device that training gives it, too."""
         names = ("accelerator", "devices", "num_nodes")
         chosen = {name: self.trainer[name] for name in names if self.trainer.get(name) is not None}
-        with refusing_options():
+        with trainer_refusals():
             return Fabric(**chosen).device
 
     @property
@@ -156,19 +168,26 @@ class FitSettings:
         except ConfigError:
             return replace(self, trainer={**self.trainer, "devices": 1, "num_nodes": 1}).device
 
-    def make_data(self, size: tuple[int, int] | None = None) -> ClipDataModule:
-        """Return a fresh data module, by default of the settings' working size."""
-        changed = {} if size is None else {"size": size}
-        return ClipDataModule(**{**self.data, **changed}, seed=self.seed)
+    @property
+    def dataset(self) -> DataSet:
+        """The data set at the settings' working size; opened at the first use, as listing a large one takes seconds."""
+        key = (self.data.root, str(self.data.layout))
+        if key not in self.opened:
+            self.opened[key] = DataSet.open(self.data.root, self.data.layout)
+        return self.opened[key].at(self.data.size)
+
+    def make_data(self, *, clicks: Path | None = None, supplies: tuple[Supply, ...] = ()) -> ClipDataModule:
+        """Return a new data module; see :class:`ClipDataModule` for the arguments."""
+        return ClipDataModule(self.data, seed=self.seed, dataset=self.dataset, clicks=clicks, supplies=supplies)
 
 
-def _distils(network: Mapping[str, Any]) -> bool:
-    return any(network.get(f"{term}_weight", 0.0) > 0 for term in ("kd", "mfd"))
+def _distils(options: ModuleOptions) -> bool:
+    return bool(options.needs & {"teacher", "memory"})
 
 
 @contextmanager
-def refusing_options() -> Iterator[None]:
-    """Say in one line what Lightning refuses about the trainer's options.
+def trainer_refusals() -> Iterator[None]:
+    """Turn what Lightning refuses about the trainer's options into one line.
 
     Raises:
         ConfigError: An option has no such value, or this machine no such device.

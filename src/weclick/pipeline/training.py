@@ -6,6 +6,7 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from weclick.modules.averaging import HorizonAveraging
 from weclick.pipeline.checkpoint_io import WholeCheckpointIO
 from weclick.pipeline.interrupt import SaveOnSignal
 from weclick.pipeline.run import Run
-from weclick.pipeline.settings import FitSettings, refusing_options
+from weclick.pipeline.settings import FitSettings, trainer_refusals
 from weclick.reporting.epochs import EpochLines
 from weclick.reporting.loggers import make_loggers
 from weclick.reporting.means import EpochMeans
@@ -59,8 +60,8 @@ def make_trainer(
 ) -> pl.Trainer:
     """Return the trainer of a stage."""
     folder = run.stage(module.stage)  # type: ignore[arg-type]
-    validated = bool(data.labelled("val"))
-    horizon = float(module.hparams["ema"])
+    validated = bool(data.dataset.labelled("val"))
+    horizon = module.options.optimiser.ema
     callbacks = [
         EpochMeans(),  # before what shows its means, and before the guard, which saves its sums
         *_checkpoints(folder, validated),
@@ -77,7 +78,12 @@ def make_trainer(
         project=settings.tracking.project,
         run=run.name,
         stage=module.stage,
-        config={"arm": settings.arm, "seed": settings.seed, "data": settings.data, module.stage: dict(module.hparams)},
+        config={
+            "arm": settings.arm,
+            "seed": settings.seed,
+            "data": asdict(settings.data),
+            module.stage: asdict(module.options),
+        },
     )
     return _trainer(
         settings,
@@ -106,7 +112,7 @@ def _trainer(settings: FitSettings, **own: Any) -> pl.Trainer:  # noqa: ANN401
         "num_sanity_val_steps": 0,
         "enable_model_summary": False,
     }
-    with refusing_options():
+    with trainer_refusals():
         return pl.Trainer(**{"log_every_n_steps": 10, **settings.trainer, **fixed, **own})
 
 

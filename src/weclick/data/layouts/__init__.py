@@ -9,7 +9,8 @@ from weclick.data.index import Layout, LayoutName, Refuse, refuse
 from weclick.data.layouts.camvid import CamVidLayout
 from weclick.data.layouts.cityscapes import CityscapesLayout
 from weclick.data.layouts.folder import FolderLayout, decode_videos
-from weclick.errors import ConfigError, DataError
+from weclick.errors import DataError
+from weclick.extensions import Part, make_part
 
 LAYOUTS: Final[dict[str, type[CityscapesLayout] | type[CamVidLayout] | type[FolderLayout]]] = {
     "cityscapes": CityscapesLayout,
@@ -18,14 +19,18 @@ LAYOUTS: Final[dict[str, type[CityscapesLayout] | type[CamVidLayout] | type[Fold
 }
 """Layouts by name, in the order in which "auto" tries them."""
 
+_MEMBERS: Final = ("name", "splits", "frames", "label_ids")
+"""What a class must have to be taken for a layout; see :class:`weclick.data.index.Layout`."""
+
 __all__ = ["LAYOUTS", "CamVidLayout", "CityscapesLayout", "FolderLayout", "LayoutName", "open_layout"]
 
 
-def open_layout(name: str, root: Path, refuse: Refuse = refuse) -> Layout:
+def open_layout(name: Part, root: Path, refuse: Refuse = refuse) -> Layout:
     """Open the data set in ``root``.
 
     Args:
-        name: A key of ``LAYOUTS``, or "auto" to tell it from what is on disk.
+        name: A key of ``LAYOUTS``, "auto" to recognise one of them, or a layout from outside, made with ``root`` and ``refuse``
+            (:mod:`weclick.extensions`).
         root: Folder of the data set; written to only when a "folder" data set has videos that are not decoded yet.
         refuse: Told of every bad video, mask or name; by default the first one is raised.
 
@@ -33,23 +38,20 @@ def open_layout(name: str, root: Path, refuse: Refuse = refuse) -> Layout:
         ConfigError: There is no layout of this name.
         DataError: The folder is missing, empty or of no known layout, or a video in it is damaged.
     """
-    if name != "auto" and name not in LAYOUTS:
-        raise ConfigError(f"unknown layout {name!r}; choose auto, {', '.join(LAYOUTS)}")
     if not root.is_dir():
         raise DataError(
             f"data folder {root} is {'no folder' if root.exists() else 'missing'}; give the data set's root"
         )
     if not any(root.iterdir()):
         raise DataError(f"data folder {root} is empty; data/README.md shows what belongs there")
-    layout = _open(_recognise(root) if name == "auto" else name, root, refuse)
+    part = _recognise(root) if name == "auto" else name
+    layout: Layout = make_part("layout", part, {**LAYOUTS, "folder": _open_folder}, _MEMBERS, root=root, refuse=refuse)
     if not layout.splits():
         refuse(DataError(f"{root} has the folders of a {layout.name} data set but no frame in them"))
     return layout
 
 
-def _open(name: str, root: Path, refuse: Refuse) -> Layout:
-    if name != "folder":
-        return CityscapesLayout(root, refuse) if name == "cityscapes" else CamVidLayout(root, refuse)
+def _open_folder(root: Path, refuse: Refuse) -> FolderLayout:
     return FolderLayout(root, refuse, without=decode_videos(root, refuse))
 
 

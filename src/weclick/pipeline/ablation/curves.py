@@ -60,8 +60,8 @@ def points(outcomes: Iterable[Outcome]) -> list[Point]:
     """
     groups: dict[tuple[Curve, str, float, float], list[Outcome]] = {}
     for outcome in outcomes:
-        share = outcome.settings.data.get("frame_share", 1.0)
-        per_frame = outcome.settings.data.get("clicks_per_frame") or math.inf
+        share = outcome.settings.data.clicks.frame_share
+        per_frame = outcome.settings.data.clicks.per_frame or math.inf
         if math.isinf(per_frame):
             groups.setdefault(("frames", outcome.arm, share, per_frame), []).append(outcome)
         if share == 1 and outcome.clicks is not None:

@@ -16,7 +16,7 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from weclick.errors import WeclickError
 from weclick.pipeline.ablation.outcome import Outcome, earlier_outcome
-from weclick.pipeline.clicks import begun_with, clicks_of, clicks_of_comparison, take_clicks, tell_of_others
+from weclick.pipeline.clicks import begun_with, clicks_of, clicks_of_comparison, report_newer_clicks, take_clicks
 from weclick.pipeline.evaluate import choose_checkpoint, evaluate, need_masks
 from weclick.pipeline.fit import check, fit, need_neighbours
 from weclick.pipeline.inputs import memory_needs, teacher_needs
@@ -60,7 +60,7 @@ def train_rows(rows: Sequence[Row], folder: Path, write: Callable[[Sequence[Outc
     """
     outcomes: list[Outcome] = []
     if (own := begun_with(folder)) is not None:
-        tell_of_others(rows[0].settings, own)
+        report_newer_clicks(rows[0].settings, own)
     for number, row in enumerate(rows, start=1):
         rank_zero_info(f"\n{row.name} ({number} of {len(rows)})")
         try:
@@ -90,8 +90,8 @@ def _stopping() -> Iterator[None]:
 
 def _outcome(row: Row, folder: Path) -> Outcome:
     check(row.settings)
-    data = row.settings.make_data()
-    need_masks(data, data.evaluation_split)
+    dataset = row.settings.dataset
+    need_masks(dataset, dataset.evaluation_split)
     run = Run(folder / row.name)
     take_clicks(row.settings, run, clicks_of_comparison(folder))
     need_neighbours(row.settings, run)  # before a shared teacher is trained for it
@@ -103,7 +103,7 @@ def _outcome(row: Row, folder: Path) -> Outcome:
 
 
 def _evaluated(settings: FitSettings, run: Run) -> Outcome:
-    split = settings.make_data().evaluation_split
+    split = settings.dataset.evaluation_split
     chosen, results = choose_checkpoint(run, "student", split), run.folder / "test"
     earlier = earlier_outcome(settings, chosen.path, split, results)
     if earlier is not None:

@@ -16,14 +16,17 @@ from lightning.fabric import Fabric
 
 from weclick.clicks import ClickStore
 from weclick.data.datamodule import ClipDataModule
-from weclick.data.recall import Batch, OnlineMemory, StoredMemory
-from weclick.data.samples import RawClip
+from weclick.data.masks import found_store, simulate_split
+from weclick.data.supplies import OnlineMemory, StoredMemory
+from weclick.data.supply import Batch
+from weclick.data.targets import TargetClicks
 from weclick.flow.estimators import make_flow
+from weclick.losses import Step, Terms
 from weclick.memory import MemoryStore, items
 from weclick.modules import StudentModule, TeacherModule
 from weclick.pipeline.benchmark.table import BenchmarkTable
-from weclick.pipeline.memory import recalls
-from weclick.pipeline.settings import FitSettings, refusing_options
+from weclick.pipeline.memory import stream_soft_labels
+from weclick.pipeline.settings import FitSettings, trainer_refusals
 from weclick.pipeline.training import frozen
 
 ONLINE_NEIGHBOURS: Final = 4
@@ -44,8 +47,8 @@ class Mode:
         """Train on the next batch and return its number of images."""
         batch = next(self.batches)
         with self.autocast():
-            terms = self.module.loss_terms(self.module(batch["image"]), batch)
-            loss = torch.stack(list(terms.values())).sum()  # weights would change nothing about the time
+            step = Step(self.module(batch["image"]), batch, self.module)
+            loss = torch.stack([term(step) for term in self.module.terms]).sum()  # weights would not change the time
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.module.parameters(), 5.0)
         self.optimizer.step()
@@ -91,7 +94,7 @@ def benchmark_train(
     ]
     facts = {
         "crop": f"{data.crop[1]}x{data.crop[0]}",
-        "batch": data.batch_size,
+        "batch": data.options.batch_size,
         "precision": settings.trainer.get("precision") or "32-true",
         "loader processes": data.workers,
         "rounds": rounds,
@@ -131,47 +134,43 @@ def _wait(device: torch.device) -> None:
 
 def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
     """Return every mode by its name in the table."""
-    full = settings.make_data()
-    full.open_clicks(scratch / "all.sqlite")
-    few = _few_clicks(full, scratch / "few.sqlite")
-    few_settings = replace(settings, data={**settings.data, "clicks": str(few)})
-    device = settings.device
-    with refusing_options():
-        autocast = Fabric(accelerator=device.type, devices=1, precision=settings.trainer.get("precision")).autocast
-    classes = full.classes.to_list()
-    teacher = frozen(TeacherModule(classes, full.size, **{**settings.teacher, "pretrained": False}), device)
-    flow = make_flow(settings.memory.flow, device)
+    clicks = _few_clicks(settings, scratch)
+    device, dataset, flow = settings.device, settings.dataset, make_flow(settings.memory.flow, settings.device)
+    network = replace(settings.teacher.network, pretrained=False)
+    module = TeacherModule(dataset.classes.to_list(), dataset.size, replace(settings.teacher, network=network))
+    teacher = frozen(module, device)
 
-    stored = few_settings.make_data()
+    plain = settings.make_data(clicks=clicks)
+    if dataset.labelled("train"):
+        plain = replace(settings, data=replace(settings.data, supervision="masks")).make_data()
     store = MemoryStore(scratch / "memory", {"version": 0})
-    for key, recall in recalls(stored, stored.clips(), teacher, flow, device):
-        store.write(key, items(recall)[0])
-    stored.recall = StoredMemory(store)
-    online = replace(few_settings, data={**few_settings.data, "neighbours": ONLINE_NEIGHBOURS}).make_data()
-    online.recall = OnlineMemory(teacher, flow, RawClip(online.reader, online.neighbours))
-    plain = few_settings.make_data()
-    if full.labelled("train"):
-        plain.supervision = "masks"
+    source = settings.make_data(clicks=clicks)
+    for key, soft in stream_soft_labels(source, source.clips, teacher, flow, device):
+        store.write(key, items(soft)[0])
+    stored = settings.make_data(clicks=clicks, supplies=(StoredMemory(store),))
+    clips = replace(settings.data.clips, neighbours=ONLINE_NEIGHBOURS)
+    supply = OnlineMemory(teacher, flow, dataset.reader, ONLINE_NEIGHBOURS)
+    online = replace(settings, data=replace(settings.data, clips=clips)).make_data(clicks=clicks, supplies=(supply,))
 
     ready = [batch for batch, _ in zip(finished(plain, device), range(2), strict=False)]
-
-    def mode(batches: Iterator[Batch], weight: float = 0.0) -> Mode:
-        options = {
-            **settings.student,
-            "pretrained": False,
-            "kd_weight": weight,
-            "mfd_weight": weight,
-            "etc_weight": 0.0,
-        }
-        module = StudentModule(classes, full.size, **options).to(device)
-        return Mode(module, torch.optim.AdamW(module.parameters(), lr=1e-4), batches, autocast)
-
+    distil = {"supervised": {"weight": 1.0}, "kd": {"weight": 1.0}, "mfd": {"weight": 1.0}}
     return {
-        "network alone, ready tensors": mode(cycle(ready)),
-        "plain supervision": mode(finished(plain, device)),
-        "stored memory": mode(finished(stored, device), weight=1.0),
-        f"online memory, {ONLINE_NEIGHBOURS} neighbours": mode(finished(online, device), weight=1.0),
+        "network alone, ready tensors": _mode(settings, cycle(ready)),
+        "plain supervision": _mode(settings, finished(plain, device)),
+        "stored memory": _mode(settings, finished(stored, device), distil),
+        f"online memory, {ONLINE_NEIGHBOURS} neighbours": _mode(settings, finished(online, device), distil),
     }
+
+
+def _mode(settings: FitSettings, batches: Iterator[Batch], terms: Mapping[str, Any] | None = None) -> Mode:
+    """Return the student's training with some terms, by default the cross-entropy alone."""
+    device, dataset = settings.device, settings.dataset
+    network = replace(settings.student.network, pretrained=False)
+    options = replace(settings.student, network=network, terms=Terms.of(terms))
+    module = StudentModule(dataset.classes.to_list(), dataset.size, options).to(device)
+    with trainer_refusals():
+        autocast = Fabric(accelerator=device.type, devices=1, precision=settings.trainer.get("precision")).autocast
+    return Mode(module, torch.optim.AdamW(module.parameters(), lr=1e-4), batches, autocast)
 
 
 def finished(data: ClipDataModule, device: torch.device) -> Iterator[Batch]:
@@ -189,10 +188,16 @@ def _to(batch: Batch, device: torch.device) -> Batch:
     return {name: moved(value) for name, value in batch.items()}
 
 
-def _few_clicks(data: ClipDataModule, path: Path) -> Path:
+def _few_clicks(settings: FitSettings, scratch: Path) -> Path:
     """Write a click store with only as many targets as the benchmark needs."""
-    chosen = [clip.target.key for clip in data.clips()][: TARGETS * data.batch_size]
-    with ClickStore.create(path, data.classes) as store:
-        for key in chosen:
-            store.replace(key, data.clicks[key])
-    return path
+    chosen, layout = settings.data.clicks, settings.dataset.layout
+    store = found_store(layout, Path(chosen.store) if chosen.store else None)
+    if store is None:
+        store = scratch / "all.sqlite"
+        simulate_split(layout, "train", store, rule=chosen.rule, min_area=chosen.min_area, seed=settings.seed)
+    clicks = TargetClicks.read(store, settings.dataset, chosen, seed=settings.seed).clicks
+    few = scratch / "few.sqlite"
+    with ClickStore.create(few, settings.dataset.classes) as written:
+        for key in list(clicks)[: TARGETS * settings.data.batch_size]:
+            written.replace(key, clicks[key])
+    return few

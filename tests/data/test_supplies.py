@@ -2,8 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from weclick.data.recall import OnlineMemory, StoredMemory
-from weclick.data.samples import RawClip
+from weclick.data.supplies import OnlineMemory, StoredMemory
 from weclick.errors import RunError
 from weclick.memory import MemoryStore, items, stream_memory
 
@@ -28,10 +27,10 @@ class ShiftedFlow:
 def store(make_data, tmp_path):
     data = make_data()
     store = MemoryStore(tmp_path / "memory", {"version": 1})
-    frames = ({s["key"]: s["image"] for s in samples} for samples in data.clip_loader(data.clips()))
-    wanted = {clip.target.key: [frame.key for frame in clip.neighbours] for clip in data.clips()}
-    for key, recall in stream_memory(teacher, ShiftedFlow(), frames, wanted, count=data.neighbours):
-        store.write(key, items(recall)[0])
+    frames = ({s["key"]: s["image"] for s in samples} for samples in data.frame_loader(data.clips))
+    wanted = {clip.target.key: [frame.key for frame in clip.neighbours] for clip in data.clips}
+    for key, soft in stream_memory(teacher, ShiftedFlow(), frames, wanted, count=data.options.clips.neighbours):
+        store.write(key, items(soft)[0])
     return store
 
 
@@ -39,30 +38,29 @@ def finished_batches(data):
     return [data.on_after_batch_transfer(batch, 0) for batch in data.train_dataloader()]
 
 
-def test_stored_and_online_recall_agree_to_quantisation(make_data, store):
-    stored, online = (make_data(photometric=0.0, batch_size=1) for _ in range(2))
-    stored.recall = StoredMemory(store)
-    online.recall = OnlineMemory(teacher, ShiftedFlow(), RawClip(online.reader, online.neighbours))
+def test_stored_and_with_online_memory_agree_to_quantisation(make_data, store):
+    plain = make_data()
+    neighbours = plain.options.clips.neighbours
+    supplies = (StoredMemory(store), OnlineMemory(teacher, ShiftedFlow(), plain.dataset.reader, neighbours))
+    stored, online = (make_data(colour=0.0, batch_size=1, supplies=(supply,)) for supply in supplies)
     pairs = list(zip(finished_batches(stored), finished_batches(online), strict=True))
     assert len(pairs) == 4
     for first, second in pairs:
         assert torch.equal(first["image"], second["image"])
         assert torch.equal(first["labels"], second["labels"])
-        one, other = first["recall"], second["recall"]
+        one, other = first["soft_labels"], second["soft_labels"]
         assert one.memory.confidence.max() > 0.9
         for a, b in ((one.teacher, other.teacher), *zip(one.memory, other.memory, strict=True)):
             torch.testing.assert_close(a, b, atol=1 / 510 + 1e-5, rtol=0)
 
 
-def test_a_batch_is_left_without_what_the_recall_was_made_from(make_data, store):
-    data = make_data()
-    data.recall = StoredMemory(store)
-    assert finished_batches(data)[0].keys() == {"image", "labels", "present", "inside", "recall"}
+def test_a_batch_is_left_without_what_the_soft_labels_were_made_from(make_data, store):
+    data = make_data(supplies=(StoredMemory(store),))
+    assert finished_batches(data)[0].keys() == {"image", "labels", "present", "inside", "soft_labels"}
 
 
-def test_the_stored_recall_needs_no_neighbours(make_data, store, opened_images):
-    data = make_data()
-    data.recall = StoredMemory(store)
+def test_the_stored_memory_needs_no_neighbours(make_data, store, opened_images):
+    data = make_data(supplies=(StoredMemory(store),))
     finished_batches(data)
     assert opened_images
     assert all("_000003_" in name for name in opened_images)
@@ -79,10 +77,9 @@ def opened_images(monkeypatch):
 
 
 def test_a_damaged_item_stops_training_by_name(make_data, store):
-    data = make_data()
-    path = store.path(data.clips()[0].target.key)
+    data = make_data(supplies=(StoredMemory(store),))
+    path = store.path(data.clips[0].target.key)
     path.write_bytes(path.read_bytes()[:50])
-    data.recall = StoredMemory(store)
     with pytest.raises(RunError, match=str(path)) as refusal:
         finished_batches(data)
     assert "\n" not in str(refusal.value)

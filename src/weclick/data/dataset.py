@@ -1,0 +1,91 @@
+"""A data set, opened and listed once and handed on to everything that reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache, cached_property
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from weclick.classes import ClassSet
+from weclick.conventions import FrameKey, Size
+from weclick.data.index import Clip, Frame, Layout, Segment, Split, clips, segments
+from weclick.data.layouts import open_layout
+from weclick.data.options import ClipOptions
+from weclick.data.reader import FrameReader
+from weclick.extensions import Part
+from weclick.images import first_size
+
+
+class DataSet:
+    """What is in a data set, at one working size.
+
+    Args:
+        layout: An opened layout; it is listed when first asked, and only then.
+        size: Working size (H, W) of all frames; by default that of the first readable one of the first ten.
+    """
+
+    def __init__(self, layout: Layout, size: Size | None = None) -> None:
+        self.layout = layout
+        self._size = size
+        self.segments = cache(self._segments)
+
+    @classmethod
+    def open(cls, root: Path | str, layout: Part = "auto", size: Size | None = None) -> DataSet:
+        """Open the data set in a folder; see :func:`weclick.data.layouts.open_layout` for what is refused."""
+        return cls(open_layout(layout, Path(root)), size)
+
+    def at(self, size: Size | None) -> DataSet:
+        """Return the same data set, without listing it again, at another working size; None keeps this one."""
+        return self if size in (None, self._size) else DataSet(self.layout, size)
+
+    @property
+    def root(self) -> Path:
+        """Folder of the data set."""
+        return self.layout.root
+
+    @property
+    def classes(self) -> ClassSet:
+        """The data set's classes."""
+        return self.layout.classes
+
+    @cached_property
+    def size(self) -> Size:
+        """Working size (H, W)."""
+        if self._size is not None:
+            return (self._size[0], self._size[1])
+        images = (frame.image for split in self.layout.splits() for frame in self.layout.frames(split))
+        return first_size(islice(images, 10))
+
+    @cached_property
+    def reader(self) -> FrameReader:
+        """Reads frames at the working size."""
+        table = self.layout.label_ids()
+        return FrameReader(self.size, None if table is None else np.asarray(table, np.int16))
+
+    def _segments(self, split: Split) -> list[Segment]:
+        """Return the split's runs of frames without gaps and without frames of other splits in between."""
+        others = (other for other in self.layout.splits() if other != split)
+        borders = (frame.key for other in others for frame in self.layout.frames(other))
+        return segments(self.layout.frames(split), borders)
+
+    def labelled(self, split: Split) -> list[Frame]:
+        """Return the split's frames that have a mask."""
+        return [frame for segment in self.segments(split) for frame in segment.frames if frame.label is not None]
+
+    @property
+    def evaluation_split(self) -> Split:
+        """``test`` when it has labels, else ``val``."""
+        return "test" if self.labelled("test") else "val"
+
+    def clips(self, split: Split, targets: Iterable[FrameKey], options: ClipOptions) -> list[Clip]:
+        """Return the clips of some frames of a split, with as many neighbours as the options ask for."""
+        return clips(
+            self.segments(split),
+            targets,
+            neighbours=options.neighbours,
+            stride=options.stride,
+            sides=options.sides,
+        )

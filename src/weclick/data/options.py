@@ -1,0 +1,122 @@
+"""Options of the data: which clicks, which clips, how samples are drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from weclick.data.index import Sides
+from weclick.extensions import Part
+from weclick.options import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    OptionError,
+    Options,
+    PositiveFloat,
+    PositiveInt,
+    PositiveShare,
+    Share,
+)
+
+Supervision = Literal["clicks", "masks"]
+
+CROP_MULTIPLE = 32
+"""Sides of a crop are multiples of the networks' coarsest stride; other crops would be padded in every step."""
+
+
+@dataclass(frozen=True)
+class ClickOptions(Options):
+    """Clicks that are trained from.
+
+    Args:
+        store: Click store; by default ``clicks.sqlite`` in the root, else simulated from the masks. A run trains from a copy.
+        rule: How simulated clicks are placed: ``center``, ``uniform`` or ``human``.
+        min_area: Smallest region that gets a simulated click, in source pixels. Objects with an instance id always do,
+            however small, and so does the largest region of a class.
+        radius: Radius of the disc a click is drawn as, in pixels of the network input.
+        frame_share: Train from this share of the clicked (or masked) frames, evenly spread over all videos in a row.
+        per_frame: Train from at most so many clicks per frame, classes in turn; no class then counts as absent.
+    """
+
+    store: str | None = None
+    rule: Literal["center", "uniform", "human"] = "center"
+    min_area: PositiveInt = 100
+    radius: NonNegativeFloat = 2.0
+    frame_share: PositiveShare = 1.0
+    per_frame: PositiveInt | None = None
+
+
+@dataclass(frozen=True)
+class ClipOptions(Options):
+    """Clips: a target and its unlabelled neighbours.
+
+    Args:
+        neighbours: Number of neighbour frames of a clip.
+        stride: Distance between neighbours, in steps of the video.
+        sides: ``past`` takes earlier frames only (the paper's), ``both`` also later ones.
+    """
+
+    neighbours: NonNegativeInt = 2
+    stride: PositiveInt = 1
+    sides: Sides = "past"
+
+
+@dataclass(frozen=True)
+class DrawOptions(Options):
+    """Random draws of training samples.
+
+    Args:
+        crop: Size [h, w] of training crops, multiples of 32; by default the working size rounded down.
+        scale: Smallest and largest random scale before cropping.
+        flip: Probability of a horizontal flip.
+        colour: Strength of the colour augmentation, 0 (off) to 1; or an augmentation from outside
+            (:mod:`weclick.extensions`).
+        unlabelled: Share of the draws that come from an unlabelled neighbour of the target instead, where there is a memory
+            to learn it from.
+        carried: On these draws use the target's clicks too, carried along reliable optical flow; there are such draws
+            then without a memory as well.
+    """
+
+    crop: tuple[int, int] | None = None
+    scale: tuple[PositiveFloat, PositiveFloat] = (0.75, 1.5)
+    flip: Share = 0.5
+    colour: Share | Part = 0.3
+    unlabelled: Share = 0.0
+    carried: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.crop is not None and any(side % CROP_MULTIPLE or side <= 0 for side in self.crop):
+            raise OptionError("crop", f"must be positive multiples of {CROP_MULTIPLE}, found {list(self.crop)}")
+        if self.scale[0] > self.scale[1]:
+            raise OptionError("scale", f"must be smallest and largest, found {list(self.scale)}")
+        if self.carried and not self.unlabelled:
+            raise OptionError("carried", "is for draws from unlabelled frames; set data.draws.unlabelled above 0 too")
+
+
+@dataclass(frozen=True)
+class DataOptions(Options):
+    """A data set, and how training samples are made of it.
+
+    Args:
+        root: Folder of the data set; data/README.md shows the layouts.
+        layout: ``cityscapes``, ``camvid``, ``folder``, ``auto`` to recognise one of them, or a layout from outside
+            (:mod:`weclick.extensions`).
+        size: Working size [H, W] of all frames; by default that of the first readable one of the first ten.
+        supervision: ``clicks``, or ``masks`` for the fully supervised ceiling.
+        batch_size: Training samples per batch and process.
+        workers: Loader processes; by default half the CPU cores of this process, at most 8. 0 loads in the training process.
+        clicks: Which clicks are trained from.
+        clips: Which neighbours a target has.
+        draws: How samples are drawn.
+    """
+
+    root: str
+    layout: Part = "auto"
+    size: tuple[PositiveInt, PositiveInt] | None = None
+    supervision: Supervision = "clicks"
+    batch_size: PositiveInt = 8
+    workers: NonNegativeInt | None = None
+    clicks: ClickOptions = field(default_factory=ClickOptions)
+    clips: ClipOptions = field(default_factory=ClipOptions)
+    draws: DrawOptions = field(default_factory=DrawOptions)

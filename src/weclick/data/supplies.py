@@ -1,0 +1,148 @@
+"""The supplies there are: soft labels from a stored memory or from a teacher at hand, and pairs of neighbouring frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from weclick.data.index import Clip
+from weclick.data.reader import FrameReader
+from weclick.data.supply import Batch, Sample, Supply, join_lines, to_tensor
+from weclick.errors import DataError
+from weclick.flow.estimators import FlowEstimator
+from weclick.flow.warp import resize_flow, warp_to_target
+from weclick.losses import visibility
+from weclick.memory import PLAIN, Fusion, Memory, MemoryStore, SoftLabels, follow_draw, online_memory, restrict
+from weclick.memory.online import Teacher
+
+
+@dataclass(frozen=True)
+class StoredMemory(Supply):
+    """Adds ``soft_labels``, read from a memory store; needs neither teacher nor flow.
+
+    Args:
+        store: The memory.
+        restricted: Keep only classes that were clicked on the target.
+    """
+
+    labels_unlabelled: ClassVar[bool] = True
+
+    store: MemoryStore
+    restricted: bool = False
+
+    def read(self, clip: Clip) -> Sample:
+        """Return the stored arrays of the clip's target as tensors."""
+        return {name: torch.from_numpy(array) for name, array in self.store.read(clip.target.key)._asdict().items()}
+
+    def complete(self, batch: Batch, grid: Tensor) -> None:
+        """Decode the arrays and let them follow the draw."""
+        teacher, memory, confidence = (batch.pop(name).float() / 255 for name in ("teacher", "memory", "confidence"))
+        _add_soft_labels(batch, SoftLabels(teacher, Memory(memory, confidence)), grid, self.restricted)
+
+
+@dataclass(frozen=True)
+class OnlineMemory(Supply):
+    """Adds ``soft_labels``, computed for every batch by the frozen teacher and the flow estimator.
+
+    Args:
+        teacher: Frozen network, RGB images (B, 3, H, W) in 0..1 to logits.
+        flow: Estimates motion.
+        reader: Reads frames at the working size.
+        neighbours: Neighbours of a clip; clips with fewer are padded.
+        fusion: How the neighbours' predictions are weighted.
+        restricted: Keep only classes that were clicked on the target.
+    """
+
+    labels_unlabelled: ClassVar[bool] = True
+    reads_neighbours: ClassVar[bool] = True
+
+    teacher: Teacher
+    flow: FlowEstimator
+    reader: FrameReader
+    neighbours: int
+    fusion: Fusion = PLAIN
+    restricted: bool = False
+
+    def read(self, clip: Clip) -> Sample:
+        """Return undrawn frames: ``target`` (3, H, W), ``neighbours`` (N, 3, H, W) uint8, ``offsets`` (N,).
+
+        Missing and damaged neighbours are padding: black, with offset 0; ``damaged`` has a line for each damaged one.
+        """
+        target = self.reader.image(clip.target)
+        neighbours = np.zeros((self.neighbours, *target.shape), np.uint8)
+        offsets, damaged = np.zeros(self.neighbours, np.int64), []
+        for position, (frame, offset) in enumerate(zip(clip.neighbours, clip.offsets, strict=True)):
+            try:
+                neighbours[position], offsets[position] = self.reader.image(frame), offset
+            except DataError as error:
+                damaged.append(str(error))
+        return {
+            "target": to_tensor(target),
+            "neighbours": torch.from_numpy(neighbours.transpose(0, 3, 1, 2).copy()),
+            "offsets": torch.from_numpy(offsets),
+            "damaged": join_lines(*damaged),
+        }
+
+    def complete(self, batch: Batch, grid: Tensor) -> None:
+        """Run teacher and flow on the undrawn clips, and let the result follow the draw."""
+        target, neighbours = (batch.pop(name).float() / 255 for name in ("target", "neighbours"))
+        soft = online_memory(self.teacher, self.flow, target, neighbours, batch.pop("offsets"), self.fusion)
+        _add_soft_labels(batch, soft, grid, self.restricted)
+
+
+def _add_soft_labels(batch: Batch, soft: SoftLabels, grid: Tensor, restricted: bool) -> None:
+    batch["soft_labels"] = follow_draw(restrict(soft, batch["present"]) if restricted else soft, grid)
+
+
+class Pair(NamedTuple):
+    """What belongs to a batch of drawn targets: their neighbours, under the same draw, and the flow to them.
+
+    Shape:
+        image: neighbours (B, 3, h, w) in 0..1; flow: on the drawn target's grid at stride 4, in pixels of that grid,
+        (B, 2, h/4, w/4); visible: (B, 1, h/4, w/4), 0 outside of neighbour or draw; found: bool (B,), False where a
+        target has no neighbour and its own image stands in.
+    """
+
+    image: Tensor
+    flow: Tensor
+    visible: Tensor
+    found: Tensor
+
+
+@dataclass(frozen=True)
+class NeighbourPairs(Supply):
+    """Adds ``pair``: each target's nearest neighbour under the same draw; a neighbour's mask is never opened.
+
+    Args:
+        flow: Estimates the motion from drawn target to drawn neighbour.
+        reader: Reads frames at the working size.
+    """
+
+    reads_neighbours: ClassVar[bool] = True
+    pairs: ClassVar[bool] = True
+
+    flow: FlowEstimator
+    reader: FrameReader
+
+    def neighbour(self, clip: Clip) -> NDArray[np.uint8] | None:
+        """Return the nearest neighbour at the working size, or None where there is none."""
+        return self.reader.image(clip.neighbours[0]) if clip.neighbours else None
+
+    @torch.no_grad()
+    def complete(self, batch: Batch, grid: Tensor) -> None:
+        """Estimate the flow between target and neighbour, and where both show the same."""
+        target, inside = batch["image"], batch["inside"]
+        neighbour, found = batch.pop("neighbour").float() / 255, batch.pop("paired")
+        flow = target.new_zeros(len(target), 2, *target.shape[-2:])
+        if found.any():
+            flow[found] = self.flow(target[found], neighbour[found])
+        warped, seen = warp_to_target(neighbour, flow)
+        size = (inside.shape[-2], inside.shape[-1])
+        visible = F.adaptive_avg_pool2d(visibility(target, warped) * seen, size) * inside
+        batch["pair"] = Pair(neighbour, resize_flow(flow, size), visible, found)

@@ -1,0 +1,108 @@
+"""Parts from outside: networks, flows, layouts, loss terms and augmentations that other packages bring.
+
+A config names a part by the short name of a shipped one, by the name of an entry point in the group ``weclick.networks``
+(``flows``, ``layouts``, ``losses``, ``augmentations``), or as Lightning users do::
+
+    {class_path: my_package.TinyNet, init_args: {width: 16}}
+
+Nothing is imported because a config or a checkpoint names it: both may come from a stranger. A class path counts only where
+its module is loaded already (``weclick --import MODULE``, or the user's own program) or belongs to an entry point, which
+somebody installed. ``CONTRIBUTING.md`` lists the protocol of each kind; ``examples/`` has one of each.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from weclick.errors import ConfigError, one_line
+
+Kind = Literal["network", "flow", "layout", "loss", "augmentation"]
+_GROUPS: dict[Kind, str] = {
+    "network": "weclick.networks",
+    "flow": "weclick.flows",
+    "layout": "weclick.layouts",
+    "loss": "weclick.losses",
+    "augmentation": "weclick.augmentations",
+}
+
+Part = str | dict[str, Any]
+"""How a config names a part: a short name, a class path, or ``{class_path: ..., init_args: {...}}``."""
+
+
+def make_part(
+    kind: Kind,
+    part: Part,
+    shipped: Mapping[str, Callable[..., Any]],
+    members: tuple[str, ...],
+    **arguments: Any,  # noqa: ANN401 - whatever a part takes
+) -> Any:  # noqa: ANN401
+    """Build a part.
+
+    Args:
+        kind: What kind of part.
+        part: How the config names it.
+        shipped: Makers of the shipped ones by short name.
+        members: Attributes that a class of this kind must have, checked before it is called.
+        arguments: Passed on; the config's ``init_args`` come on top.
+
+    Raises:
+        ConfigError: There is no such part, it is not loaded, not of this kind, or does not take the arguments.
+    """
+    name, options = part_name(kind, part), part.get("init_args", {}) if isinstance(part, dict) else {}
+    maker = shipped[name] if name in shipped else find_class(kind, name, tuple(shipped), members)
+    try:
+        return maker(**arguments, **options)
+    except TypeError as error:
+        raise ConfigError(
+            f"{kind} {name} cannot be made with {options or 'no init_args'}: {one_line(error)}"
+        ) from error
+
+
+def part_name(kind: Kind, part: Part) -> str:
+    """Return the short name or class path of a part.
+
+    Raises:
+        ConfigError: It is a mapping of another form.
+    """
+    if isinstance(part, str):
+        return part
+    if not isinstance(part.get("class_path"), str) or part.keys() > {"class_path", "init_args"}:
+        raise ConfigError(f"a {kind} is a name or {{class_path: ..., init_args: {{...}}}}, found {part}")
+    return str(part["class_path"])
+
+
+def find_class(kind: Kind, name: str, shipped: tuple[str, ...], members: tuple[str, ...]) -> type:
+    """Return the class behind the name of an entry point, or behind a class path.
+
+    Raises:
+        ConfigError: There is none, its module is not loaded, or it lacks one of the ``members``.
+    """
+    module, _, attribute = name.rpartition(".")
+    points = {point.name: point for point in entry_points(group=_GROUPS[kind])}
+    point = points.get(name) or next((p for p in points.values() if p.value == f"{module}:{attribute}"), None)
+    if point is not None:
+        found = _load(kind, point)
+    elif not module:
+        raise ConfigError(f"unknown {kind} {name!r}; choose one of: {', '.join([*shipped, *points])}")
+    elif module not in sys.modules:
+        raise ConfigError(
+            f"{kind} {name}: its module is not loaded, and neither a config nor a checkpoint may import code; give "
+            f"weclick --import {module}, or install a package with an entry point in {_GROUPS[kind]}"
+        )
+    else:
+        found = getattr(sys.modules[module], attribute, None)
+    missing = [member for member in members if not hasattr(found, member)]
+    if not isinstance(found, type) or missing:
+        lacks = f"lacks {', '.join(missing)}" if isinstance(found, type) else "is not a class"
+        raise ConfigError(f"{name} {lacks}; CONTRIBUTING.md describes what a {kind} needs")
+    return found
+
+
+def _load(kind: Kind, point: EntryPoint) -> Any:  # noqa: ANN401
+    try:
+        return point.load()
+    except Exception as error:  # whatever somebody else's package raises when it is imported
+        raise ConfigError(f"{kind} {point.name} ({point.value}) cannot be imported: {one_line(error)}") from error

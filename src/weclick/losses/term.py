@@ -1,0 +1,55 @@
+"""What a loss term is: one summand of a training step's loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from torch import Tensor
+
+from weclick.options import NonNegativeFloat, Options
+
+Need = Literal["teacher", "memory", "neighbour"]
+"""What a term needs beside image, labels and present classes: ``teacher`` and ``memory`` are in ``batch["soft_labels"]``,
+``neighbour`` is ``batch["pair"]``; the data module supplies what the terms in use need."""
+
+
+class Step(NamedTuple):
+    """One training step, as a loss term sees it.
+
+    Shape:
+        logits (B, C, h, w) of the batch's images; batch: see :func:`weclick.data.finish.finish`; forward: the network in
+        training, images (B, 3, H, W) to logits; progress: share of the training that is done, 0..1.
+    """
+
+    logits: Tensor
+    batch: Mapping[str, Any]
+    forward: Callable[[Tensor], Tensor]
+    progress: float = 0.0
+
+
+@dataclass(frozen=True)
+class LossTerm(Options):
+    """Base of all loss terms; a subclass is a dataclass whose fields are its options.
+
+    Attributes:
+        name: Of the term in configs and metrics (``train/loss_NAME``).
+        needs: What it needs beside clicks.
+
+    Args:
+        weight: Of the term in the sum; 0 turns it off.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[frozenset[Need]] = frozenset()
+
+    weight: NonNegativeFloat = 0.0
+
+    def weight_at(self, progress: float) -> float:
+        """Return the weight at a share of the training, for terms that rise or fall."""
+        return self.weight
+
+    def __call__(self, step: Step) -> Tensor:
+        """Return the unweighted term, a scalar; 0 with zero gradient where it has nothing to learn from."""
+        raise NotImplementedError

@@ -1,0 +1,54 @@
+"""Options of a stage's training: network, optimiser, loss terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from weclick.losses import LossTerm, Terms, active_terms
+from weclick.losses.term import Need
+from weclick.models import NetworkOptions
+from weclick.options import NonNegativeFloat, Options, PositiveFloat, Share
+
+
+@dataclass(frozen=True)
+class OptimiserOptions(Options):
+    """AdamW, its schedule, and the averaging of weights.
+
+    Args:
+        learning_rate: Peak learning rate.
+        weight_decay: Of weights; biases and normalisation are not decayed.
+        warmup: Share of all steps over which the learning rate rises; then it falls to 0 on a half cosine.
+        ema: Horizon over which the evaluated weights are averaged, as a share of all steps; 0 turns averaging off.
+    """
+
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 1e-2
+    warmup: Share = 0.1
+    ema: Share = 0.05
+
+
+@dataclass(frozen=True)
+class ModuleOptions(Options):
+    """A teacher's or student's training.
+
+    Args:
+        network: Which network.
+        optimiser: How it is optimised.
+        terms: Loss terms, each with a weight.
+    """
+
+    network: NetworkOptions = field(default_factory=NetworkOptions)
+    optimiser: OptimiserOptions = field(default_factory=OptimiserOptions)
+    terms: Terms = field(default_factory=Terms)  # type: ignore[valid-type] # made of the modules in losses/
+
+    @property
+    def active(self) -> list[LossTerm]:
+        """Loss terms with a weight."""
+        terms: Any = self.terms
+        return active_terms(terms)
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What these terms need beside clicks."""
+        return frozenset().union(*(term.needs for term in self.active))

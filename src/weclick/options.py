@@ -1,0 +1,117 @@
+"""Groups of options: dataclasses whose types state the range of each number, checked when a group is made.
+
+The parser reads the same classes, so command line, config and Python end in one check.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Self, get_args, get_origin, get_type_hints
+
+from weclick.errors import ConfigError
+
+
+@dataclass(frozen=True, repr=False)
+class Range:
+    """Finite numbers from ``low`` to ``high``; ``above`` excludes ``low`` itself."""
+
+    low: float
+    high: float = math.inf
+    above: bool = False
+
+    def __contains__(self, number: float) -> bool:
+        return math.isfinite(number) and self.low <= number <= self.high and not (self.above and number == self.low)
+
+    def __repr__(self) -> str:  # shown by the parser's help
+        if self.high == math.inf:
+            return f"{'above' if self.above else 'at least'} {self.low}"
+        return f"above {self.low}, at most {self.high}" if self.above else f"from {self.low} to {self.high}"
+
+
+PositiveInt = Annotated[int, Range(1)]
+NonNegativeInt = Annotated[int, Range(0)]
+PositiveFloat = Annotated[float, Range(0, above=True)]
+NonNegativeFloat = Annotated[float, Range(0)]
+Share = Annotated[float, Range(0, 1)]
+PositiveShare = Annotated[float, Range(0, 1, above=True)]
+Seed = Annotated[int, Range(0, 2**32 - 1)]
+
+
+class OptionError(ConfigError):
+    """An option has an impossible value. ``name`` is its dotted name, ``problem`` the rest of the message."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name} {problem}")
+        self.name, self.problem = name, problem
+
+
+@dataclass(frozen=True)
+class Options:
+    """Base of all groups of options; subclasses are dataclasses, and may hold other groups.
+
+    Raises:
+        OptionError: A number is outside the range that its type states.
+
+    Example:
+        >>> @dataclass(frozen=True)
+        ... class Loader(Options):
+        ...     batch_size: PositiveInt = 8
+        >>> Loader.of({"batch_size": 0}, "data")
+        Traceback (most recent call last):
+        weclick.options.OptionError: data.batch_size must be at least 1, found 0
+    """
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self), include_extras=True)
+        for field in fields(self):
+            allowed, value = _range(hints[field.name]), getattr(self, field.name)
+            if allowed is not None and not all(number in allowed for number in _numbers(value)):
+                raise OptionError(field.name, f"must be {allowed}, found {value}")
+
+    @classmethod
+    def of(cls, values: Self | Mapping[str, Any] | None = None, group: str = "") -> Self:
+        """Build from plain values, as they come from YAML, JSON or a checkpoint.
+
+        Args:
+            values: By name; groups inside may be mappings too, lists become tuples where the type is one.
+            group: Dotted name of this group in a config, for messages.
+
+        Raises:
+            OptionError: There is no such option, or its value is impossible.
+        """
+        if isinstance(values, Options):
+            return values
+        given, hints, prefix = values or {}, get_type_hints(cls), f"{group}." if group else ""
+        unknown = [name for name in given if name not in hints]
+        if unknown:
+            names = ", ".join(field.name for field in fields(cls))
+            raise OptionError(f"{prefix}{unknown[0]}", f"is not an option; {group or cls.__name__} has: {names}")
+        try:
+            return cls(**{name: _typed(hints[name], value, name) for name, value in given.items()})
+        except OptionError as error:
+            raise OptionError(f"{prefix}{error.name}", error.problem) from None
+
+
+def _typed(hint: Any, value: Any, name: str) -> Any:  # noqa: ANN401
+    """Return a value as the group or tuple that its type is."""
+    if isinstance(hint, type) and issubclass(hint, Options):
+        return hint.of(value, name)
+    wants_tuple = any(get_origin(kind) is tuple for kind in (hint, *get_args(hint)))
+    return tuple(value) if wants_tuple and isinstance(value, list) else value
+
+
+def _range(hint: Any) -> Range | None:  # noqa: ANN401
+    """Return the first range inside a type, also of a union or a tuple."""
+    if isinstance(hint, Range):
+        return hint
+    return next((inner for part in get_args(hint) if (inner := _range(part)) is not None), None)
+
+
+def _numbers(value: Any) -> Iterator[float]:  # noqa: ANN401
+    if isinstance(value, list | tuple):
+        for entry in value:
+            yield from _numbers(entry)
+    elif isinstance(value, int | float):
+        yield value

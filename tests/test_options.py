@@ -1,0 +1,85 @@
+from dataclasses import dataclass, field
+
+import pytest
+
+from weclick.errors import ConfigError
+from weclick.options import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    Options,
+    PositiveFloat,
+    PositiveInt,
+    PositiveShare,
+    Range,
+    Share,
+)
+
+
+@dataclass(frozen=True)
+class Inner(Options):
+    rate: PositiveFloat = 1.0
+
+
+@dataclass(frozen=True)
+class Data(Options):
+    share: Share = 0.5
+    count: PositiveInt = 1
+    size: tuple[PositiveInt, PositiveInt] | None = None
+    workers: NonNegativeInt | None = None
+    weight: NonNegativeFloat = 0.0
+    scale: PositiveShare = 1.0
+    name: str = ""
+    free: int = 0
+    inner: Inner = field(default_factory=Inner)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"count": 1, "share": 0, "inner": {"rate": 1e-9}, "weight": 0.0, "scale": 1},
+        {"size": None, "workers": None},
+        {"size": [3, 4], "workers": 0, "share": 1.0},
+        {"name": "any", "free": -5},
+    ],
+)
+def test_what_is_in_range_passes(options):
+    assert Data.of(options, "data").free == options.get("free", 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"count": 0}, "data.count must be at least 1, found 0"),
+        ({"size": [-3, 4]}, r"data.size must be at least 1, found \(-3, 4\)"),
+        ({"workers": -2}, "data.workers must be at least 0, found -2"),
+        ({"weight": float("nan")}, "data.weight must be at least 0, found nan"),
+        ({"weight": float("inf")}, "data.weight must be at least 0, found inf"),
+        ({"inner": {"rate": 0.0}}, "data.inner.rate must be above 0, found 0.0"),
+        ({"share": 1.5}, "data.share must be from 0 to 1, found 1.5"),
+        ({"scale": 0}, "data.scale must be above 0, at most 1, found 0"),
+    ],
+)
+def test_what_is_not_is_refused_with_its_name_and_range(options, message):
+    with pytest.raises(ConfigError, match=message):
+        Data.of(options, "data")
+
+
+def test_options_without_a_group_go_by_their_name():
+    with pytest.raises(ConfigError, match=r"^count must"):
+        Data(count=0)
+
+
+def test_a_range_reads_as_words_in_the_help():
+    assert [repr(Range(1)), repr(Range(0, above=True)), repr(Range(0, 1))] == ["at least 1", "above 0", "from 0 to 1"]
+
+
+def test_an_unknown_option_is_refused_with_those_there_are():
+    with pytest.raises(ConfigError, match=r"data\.inner\.speed is not an option; inner has: rate"):
+        Data.of({"inner": {"speed": 1}}, "data")
+
+
+def test_lists_become_tuples_and_mappings_groups_as_yaml_has_neither():
+    made = Data.of({"size": [3, 4], "inner": {"rate": 2.0}})
+    assert (made.size, made.inner) == ((3, 4), Inner(2.0))
+    assert Data.of(made) is made
