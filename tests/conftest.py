@@ -51,7 +51,7 @@ def click_file(synthetic_root, tmp_path_factory):
 GROUPS = {"clicks": ClickOptions, "clips": ClipOptions, "draws": DrawOptions}
 
 
-def data_options(**options):
+def group_data_options(**options):
     """Return options of the data as a plain mapping; each may be given by its name alone, without its group."""
     grouped = {}
     for name, value in options.items():
@@ -64,12 +64,18 @@ def data_options(**options):
 
 
 @pytest.fixture(scope="session")
+def data_options():
+    """Return options of the data as a plain mapping; see :func:`group_data_options`."""
+    return group_data_options
+
+
+@pytest.fixture(scope="session")
 def data_module():
     """Build a data module of a root; keywords are options of the data by name, seed and supplies."""
 
     def build(root, *, seed=0, supplies=(), **options):
         return ClipDataModule(
-            data_options(**{"root": str(root), "workers": 0, **options}), seed=seed, supplies=supplies
+            group_data_options(**{"root": str(root), "workers": 0, **options}), seed=seed, supplies=supplies
         )
 
     return build

@@ -8,10 +8,10 @@ import pytest
 from weclick.modules import ARMS
 from weclick.pipeline import fit as fitting
 from weclick.pipeline.run import Run
-from weclick.pipeline.settings import FitSettings, MemorySettings, TrackingSettings
+from weclick.pipeline.settings import FitSettings
 from weclick.synthetic import write_synthetic
 
-NETWORK = {"network": "light", "pretrained": False, "width": 16}
+NETWORK = {"name": "light", "pretrained": False, "width": 16}
 
 
 @pytest.fixture(scope="session")
@@ -23,31 +23,39 @@ def street(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def settings(street):
-    """Return tiny settings on ``street``; keywords replace fields, or update the dictionaries among them."""
+def settings(street, data_options):
+    """Return tiny settings on ``street``.
+
+    Keywords replace fields; ``data`` updates options by name, ``teacher`` and ``student`` their terms (a weight or a mapping)
+    and, by their names, ``optimiser`` and ``network``.
+    """
 
     def make(**changes):
+        data = {
+            **{"root": str(street), "size": (64, 128), "crop": (64, 64), "batch_size": 2, "workers": 0},
+            **{"min_area": 20, "neighbours": 2},
+        }
         fields = {
-            "arm": "clicks",
-            "seed": 0,
-            "data": {
-                **{"root": str(street), "size": [64, 128], "crop": [64, 64], "batch_size": 2, "workers": 0},
-                **{"click_min_area": 20, "neighbours": 2},
-            },
-            "teacher": dict(NETWORK),
-            "student": dict(NETWORK),
-            "trainer": {"max_epochs": 2, "accelerator": "cpu"},
-            "memory": MemorySettings(),
-            "tracking": TrackingSettings(wandb="disabled"),
+            "data": data_options(**{**data, **changes.pop("data", {})}),
+            "teacher": module_options(**changes.pop("teacher", {})),
+            "student": module_options(**changes.pop("student", {})),
+            "memory": changes.pop("memory", {}),
+            "trainer": {"max_epochs": 2, "accelerator": "cpu", **changes.pop("trainer", {})},
         }
         for option, value in ARMS[changes.get("arm", "clicks")].options.items():
-            group, name = option.split(".")
-            fields[group][name] = value
-        for name, value in changes.items():
-            fields[name] = {**fields[name], **value} if isinstance(fields.get(name), dict) else value
-        return FitSettings(**fields)
+            *groups, name = option.split(".")
+            place = fields
+            for group in groups:
+                place = place.setdefault(group, {})
+            place.setdefault(name, value)
+        return FitSettings.of({"arm": "clicks", "tracking": {"wandb": "disabled"}, **fields, **changes})
 
     return make
+
+
+def module_options(network=None, optimiser=None, **terms):
+    terms = {name: term if isinstance(term, dict) else {"weight": term} for name, term in terms.items()}
+    return {"network": {**NETWORK, **(network or {})}, "optimiser": optimiser or {}, "terms": terms}
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from weclick.clicks import Click, ClickStore
 from weclick.data.layouts import open_layout
 from weclick.data.masks import simulate_split
 from weclick.errors import DataError, RunError
-from weclick.pipeline.clicks import clicks_of, clicks_of_comparison, take_clicks, tell_of_others
-from weclick.pipeline.inputs import opened_data
+from weclick.pipeline.clicks import clicks_of, clicks_of_comparison, report_newer_clicks, take_clicks
+from weclick.pipeline.inputs import run_data
 
 
 @pytest.fixture
@@ -54,18 +54,18 @@ def test_promise_3_what_is_clicked_meanwhile_changes_nothing_for_a_run(chosen, r
 
 def test_a_run_goes_on_when_the_store_is_gone(chosen, root, run):
     made = run()
-    clicks = opened_data(chosen(), made).clicks
+    clicks = run_data(chosen(), made).clicks
     (root / "clicks.sqlite").unlink()
-    assert opened_data(chosen(), made).clicks == clicks
+    assert run_data(chosen(), made).clicks == clicks
 
 
 def test_simulated_clicks_stay_when_somebody_begins_to_click(chosen, root, run):
     made, aside = run(), root / "aside"
     (root / "clicks.sqlite").rename(aside)
-    clicks = opened_data(chosen(), made).clicks
+    clicks = run_data(chosen(), made).clicks
     aside.rename(root / "clicks.sqlite")
     click(root)
-    assert opened_data(chosen(), made).clicks == clicks
+    assert run_data(chosen(), made).clicks == clicks
 
 
 def test_a_run_that_begins_tells_once_what_cannot_be_learned(chosen, root, run, caplog):
@@ -81,24 +81,24 @@ def test_a_run_that_begins_tells_once_what_cannot_be_learned(chosen, root, run, 
     assert caplog.messages == ["never clicked, so never learned: road, sidewalk"]
 
 
-def test_clicks_made_meanwhile_are_told_of_in_one_line(chosen, settings, root, run, tmp_path, caplog):
+def test_clicks_made_meanwhile_are_reported_in_one_line(chosen, settings, root, run, tmp_path, caplog):
     made = run()
     take_clicks(chosen(), made)
     caplog.clear()
-    tell_of_others(chosen(), made.clicks)
+    report_newer_clicks(chosen(), made.clicks)
     assert not caplog.records
     other = shutil.copy(root / "clicks.sqlite", tmp_path / "other.sqlite")
     click(root)
-    tell_of_others(chosen(), made.clicks)
+    report_newer_clicks(chosen(), made.clicks)
     click(root, store=other)
-    named = settings(data={"root": str(root), "clicks": str(other)})
-    tell_of_others(named, made.clicks)
+    named = settings(data={"root": str(root), "store": str(other)})
+    report_newer_clicks(named, made.clicks)
     other.unlink()
-    tell_of_others(named, made.clicks)
+    report_newer_clicks(named, made.clicks)
     for record, store in zip(caplog.records, (root / "clicks.sqlite", other, other), strict=True):
         assert f"clicks it began with ({made.clicks}); {store}" in record.message
         assert "\n" not in record.message
-    assert "a new run takes them up" in caplog.records[1].message
+    assert "a new run uses its clicks" in caplog.records[1].message
 
 
 def test_clicks_nothing_can_be_trained_from_are_not_taken_and_named_where_they_lie(chosen, root, run):
@@ -124,11 +124,11 @@ def test_a_full_disk_leaves_no_half_copy(chosen, run):
     assert [path.name for path in made.folder.iterdir()] == ["config.yaml"]
 
 
-def test_a_run_begun_without_clicks_of_its_own_goes_on_with_the_store_if_that_is_as_it_was(chosen, root, run, fit):
+def test_a_run_whose_clicks_are_lost_goes_on_with_the_store_if_that_is_as_it_was(chosen, root, run, fit):
     made = fit(chosen(), run())
     made.clicks.unlink()
     fit(chosen(), made)
-    assert not made.clicks.exists()
+    made.clicks.unlink()
     click(root)
     with pytest.raises(RunError, match="finished, with other clicks"):
         fit(chosen(), made)

@@ -3,24 +3,24 @@ import json
 import pytest
 
 from weclick.errors import ConfigError, RunError
-from weclick.pipeline.fit import need_neighbours, pair_source
-from weclick.pipeline.inputs import opened_data
-from weclick.pipeline.settings import MemorySettings
+from weclick.pipeline.fit import need_neighbours, supplies_of
 
 
 def test_pairs_come_with_the_runs_flow_and_only_for_the_temporal_loss(settings, run):
-    chosen = settings(arm="etc", memory=MemorySettings(flow="dis-fast"))
-    source = pair_source(chosen, opened_data(chosen, run("etc")))
-    assert source.flow.name == "dis-fast"
-    for arm in ("clicks", "levers", "weclick"):
-        assert pair_source(settings(arm=arm), None) is None
+    chosen = settings(arm="etc", memory=dict(flow="dis-fast"))
+    (supply,) = supplies_of(chosen.student, chosen, run("etc"))
+    assert supply.flow.name == "dis-fast"
+    for arm in ("clicks", "levers"):
+        assert supplies_of(settings(arm=arm).student, settings(arm=arm), run(arm)) == ()
 
 
-@pytest.mark.parametrize(("arm", "term"), [("etc", "etc_weight"), ("mfd", "mfd_weight")])
+@pytest.mark.parametrize(("arm", "term"), [("etc", "etc"), ("mfd", "mfd")])
 @pytest.mark.parametrize("data", [{"neighbours": 0}, {"stride": 5}])
 def test_what_learns_from_neighbours_alone_is_refused_without_any(settings, run, fit, data, arm, term):
     made = run()
-    with pytest.raises(ConfigError, match=rf"student\.{term} needs neighbours.*data\.neighbours") as refusal:
+    with pytest.raises(
+        ConfigError, match=rf"student\.terms {term} needs neighbours.*data\.clips\.neighbours"
+    ) as refusal:
         fit(settings(arm=arm, data=data), made)
     assert "\n" not in str(refusal.value)
     assert not made.stage("teacher").exists()
@@ -29,15 +29,15 @@ def test_what_learns_from_neighbours_alone_is_refused_without_any(settings, run,
 def test_neighbours_are_asked_for_only_by_a_student_whose_memory_is_not_there_yet(settings, run, fit):
     alone = {"arm": "mfd", "data": {"neighbours": 0}}
     fit(settings(**alone, teacher_checkpoint="teacher.ckpt"), run(), "teacher")
-    need_neighbours(settings(**alone, memory=MemorySettings(folder="memory")), run("another"))
+    need_neighbours(settings(**alone, memory=dict(folder="memory")), run("another"))
 
 
 @pytest.mark.slow
 def test_the_reference_needs_no_teacher_and_remembers_its_flow(settings, run, fit):
     short = {"arm": "etc", "trainer": {"max_epochs": 1}}
-    made = fit(settings(**short, memory=MemorySettings(flow="dis")), run())
+    made = fit(settings(**short, memory=dict(flow="dis")), run())
     assert not made.stage("teacher").exists()
     assert not made.stage("memory").exists()
     assert json.loads((made.stage("student") / "done.json").read_text())["flow"] == "dis"
     with pytest.raises(RunError, match="flow"):
-        fit(settings(**short, memory=MemorySettings(flow="dis-fast")), made)
+        fit(settings(**short, memory=dict(flow="dis-fast")), made)

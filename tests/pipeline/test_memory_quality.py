@@ -17,7 +17,6 @@ from weclick.metrics import labels_at
 from weclick.pipeline import memory_quality as measuring
 from weclick.pipeline.memory_quality import TEACHER, Figures, Quality, Source, answer, memory_quality, sources
 from weclick.pipeline.memory_table import figure_of, table_lines, table_markdown, write_quality
-from weclick.pipeline.settings import MemorySettings
 
 HEIGHT, WIDTH, BORDER, STEP = 32, 64, 32, 4
 TARGET = 2
@@ -88,7 +87,7 @@ def measure(settings, run, scene, monkeypatch):
 
     def call(split="val", frames=None, fusion=None, **data):
         options = {"root": str(scene), "size": [HEIGHT, WIDTH], "neighbours": 2, "sides": "both"}
-        chosen = settings(data={**options, **data}, memory=MemorySettings(fusion=fusion or Fusion()))
+        chosen = settings(data={**options, **data}, memory={"fusion": fusion or Fusion()})
         return memory_quality(chosen, opened, split, frames)
 
     call.teacher = teacher
@@ -200,7 +199,7 @@ def test_a_damaged_neighbour_has_no_vote_and_a_damaged_target_is_refused(measure
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"neighbours": 0}, ConfigError, "data.neighbours is 0"),
+        ({"neighbours": 0}, ConfigError, "data.clips.neighbours is 0"),
         ({"frames": 0}, ConfigError, "--max_frames must be at least 1, found 0"),
         ({"split": "train"}, DataError, "the train split of .* has no masks"),
         ({"split": "test"}, DataError, "the test split of .* has no masks"),

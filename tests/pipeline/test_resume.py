@@ -56,7 +56,7 @@ def test_other_seed_gives_other_weights(settings, run, fit):
 
 
 LIGHT = {}
-DROPPING = {"network": "fpn", "encoder": "tu-tf_efficientnet_lite0"}
+DROPPING = {"network": {"name": "fpn", "encoder": "tu-tf_efficientnet_lite0"}}
 """A network with dropout: a resumed training must drop the same units."""
 
 
@@ -66,7 +66,7 @@ def uninterrupted(settings, fit, tmp_path_factory):
     made = {}
 
     def get(network):
-        name = network.get("network", "light")
+        name = network.get("network", {}).get("name", "light")
         if name not in made:
             run = Run.create(tmp_path_factory.mktemp("runs") / name, "seed: 0\n")
             made[name] = fit(settings(student=network), run)

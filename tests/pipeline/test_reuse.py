@@ -8,7 +8,6 @@ import pytest
 from weclick.errors import RunError
 from weclick.pipeline.fit import check
 from weclick.pipeline.run import Run
-from weclick.pipeline.settings import MemorySettings
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +38,11 @@ def begun(run):
 def test_a_student_is_not_taken_for_one_of_another_use_of_the_memory(weclick, fit, copy):
     fit(weclick(), copy)
     with pytest.raises(RunError, match=r"student .* finished, with other memory\.restricted"):
-        fit(weclick(memory=MemorySettings(restricted=True)), copy)
+        fit(weclick(memory=dict(restricted=True)), copy)
 
 
 def test_a_student_is_not_taken_for_one_of_another_memory(weclick, fit, copy):
-    other = weclick(memory=MemorySettings(flow="dis-fast"))
+    other = weclick(memory=dict(flow="dis-fast"))
     shutil.rmtree(copy.stage("memory"))
     with pytest.raises(RunError, match=r"student .* finished, with other memory\.flow"):
         fit(other, copy)
@@ -53,16 +52,16 @@ def test_a_student_is_not_taken_for_one_of_another_teacher(weclick, fit, copy):
     for stage in ("teacher", "memory"):
         shutil.rmtree(copy.stage(stage))
     with pytest.raises(RunError, match=r"student .* finished, with other memory\.teacher"):
-        fit(weclick(teacher={"learning_rate": 0.02}), copy)
+        fit(weclick(teacher={"optimiser": {"learning_rate": 0.02}}), copy)
 
 
 def test_an_interrupted_student_goes_on_with_its_own_settings_only(weclick, fit, copy):
     begun(copy)
-    with pytest.raises(RunError, match=r"student .* begun, with other student\.learning_rate;"):
-        fit(weclick(student={"learning_rate": 0.5}), copy, "student")
+    with pytest.raises(RunError, match=r"student .* begun, with other student\.optimiser\.learning_rate;"):
+        fit(weclick(student={"optimiser": {"learning_rate": 0.5}}), copy, "student")
     with pytest.raises(RunError, match=r"data\.batch_size"):
         fit(weclick(data={"batch_size": 5}), copy, "student")
-    fit(weclick(data={"max_damaged": 0.5}), copy, "student")
+    fit(weclick(data={"workers": 1}), copy, "student")
     assert (copy.stage("student") / "done.json").exists()
 
 
@@ -70,31 +69,32 @@ def test_what_has_no_checkpoint_yet_may_begin_anew(weclick, fit, copy):
     begun(copy)
     for checkpoint in copy.stage("student").glob("*.ckpt"):
         checkpoint.unlink()
-    fit(weclick(student={"learning_rate": 0.02}), copy, "student")
+    fit(weclick(student={"optimiser": {"learning_rate": 0.02}}), copy, "student")
     told = json.loads((copy.stage("student") / "done.json").read_text(encoding="utf-8"))
-    assert told["student"]["learning_rate"] == 0.02
+    assert told["student"]["optimiser"]["learning_rate"] == 0.02
 
 
-def test_an_option_younger_than_a_run_was_off_in_it(weclick, fit, copy):
-    before = (copy.stage("student") / "last.ckpt").stat().st_mtime_ns
-    fit(weclick(data={"carried": False, "unlabelled": 0.0}), copy)  # which the run was made without
-    assert (copy.stage("student") / "last.ckpt").stat().st_mtime_ns == before
-    with pytest.raises(RunError, match=r"data\.carried, data\.unlabelled"):
-        fit(weclick(data={"carried": True, "unlabelled": 0.5}), copy, "student")
-
-
-def test_a_run_goes_on_that_noted_more_of_the_data_and_less_of_the_rest(weclick, fit, copy):
+def test_places_and_loader_processes_may_change_while_a_run_goes_on(weclick, fit, copy):
     before = (copy.stage("student") / "last.ckpt").stat().st_mtime_ns
     for stage in ("teacher", "student"):
         file = copy.stage(stage) / "done.json"
-        told = json.loads(file.read_text(encoding="utf-8"))
-        told["data"] |= {"root": "/elsewhere", "clicks": None, "workers": None, "max_damaged": 0.5}
-        told = {name: value for name, value in told.items() if name not in ("frames", "memory")}
-        file.write_text(json.dumps({**told, "forgotten": True}), encoding="utf-8")
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        facts["data"] |= {"root": "/elsewhere", "workers": None}
+        facts["data"]["clicks"]["store"] = "/elsewhere/clicks.sqlite"
+        file.write_text(json.dumps(facts), encoding="utf-8")
     fit(weclick(), copy)
     assert (copy.stage("student") / "last.ckpt").stat().st_mtime_ns == before
     with pytest.raises(RunError, match=r"with other epochs; set them as they were"):
         fit(weclick(trainer={"max_epochs": 2}), copy, "student")
+
+
+def test_a_stage_of_a_version_with_other_options_is_refused(weclick, fit, copy):
+    file = copy.stage("student") / "done.json"
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    facts["student"] = {"kd_weight": 1.0, "learning_rate": 0.001}
+    file.write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(RunError, match=r"student .* finished, with other .*student\.terms.* start a new run"):
+        fit(weclick(), copy, "student")
 
 
 def test_data_may_be_moved(weclick, fit, copy, street, tmp_path):
@@ -106,7 +106,7 @@ def test_data_may_be_moved(weclick, fit, copy, street, tmp_path):
 
 def test_a_memory_of_another_size_is_refused(weclick, finished):
     with pytest.raises(RunError, match=r"memory\.folder .* another size"):
-        check(weclick(memory=MemorySettings(folder=str(finished.stage("memory"))), data={"size": [32, 64]}))
+        check(weclick(memory=dict(folder=str(finished.stage("memory"))), data={"size": [32, 64]}))
 
 
 def test_parts_of_a_memory_may_be_built_at_the_same_time(copy):

@@ -11,12 +11,12 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from weclick.clicks import ClickStore
 from weclick.errors import ConfigError, DataError
+from weclick.losses import Step
 from weclick.memory import MemoryStore
 from weclick.modules import StudentModule, load_checkpoint, load_weights
-from weclick.pipeline.inputs import opened_data
+from weclick.pipeline.fit import supplies_of
+from weclick.pipeline.inputs import run_data
 from weclick.pipeline.interrupt import Interrupted
-from weclick.pipeline.memory import recall_source
-from weclick.pipeline.settings import MemorySettings
 
 
 @pytest.fixture(scope="module")
@@ -100,17 +100,20 @@ def test_a_memory_build_stopped_by_a_signal_goes_on_where_it_was(chosen, run, fi
     assert contents(made.stage("memory")) == contents(with_memory.stage("memory"))
 
 
-def test_damaged_frames_cost_their_own_items_and_confidence_only(chosen, run, fit, street, tmp_path, with_memory):
+def test_damaged_frames_cost_their_own_items_and_confidence_only(
+    chosen, run, fit, street, tmp_path, with_memory, monkeypatch
+):
     root = shutil.copytree(street, tmp_path / "street")
     sequence, images = root / "leftImg8bit_sequence" / "train", root / "leftImg8bit" / "train"
     target = sorted(images.rglob("*.png"))[0]
     target.write_bytes(b"")
     neighbour = sorted(sequence.rglob("*_000001_leftImg8bit.png"))[1]
     neighbour.write_bytes(b"")
-    damaged = {"root": str(root), "clicks": str(with_memory.clicks)}
+    damaged = {"root": str(root), "store": str(with_memory.clicks)}
     with pytest.raises(DataError, match="2 of 30 training frames are damaged"):
         fit(chosen(data=damaged), run("refused"), "memory")
-    made = fit(chosen(data={**damaged, "max_damaged": 0.1}), run(), "memory")
+    monkeypatch.setattr("weclick.data.datamodule.MAX_DAMAGED", 0.1)
+    made = fit(chosen(data=damaged), run(), "memory")
     assert (made.stage("memory") / "done.json").exists()
     ours, theirs = contents(made.stage("memory")), contents(with_memory.stage("memory"))
     assert len(ours) == 9
@@ -121,19 +124,19 @@ def test_damaged_frames_cost_their_own_items_and_confidence_only(chosen, run, fi
 
 
 def losses(settings, run):
-    data = opened_data(settings, run)
-    data.recall = recall_source(settings, run, data)
+    data = run_data(settings, run, supplies_of(settings.student, settings, run))
     torch.manual_seed(0)
-    module = StudentModule(data.classes.to_list(), data.size, **settings.student).eval()
+    module = StudentModule(data.dataset.classes.to_list(), data.dataset.size, settings.student).eval()
     batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
     with torch.no_grad():
-        return module.loss_terms(module(batch["image"]), batch)
+        step = Step(module(batch["image"]), batch, module)
+        return {term.name: term(step) for term in module.terms}
 
 
 def test_an_online_memory_gives_the_stored_ones_losses(chosen, with_memory):
-    plain = {"photometric": 0.0}
+    plain = {"colour": 0.0}
     stored = losses(chosen(data=plain), with_memory)
-    online = losses(chosen(data=plain, memory=MemorySettings(mode="online")), with_memory)
+    online = losses(chosen(data=plain, memory=dict(mode="online")), with_memory)
     assert stored["supervised"] == online["supervised"]
     for term in ("kd", "mfd"):
         assert float(stored[term]) > 0
@@ -143,19 +146,18 @@ def test_an_online_memory_gives_the_stored_ones_losses(chosen, with_memory):
 @pytest.mark.slow
 def test_online_training_never_changes_the_teacher(chosen, run, fit, with_memory):
     before = with_memory.checkpoint("teacher", "last").read_bytes()
-    made = fit(chosen(memory=MemorySettings(mode="online")), run())
+    made = fit(chosen(memory=dict(mode="online")), run())
     assert with_memory.checkpoint("teacher", "last").read_bytes() == before
     assert not made.stage("memory").exists()
     student = load_weights(made.checkpoint("student", "last"))["state_dict"]
     assert student.keys() == load_checkpoint(made.checkpoint("student", "last")).state_dict().keys()
-    assert not any(name.startswith(("recall", "teacher")) for name in student)
+    assert not any(name.startswith(("supplies", "teacher")) for name in student)
 
 
-def test_the_frozen_teacher_stays_as_it_is_in_online_recall(chosen, with_memory):
-    settings = chosen(memory=MemorySettings(mode="online"))
-    data = opened_data(settings, with_memory)
-    data.recall = recall_source(settings, with_memory, data)
-    network = data.recall.teacher
+def test_the_frozen_teacher_stays_as_it_is_in_an_online_memory(chosen, with_memory):
+    settings = chosen(memory=dict(mode="online"))
+    data = run_data(settings, with_memory, supplies_of(settings.student, settings, with_memory))
+    network = data.supplies[0].teacher
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
     assert not network.training
@@ -165,17 +167,17 @@ def test_the_frozen_teacher_stays_as_it_is_in_online_recall(chosen, with_memory)
 
 def clicked_and_seen(settings, run):
     """Yield of each target the classes clicked in it, and those the stored teacher's view holds."""
-    data = opened_data(settings, run)
+    data = run_data(settings, run)
     store = MemoryStore(run.stage("memory"))
-    for clip in data.clips():
+    for clip in data.clips:
         item = store.read(clip.target.key)
-        clicked = {click.class_id for click in data.clicks[clip.target.key]}
+        clicked = {click.class_id for click in data.clicks.clicks[clip.target.key]}
         yield clicked, set(np.flatnonzero(item.teacher.any((1, 2))).tolist())
 
 
 @pytest.mark.slow
 def test_a_connected_memory_holds_classes_that_were_clicked_and_no_other(chosen, run, fit):
-    connected = chosen(memory=MemorySettings(connected=True))
+    connected = chosen(memory=dict(connected=True))
     found = list(clicked_and_seen(connected, fit(connected, run(), "memory")))
     assert all(seen == clicked for clicked, seen in found)
 
@@ -183,11 +185,11 @@ def test_a_connected_memory_holds_classes_that_were_clicked_and_no_other(chosen,
 @pytest.mark.slow
 def test_of_a_frame_that_is_not_done_nothing_is_cut_from_the_memory(chosen, run, fit, with_memory, tmp_path, caplog):
     clicks = shutil.copy(with_memory.clicks, tmp_path / "clicks.sqlite")
-    connected = chosen(memory=MemorySettings(connected=True), data={"clicks": str(clicks)})
-    data = opened_data(connected, with_memory)
-    key = next(iter(data.clicks))
-    with ClickStore(clicks, data.classes) as store:
-        store.replace(key, data.clicks[key], status="todo")
+    connected = chosen(memory=dict(connected=True), data={"store": str(clicks)})
+    data = run_data(connected, with_memory)
+    key = next(iter(data.clicks.clicks))
+    with ClickStore(clicks, data.dataset.classes) as store:
+        store.replace(key, data.clicks.clicks[key], status="todo")
     made = fit(connected, run())
     whole = [clicked != seen for clicked, seen in clicked_and_seen(connected, made)]
     assert whole == [True] + 9 * [False]
@@ -196,21 +198,21 @@ def test_of_a_frame_that_is_not_done_nothing_is_cut_from_the_memory(chosen, run,
 
 @pytest.mark.slow
 def test_where_clicks_are_left_out_nothing_is_cut_from_the_memory(chosen, run, fit):
-    few = chosen(memory=MemorySettings(connected=True), data={"clicks_per_frame": 1})
+    few = chosen(memory=dict(connected=True), data={"per_frame": 1})
     found = list(clicked_and_seen(few, fit(few, run(), "memory")))
     assert all(len(clicked) == 1 < len(seen) for clicked, seen in found)
 
 
 @pytest.mark.slow
 def test_beside_masks_nothing_is_cut_from_the_memory(chosen, run, fit, with_memory):
-    connected = chosen(memory=MemorySettings(connected=True), data={"supervision": "masks"})
+    connected = chosen(memory=dict(connected=True), data={"supervision": "masks"})
     made = fit(connected, run(), "memory")
     assert contents(made.stage("memory")) == contents(with_memory.stage("memory"))
 
 
 def test_a_connected_memory_in_every_step_is_refused(settings):
     with pytest.raises(ConfigError, match=r"memory\.connected"):
-        settings(memory=MemorySettings(mode="online", connected=True))
+        settings(memory=dict(mode="online", connected=True))
 
 
 @pytest.mark.slow
@@ -218,16 +220,17 @@ def test_a_second_round_learns_from_the_memory_of_the_first(settings, run, fit):
     twice = settings(
         arm="weclick",
         teacher_rounds=2,
-        teacher={"kd_weight": 1.0},
+        teacher={"kd": 1.0},
         trainer={"max_epochs": 1},
-        memory=MemorySettings(connected=True),
+        memory=dict(connected=True),
     )
     made = fit(twice, run(), "teacher")
     first = load_weights(made.folder / "earlier" / "teacher" / "last.ckpt")
     second = load_weights(made.checkpoint("teacher", "last"))
-    assert (first["hyper_parameters"]["kd_weight"], second["hyper_parameters"]["kd_weight"]) == (0.0, 1.0)
+    weights = [made["hyper_parameters"]["options"]["terms"]["kd"]["weight"] for made in (first, second)]
+    assert weights == [0.0, 1.0]
     assert (made.folder / "earlier" / "memory" / "done.json").exists()
-    stores = [ClickStore(path, opened_data(twice, made).classes) for path in made.folder.rglob("clicks.sqlite")]
+    stores = [ClickStore(path, twice.dataset.classes) for path in made.folder.rglob("clicks.sqlite")]
     assert len(stores) == 2
     assert len({store.fingerprint() for store in stores}) == 1
     told = (made.stage("teacher") / "metrics.csv").read_text(encoding="utf-8").splitlines()[0]
@@ -240,16 +243,16 @@ def test_a_second_round_learns_from_the_memory_of_the_first(settings, run, fit):
 @pytest.mark.parametrize(("rounds", "weight", "word"), [(1, 1.0, "--teacher_rounds 2"), (2, 0.0, "set one of them")])
 def test_rounds_and_the_weights_they_need_belong_together(settings, rounds, weight, word):
     with pytest.raises(ConfigError, match=word):
-        settings(teacher_rounds=rounds, teacher={"kd_weight": weight})
+        settings(teacher_rounds=rounds, teacher={"kd": weight})
 
 
 @pytest.mark.slow
 def test_the_memory_also_holds_the_unlabelled_frames_that_draws_need(chosen, run, fit):
-    more = chosen(data={"unlabelled": 0.5}, memory=MemorySettings(connected=True))
+    more = chosen(data={"unlabelled": 0.5}, memory=dict(connected=True))
     made = fit(more, run())
-    data = opened_data(more, made)
-    frames = {frame.key for clip in data.clips() for frame in (clip.target, *clip.neighbours)}
+    data = run_data(more, made)
+    frames = {frame.key for clip in data.clips for frame in (clip.target, *clip.neighbours)}
     store = MemoryStore(made.stage("memory"))
     assert not store.missing(frames)
-    unclicked = next(key for key in frames if key not in data.clicks)
+    unclicked = next(key for key in frames if key not in data.clicks.clicks)
     assert store.read(unclicked).teacher.sum(0).min() > 200  # nothing was cut where nobody clicked

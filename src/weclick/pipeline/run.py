@@ -52,11 +52,6 @@ class Run:
         """The clicks it learns from: a copy of the store that was in use when it began, or simulated ones."""
         return self.folder / CLICKS_FILE
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether a stage has noted what it was made with."""
-        return any(path.name in (BEGUN, DONE, "manifest.json") for path in self.folder.glob("*/*.json"))
-
     def stage(self, stage: Stage) -> Path:
         """Return the folder of a stage."""
         return self.folder / stage
@@ -163,18 +158,15 @@ class Run:
         return cls(finished[-1].parents[1])
 
 
-def _differing(had: dict[str, Any], wanted: dict[str, Any], group: str = "") -> Iterator[str]:
-    """Yield the dotted names of settings that differ; an option younger than the run was off in it.
-
-    What only one of them notes at all is not compared: the run was made before it was noted, or after.
-    """
-    for name in sorted(had.keys() | wanted.keys() if group else had.keys() & wanted.keys()):
-        ours, theirs = had.get(name), wanted.get(name)
+def _differing(stored: dict[str, Any], wanted: dict[str, Any], group: str = "") -> Iterator[str]:
+    """Yield the dotted names of settings that differ, but for those that may."""
+    for name in sorted(stored.keys() | wanted.keys()):
+        one, other = stored.get(name), wanted.get(name)
         if f"{group}{name}" in FREE:
             continue
-        if isinstance(ours, dict) and isinstance(theirs, dict):
-            yield from _differing(ours, theirs, f"{group}{name}.")
-        elif ours != theirs and (name in had or theirs):
+        if isinstance(one, dict) and isinstance(other, dict):
+            yield from _differing(one, other, f"{group}{name}.")
+        elif one != other:
             yield f"{group}{name}"
 
 
