@@ -107,7 +107,7 @@ def show(bench: Bench, seconds: dict[str, list[float]]) -> None:
     middle = {way: median(taken) for way, taken in seconds.items()}
     print(
         f"{device_name(bench.device)}, {data.size[1]}x{data.size[0]}, "
-        f"{data.neighbours} neighbours ({data.sides}), flow {bench.flow.name}, {data.workers} workers, "
+        f"{data.clips.neighbours} neighbours ({data.clips.sides}), flow {bench.flow.name}, {data.workers} workers, "
         f"{len(frames) / len(bench.clips):.2f} frames per target"
     )
     for way, title in {

@@ -23,11 +23,11 @@ from weclick.reporting.plots import plot_trade
 
 SIZE, CLASSES = (384, 480), 11
 VARIANTS = {
-    "4-32": ["--student.strides=[4,8,16,32]"],
-    "4-16": ["--student.strides=[4,8,16]"],
-    "8-16": ["--student.strides=[8,16]"],
-    "4-32 x0.7": ["--student.strides=[4,8,16,32]", "--student.scale=0.7"],
-    "4-16 x0.8": ["--student.strides=[4,8,16]", "--student.scale=0.8"],
+    "4-32": ["--student.network.strides=[4,8,16,32]"],
+    "4-16": ["--student.network.strides=[4,8,16]"],
+    "8-16": ["--student.network.strides=[8,16]"],
+    "4-32 x0.7": ["--student.network.strides=[4,8,16,32]", "--student.network.scale=0.7"],
+    "4-16 x0.8": ["--student.network.strides=[4,8,16]", "--student.network.scale=0.8"],
 }
 REFERENCES = {"pspnet resnet18": ("pspnet", "resnet18"), "lraspp": ("lraspp", "mobilenet_v3_large")}
 

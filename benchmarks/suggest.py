@@ -49,7 +49,7 @@ class Trial:
                     store.add(key, self.every[key])
         epochs = round(self.epochs * len(self.every) / len(own))
         varied = [
-            f"--data.clicks={path}",
+            f"--data.clicks.store={path}",
             f"--trainer.max_epochs={epochs}",
             f"--trainer.check_val_every_n_epoch={epochs}",
         ]

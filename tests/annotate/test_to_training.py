@@ -22,8 +22,14 @@ from .helpers import HERE, body, click
 pytestmark = pytest.mark.slow
 
 SETTINGS = [
-    *("--config=folder.yaml", "--data.size=[64,128]", "--data.crop=[64,96]", "--data.batch_size=4", "--data.workers=0"),
-    *("--data.click_radius=1", "--trainer.max_epochs=12", "--trainer.check_val_every_n_epoch=12"),
+    *(
+        "--config=folder.yaml",
+        "--data.size=[64,128]",
+        "--data.draws.crop=[64,96]",
+        "--data.batch_size=4",
+        "--data.workers=0",
+    ),
+    *("--data.clicks.radius=1", "--trainer.max_epochs=12", "--trainer.check_val_every_n_epoch=12"),
 ]
 
 

@@ -7,9 +7,13 @@ import pytest
 from weclick.cli.main import run
 
 TINY = [
-    *("--data.size=[64,128]", "--data.crop=[64,64]", "--data.batch_size=2", "--data.workers=0"),
-    "--data.click_min_area=20",
-    *(f"--{stage}.{option}" for stage in ("teacher", "student") for option in ("pretrained=false", "width=16")),
+    *("--data.size=[64,128]", "--data.draws.crop=[64,64]", "--data.batch_size=2", "--data.workers=0"),
+    "--data.clicks.min_area=20",
+    *(
+        f"--{stage}.{option}"
+        for stage in ("teacher", "student")
+        for option in ("network.pretrained=false", "network.width=16")
+    ),
     *("--trainer.max_epochs=1", "--trainer.accelerator=cpu"),
 ]
 """The smallest settings with which everything still happens."""

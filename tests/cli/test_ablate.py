@@ -48,5 +48,5 @@ def test_unknown_arms_and_seeds_are_refused(weclick, synthetic_root, option, val
 
 
 def test_a_refused_row_is_named(weclick, synthetic_root):
-    options = ("--student.learning_rate=1e30", "--arms", "clicks", "--seeds", "3")
+    options = ("--student.optimiser.learning_rate=1e30", "--arms", "clicks", "--seeds", "3")
     weclick("ablate", "--data.root", synthetic_root, *TINY, *options).refused("arm clicks, seed 3")

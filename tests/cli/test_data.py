@@ -89,7 +89,7 @@ def test_clicks_that_nothing_is_trained_from_are_told(weclick, fit, root, tmp_pa
 
 def test_simulating_without_masks_points_to_clicking(weclick, root):
     line = weclick("clicks", "simulate", root).refused("no masks in its train split", f"weclick annotate {root}")
-    assert "--data.clicks" not in line
+    assert "--data.clicks.store" not in line
 
 
 def test_a_training_on_clicks_outside_their_pictures_is_refused(weclick, fit, root):

@@ -39,7 +39,7 @@ def test_every_arm_leaves_the_promised_files(fit, tmp_path, arm):
     assert "run: runs/run" in answer.out
     assert names(run / "student") >= STUDENT_FILES
     assert yaml.safe_load((run / "config.yaml").read_text())["arm"] == arm
-    if {"student.kd_weight", "student.mfd_weight"} & ARMS[arm].options.keys():
+    if {"student.terms.kd.weight", "student.terms.mfd.weight"} & ARMS[arm].options.keys():
         assert names(run / "teacher") >= STUDENT_FILES
         assert len(list(run.glob("memory/*/*.npz"))) == 4
         assert (run / "memory" / "manifest.json").exists()
@@ -113,9 +113,11 @@ def test_nothing_is_written_into_the_data_set(fit, synthetic_root):
 
 
 def test_a_diverged_training_is_refused_and_names_the_step(fit):
-    line = fit("--arm", "clicks", "--student.learning_rate=1e30", "--trainer.max_epochs=4").refused("supervised")
+    line = fit("--arm", "clicks", "--student.optimiser.learning_rate=1e30", "--trainer.max_epochs=4").refused(
+        "supervised"
+    )
     assert "step" in line
-    assert "--student.learning_rate" in line
+    assert "--student.optimiser.learning_rate" in line
 
 
 # Damaged images

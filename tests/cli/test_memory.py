@@ -37,7 +37,16 @@ def test_a_run_is_measured_with_its_own_settings(weclick, runs):
 
 
 def test_options_override_the_settings_of_the_run(weclick, runs):
-    options = ("--data.neighbours", "3", "--memory.fusion.own", "2", "--memory.views", "true", "--max-frames", "1")
+    options = (
+        "--data.clips.neighbours",
+        "3",
+        "--memory.fusion.own",
+        "2",
+        "--memory.views",
+        "true",
+        "--max-frames",
+        "1",
+    )
     printed = weclick("memory", *options, "--split", "train").done().out
     assert sources(runs / "done")[-1] == "memory as set, 3 neighbours"
     assert "1 labelled frames of the train split" in printed and "on several views" in printed
@@ -45,7 +54,7 @@ def test_options_override_the_settings_of_the_run(weclick, runs):
 
 def test_the_same_command_gives_the_same_table_and_another_leaves_it(weclick, runs):
     measurements = []
-    for options in ((), (), ("--data.neighbours", "1")):
+    for options in ((), (), ("--data.clips.neighbours", "1")):
         weclick("memory", "--max_frames", "2", *options).done()
         measurements.append(contents(runs / "done" / "memory_quality"))
     assert measurements[0] == measurements[1]
@@ -56,7 +65,7 @@ def test_the_same_command_gives_the_same_table_and_another_leaves_it(weclick, ru
 @pytest.mark.parametrize(
     ("options", "words", "status"),
     [
-        (("--data.neighbours", "0"), ("data.neighbours is 0", "--data.neighbours 2"), 1),
+        (("--data.clips.neighbours", "0"), ("data.clips.neighbours is 0", "--data.clips.neighbours 2"), 1),
         (("--max_frames", "0"), ("--max_frames must be at least 1",), 1),
         (("--split", "test"), ("test split", "no masks"), 1),
         (("--split", "all"), ("split", "all"), 2),
@@ -79,8 +88,8 @@ def test_a_run_without_a_teacher_is_refused_in_one_line(weclick, runs):
 def test_the_help_tells_what_to_try(weclick):
     text = " ".join(weclick("memory", "--help").done().out.split())
     for word in (
-        "--data.neighbours 4",
-        "--data.sides both",
+        "--data.clips.neighbours 4",
+        "--data.clips.sides both",
         "--memory.views true",
         "--memory.fusion.own 1",
         "plot.png",

@@ -51,7 +51,7 @@ from .conftest import TINY
         (["ablate", "--data.root", "x", "--seeds", "one"], 1, ["one", "0,1,2"]),
         (["clicks", "export", "x", "y", "--format", "yolo"], 2, ["format: expected one of csv, cvat,", "; found yolo"]),
         (["fit", "--data.root", "x", "--teacher_epochs=a"], 2, ["teacher_epochs: expected a whole number; found a"]),
-        (["fit", "--data.root", "x", "--data.flip", "nan"], 2, ["data.flip: expected a number; found nan"]),
+        (["fit", "--data.root", "x", "--data.draws.flip", "nan"], 2, ["data.draws.flip: expected a number; found nan"]),
         (["benchmark", "student", "--size", "[-4,64]"], 1, ["--size [-4, 64]", "at least 1"]),
         (["benchmark", "student", "--classes", "0"], 1, ["--classes 0", "at least 1"]),
     ],
@@ -65,26 +65,26 @@ def test_wrong_arguments_are_refused_at_once(weclick, tmp_path, arguments, statu
 @pytest.mark.parametrize(
     ("option", "range_"),
     [
-        ("data.neighbours=-1", "at least 0"),
-        ("data.stride=0", "at least 1"),
+        ("data.clips.neighbours=-1", "at least 0"),
+        ("data.clips.stride=0", "at least 1"),
         ("data.batch_size=0", "at least 1"),
         ("data.workers=-2", "at least 0"),
         ("data.size=[-3,4]", "at least 1"),
-        ("data.scale=[0.0,1.0]", "above 0"),
-        ("data.scale=[1.5,1.0]", "smallest <= largest"),
-        ("data.crop=[50,64]", "multiples of 32"),
-        ("data.flip=1.5", "from 0 to 1"),
-        ("data.click_min_area=0", "at least 1"),
-        ("data.carried=true", "set data.unlabelled"),
+        ("data.draws.scale=[0.0,1.0]", "above 0"),
+        ("data.draws.scale=[1.5,1.0]", "smallest <= largest"),
+        ("data.draws.crop=[50,64]", "multiples of 32"),
+        ("data.draws.flip=1.5", "from 0 to 1"),
+        ("data.clicks.min_area=0", "at least 1"),
+        ("data.draws.carried=true", "set data.draws.unlabelled"),
         ("data.max_damaged=-1", "from 0 to 1"),
-        ("data.click_radius=-1", "at least 0"),
-        ("student.warmup=7", "from 0 to 1"),
-        ("student.ema=-0.1", "from 0 to 1"),
-        ("student.temperature=0", "above 0"),
-        ("student.kd_weight=-1", "at least 0"),
-        ("student.learning_rate=-1", "above 0"),
-        ("teacher.learning_rate=.nan", "above 0"),
-        ("teacher.width=0", "at least 1"),
+        ("data.clicks.radius=-1", "at least 0"),
+        ("student.optimiser.warmup=7", "from 0 to 1"),
+        ("student.optimiser.ema=-0.1", "from 0 to 1"),
+        ("student.terms.kd.temperature=0", "above 0"),
+        ("student.terms.kd.weight=-1", "at least 0"),
+        ("student.optimiser.learning_rate=-1", "above 0"),
+        ("teacher.optimiser.learning_rate=.nan", "above 0"),
+        ("teacher.network.width=0", "at least 1"),
         ("trainer.max_epochs=0", "at least 1"),
         ("trainer.max_epochs=-1", "at least 1"),
         ("trainer.max_epochs=null", "at least 1"),
@@ -152,7 +152,7 @@ def test_debug_shows_the_traceback(weclick):
         ("batch_size: 2\ndata:\n  root: x\n", ["'batch_size'", "did you mean data.batch_size?"], 2),
         (
             "learning_rate: 0.1\ndata:\n  root: x\n",
-            ["did you mean teacher.learning_rate or student.learning_rate?"],
+            ["did you mean teacher.optimiser.learning_rate or student.optimiser.learning_rate?"],
             2,
         ),
         ("data:\n  root: x\n  init_args:\n    batch_size: 2\n", ["'data'", "init_args.batch_size"], 2),
@@ -217,10 +217,12 @@ def test_a_comparison_sets_arm_and_seed_itself(weclick, synthetic_root, command,
 def test_a_resumed_run_writes_down_what_it_goes_on_with(fit, trained, tmp_path):
     run = shutil.copytree(trained / "done", tmp_path / "runs" / "copy")
     before = (run / "config.yaml").read_bytes()
-    fit("--resume", "copy", "--student.learning_rate", "0.02").refused("student", "student.learning_rate")
+    fit("--resume", "copy", "--student.optimiser.learning_rate", "0.02").refused(
+        "student", "student.optimiser.learning_rate"
+    )
     assert (run / "config.yaml").read_bytes() == before
     shutil.rmtree(run / "student")
-    fit("--resume", "copy", "--student.learning_rate", "0.02").done()
+    fit("--resume", "copy", "--student.optimiser.learning_rate", "0.02").done()
     assert yaml.safe_load((run / "config.yaml").read_text())["student"]["learning_rate"] == 0.02
 
 
@@ -264,8 +266,8 @@ def test_an_unwritable_runs_folder_is_refused(fit, tmp_path):
 
 
 def test_a_changed_setting_of_a_finished_stage_is_refused(fit, trained):
-    fit("--resume", "done", "--runs", trained, "--teacher.learning_rate=0.5").refused("teacher", "delete")
-    fit("--resume", "done", "--runs", trained, "--student.temperature=3.0").refused("student", "delete")
+    fit("--resume", "done", "--runs", trained, "--teacher.optimiser.learning_rate=0.5").refused("teacher", "delete")
+    fit("--resume", "done", "--runs", trained, "--student.terms.kd.temperature=3.0").refused("student", "delete")
 
 
 def test_a_memory_without_its_teacher_is_refused(fit):
@@ -284,7 +286,7 @@ def test_settings_are_kept_once_something_was_made_with_them(fit, tmp_path, monk
         raise DataError("too many damaged frames")
 
     monkeypatch.setattr("weclick.cli.fit.fit", train_and_refuse)
-    fit("--resume", "run", "--student.learning_rate=0.0002").refused("too many")
+    fit("--resume", "run", "--student.optimiser.learning_rate=0.0002").refused("too many")
     assert yaml.safe_load((run / "config.yaml").read_text())["student"]["learning_rate"] == 0.0002
 
 
@@ -298,14 +300,14 @@ def test_parts_of_a_memory_keep_their_devices_to_themselves(fit, tmp_path, monke
 
 def test_a_refused_run_leaves_its_name_free(fit, tmp_path):
     for _ in range(2):
-        fit("--arm", "clicks", "--name", "new", "--data.clicks=none.sqlite").refused("none.sqlite")
+        fit("--arm", "clicks", "--name", "new", "--data.clicks.store=none.sqlite").refused("none.sqlite")
     assert not (tmp_path / "runs" / "new").exists()
 
 
 def test_a_refusal_removes_nothing_that_was_there_before(fit, tmp_path):
     (tmp_path / "runs" / "mine").mkdir(parents=True)
     (tmp_path / "runs" / "mine" / "notes.txt").write_text("keep")
-    fit("--arm", "clicks", "--name", "mine", "--data.clicks=none.sqlite").refused("none.sqlite")
+    fit("--arm", "clicks", "--name", "mine", "--data.clicks.store=none.sqlite").refused("none.sqlite")
     assert (tmp_path / "runs" / "mine" / "notes.txt").read_text() == "keep"
 
 
@@ -411,7 +413,7 @@ def test_neither_clicks_nor_masks_is_refused(fit, folder):
 
 
 def test_a_missing_click_store_is_refused(fit):
-    fit("--data.clicks", "missing.sqlite").refused("missing.sqlite")
+    fit("--data.clicks.store", "missing.sqlite").refused("missing.sqlite")
 
 
 def test_training_without_validation_masks_keeps_the_last_as_best(fit, weclick, folder, tmp_path):

@@ -39,13 +39,13 @@ def test_no_clip_can_cross_a_gap(camvid):
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_every_arm_trains_and_is_tested(weclick, fit, camvid, four_clicked, tmp_path, arm):
-    options = ["--data.size=[120,160]", "--data.crop=[96,128]", f"--arm={arm}"]
-    fit("camvid.yaml", camvid, "--data.clicks", four_clicked, *options)
+    options = ["--data.size=[120,160]", "--data.draws.crop=[96,128]", f"--arm={arm}"]
+    fit("camvid.yaml", camvid, "--data.clicks.store", four_clicked, *options)
     run = next((tmp_path / "runs").iterdir())
     taught = ARMS[arm].options
     assert (run / "student" / "last.ckpt").exists()
     assert len(list(run.glob("memory/*/*.npz"))) == (
-        4 if "student.kd_weight" in taught or "student.mfd_weight" in taught else 0
+        4 if "student.terms.kd.weight" in taught or "student.terms.mfd.weight" in taught else 0
     )
     if arm == "weclick":
         weclick("test")

@@ -12,7 +12,7 @@ SMALL = ["--teacher", "teacher/lite2.yaml", "--student", "student/light.yaml", "
 def test_trained_by_all_stages_and_scored_as_by_the_official_evaluator(weclick, fit, cityscapes, tmp_path):
     official = pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
     weclick("data", "check", cityscapes)
-    options = ["--data.size=[256,512]", "--data.crop=[128,256]", "--data.neighbours=1"]
+    options = ["--data.size=[256,512]", "--data.draws.crop=[128,256]", "--data.clips.neighbours=1"]
     fit("cityscapes.yaml", cityscapes, *SMALL, *options)
     weclick("test")
     folder = next((tmp_path / "runs").iterdir()) / "test"

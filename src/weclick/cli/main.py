@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import Final, NamedTuple, NoReturn
 
 from weclick.cli.usage import plain
-from weclick.errors import WeclickError
+from weclick.errors import ConfigError, WeclickError, one_line
 
 
 class Command(NamedTuple):
@@ -44,7 +44,7 @@ COMMANDS: Final = {
     ),
 }
 
-_LARGE: Final = "--data.size, --data.crop or --data.batch_size"
+_LARGE: Final = "--data.size, --data.draws.crop or --data.batch_size"
 """What takes most memory."""
 
 HELP: Final = """usage: weclick COMMAND [options]
@@ -57,6 +57,8 @@ commands:
 options:
   --version       print the version
   --debug         show a traceback on errors
+  --import NAME   import a module first, also from this folder: parts from outside (networks, flows, layouts, losses,
+                  augmentations) that configs name by class path
   -h, --help      this help; `weclick COMMAND --help` explains a command
 
 first steps:
@@ -74,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit status."""
     debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"]
+    arguments, modules = _without_imports([argument for argument in arguments if argument != "--debug"])
     if not arguments or arguments[0] in ("-h", "--help"):
         print(help_text())
         return 0 if arguments else 2
@@ -85,6 +87,7 @@ def run(arguments: list[str]) -> int:
     if name not in COMMANDS:
         return _refuse(f"no command {name!r}; choose one of {', '.join(COMMANDS)}", status=2)
     try:
+        _import(modules)
         return _guarded(name, rest)
     except BaseException as error:
         if debug and not isinstance(error, SystemExit):
@@ -96,6 +99,34 @@ def _guarded(name: str, rest: list[str]) -> int:
     with_underscores = [_underscored(argument) for argument in rest]
     status: int | None = import_module(COMMANDS[name].module).main(name, with_underscores)
     return status or 0
+
+
+def _without_imports(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Split a command line into itself without ``--import``, and the modules that option names."""
+    rest, modules, waiting = list[str](), list[str](), iter(arguments)
+    for argument in waiting:
+        if argument == "--import":
+            modules.append(next(waiting, ""))
+        elif argument.startswith("--import="):
+            modules.append(argument.partition("=")[2])
+        else:
+            rest.append(argument)
+    return rest, modules
+
+
+def _import(modules: list[str]) -> None:
+    """Import modules with parts from outside; those in the current folder are found last.
+
+    Raises:
+        ConfigError: One cannot be imported.
+    """
+    if modules and os.getcwd() not in sys.path:  # noqa: PTH109 - sys.path holds text
+        sys.path.append(os.getcwd())  # noqa: PTH109
+    for name in modules:
+        try:
+            import_module(name)
+        except Exception as error:  # whatever the user's own code raises
+            raise ConfigError(f"--import {name}: {type(error).__name__}: {one_line(error)}") from error
 
 
 def _underscored(argument: str) -> str:

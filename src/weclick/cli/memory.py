@@ -18,8 +18,8 @@ DESCRIPTION: Final = f"""Measure how good the memory is, before or without train
 
 On the labelled frames of a split it compares with the labels: what the run's teacher says from one frame, what it says on
 single neighbours, carried along optical flow, and what the memory makes of them. Settings come from the run's config.yaml;
-any can be overridden, to try what a memory would be worth: --data.neighbours 4, --data.sides both, --memory.views true,
---memory.fusion.own 1. Figures on train are of frames whose clicks the teacher has seen: they
+any can be overridden, to try what a memory would be worth: --data.clips.neighbours 4, --data.clips.sides both,
+--memory.views true, --memory.fusion.own 1. Figures on train are of frames whose clicks the teacher has seen: they
 flatter it. Nothing in the run changes but runs/NAME/{FOLDER}/, in which each measurement has a folder of its own,
 named by split, neighbours, sides and a digest of all settings: table.csv, table.md, plot.png.
 """
