@@ -21,7 +21,6 @@ from weclick.data.samples import (
     FrameReader,
     RawClip,
     TrainingSamples,
-    resize_image,
     scaled_clicks,
 )
 from weclick.errors import DataError
@@ -144,13 +143,6 @@ def test_too_many_damaged_frames_in_a_row_stop_with_the_first(clips):
     with pytest.raises(DataError, match=f"{TRIES + 1} damaged frames in a row") as refusal:
         samples(clips)[SampleKey(3, 0)]
     assert str(clips[3].target.image) in str(refusal.value)
-
-
-def test_frames_shrink_by_averaging():
-    stripes = np.zeros((64, 64, 3), np.uint8)
-    stripes[:, ::2] = 200
-    assert np.unique(resize_image(stripes, (32, 32))).tolist() == [100]
-    assert resize_image(stripes, (64, 64)) is stripes
 
 
 COORDINATES = st.floats(-0.5, 99.4)

@@ -4,10 +4,9 @@ import pytest
 import torch
 
 from weclick.data.datamodule import ClipDataModule
-from weclick.modules import StudentModule
+from weclick.inference.model import TorchModel
+from weclick.models import make_network
 from weclick.pipeline.consistency import consistency
-
-from .conftest import NETWORK
 
 SIZE = (64, 128)
 
@@ -15,8 +14,8 @@ SIZE = (64, 128)
 def measured(root):
     data = ClipDataModule(str(root), size=SIZE)
     torch.manual_seed(0)
-    module = StudentModule(data.classes.to_list(), SIZE, **NETWORK).eval()
-    return consistency(module, data, "val", torch.device("cpu"))
+    network = make_network("light", num_classes=len(data.classes), pretrained=False, width=16)
+    return consistency(TorchModel(network, data.classes, "student", SIZE, device="cpu"), data, "val")
 
 
 def unlabelled(root):

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from weclick.clicks import ClickStore
 from weclick.errors import ConfigError, DataError
 from weclick.memory import MemoryStore
-from weclick.modules import StudentModule, load_checkpoint, load_weights
+from weclick.modules import StudentModule, load_checkpoint
 from weclick.pipeline.inputs import opened_data
 from weclick.pipeline.interrupt import Interrupted
 from weclick.pipeline.memory import recall_source
@@ -67,8 +67,8 @@ def test_promise_1_the_teacher_stays_as_it_is_while_the_memory_is_built_and_used
     before = {path: path.read_bytes() for path in with_memory.stage("teacher").iterdir() if path.is_file()}
     made = fit(chosen(), run())
     assert {path: path.read_bytes() for path in before} == before
-    student = load_weights(made.checkpoint("student", "last"))["state_dict"]
-    teacher = {t.numpy().tobytes() for t in load_weights(chosen().teacher_checkpoint)["state_dict"].values()}
+    student = read_checkpoint(made.checkpoint("student", "last"))["state_dict"]
+    teacher = {t.numpy().tobytes() for t in read_checkpoint(chosen().teacher_checkpoint)["state_dict"].values()}
     assert not {t.numpy().tobytes() for name, t in student.items() if "running" in name} & teacher
 
 
@@ -146,7 +146,7 @@ def test_online_training_never_changes_the_teacher(chosen, run, fit, with_memory
     made = fit(chosen(memory=MemorySettings(mode="online")), run())
     assert with_memory.checkpoint("teacher", "last").read_bytes() == before
     assert not made.stage("memory").exists()
-    student = load_weights(made.checkpoint("student", "last"))["state_dict"]
+    student = read_checkpoint(made.checkpoint("student", "last"))["state_dict"]
     assert student.keys() == load_checkpoint(made.checkpoint("student", "last")).state_dict().keys()
     assert not any(name.startswith(("recall", "teacher")) for name in student)
 
@@ -223,8 +223,8 @@ def test_a_second_round_learns_from_the_memory_of_the_first(settings, run, fit):
         memory=MemorySettings(connected=True),
     )
     made = fit(twice, run(), "teacher")
-    first = load_weights(made.folder / "earlier" / "teacher" / "last.ckpt")
-    second = load_weights(made.checkpoint("teacher", "last"))
+    first = read_checkpoint(made.folder / "earlier" / "teacher" / "last.ckpt")
+    second = read_checkpoint(made.checkpoint("teacher", "last"))
     assert (first["hyper_parameters"]["kd_weight"], second["hyper_parameters"]["kd_weight"]) == (0.0, 1.0)
     assert (made.folder / "earlier" / "memory" / "done.json").exists()
     stores = [ClickStore(path, opened_data(twice, made).classes) for path in made.folder.rglob("clicks.sqlite")]

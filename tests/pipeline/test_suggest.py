@@ -12,15 +12,14 @@ from weclick.clicks import Click, ClickStore
 from weclick.conventions import FrameKey
 from weclick.data.datamodule import ClipDataModule
 from weclick.errors import ConfigError
+from weclick.inference.model import TorchModel
 from weclick.pipeline.suggest import Suggestion, choose, suggest
 
 SIZE = (32, 64)
 
 
 class Brightness(torch.nn.Module):
-    """Sees class 1 where a picture is bright; the nearer to grey, the less sure."""
-
-    device = torch.device("cpu")
+    """Predicts class 1 where a picture is bright; the nearer to grey, the less sure."""
 
     def forward(self, images):
         bright = torch.nn.functional.avg_pool2d(images.mean(1, keepdim=True), 4)
@@ -55,7 +54,8 @@ def key(number, video="a"):
 
 
 def asked(data, store=None, **options):
-    found = suggest(Brightness(), data, "train", store, **{"count": 10, **options})
+    student = TorchModel(Brightness(), data.classes, "student", SIZE, device="cpu")
+    found = suggest(student, data, "train", store, **{"count": 10, **options})
     return {suggestion.key.number: suggestion for suggestion in found}
 
 

@@ -57,9 +57,9 @@ def main(command: str, arguments: list[str]) -> None:
     )
     folder = results_folder(run, chosen) if command == "test" else None
     print(f"{command}: {chosen.path} ({chosen.reason}) on the {split} split of {settings.data['root']}")
-    evaluation, module = evaluate(
+    evaluation, model = evaluate(
         settings, run, chosen, split, folder=folder, stage=config.stage, config=dump(made, config)
     )
-    print_table(evaluation, module.classes)
+    print_table(evaluation, model.classes)
     if folder is not None:
         print(f"report: {folder / 'report.html'}")

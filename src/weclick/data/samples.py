@@ -20,7 +20,7 @@ from weclick.data.draws import Draw, GeometricDraw, draw_discs
 from weclick.data.index import Clip, Frame, FrameKey
 from weclick.data.sampler import SampleKey
 from weclick.errors import DataError
-from weclick.images import check_same_size, read_image, read_label
+from weclick.images import check_same_size, read_image, read_label, resize_image
 
 Sample = dict[str, Any]
 Supervision = Literal["clicks", "masks"]
@@ -61,14 +61,6 @@ class FrameReader:
         image, label = read_image(frame.image), self.label(frame)
         check_same_size(image, label, frame.image, frame.label or frame.image)
         return resize_image(image, self.size), label
-
-
-def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Resize to (H, W); averaging when shrinking, so that thin things do not flicker."""
-    if image.shape[:2] == size:
-        return image
-    method = cv2.INTER_AREA if image.shape[0] > size[0] else cv2.INTER_LINEAR
-    return cv2.resize(image, size[::-1], interpolation=method).astype(np.uint8, copy=False)
 
 
 class TrainingSamples(Dataset[Sample]):
