@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from weclick.cli.options import quiet_libraries
-from weclick.modules import ARMS, load_weights
+from weclick.inference.checkpoint import read_checkpoint
+from weclick.modules import ARMS
 
 STUDENT_FILES = {
     "best.ckpt",
@@ -56,7 +57,7 @@ def test_every_arm_leaves_the_promised_files(fit, tmp_path, arm):
 
 @pytest.mark.slow
 def test_a_student_checkpoint_knows_its_stage_and_holds_no_teacher(trained):
-    student, teacher = (load_weights(trained / "done" / stage / "last.ckpt") for stage in ("student", "teacher"))
+    student, teacher = (read_checkpoint(trained / "done" / stage / "last.ckpt") for stage in ("student", "teacher"))
     assert (student["weclick_stage"], teacher["weclick_stage"]) == ("student", "teacher")
     assert student["state_dict"].keys() == teacher["state_dict"].keys()  # one network of the same kind, not two
     assert not any("teacher" in name for name in student["state_dict"])

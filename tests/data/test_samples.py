@@ -13,7 +13,7 @@ from weclick.clicks import Click
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.draws import GeometricDraw
 from weclick.data.index import Clip, Frame, FrameKey
-from weclick.data.reader import FrameReader, resize_image
+from weclick.data.reader import FrameReader
 from weclick.data.sampler import SampleKey
 from weclick.data.samples import (
     TRIES,
@@ -153,13 +153,6 @@ def test_too_many_damaged_frames_in_a_row_stop_with_the_first(clips):
     with pytest.raises(DataError, match=f"{TRIES + 1} damaged frames in a row") as refusal:
         samples(clips)[SampleKey(3, 0)]
     assert str(clips[3].target.image) in str(refusal.value)
-
-
-def test_frames_shrink_by_averaging():
-    stripes = np.zeros((64, 64, 3), np.uint8)
-    stripes[:, ::2] = 200
-    assert np.unique(resize_image(stripes, (32, 32))).tolist() == [100]
-    assert resize_image(stripes, (64, 64)) is stripes
 
 
 COORDINATES = st.floats(-0.5, 99.4)

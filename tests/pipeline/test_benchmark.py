@@ -1,12 +1,12 @@
 import csv
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from weclick.errors import ConfigError
-from weclick.models import make_network
 from weclick.pipeline.benchmark import train
 from weclick.pipeline.benchmark.student import Candidate, benchmark_student, gflops, replace_alternatives
 from weclick.pipeline.benchmark.table import BenchmarkTable
@@ -21,8 +21,8 @@ def test_operations_by_hand():
 
 
 def test_a_trained_network_takes_the_place_of_its_alternative():
-    usual = [Candidate(name, torch.nn.Identity()) for name in ("light a", "pspnet b")]
-    trained = [Candidate("pspnet b", torch.nn.Identity(), run="run 1", miou=0.5)]
+    usual = [Candidate(name, None) for name in ("light a", "pspnet b")]
+    trained = [Candidate("pspnet b", None, run="run 1", miou=0.5)]
     assert [(c.name, c.run) for c in replace_alternatives(usual, trained)] == [("pspnet b", "run 1"), ("light a", None)]
 
 
@@ -76,11 +76,11 @@ def test_a_printed_row_is_never_cut(capsys):
 
 
 def test_every_network_is_timed_in_every_format():
-    candidate = Candidate("light", make_network(num_classes=3, pretrained=False, width=16).eval())
+    candidate = Candidate.untrained("light", "tf_efficientnet_lite0", 3, (64, 96))
     table = benchmark_student([candidate], (64, 96), rounds=1)
     rows = table.rows
     assert table.device.type == "cpu"
-    assert {row["network"] for row in rows} == {"light"}
+    assert {row["network"] for row in rows} == {"light tf_efficientnet_lite0"}
     found = {(row["runtime"], row["precision"]) for row in rows}
     assert found >= {("torch", "fp32"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "int8")}
     assert all(row["FPS"] > 0 and row["GFLOPs"] > 0 for row in rows)
@@ -92,8 +92,8 @@ def test_exports_of_another_size_are_refused(tmp_path, monkeypatch):
     from weclick.inference.exported import numbered_classes
     from weclick.inference.formats import to_onnx, write_model
 
-    network = make_network(num_classes=3, pretrained=False, width=16).eval()
+    candidate = Candidate.untrained("light", "tf_efficientnet_lite0", 3, (64, 96))
     path = tmp_path / "student.onnx"
-    write_model(to_onnx(network, (64, 96)), Card(numbered_classes(3), (64, 96)), path)
+    write_model(to_onnx(candidate.model.network, (64, 96)), Card(numbered_classes(3), (64, 96)), path)
     with pytest.raises(ConfigError, match=r"student\.onnx takes .*64.*96.*runs at.*64.*64"):
-        benchmark_student([Candidate("light", network, exports=[path])], (64, 64), rounds=1)
+        benchmark_student([replace(candidate, exports=[path])], (64, 64), rounds=1)

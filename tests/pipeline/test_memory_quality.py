@@ -11,9 +11,9 @@ import yaml
 from torch.nn import functional as F
 
 from weclick.errors import ConfigError, DataError, RunError
+from weclick.inference.rules import class_ids
 from weclick.memory import Fusion, Memory
 from weclick.memory.stream import Votes
-from weclick.metrics import labels_at
 from weclick.pipeline import memory_quality as measuring
 from weclick.pipeline.memory_quality import TEACHER, Figures, Quality, Source, answer, memory_quality, sources
 from weclick.pipeline.memory_table import figure_of, table_lines, table_markdown, write_quality
@@ -222,11 +222,11 @@ def test_a_run_without_a_teacher_is_refused(settings, run, scene):
         memory_quality(settings(data={"root": str(scene), "size": [HEIGHT, WIDTH]}), run(), "val")
 
 
-def test_answers_are_those_of_labels_at_and_know_where_they_are_known():
+def test_answers_are_those_of_class_ids_and_know_where_they_are_known():
     generator = torch.Generator().manual_seed(0)
     probabilities = torch.randn(1, 3, 4, 6, generator=generator).softmax(1)
     full = answer(Memory(probabilities, torch.ones(1, 1, 4, 6)), (9, 13))
-    assert torch.equal(full.prediction, labels_at(probabilities, (9, 13)))
+    assert torch.equal(full.prediction, class_ids(probabilities, (9, 13)).long())
     enlarged = F.interpolate(probabilities, (9, 13), mode="bilinear", align_corners=False)
     torch.testing.assert_close(full.probability, enlarged.amax(1))
     assert full.known.all()

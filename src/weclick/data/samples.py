@@ -18,12 +18,12 @@ from weclick.data.carry import ClickCarrier
 from weclick.data.damage import refuse_other_picture
 from weclick.data.draws import Draw, GeometricDraw, draw_discs
 from weclick.data.index import Clip, Frame
-from weclick.data.reader import FrameReader, resize_image
+from weclick.data.reader import FrameReader
 from weclick.data.sampler import SampleKey
 from weclick.data.supply import Sample, Supply, join_lines, to_tensor
 from weclick.data.targets import TargetClicks
 from weclick.errors import DataError
-from weclick.images import read_image
+from weclick.images import read_image, resize_image
 
 _Supervised = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]
 

@@ -1,4 +1,4 @@
-"""Running exported models: by hand on single images, or in the place of the network they come from."""
+"""Opening and running exported files on ONNX Runtime and OpenVINO; :mod:`weclick.inference.model` makes models of them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from typing import Any, Final, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from weclick.classes import ClassSet
 from weclick.errors import CheckpointError, ShapeError, WeclickError, one_line
 from weclick.inference.card import KEY, Card
 from weclick.inference.toolkits import toolkit
-from weclick.metrics import labels_at
 
 SUFFIXES: Final = (".onnx", ".xml")
 """Of files that :meth:`ExportedNetwork.open` opens."""
@@ -37,22 +34,18 @@ class Engine(Protocol):
         """Run uint8 (1, H, W, 3) images."""
 
 
-class ExportedNetwork(nn.Module):
-    """An exported model. It has no parameters and lives where its runtime put it; ``to(device)`` leaves it there.
-
-    Called like a :class:`~weclick.models.SegmentationNetwork` it gives logits; those of a model whose output is labels
-    are the labels as 0 and 1, at full size, so that ``labels_at`` gives the labels back.
+class ExportedNetwork:
+    """An exported file on its runtime.
 
     Args:
-        engine: The loaded model.
-        card: What it says about itself.
+        engine: The loaded file.
+        card: Its description of itself.
 
-    Shape:
-        RGB images (B, 3, H, W) in 0..1 of the one size the model takes, to logits (B, C, h, w).
+    Raises:
+        CheckpointError: File and description do not fit.
     """
 
     def __init__(self, engine: Engine, card: Card) -> None:
-        super().__init__()
         self.card = card
         self._engine = engine
         classes = engine.output_shape[1] if card.output == "logits" else len(card.classes)
@@ -105,7 +98,7 @@ class ExportedNetwork(nn.Module):
         return self._engine.device
 
     def run(self, image: Image) -> NDArray[Any]:
-        """Run one image, without detours: RGB uint8 (H, W, 3) to the model's own output, (1, C, h, w) or (1, H, W).
+        """Run one image, RGB uint8 (H, W, 3): logits (1, C, h, w), or class ids (1, H, W), as the card states.
 
         Raises:
             ShapeError: Another size than the model was exported for.
@@ -117,22 +110,6 @@ class ExportedNetwork(nn.Module):
                 f"{tuple(image.shape)}; resize them, or export the checkpoint with --size"
             )
         return self._engine(np.ascontiguousarray(image[None]))
-
-    def labels(self, image: Image) -> Image:
-        """Segment one image: RGB uint8 (H, W, 3) to class ids uint8 (H, W)."""
-        found = self.run(image)
-        if self.card.output == "logits":
-            found = labels_at(torch.from_numpy(found), self.card.size).to(torch.uint8).numpy()
-        return np.asarray(found[0])
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits of ``images``, on their device."""
-        pixels = (images.detach().float() * 255).round().clamp(0, 255).to(torch.uint8)
-        rows = pixels.permute(0, 2, 3, 1).cpu().numpy()
-        found = torch.from_numpy(np.concatenate([self.run(image) for image in rows])).to(images.device)
-        if self.card.output == "logits":
-            return found
-        return F.one_hot(found.long(), len(self.card.classes)).permute(0, 3, 1, 2).float()
 
 
 class OnnxEngine:

@@ -1,4 +1,4 @@
-"""Predict labels for every frame of a source and write them down."""
+"""Labelling every frame of a video, a folder or a camera, and writing the results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
 from weclick.errors import ConfigError, DataError, ShapeError
 from weclick.files import write_text, writing
+from weclick.inference.drawing import Painter
+from weclick.inference.model import Model
 from weclick.inference.results import Draw, Save, note, open_savers, remove_earlier
+from weclick.inference.segment import Segmenter
 from weclick.inference.sources import Camera, open_source
 from weclick.inference.stream import WAITING, Newest, ReadAhead, open_stream
 
@@ -51,6 +54,51 @@ class Summary:
 
 
 def predict(
+    model: Model,
+    source: str | Path,
+    out: Path,
+    *,
+    overlay: bool = True,
+    labels: bool = True,
+    alpha: float = 0.5,
+    legend: bool = True,
+    smooth: float = 0.0,
+    max_frames: int | None = None,
+    stride: int = 1,
+    realtime: bool = False,
+) -> Summary:
+    """Label every frame of a source with a model; see :func:`label_frames`.
+
+    Args:
+        model: Checkpoint or exported model, opened.
+        source: Path, or ``camera:N``.
+        out: Folder for the results.
+        overlay: Write the overlay.
+        labels: Write label PNGs.
+        alpha: Strength of the overlay's colours, 0..1.
+        legend: Name the classes seen so far in a corner of the overlay.
+        smooth: See :class:`~weclick.inference.segment.Smoother`; 0 leaves every frame as it is.
+        max_frames: Stop after so many frames.
+        stride: Take every so many-th frame only.
+        realtime: Treat the source as live.
+
+    Raises:
+        ConfigError: ``alpha`` or ``smooth`` is out of its range, or the model gives no probabilities to smooth.
+    """
+    return label_frames(
+        source,
+        Segmenter(model, smooth),
+        model.classes,
+        out,
+        draw=Painter(model.classes, alpha, legends=legend) if overlay else None,
+        labels=labels,
+        max_frames=max_frames,
+        stride=stride,
+        realtime=realtime,
+    )
+
+
+def label_frames(
     source: str | Path,
     segment: Segment,
     classes: ClassSet,

@@ -69,7 +69,7 @@ def open_savers(
     """Yield what writes the results into ``out``; the overlay video is finished when the block ends.
 
     Args:
-        out: Folder, see :func:`weclick.inference.predict.predict`.
+        out: Folder, see :func:`weclick.inference.predict.label_frames`.
         fps: Frame rate of the overlay video; None writes single pictures.
         draw: Makes the overlay; None writes none.
         labels: Write label maps.

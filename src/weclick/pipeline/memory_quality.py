@@ -206,7 +206,7 @@ class Answer(NamedTuple):
 def answer(memory: Memory, size: tuple[int, int]) -> Answer:
     """Bring a soft label to the label's resolution.
 
-    Classes are those of :func:`~weclick.metrics.labels_at`. A pixel is known if the cell it lies in is; its probabilities
+    A pixel is known if the cell it lies in is; its probabilities
     are interpolated among known cells only.
     """
     # cells about which nothing is known are 0 in all classes, so the sum is the weight of the known ones
