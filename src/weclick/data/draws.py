@@ -7,7 +7,7 @@ else on the undrawn target grid (the memory) can follow it later, on the device.
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network for a newer version otherwise
 
@@ -61,10 +61,10 @@ class GeometricDraw:
                 A.RandomCrop(*crop, pad_if_needed=True, pad_position="random", fill=0, fill_mask=IGNORE_INDEX),
                 A.HorizontalFlip(p=flip),
             ],
-            keypoint_params=A.KeypointParams(format="xy", remove_invisible=False),
-            additional_targets={"grid": "mask", "neighbour": "image"},
+            additional_targets={"places": "image", "neighbour": "image"},
         )
-        self._grid = sampling_grid(size)
+        # the place of each pixel, in pixels from 1: a draw's border is filled with 0
+        self._places = np.stack(np.meshgrid(*(np.arange(1, side + 1, dtype=np.float32) for side in size[::-1])), -1)
 
     def __call__(
         self,
@@ -78,21 +78,38 @@ class GeometricDraw:
         """Draw once: image uint8 (H, W, 3), label uint8 (H, W), clicks (K, 3), neighbour like image."""
         self._compose.set_random_seed(seed)
         more = {} if neighbour is None else {"neighbour": neighbour}
-        drawn = self._compose(image=image, mask=label, grid=self._grid, keypoints=clicks[:, :2], **more)
-        moved = np.concatenate([drawn["keypoints"].reshape(-1, 2), clicks[:, 2:]], 1).astype(np.float32)
-        return Draw(drawn["image"], drawn["mask"], moved, _cell_centres(drawn["grid"]), drawn.get("neighbour"))
+        drawn = self._compose(image=image, mask=label, places=self._places, **more)
+        lines = _drawn_lines(drawn["places"])
+        moved = np.stack([*((clicks[:, i] - offset) / step for i, (step, offset) in enumerate(lines)), clicks[:, 2]], 1)
+        grid = _cell_grid(lines, drawn["mask"].shape, self._places.shape[:2])
+        return Draw(drawn["image"], drawn["mask"], moved.astype(np.float32), grid, drawn.get("neighbour"))
 
 
-def sampling_grid(size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the identity grid (H, W, 2): x and y of each pixel centre in -1..1, ``align_corners=False``."""
-    axes = [(2 * np.arange(side, dtype=np.float32) + 1) / side - 1 for side in size]
-    return np.stack(np.meshgrid(axes[1], axes[0]), -1)
+Line = tuple[float, float]
+"""Step and offset: a drawn pixel at ``i`` shows what was at ``step * i + offset``."""
 
 
-def _cell_centres(grid: NDArray[Any]) -> NDArray[np.float32]:
-    first = GRID_STRIDE // 2 - 1
-    near, far = grid[first::GRID_STRIDE, first::GRID_STRIDE], grid[first + 1 :: GRID_STRIDE, first + 1 :: GRID_STRIDE]
-    return np.ascontiguousarray((near + far) / 2, dtype=np.float32)
+def _drawn_lines(places: NDArray[np.float32]) -> tuple[Line, Line]:
+    """Return how a draw moved columns and rows, read off drawn places (h, w, 2).
+
+    What albumentations does to keypoints differs from what it does to pixels: it scales them about the centre of the first pixel,
+    by a factor that is not rounded to whole pixels.
+    """
+    rows, columns = np.nonzero(places[..., 0])
+    # resizing repeats the outermost pixels, so they do not lie on the line
+    inner = [np.unique(axis)[1:-1] for axis in (columns, rows)]
+    across, down = places[rows[len(rows) // 2], inner[0], 0], places[inner[1], columns[len(columns) // 2], 1]
+    lines = [np.polyfit(axis, line - 1.0, 1) for axis, line in zip(inner, (across, down), strict=True)]
+    return (float(lines[0][0]), float(lines[0][1])), (float(lines[1][0]), float(lines[1][1]))
+
+
+def _cell_grid(lines: tuple[Line, Line], drawn: tuple[int, int], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return x and y of each cell's centre in the undrawn frame, in -1..1 with ``align_corners=False``, (h/4, w/4, 2)."""
+    axes = []
+    for (step, offset), count, side in zip(lines, drawn[::-1], size[::-1], strict=True):
+        centres = np.arange(count // GRID_STRIDE) * GRID_STRIDE + (GRID_STRIDE - 1) / 2
+        axes.append((2 * (step * centres + offset) + 1) / side - 1)
+    return np.stack(np.meshgrid(*axes), -1).astype(np.float32)
 
 
 def draw_discs(clicks: NDArray[np.float32], size: tuple[int, int], radius: float) -> NDArray[np.uint8]:

@@ -38,21 +38,18 @@ def connect(recall: SoftLabels, places: Sequence[Place]) -> SoftLabels:
 
 def _connected(maps: Tensor, places: Sequence[Place]) -> Tensor:
     levels = maps[0].cpu().numpy().astype(np.float32)
-    for row, column, _ in places:  # a click is certain
-        levels[:, row, column] = 0
+    clicked = np.zeros_like(levels)
     for row, column, class_id in places:
-        levels[class_id, row, column] = 1
-    kept = np.stack([_reconstructed(level, places, class_id) for class_id, level in enumerate(levels)])
-    return torch.from_numpy(kept)[None].to(maps)
+        clicked[class_id, row, column] = 1
+    # a click is certain; for the way from there on also where another class was clicked in the same cell
+    levels = np.where(clicked.any(0), clicked, levels)
+    kept = np.stack([_reconstructed(*maps) for maps in zip(levels, clicked, strict=True)])
+    return torch.from_numpy(kept / np.maximum(clicked.sum(0), 1))[None].to(maps)
 
 
-def _reconstructed(level: NDArray[np.float32], places: Sequence[Place], class_id: int) -> NDArray[np.float32]:
+def _reconstructed(level: NDArray[np.float32], seeds: NDArray[np.float32]) -> NDArray[np.float32]:
     from skimage.morphology import reconstruction
 
-    seeds = np.zeros_like(level)
-    for row, column, clicked in places:
-        if clicked == class_id:
-            seeds[row, column] = 1
     if not seeds.any():
         return seeds
     return np.asarray(reconstruction(seeds, level), np.float32)  # type: ignore[no-untyped-call]

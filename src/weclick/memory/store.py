@@ -90,7 +90,9 @@ class MemoryStore:
         try:
             with self.path(key).open("rb") as stream, np.load(stream) as arrays:
                 return MemoryItem(*(arrays[name] for name in MemoryItem._fields))
-        except Exception as error:  # reading a damaged zip fails in many ways
+        except FileNotFoundError:
+            raise RunError(f"memory item {self.path(key)} is missing; resume the run, which builds it again") from None
+        except Exception as error:  # reading a damaged zip fails in many ways; numpy advises to load it without checks
             raise RunError(
-                f"memory item {self.path(key)} cannot be read ({error}); delete it and resume the run to rebuild it"
-            ) from None
+                f"memory item {self.path(key)} is damaged; delete it and resume the run, which builds it again"
+            ) from error

@@ -21,7 +21,7 @@ from weclick.data.supplies import OnlineMemory, StoredMemory
 from weclick.data.supply import Supply
 from weclick.errors import DataError, RunError
 from weclick.files import sha256
-from weclick.flow.estimators import FlowEstimator, make_flow
+from weclick.flow.estimators import FlowEstimator, flow_name, make_flow
 from weclick.images import first_size
 from weclick.memory import (
     PLAIN,
@@ -206,7 +206,7 @@ def memory_manifest(settings: FitSettings, run: Run, data: ClipDataModule) -> di
     return {
         "version": 2,
         "teacher": sha256(teacher_checkpoint(settings, run)),
-        "flow": make_flow(settings.memory.flow, settings.device).name,
+        "flow": flow_name(settings.memory.flow, settings.device),
         "views": settings.memory.views,
         "connected": settings.memory.connected,
         "fusion": asdict(settings.memory.fusion),
