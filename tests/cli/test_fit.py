@@ -51,7 +51,7 @@ def test_every_arm_leaves_the_promised_files(fit, tmp_path, arm):
     with (run / "student" / "metrics.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     terms = {name for name in rows[-1] if name.startswith("train/loss_")}
-    weights = re.findall(r"student\.(\w+)_weight", " ".join(ARMS[arm].options))
+    weights = re.findall(r"student\.terms\.(\w+)\.weight", " ".join(ARMS[arm].options))
     assert terms == {"train/loss_supervised", *(f"train/loss_{name}" for name in weights)}
 
 
@@ -155,13 +155,13 @@ def folder_of_twenty(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arm", ["full", "weclick"])
-def test_few_damaged_images_are_reported_and_left_out(fit, damaged, arm):
+def test_few_damaged_images_are_reported_and_left_out(fit, damaged, arm, monkeypatch):
     root = damaged([4, 11])
-    options = ["--arm", arm, "--data.root", root, "--data.max_damaged=0.2"]
+    monkeypatch.setattr("weclick.data.datamodule.MAX_DAMAGED", 0.2)
     with pytest.warns(UserWarning, match=r"damaged training frame left out") as warned:
-        fit(*options).done()
-    told = {str(w.message).split("frames/a/")[1][:2] for w in warned if "damaged" in str(w.message)}
-    assert told == {"4.", "11"}
+        fit("--arm", arm, "--data.root", root).done()
+    reported = {str(w.message).split("frames/a/")[1][:2] for w in warned if "damaged" in str(w.message)}
+    assert reported == {"4.", "11"}
 
 
 def test_a_warning_names_no_place_in_the_code(monkeypatch):
@@ -274,3 +274,14 @@ def test_predict_writes_a_playable_overlay_and_labels(weclick, trained, film, tm
     labels = sorted((tmp_path / "out").rglob("*.png"))
     assert len(labels) == 7
     assert cv2.imread(str(labels[0]), cv2.IMREAD_UNCHANGED).shape[:2] == (64, 96)
+
+
+@pytest.mark.slow
+def test_a_timer_among_the_users_callbacks_is_written_down_and_runs(fit, tmp_path):
+    timer = {"class_path": "lightning.pytorch.callbacks.Timer", "init_args": {"duration": "00:01:00:00"}}
+    config = {"arm": "clicks", "trainer": {"callbacks": [timer]}}
+    (tmp_path / "timer.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    fit("--config", tmp_path / "timer.yaml", "--name", "timed").done()
+    written = yaml.safe_load((tmp_path / "runs" / "timed" / "config.yaml").read_text())
+    assert written["trainer"]["callbacks"][0]["init_args"]["duration"] == "00:01:00:00"
+    fit("--resume", "timed").done()
