@@ -144,7 +144,12 @@ def test_a_file_that_differs_and_no_mask_can_judge_is_warned_about(weclick, copi
     spoil(graph, 1e4)
     answer = weclick("export", "--formats", "openvino-bf16").done()
     (line,) = (line for line in answer.err.splitlines() if line.startswith("warning: "))
-    for words in ("openvino-bf16", "of the pixels otherwise than PyTorch", "no mask", "weclick predict --ckpt_path"):
+    for words in (
+        "openvino-bf16",
+        "of the pixels otherwise than PyTorch",
+        "has no mask",
+        "weclick predict --ckpt_path",
+    ):
         assert words in line
     assert (copied_run / "export" / "student-openvino-bf16.xml").exists()
     assert "97% of the pixels" in " ".join(weclick("export", "--help").done().out.split())

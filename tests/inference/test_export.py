@@ -212,7 +212,7 @@ def foreign(path, **properties):
         ({}, "weclick export"),
         ({"weclick": "{}"}, "cannot read"),
         ({"weclick": "[1]"}, "cannot read"),
-        ({"weclick": Card(CLASSES, (64, 96)).to_json()}, "says it takes 64 x 96"),
+        ({"weclick": Card(CLASSES, (64, 96)).to_json()}, "states that it takes 64 x 96"),
         ({"weclick": Card(CLASSES, (64, 96), precision="fp4").to_json()}, "fp4"),
     ],
     ids=["no card", "empty card", "no mapping", "another model's card", "unknown precision"],

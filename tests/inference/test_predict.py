@@ -189,7 +189,9 @@ def test_files_no_prediction_wrote_are_neither_replaced_nor_mixed_with(video, tm
     foreign.parent.mkdir(parents=True)
     foreign.write_text("mine")
     for _ in range(2):
-        with pytest.raises(ConfigError, match=f"{name} is not known to come from weclick predict.*another output"):
+        with pytest.raises(
+            ConfigError, match=f"{name} is not listed in .predicted as written by weclick predict.*another output"
+        ):
             label_frames(video, segment, CLASSES, tmp_path / "out", draw=draw)
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [foreign]
     assert foreign.read_text() == "mine"
@@ -198,7 +200,7 @@ def test_files_no_prediction_wrote_are_neither_replaced_nor_mixed_with(video, tm
 def test_a_refusal_keeps_the_earlier_prediction(video, tmp_path):
     label_frames(video, segment, CLASSES, tmp_path / "out", max_frames=2)
     (tmp_path / "out" / "labels" / "mine.png").write_text("mine")
-    with pytest.raises(ConfigError, match=r"labels/mine\.png is not known"):
+    with pytest.raises(ConfigError, match=r"labels/mine\.png is not listed"):
         label_frames(video, segment, CLASSES, tmp_path / "out")
     assert names(tmp_path / "out" / "labels") == ["000000.png", "000001.png", "mine.png"]
 

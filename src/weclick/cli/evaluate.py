@@ -17,7 +17,7 @@ from weclick.reporting.report import print_table
 DESCRIPTION = """Evaluate a trained network at the labels' own resolution.
 
 Without arguments: the student of the newest finished run. Settings come from the run's config.yaml; any can be overridden.
-`test` takes the test split where it has labels, else val, and says which; it writes runs/NAME/test/report.html, and of
+`test` takes the test split where it has labels, else val, and prints which; it writes runs/NAME/test/report.html, and of
 another checkpoint than the run's own student runs/NAME/test/FOLDER-FILE/report.html (of another run's also its name).
 """
 

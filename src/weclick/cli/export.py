@@ -17,7 +17,7 @@ from weclick.pipeline.export import LEAST_UNJUDGED, Exported, card_of, choose_fo
 DESCRIPTION = f"""Turn a trained student into files that run without PyTorch: ONNX, and OpenVINO in fp32, bf16 and int8.
 
 Each file is compared with PyTorch on frames of the data set before it gets its name, and, where val has masks, refused
-if it loses more than --max_drop points of mIoU. Where no mask can tell, it is written with a warning if it labels less than
+if it loses more than --max_drop points of mIoU. Without masks, it is written with a warning if it labels less than
 {LEAST_UNJUDGED:.0%} of the pixels like PyTorch. It takes RGB images as uint8 and holds everything else in itself.
 Without arguments: the student of the newest finished run, as `weclick predict` uses it, into runs/NAME/export.
 """
@@ -86,7 +86,7 @@ def _line(done: Exported) -> str:
 
 def _warning(done: Exported) -> str:
     return (
-        f"warning: {done.format} labels {1 - done.agreement:.1%} of the pixels otherwise than PyTorch, and no mask on val "
-        f"tells whether that is worse; look at what weclick predict --ckpt_path {quote(str(done.path))} makes, or leave "
+        f"warning: {done.format} labels {1 - done.agreement:.1%} of the pixels otherwise than PyTorch, and val has no mask "
+        f"to show whether that is worse; look at what weclick predict --ckpt_path {quote(str(done.path))} makes, or leave "
         f"{done.format} out of --formats"
     )

@@ -84,7 +84,7 @@ def legend(entries: Sequence[SemanticClass], size: tuple[int, int]) -> np.ndarra
 
 
 def lay_over(picture: np.ndarray, box: np.ndarray, strength: float = 0.7) -> None:
-    """Blend a box into the upper left corner of the picture, in place: a street's upper left tells least."""
+    """Blend a box into the upper left corner of the picture, in place: that corner of a street scene matters least."""
     corner = picture[: box.shape[0], : box.shape[1]]
     corner[:] = cv2.addWeighted(corner, 1 - strength, box, strength, 0)
 

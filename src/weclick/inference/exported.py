@@ -16,13 +16,13 @@ from weclick.inference.card import KEY, Card
 from weclick.inference.toolkits import toolkit
 
 SUFFIXES: Final = (".onnx", ".xml")
-"""Of files that :meth:`ExportedNetwork.open` opens."""
+"""Suffixes of the files that :meth:`ExportedNetwork.open` opens."""
 
 Image = NDArray[np.uint8]
 
 
 class Engine(Protocol):
-    """A loaded model on some runtime."""
+    """A model loaded into a runtime."""
 
     input_shape: list[int]
     output_shape: list[int]
@@ -52,8 +52,8 @@ class ExportedNetwork:
         shapes = (engine.input_shape, engine.output_name, classes)
         if shapes != ([1, *card.size, 3], card.output, len(card.classes)):
             raise CheckpointError(
-                f"an exported model of input {shapes[0]}, output {shapes[1]!r} and {shapes[2]} classes says it takes "
-                f"{card.size[0]} x {card.size[1]} and gives {card.output} of {len(card.classes)}; export it anew"
+                f"an exported model of input {shapes[0]}, output {shapes[1]!r} and {shapes[2]} classes states that it "
+                f"takes {card.size[0]} x {card.size[1]} and gives {card.output} of {len(card.classes)}; export it again"
             )
 
     @classmethod
@@ -69,10 +69,12 @@ class ExportedNetwork:
             if not file.is_file():
                 raise CheckpointError(f"exported model {file} not found; a .xml file needs its .bin file beside it")
         try:
-            return cls.from_openvino(_read_xml(path)) if path.suffix == ".xml" else cls.from_onnx(path.read_bytes())
+            if path.suffix == ".onnx":
+                return cls.from_onnx(path.read_bytes())
+            return cls.from_openvino(toolkit("openvino").Core().read_model(os.fspath(path)))
         except WeclickError as error:
             raise type(error)(f"{path}: {error}") from None
-        except Exception as error:  # runtimes raise many kinds of errors at files that are damaged or no models
+        except Exception as error:  # runtimes raise many kinds of errors on damaged files
             raise CheckpointError(f"{path} is damaged or no model ({one_line(error)})") from None
 
     @classmethod
@@ -89,12 +91,12 @@ class ExportedNetwork:
 
     @property
     def precision(self) -> str:
-        """Number format it runs in here: a bf16 model runs in fp32 on a processor without bf16."""
+        """Number format it runs in on this machine: a bf16 model runs in fp32 on a processor without bf16."""
         return self._engine.precision
 
     @property
     def device(self) -> torch.device:
-        """Where it runs."""
+        """Device it runs on."""
         return self._engine.device
 
     def run(self, image: Image) -> NDArray[Any]:
@@ -119,7 +121,7 @@ class OnnxEngine:
         ort = toolkit("onnxruntime")
         options = ort.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 4  # a model that cannot be loaded raises; it need not be logged, too
+        options.log_severity_level = 4  # a model that cannot be loaded raises an exception already
         wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
         providers = [name for name in wanted if name in ort.get_available_providers()]
         self._session = ort.InferenceSession(model, options, providers=providers)
@@ -132,14 +134,14 @@ class OnnxEngine:
 
     def __call__(self, images: Image) -> NDArray[Any]:
         """Run uint8 (1, H, W, 3) images."""
-        found: NDArray[Any] = self._session.run(None, {self._input.name: images})[0]
-        return found
+        output: NDArray[Any] = self._session.run(None, {self._input.name: images})[0]
+        return output
 
 
 class OpenVinoEngine:
     """An OpenVINO model on the CPU, with torch's number of threads.
 
-    The number format is always asked for: where the processor has bf16, OpenVINO would run fp32 models in it.
+    The number format is always requested: on a processor with bf16, OpenVINO would otherwise run fp32 models in it.
     """
 
     def __init__(self, model: Any, precision: str) -> None:  # noqa: ANN401
@@ -158,18 +160,14 @@ class OpenVinoEngine:
 
     def __call__(self, images: Image) -> NDArray[Any]:
         """Run uint8 (1, H, W, 3) images."""
-        found: NDArray[Any] = self._request.infer([images], share_inputs=True)[0]
-        return found
-
-
-def _read_xml(path: Path) -> Any:  # noqa: ANN401
-    return toolkit("openvino").Core().read_model(os.fspath(path))
+        output: NDArray[Any] = self._request.infer([images], share_inputs=True)[0]
+        return output
 
 
 def _card(text: str | None) -> Card:
     if text is None:
         raise CheckpointError(
-            "no model of weclick's: it does not say what its classes are; make one with weclick export"
+            "not a model of weclick: it has no description of its classes; make one with weclick export"
         )
     return Card.from_json(text)
 

@@ -29,18 +29,18 @@ from weclick.inference.sources import Camera, open_source
 from weclick.inference.stream import WAITING, Newest, ReadAhead, open_stream
 
 Segment = Callable[[np.ndarray], np.ndarray]
-"""From an RGB image, uint8 (H, W, 3), to class ids, uint8 (H, W). Where it has ``seconds`` (stage to seconds so far),
-the summary tells these instead of one figure for the network."""
+"""From an RGB image, uint8 (H, W, 3), to class ids, uint8 (H, W). If it has ``seconds`` (by stage, so far), the
+summary holds these instead of one figure for the network."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a prediction did and how fast.
+    """Results and speed of a prediction.
 
     ``fps_end_to_end`` covers opening, reading, network, drawing and writing; ``fps_network`` the segment calls alone.
     ``dropped`` counts the frames a live source gave while the network was busy. ``stages`` are the seconds spent on
-    decode, network (or the network's own stages), draw, write (of the overlay) and labels; they overlap, being spent
-    in several threads. ``replaced`` tells whether the results of an earlier prediction were removed.
+    decode, network (or the network's own stages), draw, write (of the overlay) and labels; they overlap, as they are spent
+    in several threads. ``replaced``: the results of an earlier prediction were removed.
     """
 
     frames: int
@@ -199,12 +199,12 @@ class _Network:
             raise ShapeError(f"the network gave {ids.dtype} {ids.shape} for an image {image.shape}; need uint8 (H, W)")
         # the plain maximum is much faster, and nearly always enough
         if ids.max() >= self._class_count and ((ids >= self._class_count) & (ids != IGNORE_INDEX)).any():
-            raise DataError(f"the network predicts more than the {self._class_count} classes it is said to know")
+            raise DataError(f"the network predicts more than the {self._class_count} classes that its checkpoint names")
         return ids
 
     @property
     def stages(self) -> dict[str, float]:
-        """The network's own stages where it tells them."""
+        """The network's own stages if it records them."""
         return dict(getattr(self._segment, "seconds", {"network": self.seconds}))
 
 

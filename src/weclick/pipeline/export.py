@@ -62,7 +62,7 @@ class Exported:
 
     @property
     def doubtful(self) -> bool:
-        """Whether it differs much from PyTorch and no mask could tell whether it is worse."""
+        """Whether it differs much from PyTorch without masks to show whether it is worse."""
         return self.drop is None and self.agreement < LEAST_UNJUDGED
 
 
