@@ -93,6 +93,7 @@ def test_clicks_and_grid_lie_where_the_image_shows_them(scale, flip):
         cells = whole[1::4, 1::4] & whole[2::4, 2::4]
         image = cv2.resize(drawn.image, (16, 16), interpolation=cv2.INTER_AREA)[..., :2]
         pixels = ((drawn.grid + 1) * (128, 64) - 1) / 2
+        cells &= ((pixels > 2) & (pixels < (125, 61))).all(-1)  # resizing repeats the outermost pixels
         np.testing.assert_allclose(pixels[cells], image[cells], atol=0.01)
 
 
