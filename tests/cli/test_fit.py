@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from weclick.cli.options import quiet_libraries
+from weclick.data.layouts import CityscapesLayout
 from weclick.inference.checkpoint import read_checkpoint
 from weclick.modules import ARMS
 
@@ -285,3 +286,26 @@ def test_a_timer_among_the_users_callbacks_is_written_down_and_runs(fit, tmp_pat
     written = yaml.safe_load((tmp_path / "runs" / "timed" / "config.yaml").read_text())
     assert written["trainer"]["callbacks"][0]["init_args"]["duration"] == "00:01:00:00"
     fit("--resume", "timed").done()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [["fit"], ["ablate", "--arms", "clicks,weclick", "--seeds", "0,1"]])
+def test_a_data_set_is_opened_and_each_split_listed_once_per_process(
+    weclick, tiny, synthetic_root, monkeypatch, command
+):
+    opened, listed = [], []
+    build, list_split = CityscapesLayout.__init__, CityscapesLayout._list
+
+    def count_opened(self, *arguments, **options):
+        opened.append(self)
+        build(self, *arguments, **options)
+
+    def count_listed(self, split):
+        listed.append(split)
+        return list_split(self, split)
+
+    monkeypatch.setattr(CityscapesLayout, "__init__", count_opened)
+    monkeypatch.setattr(CityscapesLayout, "_list", count_listed)
+    weclick(*command, "--data.root", synthetic_root, *tiny).done()
+    assert len(opened) == 1
+    assert sorted(listed) == ["test", "train", "val"]

@@ -59,6 +59,8 @@ def train_rows(rows: Sequence[Row], folder: Path, write: Callable[[Sequence[Outc
         Interrupted: SIGTERM came; the same call goes on.
     """
     outcomes: list[Outcome] = []
+    opened = rows[0].settings.opened  # the data set is opened once for all rows
+    rows = [replace(row, settings=replace(row.settings, opened=opened)) for row in rows]
     if (own := begun_with(folder)) is not None:
         report_newer_clicks(rows[0].settings, own)
     for number, row in enumerate(rows, start=1):
