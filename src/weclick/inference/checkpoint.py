@@ -12,7 +12,7 @@ import torch
 
 from weclick.classes import ClassSet
 from weclick.conventions import Size
-from weclick.errors import CheckpointError, WeclickError, one_line
+from weclick.errors import CheckpointError, ConfigError, WeclickError, one_line
 
 if TYPE_CHECKING:
     from weclick.models import SegmentationNetwork
@@ -109,8 +109,10 @@ def saved_options(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """Return the options a module was trained with, but for what only matters when training begins.
 
     Raises:
-        KeyError: They are those of another version.
+        ConfigError: They are those of an earlier version.
     """
+    if "options" not in checkpoint["hyper_parameters"]:
+        raise ConfigError("its options have no groups")
     options = checkpoint["hyper_parameters"]["options"]
     return {**options, "network": {**options["network"], "pretrained": False, "compile": False}}
 
