@@ -1,4 +1,4 @@
-"""Keeping of a soft label what hangs together with a click."""
+"""Keep of a soft label what is connected to a click."""
 
 from __future__ import annotations
 
@@ -16,43 +16,41 @@ Place = tuple[int, int, int]
 """Row, column and class id of a click on the grid of a soft label."""
 
 
-def connect(recall: SoftLabels, places: Sequence[Place]) -> SoftLabels:
+def connect(labels: SoftLabels, places: Sequence[Place]) -> SoftLabels:
     """Lower each class to the level at which it reaches a click of its own, in the teacher's view and in the memory.
 
     Every region of a class was clicked once, so a region without a click of its class is a mistake. A class's map is
-    reconstructed (in the sense of morphology) from its clicks: at each pixel remains the largest level at which an
-    unbroken path leads to a click of that class. Classes that were not clicked vanish; where a cut took the favourite,
-    the runner-up leads, and the pixel's probabilities sum to less than 1: this sum is how much is still believed.
+    reconstructed (in the sense of morphology) from its clicks: each pixel keeps the largest level at which an unbroken path
+    leads to a click of that class. Classes that were not clicked vanish. Where the most probable class was cut the second
+    leads, and the pixel's probabilities sum to less than 1: this sum is how much of the label is still believed.
+
+    A clicked cell holds its class alone. A cell in which several classes were clicked is shared among them equally, as each
+    of them covers a part of it; paths of each of these classes still start there at full height.
 
     Args:
-        recall: Of one target, (1, C, h, w).
+        labels: Of one target, (1, C, h, w).
         places: Its clicks on that grid.
 
     References:
         Vincent, Morphological Grayscale Reconstruction in Image Analysis, 1993.
     """
-    memory = recall.memory
+    memory = labels.memory
     probabilities = _connected(memory.probabilities, places) * (memory.confidence > 0)
-    return SoftLabels(_connected(recall.teacher, places), Memory(probabilities, memory.confidence))
+    return SoftLabels(_connected(labels.teacher, places), Memory(probabilities, memory.confidence))
 
 
 def _connected(maps: Tensor, places: Sequence[Place]) -> Tensor:
-    levels = maps[0].cpu().numpy().astype(np.float32)
-    clicked = np.zeros_like(levels)
+    from skimage.morphology import reconstruction  # a third of a second to import
+
+    clicked = np.zeros(maps.shape[1:], np.float32)
     for row, column, class_id in places:
         clicked[class_id, row, column] = 1
-    # a click is certain; for the way from there on also where another class was clicked in the same cell
-    levels = np.where(clicked.any(0), clicked, levels)
-    kept = np.stack([_reconstructed(*maps) for maps in zip(levels, clicked, strict=True)])
-    return torch.from_numpy(kept / np.maximum(clicked.sum(0), 1))[None].to(maps)
-
-
-def _reconstructed(level: NDArray[np.float32], seeds: NDArray[np.float32]) -> NDArray[np.float32]:
-    from skimage.morphology import reconstruction
-
-    if not seeds.any():
-        return seeds
-    return np.asarray(reconstruction(seeds, level), np.float32)  # type: ignore[no-untyped-call]
+    count = clicked.sum(0)
+    levels: NDArray[np.float32] = np.where(count, clicked, maps[0].cpu().numpy().astype(np.float32))
+    kept = np.zeros_like(levels)
+    for class_id in {place[2] for place in places}:
+        kept[class_id] = reconstruction(clicked[class_id], levels[class_id])  # type: ignore[no-untyped-call]
+    return torch.from_numpy(kept / count.clip(min=1))[None].to(maps)
 
 
 def places_on_grid(
