@@ -1,5 +1,3 @@
-import csv
-import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -9,7 +7,6 @@ import torch
 from weclick.errors import ConfigError
 from weclick.pipeline.benchmark import train
 from weclick.pipeline.benchmark.student import Candidate, benchmark_student, gflops, replace_alternatives
-from weclick.pipeline.benchmark.table import BenchmarkTable
 from weclick.pipeline.benchmark.train import make_modes
 
 pytestmark = pytest.mark.engines
@@ -24,30 +21,6 @@ def test_a_trained_network_takes_the_place_of_its_alternative():
     usual = [Candidate(name, None) for name in ("light a", "pspnet b")]
     trained = [Candidate("pspnet b", None, run="run 1", miou=0.5)]
     assert [(c.name, c.run) for c in replace_alternatives(usual, trained)] == [("pspnet b", "run 1"), ("light a", None)]
-
-
-def test_a_table_is_written_whole_and_can_be_read_back(tmp_path, capsys):
-    rows = [{"what": "a [x]", "FPS": 2.5, "mIoU": None}, {"what": "b", "FPS": 10.0, "mIoU": 50.0}]
-    table = BenchmarkTable("speed", torch.device("cpu"), {"frame": "8x8"}, rows, ("what",), "FPS")
-    paths = table.write(tmp_path / "out")
-    assert [path.name for path in paths] == ["speed.csv", "speed.json", "speed.png"]
-    assert list(csv.DictReader(paths[0].read_text().splitlines())) == [
-        {"what": "a [x]", "FPS": "2.5", "mIoU": ""},
-        {"what": "b", "FPS": "10.0", "mIoU": "50.0"},
-    ]
-    found = json.loads(paths[1].read_text())
-    assert found["rows"] == rows
-    assert found["facts"]["frame"] == "8x8" and "threads" in found["facts"]["device"]
-    assert paths[2].read_bytes().startswith(b"\x89PNG")
-    table.print()
-    printed = capsys.readouterr().out
-    assert "a [x]" in printed and "2.50" in printed and "8x8" in printed
-
-
-def test_a_table_names_the_device_that_was_timed(tmp_path, monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    table = BenchmarkTable("speed", torch.device("cpu"), {}, [{"what": "a", "FPS": 1.0}], ("what",), "FPS")
-    assert "threads" in json.loads(table.write(tmp_path)[1].read_text())["facts"]["device"]
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("bf16-mixed", torch.bfloat16), (None, torch.float32)])
@@ -66,13 +39,6 @@ def test_on_a_gpu_a_block_is_timed_to_its_end(monkeypatch):
     modes = {"a": SimpleNamespace(step=lambda: done.append("step") or 2)}
     train._rates(modes, torch.device("cuda"), ahead=1, rounds=1, steps=2, progress=None)
     assert done == ["step", "wait", "clock", "step", "step", "wait", "clock"]
-
-
-def test_a_printed_row_is_never_cut(capsys):
-    row = {f"column {number}": f"value {number} of many" for number in range(8)}
-    BenchmarkTable("wide", torch.device("cpu"), {}, [row], ("column 0",), "column 1").print()
-    printed = capsys.readouterr().out
-    assert any(all(value in line for value in row.values()) for line in printed.splitlines())
 
 
 def test_every_network_is_timed_in_every_format():

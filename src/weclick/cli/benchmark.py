@@ -13,9 +13,9 @@ from jsonargparse import ArgumentParser
 from weclick.cli.options import add_settings, parse, quiet_libraries, resolve_configs, to_settings
 from weclick.errors import ConfigError, RunError
 from weclick.inference.formats import FORMATS
-from weclick.pipeline.benchmark.table import BenchmarkTable
 from weclick.pipeline.run import RUNS, Run
 from weclick.pipeline.settings import FitSettings
+from weclick.reporting.benchmark import BenchmarkTable
 from weclick.reporting.progress import progress_bar
 
 DESCRIPTION: Final = "Measure speed, all in turns within one process; print a table, write it as CSV, JSON and a plot."

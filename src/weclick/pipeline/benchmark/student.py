@@ -22,8 +22,8 @@ from weclick.inference.model import ExportedModel, TorchModel, open_model
 from weclick.inference.speed import Timing, interleaved, on_frame
 from weclick.inference.toolkits import missing
 from weclick.models import NetworkOptions, make_network
-from weclick.pipeline.benchmark.table import BenchmarkTable, Cell
 from weclick.pipeline.run import Run
+from weclick.reporting.benchmark import BenchmarkTable, Cell
 
 ALTERNATIVES: Final = (
     ("light", "tf_efficientnet_lite0"),

@@ -24,10 +24,10 @@ from weclick.flow.estimators import make_flow
 from weclick.losses import Step, Terms
 from weclick.memory import MemoryStore, quantise
 from weclick.modules import StudentModule, TeacherModule
-from weclick.pipeline.benchmark.table import BenchmarkTable
 from weclick.pipeline.memory import stream_soft_labels
 from weclick.pipeline.settings import FitSettings, trainer_refusals
 from weclick.pipeline.training import frozen
+from weclick.reporting.benchmark import BenchmarkTable
 
 ONLINE_NEIGHBOURS: Final = 4
 TARGETS: Final = 3

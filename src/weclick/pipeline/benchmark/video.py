@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from weclick.inference.model import open_model
 from weclick.inference.predict import Summary, predict
 from weclick.inference.rules import default_device
-from weclick.pipeline.benchmark.table import BenchmarkTable, Cell
+from weclick.reporting.benchmark import BenchmarkTable, Cell
 
 
 def benchmark_video(
