@@ -122,6 +122,14 @@ def test_full_supervision_keeps_ids_when_it_resizes(tmp_path):
     assert set(labels.unique().tolist()) <= {0, 1, 2, 255}
 
 
+def test_a_shrunk_mask_shows_the_pixel_in_the_middle(tmp_path):
+    size = (3 * SIZE[0], 3 * SIZE[1])
+    label = np.zeros(size, np.uint8)
+    label[1::3, 1::3] = 1  # the middle of what each shrunk pixel covers
+    clip = Clip(frame(tmp_path, 1, size=size, label=label))
+    assert (samples([clip], masks=True)[SampleKey(0, 0)]["labels"] == 1).all()
+
+
 def test_a_damaged_frame_is_replaced_and_named(clips):
     damage(clips[1])
     sample = samples(clips)[SampleKey(1, 0)]

@@ -1,13 +1,13 @@
 """Geometric draws of training samples. The only module that imports albumentations.
 
-A draw moves image, label, clicks and a neighbour's image together, and hands out its sampling grid, so that anything
-else on the undrawn target grid (the memory) can follow it later, on the device.
+A draw transforms image, label, clicks and a neighbour's image alike, and returns its sampling grid, with which anything
+else on the undrawn target grid (the memory) is transformed later, on the device.
 """
 
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network for a newer version otherwise
 
@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from weclick.conventions import IGNORE_INDEX
+from weclick.conventions import IGNORE_INDEX, Size
 from weclick.errors import ConfigError
 
 if A.__version__ != "2.0.8":
@@ -54,17 +54,21 @@ class GeometricDraw:
         flip: Probability of a horizontal flip.
     """
 
-    def __init__(self, size: tuple[int, int], crop: tuple[int, int], scale: tuple[float, float], flip: float) -> None:
+    def __init__(self, size: Size, crop: Size, scale: tuple[float, float], flip: float) -> None:
         self._compose = A.Compose(
             [
-                A.RandomScale(scale_limit=(scale[0] - 1, scale[1] - 1), p=1.0),
+                A.RandomScale(
+                    scale_limit=(scale[0] - 1, scale[1] - 1),
+                    mask_interpolation=cv2.INTER_NEAREST_EXACT,  # INTER_NEAREST rounds down, which shifts labels
+                    p=1.0,
+                ),
                 A.RandomCrop(*crop, pad_if_needed=True, pad_position="random", fill=0, fill_mask=IGNORE_INDEX),
                 A.HorizontalFlip(p=flip),
             ],
-            additional_targets={"places": "image", "neighbour": "image"},
+            additional_targets={"neighbour": "image"},
+            save_applied_params=True,
         )
-        # the place of each pixel, in pixels from 1: a draw's border is filled with 0
-        self._places = np.stack(np.meshgrid(*(np.arange(1, side + 1, dtype=np.float32) for side in size[::-1])), -1)
+        self._size, self._crop = size, crop
 
     def __call__(
         self,
@@ -78,41 +82,34 @@ class GeometricDraw:
         """Draw once: image uint8 (H, W, 3), label uint8 (H, W), clicks (K, 3), neighbour like image."""
         self._compose.set_random_seed(seed)
         more = {} if neighbour is None else {"neighbour": neighbour}
-        drawn = self._compose(image=image, mask=label, places=self._places, **more)
-        lines = _drawn_lines(drawn["places"])
-        moved = np.stack([*((clicks[:, i] - offset) / step for i, (step, offset) in enumerate(lines)), clicks[:, 2]], 1)
-        grid = _cell_grid(lines, drawn["mask"].shape, self._places.shape[:2])
-        return Draw(drawn["image"], drawn["mask"], moved.astype(np.float32), grid, drawn.get("neighbour"))
+        drawn = self._compose(image=image, mask=label, **more)
+        scale, offset = self._drawn_places(dict(drawn["applied_transforms"]))
+        moved = np.concatenate([clicks[:, :2] * scale + offset, clicks[:, 2:]], 1).astype(np.float32)
+        return Draw(drawn["image"], drawn["mask"], moved, self._grid(scale, offset), drawn.get("neighbour"))
+
+    def _drawn_places(self, applied: dict[str, dict[str, Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return scale and offset, both as (x, y), that lead from a place in the frame to its place in the drawn image.
+
+        Points handed to albumentations would be off: it scales them about the centre of the first pixel, not about the corner of
+        the image, and by the scale it drew, where it resizes the image to whole pixels.
+        """
+        crop = applied["RandomCrop"]
+        scale = np.divide(crop["shape"][1::-1], self._size[::-1])
+        padding = crop["pad_params"] or {"pad_left": 0, "pad_top": 0}
+        start = np.subtract(crop["crop_coords"][:2], (padding["pad_left"], padding["pad_top"]))
+        offset = (scale - 1) / 2 - start  # pixel centres are at integers, so the image's corner is at -0.5
+        if "HorizontalFlip" in applied:
+            scale[0], offset[0] = -scale[0], self._crop[1] - 1 - offset[0]
+        return scale, offset
+
+    def _grid(self, scale: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the place of each cell's centre in the frame, (x, y) in -1..1 with ``align_corners=False``."""
+        rows, columns = (np.arange((GRID_STRIDE - 1) / 2, side, GRID_STRIDE) for side in self._crop)
+        places = np.stack(np.meshgrid(columns, rows), -1)
+        return (((places - offset) / scale * 2 + 1) / self._size[::-1] - 1).astype(np.float32)
 
 
-Line = tuple[float, float]
-"""Step and offset: a drawn pixel at ``i`` shows what was at ``step * i + offset``."""
-
-
-def _drawn_lines(places: NDArray[np.float32]) -> tuple[Line, Line]:
-    """Return how a draw moved columns and rows, read off drawn places (h, w, 2).
-
-    What albumentations does to keypoints differs from what it does to pixels: it scales them about the centre of the first pixel,
-    by a factor that is not rounded to whole pixels.
-    """
-    rows, columns = np.nonzero(places[..., 0])
-    # resizing repeats the outermost pixels, so they do not lie on the line
-    inner = [np.unique(axis)[1:-1] for axis in (columns, rows)]
-    across, down = places[rows[len(rows) // 2], inner[0], 0], places[inner[1], columns[len(columns) // 2], 1]
-    lines = [np.polyfit(axis, line - 1.0, 1) for axis, line in zip(inner, (across, down), strict=True)]
-    return (float(lines[0][0]), float(lines[0][1])), (float(lines[1][0]), float(lines[1][1]))
-
-
-def _cell_grid(lines: tuple[Line, Line], drawn: tuple[int, int], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return x and y of each cell's centre in the undrawn frame, in -1..1 with ``align_corners=False``, (h/4, w/4, 2)."""
-    axes = []
-    for (step, offset), count, side in zip(lines, drawn[::-1], size[::-1], strict=True):
-        centres = np.arange(count // GRID_STRIDE) * GRID_STRIDE + (GRID_STRIDE - 1) / 2
-        axes.append((2 * (step * centres + offset) + 1) / side - 1)
-    return np.stack(np.meshgrid(*axes), -1).astype(np.float32)
-
-
-def draw_discs(clicks: NDArray[np.float32], size: tuple[int, int], radius: float) -> NDArray[np.uint8]:
+def draw_discs(clicks: NDArray[np.float32], size: Size, radius: float) -> NDArray[np.uint8]:
     """Turn clicks into a label map: each click a disc, ``IGNORE_INDEX`` elsewhere.
 
     Where discs meet, a pixel belongs to the nearest click.

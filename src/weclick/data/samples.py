@@ -137,7 +137,7 @@ class TrainingSamples(Dataset[Sample]):
         """Return image and label at the working size, and clicks in its pixels."""
         if self.clicks is None:
             image, label = self.reader.labelled(frame)
-            resized = cv2.resize(label, self.reader.size[::-1], interpolation=cv2.INTER_NEAREST)
+            resized = cv2.resize(label, self.reader.size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
             return image, resized.astype(np.uint8, copy=False), _NO_CLICKS
         source = read_image(frame.image)
         clicks = self.clicks.clicks.get(frame.key, ())
