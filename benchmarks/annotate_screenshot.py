@@ -21,7 +21,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from weclick.clicks import Click, ClickStore
-from weclick.data.index import FrameKey
+from weclick.conventions import FrameKey
 from weclick.data.layouts import open_layout
 from weclick.data.masks import simulate_split
 from weclick.synthetic import write_synthetic

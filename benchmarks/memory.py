@@ -1,6 +1,6 @@
 """What does a memory cost? Seconds per target of the build against the teacher and the flows of one target alone.
 
-Interleaves stretches of the build, teacher and flows on frames ready in memory, and recall clip by clip as in online
+Interleaves stretches of the build, teacher and flows on frames ready in memory, and the memory clip by clip as in online
 mode; prints the medians, their ratios and the bytes of an item. The teacher is random unless one is given:
 
     python benchmarks/memory.py --config camvid.yaml --data.root /data/camvid [--teacher_checkpoint last.ckpt]
@@ -21,12 +21,14 @@ import torch
 from weclick.cli.fit import parser
 from weclick.cli.options import resolve_configs, to_settings
 from weclick.data.index import Clip
-from weclick.data.samples import RawClip
+from weclick.data.supplies import OnlineMemory
 from weclick.flow import make_flow
 from weclick.inference.speed import device_name
-from weclick.memory import MemoryStore, items, online_memory
-from weclick.modules import TeacherModule, load_checkpoint
-from weclick.pipeline.memory import recalls
+from weclick.memory import MemoryStore, online_memory, quantise
+from weclick.modules import SegmentationModule, TeacherModule, load_checkpoint
+from weclick.pipeline.inputs import run_data
+from weclick.pipeline.memory import stream_soft_labels
+from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import frozen
 from weclick.synthetic import write_synthetic
@@ -38,22 +40,20 @@ class Bench:
     """The ways to be compared, over the same targets."""
 
     def __init__(self, settings: FitSettings, folder: Path) -> None:
-        self.data, self.device = settings.make_data(), settings.device
-        self.data.open_clicks(folder / "clicks.sqlite")
-        if settings.teacher_checkpoint is None:
-            module = TeacherModule(self.data.classes.to_list(), self.data.size, **settings.teacher)
-        else:
-            module = load_checkpoint(settings.teacher_checkpoint, stage="teacher", classes=self.data.classes)
+        self.device, dataset = settings.device, settings.dataset
+        self.data = run_data(settings, Run(folder))
+        module: SegmentationModule = TeacherModule(dataset.classes.to_list(), dataset.size, settings.teacher)
+        if settings.teacher_checkpoint is not None:
+            module = load_checkpoint(settings.teacher_checkpoint, stage="teacher", classes=dataset.classes)
         self.teacher, self.flow = frozen(module, self.device), make_flow(settings.memory.flow, self.device)
-        self.store = MemoryStore(folder / "store", {})
-        self.clips = self.data.clips()
-        self.recalls = recalls(self.data, self.clips, self.teacher, self.flow, self.device)
+        self.store, self.clips = MemoryStore(folder / "store", {}), self.data.clips
+        self.soft_labels = stream_soft_labels(self.data, self.clips, self.teacher, self.flow, self.device)
 
     def build(self, clips: list[Clip]) -> None:
         """Go on with what ``weclick fit --stage memory`` does, by so many targets."""
         for _ in clips:
-            key, recall = next(self.recalls)
-            self.store.write(key, items(recall)[0])
+            key, soft = next(self.soft_labels)
+            self.store.write(key, quantise(soft)[0])
 
     @torch.no_grad()
     def alone(self, clips: list[Clip]) -> float:
@@ -69,13 +69,13 @@ class Bench:
         return seconds
 
     def online(self, clips: list[Clip]) -> None:
-        """Remember clip by clip."""
+        """Compute the memory clip by clip."""
         for target, neighbours, offsets in map(self.raw, clips):
-            items(online_memory(self.teacher, self.flow, target, neighbours[None], offsets[None]))
+            quantise(online_memory(self.teacher, self.flow, target, neighbours[None], offsets[None]))
 
     def raw(self, clip: Clip) -> tuple[torch.Tensor, ...]:
         """Read target and neighbours, floats on the device, and the offsets."""
-        sample = RawClip(self.data.reader, len(clip.neighbours))(clip)
+        sample = OnlineMemory(self.teacher, self.flow, self.data.dataset.reader, len(clip.neighbours)).read(clip)
         target, neighbours = (sample[name].to(self.device) / 255 for name in ("target", "neighbours"))
         return target[None], neighbours, sample["offsets"].to(self.device)
 
@@ -102,12 +102,13 @@ def main(arguments: list[str]) -> None:
 
 def show(bench: Bench, seconds: dict[str, list[float]]) -> None:
     """Print medians and ratios."""
-    data, sizes = bench.data, [path.stat().st_size for path in bench.store.folder.glob("*/*.npz")]
+    size, options = bench.data.dataset.size, bench.data.options.clips
+    sizes = [path.stat().st_size for path in bench.store.folder.glob("*/*.npz")]
     frames = {frame.key for clip in bench.clips for frame in (clip.target, *clip.neighbours)}
     middle = {way: median(taken) for way, taken in seconds.items()}
     print(
-        f"{device_name(bench.device)}, {data.size[1]}x{data.size[0]}, "
-        f"{data.clips.neighbours} neighbours ({data.clips.sides}), flow {bench.flow.name}, {data.workers} workers, "
+        f"{device_name(bench.device)}, {size[1]}x{size[0]}, "
+        f"{options.neighbours} neighbours ({options.sides}), flow {bench.flow.name}, {bench.data.workers} workers, "
         f"{len(frames) / len(bench.clips):.2f} frames per target"
     )
     for way, title in {

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from weclick.cli.options import option_value
@@ -63,14 +64,15 @@ def compare(names: list[str]) -> None:
         candidates.append(Candidate(name, Candidate.untrained(network, encoder, CLASSES, SIZE).model))
     table = benchmark_student(candidates, SIZE)
     miou = {name: last_miou(folder(name) / "student" / "metrics.csv") for name in names}
-    for row in table.rows:
-        row["mIoU"] = 100 * miou[row["network"]] if row["network"] in miou else None
+    rows = [{**row, "mIoU": 100 * miou[name] if (name := str(row["network"])) in miou else None} for row in table.rows]
+    table = replace(table, rows=rows)
     table.print()
     out = Path("runs/search")
     table.write(out)
     points = {}
     for name in names:
-        fastest = min(row["ms"] for row in table.rows if row["network"] == name and row["precision"] == "fp32")
+        own = [row for row in rows if row["network"] == name and row["precision"] == "fp32"]
+        fastest = min(ms for row in own if isinstance(ms := row["ms"], float))
         points[name] = (fastest, 100 * miou[name])
     (out / "search.png").write_bytes(plot_trade(points, "ms per frame, fp32, best runtime", "held-back mIoU"))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -21,6 +22,7 @@ from weclick.clicks.budget import spread_frames
 from weclick.conventions import FrameKey
 from weclick.inference.model import open_model
 from weclick.pipeline.ablation.rows import train_rows
+from weclick.pipeline.inputs import run_data
 from weclick.pipeline.run import Run
 from weclick.pipeline.suggest import suggest
 
@@ -35,16 +37,16 @@ class Trial:
         self.arguments, self.folder, self.seed = arguments, folder / f"s{seed}", seed
         config = parse(parser(), arguments)
         self.arm, self.epochs = arms_of(config)[0], config.trainer.max_epochs
-        self.data = to_settings(parser(), config).make_data()
-        self.data.seed = seed
-        self.data.open_clicks(self.folder / "clicks.sqlite")
-        self.every: Mapping[FrameKey, Sequence[Click]] = self.data.clicks
+        settings = replace(to_settings(parser(), config), seed=seed)
+        self.dataset = settings.dataset
+        clicks = run_data(settings, Run(self.folder)).clicks
+        self.every: Mapping[FrameKey, Sequence[Click]] = {} if clicks is None else clicks.clicks
 
     def train(self, name: str, keys: Iterable[FrameKey]) -> float:
         """Return the mIoU of a student trained from the clicks of some frames."""
         path, own = self.folder / f"{name}.sqlite", sorted(keys)
         if not path.exists():
-            with ClickStore.create(path, self.data.classes) as store, store.transaction():
+            with ClickStore.create(path, self.dataset.classes) as store, store.transaction():
                 for key in own:
                     store.add(key, self.every[key])
         epochs = round(self.epochs * len(self.every) / len(own))
@@ -60,8 +62,8 @@ class Trial:
     def suggested(self, name: str, count: int) -> list[FrameKey]:
         """Return what the student of a training suggests."""
         student = open_model(Run(self.folder / name / name).checkpoint("student", "last"), stage="student")
-        with ClickStore(self.folder / f"{name}.sqlite", self.data.classes, readonly=True) as store:
-            return [found.key for found in suggest(student, self.data, "train", store, count=count)]
+        with ClickStore(self.folder / f"{name}.sqlite", self.dataset.classes, readonly=True) as store:
+            return [suggestion.key for suggestion in suggest(student, self.dataset, "train", store, count=count)]
 
     def spread(self, clicks: int) -> list[FrameKey]:
         """Return as many evenly spread frames as come nearest to a number of clicks."""
@@ -89,10 +91,10 @@ def main(arguments: list[str]) -> None:
     arguments = resolve_configs(arguments)
     config = parse(parser(), arguments)
     folder = comparison_folder(config, arguments, "suggest")
-    found = [Trial(arguments, folder, seed).run() for seed in seeds_of(config)]
+    scores = [Trial(arguments, folder, seed).run() for seed in seeds_of(config)]
     print("| clicks on | mIoU | spread |\n| --- | ---: | ---: |")
     for name, values in zip(
-        ("first frames", "and suggested ones", "as many, evenly spread"), zip(*found, strict=True), strict=True
+        ("first frames", "and suggested ones", "as many, evenly spread"), zip(*scores, strict=True), strict=True
     ):
         print(f"| {name} | {100 * mean(values):.2f} | {100 * stdev(values) if len(values) > 1 else float('nan'):.2f} |")
 

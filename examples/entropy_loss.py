@@ -40,7 +40,7 @@ class Entropy(LossTerm):
 
     def __call__(self, step: Step) -> Tensor:
         """Return the mean entropy in nats."""
-        labels = step.batch["labels"]
+        labels: Tensor = step.batch["labels"]
         logarithms = resized(step.logits, labels).log_softmax(1)
         entropy = -(logarithms.exp() * logarithms).sum(1)
         free = labels == IGNORE_INDEX
