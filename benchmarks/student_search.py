@@ -14,9 +14,7 @@ import sys
 from pathlib import Path
 
 from weclick.cli.options import option_value
-from weclick.models import make_network
-from weclick.modules import load_checkpoint
-from weclick.pipeline.benchmark.student import Candidate, benchmark_student
+from weclick.pipeline.benchmark.student import Candidate, benchmark_student, of_run
 from weclick.pipeline.run import Run
 from weclick.reporting.loggers import read_metrics
 from weclick.reporting.plots import plot_trade
@@ -60,11 +58,9 @@ def train(name: str, arguments: list[str]) -> None:
 
 def compare(names: list[str]) -> None:
     """Time all variants beside the references and write table and plot."""
-    candidates = [
-        Candidate(name, load_checkpoint(Run(folder(name)).checkpoint("student", "last")).network) for name in names
-    ]
+    candidates = [Candidate(name, of_run(Run(folder(name))).model) for name in names]
     for name, (network, encoder) in REFERENCES.items():
-        candidates.append(Candidate(name, make_network(network, encoder, num_classes=CLASSES, pretrained=False).eval()))
+        candidates.append(Candidate(name, Candidate.untrained(network, encoder, CLASSES, SIZE).model))
     table = benchmark_student(candidates, SIZE)
     miou = {name: last_miou(folder(name) / "student" / "metrics.csv") for name in names}
     for row in table.rows:

@@ -19,7 +19,7 @@ from weclick.cli.options import parse, quiet_libraries, resolve_configs, to_sett
 from weclick.clicks import Click, ClickStore
 from weclick.clicks.budget import spread_frames
 from weclick.conventions import FrameKey
-from weclick.modules import load_checkpoint
+from weclick.inference.model import open_model
 from weclick.pipeline.ablation.rows import train_rows
 from weclick.pipeline.run import Run
 from weclick.pipeline.suggest import suggest
@@ -59,7 +59,7 @@ class Trial:
 
     def suggested(self, name: str, count: int) -> list[FrameKey]:
         """Return what the student of a training suggests."""
-        student = load_checkpoint(Run(self.folder / name / name).checkpoint("student", "last"), stage="student")
+        student = open_model(Run(self.folder / name / name).checkpoint("student", "last"), stage="student")
         with ClickStore(self.folder / f"{name}.sqlite", self.data.classes, readonly=True) as store:
             return [found.key for found in suggest(student, self.data, "train", store, count=count)]
 

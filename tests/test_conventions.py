@@ -3,7 +3,7 @@ import torch
 
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
-from weclick.data.draws import draw_discs, sampling_grid
+from weclick.data.draws import draw_discs
 from weclick.flow import warp_to_target
 from weclick.losses import partial_cross_entropy
 from weclick.metrics import SegmentationScore
@@ -36,9 +36,3 @@ def test_a_target_pixel_is_seen_in_the_neighbour_at_its_place_plus_flow():
     warped, inside = warp_to_target(neighbour, flow)
     assert inside[0, 0, 1, 1]
     assert warped[0, 0, 1, 1] == neighbour[0, 0, 2, 3]
-
-
-def test_the_sampling_grid_gives_back_the_image():
-    image = torch.rand(1, 3, 6, 8)
-    grid = torch.from_numpy(sampling_grid((6, 8)))[None]
-    torch.testing.assert_close(torch.nn.functional.grid_sample(image, grid, align_corners=False), image)

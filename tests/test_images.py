@@ -15,6 +15,7 @@ from weclick.images import (
     read_image,
     read_instances,
     read_label,
+    resize_image,
 )
 
 TABLE = [*range(3), *[-1] * 252, 255]
@@ -194,3 +195,10 @@ def test_ambiguous_and_numberless_frames_are_refused(tmp_path):
     (tmp_path / "1.jpg").replace(tmp_path / "left.png")
     with pytest.raises(DataError, match=r"left\.png has no frame number"):
         list_numbered(tmp_path)
+
+
+def test_frames_shrink_by_averaging():
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 200
+    assert np.unique(resize_image(stripes, (32, 32))).tolist() == [100]
+    assert resize_image(stripes, (64, 64)) is stripes

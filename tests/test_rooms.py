@@ -16,9 +16,9 @@ ROOMS = [
     {"data"},
     {"memory", "clicks"},
     {"inference"},
-    {"flow"},
-    {"models", "losses", "metrics", "synthetic"},
-    {"classes", "conventions", "errors", "files", "images", "machine", "ranges"},
+    {"losses"},
+    {"flow", "models", "metrics", "synthetic"},
+    {"classes", "conventions", "errors", "extensions", "files", "images", "machine", "options"},
 ]
 # The package's front door hands out names lazily, and __main__ starts the command line.
 DOORS = {"weclick", "weclick.__main__"}

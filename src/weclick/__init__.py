@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from weclick.clicks import ClickStore
     from weclick.data.datamodule import ClipDataModule
     from weclick.errors import WeclickError
+    from weclick.inference.model import open_model
     from weclick.modules import StudentModule, TeacherModule, load_checkpoint
     from weclick.synthetic import write_synthetic
 
@@ -25,6 +26,7 @@ __all__ = [
     "TeacherModule",
     "WeclickError",
     "load_checkpoint",
+    "open_model",
     "write_synthetic",
 ]
 
@@ -36,6 +38,7 @@ _HOME: Final = {
     "TeacherModule": "weclick.modules",
     "WeclickError": "weclick.errors",
     "load_checkpoint": "weclick.modules",
+    "open_model": "weclick.inference.model",
     "write_synthetic": "weclick.synthetic",
 }
 

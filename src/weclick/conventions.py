@@ -3,7 +3,8 @@
 Images: float (B, 3, H, W), RGB in 0..1 on the device; a network normalises with its own mean and std as its first act, so
     that teacher, student and flow can look at the same batch. Workers hand over uint8 to keep transfers small.
 Labels: int64 (B, H, W), class ids 0..C-1 of the data set's :class:`~weclick.classes.ClassSet`, ``IGNORE_INDEX`` elsewhere.
-Logits: float (B, C, h, w), any stride; losses and metrics resize logits, never labels.
+Logits: float (B, C, h, w), any stride; losses resize logits, never labels. Predictions are resized by one rule only:
+    :func:`weclick.inference.rules.labels_at`.
 Clips: float (B, N, 3, H, W) with ``offsets`` int64 (B, N): neighbour frame number minus the target's; 0 marks padding.
 Pixels: centres at integers, origin top-left, (x, y) order in points and flow, (H, W) order in sizes.
 Flow: float (B, 2, H, W) on the *target* grid, in pixels, channel 0 = dx, 1 = dy: target pixel (x, y) is seen in the

@@ -237,3 +237,11 @@ def _palette_indices(raw: bytes, path: Path) -> np.ndarray:
         return np.array(Image.open(io.BytesIO(raw)), np.uint8)
     except (OSError, SyntaxError, ValueError):
         raise DataError(f"{path} is damaged; fetch it again or remove its frame") from None
+
+
+def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize an image to (H, W), averaging when it shrinks, so that thin things do not flicker."""
+    if image.shape[:2] == size:
+        return image
+    method = cv2.INTER_AREA if image.shape[0] > size[0] else cv2.INTER_LINEAR
+    return cv2.resize(image, size[::-1], interpolation=method).astype(np.uint8, copy=False)

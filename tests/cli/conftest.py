@@ -65,6 +65,12 @@ def weclick(capfd, monkeypatch, tmp_path):
     return call
 
 
+@pytest.fixture(scope="session")
+def tiny():
+    """Options of the smallest training in which everything still happens."""
+    return TINY
+
+
 @pytest.fixture
 def fit(weclick, synthetic_root):
     """Run a tiny `weclick fit` on the synthetic set; later options win."""

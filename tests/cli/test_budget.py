@@ -19,7 +19,10 @@ def test_curves_of_fewer_frames_and_fewer_clicks(weclick, synthetic_root, tmp_pa
     assert before == {path: path.stat().st_mtime_ns for path in before}
     assert names(folder) == {"clicks-f0.5-s0", "clicks-s0", "clicks-c2-s0", "full-f0.5-s0"}  # no clicks among masks
     half = yaml.safe_load((folder / "clicks-f0.5-s0" / "config.yaml").read_text(encoding="utf-8"))
-    assert (half["data"]["frame_share"], half["trainer"]["max_epochs"]) == (0.5, 2)  # half the frames, twice as often
+    assert (half["data"]["clicks"]["frame_share"], half["trainer"]["max_epochs"]) == (
+        0.5,
+        2,
+    )  # half the frames, twice as often
     found = {(row["curve"], row["arm"], row["clicks per frame"]): row for row in points(folder)}
     assert found["clicks", "clicks", "2"]["clicks in all"] == "8"  # two in each of four frames
     assert found["frames", "full", "all"]["clicks in all"] == "-"

@@ -16,6 +16,7 @@ import yaml
 from weclick.cli.main import run
 from weclick.inference.exported import ExportedNetwork
 from weclick.inference.formats import FORMATS
+from weclick.inference.model import open_model
 from weclick.pipeline import export as exporting
 
 pytestmark = [pytest.mark.slow, pytest.mark.engines]
@@ -104,7 +105,7 @@ def test_an_exported_file_predicts_outside_of_any_run(weclick, exported, tmp_pat
     image = cv2.cvtColor(cv2.imread(str(tmp_path / "film" / "0.png")), cv2.COLOR_BGR2RGB)
     small = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA)
     filled = cv2.copyMakeBorder(small, 0, 0, 0, 64, cv2.BORDER_REPLICATE)
-    expected = ExportedNetwork.open(tmp_path / "student-openvino.xml").labels(filled)[:, :64]
+    expected = open_model(tmp_path / "student-openvino.xml").labels(filled)[:, :64]
     np.testing.assert_array_equal(labels, cv2.resize(expected, (128, 128), interpolation=cv2.INTER_NEAREST))
 
 
@@ -143,7 +144,12 @@ def test_a_file_that_differs_and_no_mask_can_judge_is_warned_about(weclick, copi
     spoil(graph, 1e4)
     answer = weclick("export", "--formats", "openvino-bf16").done()
     (line,) = (line for line in answer.err.splitlines() if line.startswith("warning: "))
-    for words in ("openvino-bf16", "of the pixels otherwise than PyTorch", "no mask", "weclick predict --ckpt_path"):
+    for words in (
+        "openvino-bf16",
+        "of the pixels otherwise than PyTorch",
+        "has no mask",
+        "weclick predict --ckpt_path",
+    ):
         assert words in line
     assert (copied_run / "export" / "student-openvino-bf16.xml").exists()
     assert "97% of the pixels" in " ".join(weclick("export", "--help").done().out.split())
@@ -251,6 +257,6 @@ def test_examples_of_the_documentation_run(exported, tmp_path, monkeypatch, posi
     monkeypatch.chdir(tmp_path)
     found = {}
     exec(compile(examples[position], str(DOCS), "exec"), found)
-    expected = ExportedNetwork.open(tmp_path / "student.onnx").labels(np.ascontiguousarray(image[..., ::-1]))
+    expected = open_model(tmp_path / "student.onnx").labels(np.ascontiguousarray(image[..., ::-1]))
     assert (found["labels"] == expected).mean() > 0.995
     assert torch.tensor(found["logits"]).isfinite().all()

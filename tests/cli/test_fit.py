@@ -13,7 +13,9 @@ import pytest
 import yaml
 
 from weclick.cli.options import quiet_libraries
-from weclick.modules import ARMS, load_weights
+from weclick.data.layouts import CityscapesLayout
+from weclick.inference.checkpoint import read_checkpoint
+from weclick.modules import ARMS
 
 STUDENT_FILES = {
     "best.ckpt",
@@ -50,13 +52,13 @@ def test_every_arm_leaves_the_promised_files(fit, tmp_path, arm):
     with (run / "student" / "metrics.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     terms = {name for name in rows[-1] if name.startswith("train/loss_")}
-    weights = re.findall(r"student\.(\w+)_weight", " ".join(ARMS[arm].options))
+    weights = re.findall(r"student\.terms\.(\w+)\.weight", " ".join(ARMS[arm].options))
     assert terms == {"train/loss_supervised", *(f"train/loss_{name}" for name in weights)}
 
 
 @pytest.mark.slow
 def test_a_student_checkpoint_knows_its_stage_and_holds_no_teacher(trained):
-    student, teacher = (load_weights(trained / "done" / stage / "last.ckpt") for stage in ("student", "teacher"))
+    student, teacher = (read_checkpoint(trained / "done" / stage / "last.ckpt") for stage in ("student", "teacher"))
     assert (student["weclick_stage"], teacher["weclick_stage"]) == ("student", "teacher")
     assert student["state_dict"].keys() == teacher["state_dict"].keys()  # one network of the same kind, not two
     assert not any("teacher" in name for name in student["state_dict"])
@@ -154,13 +156,13 @@ def folder_of_twenty(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arm", ["full", "weclick"])
-def test_few_damaged_images_are_reported_and_left_out(fit, damaged, arm):
+def test_few_damaged_images_are_reported_and_left_out(fit, damaged, arm, monkeypatch):
     root = damaged([4, 11])
-    options = ["--arm", arm, "--data.root", root, "--data.max_damaged=0.2"]
+    monkeypatch.setattr("weclick.data.datamodule.MAX_DAMAGED", 0.2)
     with pytest.warns(UserWarning, match=r"damaged training frame left out") as warned:
-        fit(*options).done()
-    told = {str(w.message).split("frames/a/")[1][:2] for w in warned if "damaged" in str(w.message)}
-    assert told == {"4.", "11"}
+        fit("--arm", arm, "--data.root", root).done()
+    reported = {str(w.message).split("frames/a/")[1][:2] for w in warned if "damaged" in str(w.message)}
+    assert reported == {"4.", "11"}
 
 
 def test_a_warning_names_no_place_in_the_code(monkeypatch):
@@ -273,3 +275,37 @@ def test_predict_writes_a_playable_overlay_and_labels(weclick, trained, film, tm
     labels = sorted((tmp_path / "out").rglob("*.png"))
     assert len(labels) == 7
     assert cv2.imread(str(labels[0]), cv2.IMREAD_UNCHANGED).shape[:2] == (64, 96)
+
+
+@pytest.mark.slow
+def test_a_timer_among_the_users_callbacks_is_written_down_and_runs(fit, tmp_path):
+    timer = {"class_path": "lightning.pytorch.callbacks.Timer", "init_args": {"duration": "00:01:00:00"}}
+    config = {"arm": "clicks", "trainer": {"callbacks": [timer]}}
+    (tmp_path / "timer.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    fit("--config", tmp_path / "timer.yaml", "--name", "timed").done()
+    written = yaml.safe_load((tmp_path / "runs" / "timed" / "config.yaml").read_text())
+    assert written["trainer"]["callbacks"][0]["init_args"]["duration"] == "00:01:00:00"
+    fit("--resume", "timed").done()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [["fit"], ["ablate", "--arms", "clicks,weclick", "--seeds", "0,1"]])
+def test_a_data_set_is_opened_and_each_split_listed_once_per_process(
+    weclick, tiny, synthetic_root, monkeypatch, command
+):
+    opened, listed = [], []
+    build, list_split = CityscapesLayout.__init__, CityscapesLayout._list
+
+    def count_opened(self, *arguments, **options):
+        opened.append(self)
+        build(self, *arguments, **options)
+
+    def count_listed(self, split):
+        listed.append(split)
+        return list_split(self, split)
+
+    monkeypatch.setattr(CityscapesLayout, "__init__", count_opened)
+    monkeypatch.setattr(CityscapesLayout, "_list", count_listed)
+    weclick(*command, "--data.root", synthetic_root, *tiny).done()
+    assert len(opened) == 1
+    assert sorted(listed) == ["test", "train", "val"]

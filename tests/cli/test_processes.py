@@ -12,7 +12,7 @@ import time
 import pytest
 from safetensors.torch import load_file
 
-from weclick.modules import load_weights
+from weclick.inference.checkpoint import read_checkpoint
 
 HEAVY = ("torch", "lightning", "numpy", "cv2", "jsonargparse")
 
@@ -71,7 +71,7 @@ def test_a_signal_stops_training_with_everything_saved(start, tmp_path, signum, 
     assert err.splitlines()[-1].endswith("go on with weclick fit --resume runs/run")
     assert "weights_only" not in err
     assert "Traceback" not in err
-    assert load_weights(tmp_path / "runs" / "run" / "student" / "last.ckpt")["global_step"] > 0
+    assert read_checkpoint(tmp_path / "runs" / "run" / "student" / "last.ckpt")["global_step"] > 0
 
 
 @pytest.mark.slow
@@ -122,7 +122,7 @@ def test_two_processes_train_together(start, weclick, synthetic_root, tmp_path):
         with (run / stage / "metrics.csv").open() as stream:
             rows = list(csv.DictReader(stream))
         assert len([row for row in rows if row["val/miou"]]) == 1
-        assert load_weights(run / stage / "last.ckpt")["global_step"] == 2  # 4 frames, 2 processes, batches of 1
+        assert read_checkpoint(run / stage / "last.ckpt")["global_step"] == 2  # 4 frames, 2 processes, batches of 1
     assert len(list((run / "memory").glob("*/*.npz"))) == 4
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {"run"}
     assert not list(tmp_path.rglob("*-v1.ckpt"))

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from weclick.modules import load_weights
+from weclick.inference.checkpoint import read_checkpoint
 from weclick.reporting import loggers
 
 _asked: list[str] | None = None
@@ -52,7 +52,7 @@ def test_promise_1_test_and_predict_need_no_teacher(weclick, trained, frames, tm
 
 @pytest.mark.slow
 def test_promise_6_nothing_is_asked_of_the_network(weclick, fit, frames, asked):
-    pretrained = [f"--{stage}.pretrained=true" for stage in ("teacher", "student")]
+    pretrained = [f"--{stage}.network.pretrained=true" for stage in ("teacher", "student")]
     fit(*pretrained, "--name", "run").done()
     weclick("test").done()
     weclick("predict", "--source", frames, "--out", "out").done()
@@ -92,5 +92,5 @@ def test_trap_4_callbacks_of_a_config_come_on_top_of_ours(fit, tmp_path):
     )
     fit("--config", "mine.yaml", "--arm", "clicks", "--name", "run", "--trainer.max_epochs=5").done()
     student = tmp_path / "runs" / "run" / "student"
-    assert load_weights(student / "last.ckpt")["epoch"] == 1  # stopped early
+    assert read_checkpoint(student / "last.ckpt")["epoch"] == 1  # stopped early
     assert {path.name for path in student.glob("*.*")} >= {"best.ckpt", "last.ckpt", "metrics.csv", "val_samples.png"}

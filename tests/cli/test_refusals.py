@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from jsonargparse import ArgumentParser
 
 from weclick.cli.main import COMMANDS
+from weclick.cli.options import add_settings
+from weclick.cli.renamed import RENAMED
 from weclick.errors import DataError
 from weclick.files import write_text
 from weclick.pipeline.interrupt import Interrupted
@@ -71,12 +74,11 @@ def test_wrong_arguments_are_refused_at_once(weclick, tmp_path, arguments, statu
         ("data.workers=-2", "at least 0"),
         ("data.size=[-3,4]", "at least 1"),
         ("data.draws.scale=[0.0,1.0]", "above 0"),
-        ("data.draws.scale=[1.5,1.0]", "smallest <= largest"),
+        ("data.draws.scale=[1.5,1.0]", "smallest and largest"),
         ("data.draws.crop=[50,64]", "multiples of 32"),
         ("data.draws.flip=1.5", "from 0 to 1"),
         ("data.clicks.min_area=0", "at least 1"),
         ("data.draws.carried=true", "set data.draws.unlabelled"),
-        ("data.max_damaged=-1", "from 0 to 1"),
         ("data.clicks.radius=-1", "at least 0"),
         ("student.optimiser.warmup=7", "from 0 to 1"),
         ("student.optimiser.ema=-0.1", "from 0 to 1"),
@@ -102,9 +104,9 @@ def test_values_out_of_range_are_refused_at_once(fit, tmp_path, option, range_):
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ("network=unet17", ["unknown network 'unet17'"]),
-        ("encoder=resnet9", ["'resnet9'"]),
-        ("strides=[4,7]", ["[4, 7]"]),
+        ("network.name=unet17", ["unknown network 'unet17'"]),
+        ("network.encoder=resnet9", ["'resnet9'"]),
+        ("network.strides=[4,7]", ["[4, 7]"]),
     ],
 )
 def test_students_that_cannot_be_built_are_refused_before_a_teacher_is_trained(fit, tmp_path, option, words):
@@ -223,7 +225,7 @@ def test_a_resumed_run_writes_down_what_it_goes_on_with(fit, trained, tmp_path):
     assert (run / "config.yaml").read_bytes() == before
     shutil.rmtree(run / "student")
     fit("--resume", "copy", "--student.optimiser.learning_rate", "0.02").done()
-    assert yaml.safe_load((run / "config.yaml").read_text())["student"]["learning_rate"] == 0.02
+    assert yaml.safe_load((run / "config.yaml").read_text())["student"]["optimiser"]["learning_rate"] == 0.02
 
 
 @pytest.mark.parametrize("name", ["../out", "a/b", "a/", "..", ".hidden", "/out"])
@@ -287,7 +289,7 @@ def test_settings_are_kept_once_something_was_made_with_them(fit, tmp_path, monk
 
     monkeypatch.setattr("weclick.cli.fit.fit", train_and_refuse)
     fit("--resume", "run", "--student.optimiser.learning_rate=0.0002").refused("too many")
-    assert yaml.safe_load((run / "config.yaml").read_text())["student"]["learning_rate"] == 0.0002
+    assert yaml.safe_load((run / "config.yaml").read_text())["student"]["optimiser"]["learning_rate"] == 0.0002
 
 
 def test_parts_of_a_memory_keep_their_devices_to_themselves(fit, tmp_path, monkeypatch):
@@ -474,3 +476,30 @@ def test_one_class_is_enough_to_train(fit, weclick, folder):
         cv2.imwrite(str(mask), np.zeros((64, 128), np.uint8))
     fit("--data.root", root, "--arm", "clicks").done()
     weclick("test").done()
+
+
+@pytest.mark.parametrize(
+    ("option", "successor"),
+    [
+        ("--data.click_radius=3", "data.click_radius is now data.clicks.radius"),
+        ("--data.clicks=x.sqlite", "data.clicks is now data.clicks.store"),
+        ("--data.max_damaged=0.2", "data.max_damaged is no longer an option; leave it out"),
+        ("--student.kd_weight=2", "student.kd_weight is now student.terms.kd.weight"),
+        ("--teacher.network=fpn", "teacher.network is now teacher.network.name"),
+        ("--student.learning_rate=1", "student.learning_rate is now student.optimiser.learning_rate"),
+    ],
+)
+def test_an_option_of_an_earlier_version_is_refused_with_its_successor(fit, option, successor):
+    fit(option).refused_at_once(successor, status=2)
+
+
+def test_every_named_successor_is_an_option():
+    made = ArgumentParser(exit_on_error=False)
+    add_settings(made)
+    options = set(made.get_defaults().keys(branches=True))
+    assert {new for new in RENAMED.values() if new} <= options
+
+
+def test_a_config_of_an_earlier_version_is_refused_with_the_successor(fit, tmp_path):
+    (tmp_path / "old.yaml").write_text("student: {kd_weight: 1.0}\n", encoding="utf-8")
+    fit("--config", tmp_path / "old.yaml").refused_at_once("student.terms.kd.weight", status=2)

@@ -13,7 +13,7 @@ from weclick.clicks import Click
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.draws import GeometricDraw
 from weclick.data.index import Clip, Frame, FrameKey
-from weclick.data.reader import FrameReader, resize_image
+from weclick.data.reader import FrameReader
 from weclick.data.sampler import SampleKey
 from weclick.data.samples import (
     TRIES,
@@ -122,6 +122,14 @@ def test_full_supervision_keeps_ids_when_it_resizes(tmp_path):
     assert set(labels.unique().tolist()) <= {0, 1, 2, 255}
 
 
+def test_a_shrunk_mask_shows_the_pixel_in_the_middle(tmp_path):
+    size = (3 * SIZE[0], 3 * SIZE[1])
+    label = np.zeros(size, np.uint8)
+    label[1::3, 1::3] = 1  # the middle of what each shrunk pixel covers
+    clip = Clip(frame(tmp_path, 1, size=size, label=label))
+    assert (samples([clip], masks=True)[SampleKey(0, 0)]["labels"] == 1).all()
+
+
 def test_a_damaged_frame_is_replaced_and_named(clips):
     damage(clips[1])
     sample = samples(clips)[SampleKey(1, 0)]
@@ -153,13 +161,6 @@ def test_too_many_damaged_frames_in_a_row_stop_with_the_first(clips):
     with pytest.raises(DataError, match=f"{TRIES + 1} damaged frames in a row") as refusal:
         samples(clips)[SampleKey(3, 0)]
     assert str(clips[3].target.image) in str(refusal.value)
-
-
-def test_frames_shrink_by_averaging():
-    stripes = np.zeros((64, 64, 3), np.uint8)
-    stripes[:, ::2] = 200
-    assert np.unique(resize_image(stripes, (32, 32))).tolist() == [100]
-    assert resize_image(stripes, (64, 64)) is stripes
 
 
 COORDINATES = st.floats(-0.5, 99.4)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from weclick.errors import ConfigError, ShapeError
-from weclick.flow import DISFlow, FarnebackFlow, RAFTFlow, make_flow, reliable, warp_to_target
+from weclick.flow import DISFlow, FarnebackFlow, RAFTFlow, flow_name, make_flow, reliable, warp_to_target
 from weclick.synthetic import SyntheticVideo
 
 CPU_METHODS = ("dis", "dis-fast", "farneback")
@@ -233,3 +233,10 @@ def test_raft_works_on_as_many_pairs_at_a_time_as_memory_allows(raft, monkeypatc
     monkeypatch.setattr("weclick.flow.estimators._RAFT_CORRELATIONS", 2 * (128 * 136 // 64) ** 2)
     torch.testing.assert_close(raft(target, neighbour), together, atol=1e-3, rtol=1e-3)
     assert batches == [2, 1]
+
+
+def test_naming_a_flow_builds_no_network(monkeypatch):
+    monkeypatch.setattr("weclick.flow.estimators.RAFTFlow", lambda *a, **k: pytest.fail("RAFT was built"))
+    assert [flow_name(name, "cpu") for name in ("auto", "dis-fast", "raft-large")] == ["dis", "dis-fast", "raft-large"]
+    assert flow_name("auto", "cuda") == "raft-large"
+    assert flow_name({"class_path": "weclick.flow.estimators.DISFlow", "init_args": {"preset": "fast"}}) == "dis-fast"

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from weclick.classes import ClassSet
-from weclick.errors import ShapeError
-from weclick.inference.drawing import colorize, draw_clicks, lay_over, legend, overlay, panel
+from weclick.errors import ConfigError, ShapeError
+from weclick.inference.drawing import Painter, colorize, draw_clicks, lay_over, legend, overlay, panel
 
 RED, GREEN = (200, 10, 20), (10, 180, 30)
 CLASSES = ClassSet.from_list([{"name": "one", "color": list(RED)}, {"name": "two", "color": list(GREEN)}])
@@ -116,3 +116,48 @@ def test_panel_puts_pictures_side_by_side_below_their_titles():
 
 def test_panel_resizes_to_the_height_of_the_first():
     assert panel([("a", grey(40, 60)), ("b", grey(80, 100)), ("c", grey(20, 30))]).shape == (68, 60 + 50 + 60 + 12, 3)
+
+
+NAMED = ClassSet.from_list([{"name": "road", "color": [200, 10, 20]}, {"name": "car"}, {"name": "sky"}])
+
+
+def test_the_picture_keeps_its_size_and_shows_colours_everywhere_but_in_the_legends_corner():
+    image, ids = grey(270, 480), np.zeros((270, 480), np.uint8)
+    drawn = Painter(NAMED, 0.5)(image, ids)
+    assert drawn.shape == image.shape
+    assert (image == 100).all()
+    assert (drawn[30:] == [150, 55, 60]).all() and (drawn[:, 100:] == [150, 55, 60]).all()
+    assert (drawn[:14, :40] != [150, 55, 60]).any()
+
+
+def test_the_legend_can_be_left_out():
+    drawn = Painter(NAMED, 0.5, legends=False)(grey(270, 480), np.zeros((270, 480), np.uint8))
+    assert (drawn == [150, 55, 60]).all()
+
+
+def test_the_legend_holds_the_classes_seen_so_far_and_is_drawn_anew_for_a_new_one(monkeypatch):
+    named = []
+
+    def legend(entries, size):
+        named.append(([entry.name for entry in entries], size))
+        return np.zeros((4, 4, 3), np.uint8)
+
+    monkeypatch.setattr("weclick.inference.drawing.legend", legend)
+    painter = Painter(NAMED, 0.5)
+    ignored, road, speck = (
+        np.full((270, 480), 255, np.uint8),
+        np.zeros((270, 480), np.uint8),
+        np.zeros((270, 480), np.uint8),
+    )
+    speck[0, :4] = 1
+    sky = np.full((270, 480), 2, np.uint8)
+    for ids in (ignored, road, road, speck, sky, road):
+        painter(grey(270, 480), ids)
+    painter(grey(100, 200), road[:100, :200])
+    assert named == [(["road"], (270, 480)), (["road", "sky"], (270, 480)), (["road", "sky"], (100, 200))]
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.5, float("nan")])
+def test_a_strength_out_of_range_is_refused(alpha):
+    with pytest.raises(ConfigError, match="alpha must be 0 to 1"):
+        Painter(NAMED, alpha)

@@ -21,10 +21,11 @@ from weclick.errors import CheckpointError, ConfigError, DataError, ExportError,
 from weclick.inference.card import Card
 from weclick.inference.exported import ExportedNetwork, numbered_classes
 from weclick.inference.formats import FORMATS, quantise, to_onnx, to_openvino, write_model
+from weclick.inference.model import ExportedModel, TorchModel, open_model
+from weclick.inference.rules import labels_at
 from weclick.inference.toolkits import missing, toolkit
-from weclick.inference.verify import agreement, miou, noise_images, reference_labels
-from weclick.metrics import labels_at
-from weclick.models import make_network
+from weclick.inference.verify import agreement, miou, noise_images
+from weclick.models import NetworkOptions, make_network
 
 pytestmark = pytest.mark.engines
 
@@ -37,7 +38,7 @@ LOGITS, LABELS = ((64, 96), False), ((90, 120), True)
 def network():
     """A light network that has seen pictures, and whose classes are about equally frequent."""
     torch.manual_seed(0)
-    made = make_network("light", "mobilenetv3_small_050", num_classes=len(CLASSES), pretrained=False, width=8)
+    made = make_network(NetworkOptions("light", "mobilenetv3_small_050", pretrained=False, width=8), len(CLASSES))
     images = torch.from_numpy(np.stack(noise_images((64, 96), 8, seed=1))).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
         for _ in range(10):
@@ -47,6 +48,10 @@ def network():
         made.body.classifier.weight /= spread[:, None, None, None]
         made.body.classifier.bias.sub_(center).div_(spread)
     return made
+
+
+def in_torch(size):
+    return TorchModel(network(), CLASSES, "student", size, device="cpu")
 
 
 @cache
@@ -87,9 +92,9 @@ def files(tmp_path_factory):
     ("name", "least"), [("onnx", 0.999), ("openvino", 0.999), ("openvino-bf16", 0.95), ("openvino-int8", 0.85)]
 )
 def test_every_format_labels_like_pytorch(files, name, least, kind):
-    exported = ExportedNetwork.open(files[name, kind])
+    exported = open_model(files[name, kind])
     images = noise_images(kind[0], 3, seed=5)
-    reference = reference_labels(network(), images)
+    reference = [in_torch(kind[0]).labels(image) for image in images]
     assert len(np.unique(reference)) == len(CLASSES)
     assert agreement(exported, images, reference) >= least
 
@@ -108,19 +113,18 @@ def test_weights_of_bf16_files_take_half_the_space(files):
 
 @pytest.mark.parametrize("name", ["onnx", "openvino"])
 def test_the_network_can_be_replaced_by_its_export(files, name):
-    exported = ExportedNetwork.open(files[name, LOGITS]).eval()
+    exported = open_model(files[name, LOGITS])
     images = torch.from_numpy(np.stack(noise_images((64, 96), 2))).permute(0, 3, 1, 2).float() / 255
-    with torch.inference_mode():
-        torch.testing.assert_close(exported(images), network()(images), rtol=1e-3, atol=1e-3)
-    assert not list(exported.parameters())
+    torch.testing.assert_close(exported.logits(images), in_torch((64, 96)).logits(images), rtol=1e-3, atol=1e-3)
+    assert (exported.parameters, exported.stage, exported.size) == (7, "student", (64, 96))
 
 
 def test_labels_come_back_from_the_logits_of_a_model_that_gives_labels(files):
-    exported = ExportedNetwork.open(files["onnx", LABELS])
+    exported = open_model(files["onnx", LABELS])
     image = noise_images((90, 120), 1)[0]
-    logits = exported(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255)
+    logits = exported.logits(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255)
     assert logits.shape == (1, len(CLASSES), 90, 120)
-    np.testing.assert_array_equal(labels_at(logits, (90, 120))[0].numpy(), exported.run(image)[0])
+    np.testing.assert_array_equal(labels_at(logits, (90, 120), (90, 120))[0].numpy(), exported.run(image)[0])
     np.testing.assert_array_equal(exported.labels(image), exported.run(image)[0])
 
 
@@ -169,7 +173,7 @@ def test_another_size_is_refused_with_both_sizes(files, name):
         with pytest.raises(ShapeError, match=r"64 x 96.*--size"):
             exported.run(image)
     with pytest.raises(ShapeError, match="32, 64"):
-        exported(torch.zeros(1, 3, 32, 64))
+        ExportedModel(exported).logits(torch.zeros(1, 3, 32, 64))
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "missing"])
@@ -208,7 +212,7 @@ def foreign(path, **properties):
         ({}, "weclick export"),
         ({"weclick": "{}"}, "cannot read"),
         ({"weclick": "[1]"}, "cannot read"),
-        ({"weclick": Card(CLASSES, (64, 96)).to_json()}, "says it takes 64 x 96"),
+        ({"weclick": Card(CLASSES, (64, 96)).to_json()}, "states that it takes 64 x 96"),
         ({"weclick": Card(CLASSES, (64, 96), precision="fp4").to_json()}, "fp4"),
     ],
     ids=["no card", "empty card", "no mapping", "another model's card", "unknown precision"],
@@ -244,11 +248,12 @@ def test_quantising_needs_images():
 
 
 class Broken:
-    """Stands in for an exported model that gives what it is told to."""
+    """Stands in for an exported model of a given output and labels."""
 
-    def __init__(self, raw, labels):
-        self.card = card(*LOGITS)
-        self.run, self.labels = lambda image: raw, lambda image: labels
+    classes = CLASSES
+
+    def __init__(self, output, labels):
+        self.run, self.finish = lambda image: torch.from_numpy(output), lambda output, frame: labels
 
 
 def test_values_that_are_no_numbers_or_classes_are_refused():
@@ -265,11 +270,14 @@ def test_values_that_are_no_numbers_or_classes_are_refused():
 def test_miou_is_counted_at_the_labels_size():
     image = np.zeros((4, 4, 3), np.uint8)
     label = np.array([[0, 0, 255, 255, 1, 1, 1, 1]] * 8, np.uint8)
-    logits = torch.zeros(1, 2, 4, 4)
-    logits[:, 1, :, 2:] = 1
-    logits[:, 0, :, :2] = 1
-    assert miou(lambda images: logits, [(image, label)], 2) == 1.0
-    assert np.isnan(miou(lambda images: logits, [(image, np.full_like(label, 255))], 2))
+    image[:, 2:] = 255
+    bright = ClassSet.from_list([{"name": "dark"}, {"name": "bright"}])
+    network = torch.nn.Conv2d(3, 2, 1, bias=False)
+    network.weight.data = torch.tensor([-1.0, 1.0])[:, None, None, None].expand(2, 3, 1, 1) / 3
+    network.bias = torch.nn.Parameter(torch.tensor([1.0, 0.0]))
+    model = TorchModel(network, bright, "student", (4, 4), device="cpu")
+    assert miou(model, [(image, label)]) == 1.0
+    assert np.isnan(miou(model, [(image, np.full_like(label, 255))]))
 
 
 def test_noise_is_the_same_every_time_and_varied():

@@ -15,7 +15,7 @@ from weclick.classes import ClassSet
 from weclick.errors import ConfigError, DataError, ShapeError
 from weclick.inference import predict as predict_module
 from weclick.inference import stream as stream_module
-from weclick.inference.predict import predict
+from weclick.inference.predict import label_frames
 from weclick.inference.results import Film
 from weclick.inference.sources import SourceFrame, VideoFile
 from weclick.inference.writer import VideoWriter
@@ -96,7 +96,7 @@ def interrupt_after(count):
 
 def test_a_video_gives_labels_overlay_and_a_summary(video, tmp_path):
     out = tmp_path / "new" / "out"
-    summary = predict(video, segment, CLASSES, out, draw=draw)
+    summary = label_frames(video, segment, CLASSES, out, draw=draw)
     assert summary.frames == 10
     assert summary.paths == (out / "labels", out / "overlay.mp4")
     assert names(out / "labels") == [f"{i:06d}.png" for i in range(10)]
@@ -111,12 +111,12 @@ def test_a_video_gives_labels_overlay_and_a_summary(video, tmp_path):
 
 
 def test_the_class_file_beside_the_labels_can_be_read_back(video, tmp_path):
-    predict(video, segment, CLASSES, tmp_path / "out", max_frames=1)
+    label_frames(video, segment, CLASSES, tmp_path / "out", max_frames=1)
     assert ClassSet.read(tmp_path / "out" / "classes.yaml") == CLASSES
 
 
 def test_a_folder_gives_files_named_like_its_frames(folder, tmp_path):
-    summary = predict(folder, segment, CLASSES, tmp_path / "out", draw=draw)
+    summary = label_frames(folder, segment, CLASSES, tmp_path / "out", draw=draw)
     assert summary.frames == 3
     assert names(tmp_path / "out" / "labels") == ["f1.png", "f10.png", "f2.png"]
     assert names(tmp_path / "out" / "overlay") == ["f1.jpg", "f10.jpg", "f2.jpg"]
@@ -125,13 +125,13 @@ def test_a_folder_gives_files_named_like_its_frames(folder, tmp_path):
 
 def test_frames_of_a_folder_may_differ_in_size(folder, tmp_path):
     (folder / "f3.png").write_bytes(cv2.imencode(".png", np.zeros((20, 30, 3), np.uint8))[1].tobytes())
-    predict(folder, segment, CLASSES, tmp_path / "out", draw=draw)
+    label_frames(folder, segment, CLASSES, tmp_path / "out", draw=draw)
     assert read_ids(tmp_path / "out" / "labels" / "f3.png").shape == (20, 30)
 
 
 def test_a_broken_image_costs_only_itself(folder, tmp_path, caplog):
     (folder / "f3.png").write_bytes(b"broken")
-    assert predict(folder, segment, CLASSES, tmp_path / "out").frames == 3
+    assert label_frames(folder, segment, CLASSES, tmp_path / "out").frames == 3
     assert "1 of 4 images are unreadable: f3.png" in caplog.text
 
 
@@ -146,7 +146,7 @@ def test_a_broken_image_costs_only_itself(folder, tmp_path, caplog):
     ],
 )
 def test_stride_and_max_frames_choose_the_frames(video, tmp_path, options, expected):
-    summary = predict(video, segment, CLASSES, tmp_path / "out", draw=draw, **options)
+    summary = label_frames(video, segment, CLASSES, tmp_path / "out", draw=draw, **options)
     assert summary.frames == len(expected)
     assert names(tmp_path / "out" / "labels") == [f"{i:06d}.png" for i in expected]
     overlay = VideoFile(tmp_path / "out" / "overlay.mp4")
@@ -156,29 +156,29 @@ def test_stride_and_max_frames_choose_the_frames(video, tmp_path, options, expec
 
 def test_a_second_prediction_replaces_the_first_wholly(video, folder, tmp_path):
     out = tmp_path / "out"
-    assert not predict(video, segment, CLASSES, out, draw=draw).replaced
-    assert predict(folder, segment, CLASSES, out, draw=draw).replaced
+    assert not label_frames(video, segment, CLASSES, out, draw=draw).replaced
+    assert label_frames(folder, segment, CLASSES, out, draw=draw).replaced
     assert names(out) == [".predicted", "classes.yaml", "labels", "overlay"]
     assert names(out / "labels") == ["f1.png", "f10.png", "f2.png"]
-    assert predict(video, segment, CLASSES, out, draw=draw, labels=False).replaced
+    assert label_frames(video, segment, CLASSES, out, draw=draw, labels=False).replaced
     assert names(out) == [".predicted", "overlay.mp4"]
 
 
 def test_an_interrupted_prediction_is_replaced_too(video, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        predict(video, interrupt_after(6), CLASSES, tmp_path / "out", draw=draw)
-    predict(video, segment, CLASSES, tmp_path / "out", max_frames=2)
+        label_frames(video, interrupt_after(6), CLASSES, tmp_path / "out", draw=draw)
+    label_frames(video, segment, CLASSES, tmp_path / "out", max_frames=2)
     assert names(tmp_path / "out" / "labels") == ["000000.png", "000001.png"]
     assert not (tmp_path / "out" / "overlay.mp4").exists()
 
 
 def test_what_is_no_result_stays_when_a_prediction_is_replaced(video, folder, tmp_path):
     kept = [tmp_path / "out" / name for name in ("notes.txt", "labels/notes.txt", "labels/old/000000.png")]
-    predict(video, segment, CLASSES, tmp_path / "out")
+    label_frames(video, segment, CLASSES, tmp_path / "out")
     for path in kept:
         path.parent.mkdir(exist_ok=True)
         path.write_text("mine")
-    predict(folder, segment, CLASSES, tmp_path / "out")
+    label_frames(folder, segment, CLASSES, tmp_path / "out")
     assert [path.read_text() for path in kept] == ["mine"] * 3
     assert names(tmp_path / "out" / "labels") == ["f1.png", "f10.png", "f2.png", "notes.txt", "old"]
 
@@ -189,40 +189,42 @@ def test_files_no_prediction_wrote_are_neither_replaced_nor_mixed_with(video, tm
     foreign.parent.mkdir(parents=True)
     foreign.write_text("mine")
     for _ in range(2):
-        with pytest.raises(ConfigError, match=f"{name} is not known to come from weclick predict.*another output"):
-            predict(video, segment, CLASSES, tmp_path / "out", draw=draw)
+        with pytest.raises(
+            ConfigError, match=f"{name} is not listed in .predicted as written by weclick predict.*another output"
+        ):
+            label_frames(video, segment, CLASSES, tmp_path / "out", draw=draw)
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [foreign]
     assert foreign.read_text() == "mine"
 
 
 def test_a_refusal_keeps_the_earlier_prediction(video, tmp_path):
-    predict(video, segment, CLASSES, tmp_path / "out", max_frames=2)
+    label_frames(video, segment, CLASSES, tmp_path / "out", max_frames=2)
     (tmp_path / "out" / "labels" / "mine.png").write_text("mine")
-    with pytest.raises(ConfigError, match=r"labels/mine\.png is not known"):
-        predict(video, segment, CLASSES, tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"labels/mine\.png is not listed"):
+        label_frames(video, segment, CLASSES, tmp_path / "out")
     assert names(tmp_path / "out" / "labels") == ["000000.png", "000001.png", "mine.png"]
 
 
 def test_each_output_can_be_left_out(video, tmp_path):
-    predict(video, segment, CLASSES, tmp_path / "a")
-    predict(video, segment, CLASSES, tmp_path / "b", draw=draw, labels=False)
+    label_frames(video, segment, CLASSES, tmp_path / "a")
+    label_frames(video, segment, CLASSES, tmp_path / "b", draw=draw, labels=False)
     assert names(tmp_path / "a") == [".predicted", "classes.yaml", "labels"]
     assert names(tmp_path / "b") == [".predicted", "overlay.mp4"]
 
 
 def test_a_camera_runs_until_ctrl_c_and_keeps_everything(camera, tmp_path):
-    summary = predict("camera:0", interrupt_after(7), CLASSES, tmp_path / "out", draw=draw)
+    summary = label_frames("camera:0", interrupt_after(7), CLASSES, tmp_path / "out", draw=draw)
     assert summary.frames == 7
     assert len(names(tmp_path / "out" / "labels")) == len(list(VideoFile(tmp_path / "out" / "overlay.mp4"))) == 7
 
 
 def test_a_camera_stops_at_max_frames(camera, tmp_path):
-    assert predict("camera:0", segment, CLASSES, tmp_path / "out", max_frames=5).frames == 5
+    assert label_frames("camera:0", segment, CLASSES, tmp_path / "out", max_frames=5).frames == 5
 
 
 def test_ctrl_c_on_a_video_goes_on_up_and_leaves_a_playable_part(video, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        predict(video, interrupt_after(6), CLASSES, tmp_path / "out", draw=draw)
+        label_frames(video, interrupt_after(6), CLASSES, tmp_path / "out", draw=draw)
     assert len(list(VideoFile(tmp_path / "out" / "overlay.mp4"))) == 6
     assert len(names(tmp_path / "out" / "labels")) == 6
 
@@ -245,7 +247,7 @@ def test_few_frames_are_held_at_once(monkeypatch, tmp_path, realtime):
         return image
 
     monkeypatch.setattr(predict_module, "open_source", lambda source: Watched())
-    predict("camera:0", segment, CLASSES, tmp_path, draw=draw_slowly, max_frames=40, realtime=realtime)
+    label_frames("camera:0", segment, CLASSES, tmp_path, draw=draw_slowly, max_frames=40, realtime=realtime)
     assert len(most) >= 40
     assert max(most) <= 4 * predict_module.WAITING
 
@@ -279,7 +281,7 @@ def live(monkeypatch):
 
 
 def test_realtime_drops_old_frames_and_keeps_numbers_and_speed(live, tmp_path, capfd):
-    summary = predict("x.mp4", live, CLASSES, tmp_path / "out", draw=lambda image, ids: image, realtime=True)
+    summary = label_frames("x.mp4", live, CLASSES, tmp_path / "out", draw=lambda image, ids: image, realtime=True)
     assert (summary.frames, summary.dropped) == (6, 4)
     assert names(tmp_path / "out" / "labels") == [f"{number:06d}.png" for number in (0, 1, 2, 7, 8, 9)]
     overlay = VideoFile(tmp_path / "out" / "overlay.mp4")
@@ -291,20 +293,20 @@ def test_realtime_drops_old_frames_and_keeps_numbers_and_speed(live, tmp_path, c
 
 
 def test_realtime_counts_max_frames_without_the_dropped(live, tmp_path):
-    summary = predict("x.mp4", live, CLASSES, tmp_path / "out", realtime=True, max_frames=4)
+    summary = label_frames("x.mp4", live, CLASSES, tmp_path / "out", realtime=True, max_frames=4)
     assert (summary.frames, summary.dropped) == (4, 4)
     assert names(tmp_path / "out" / "labels")[-1] == "000007.png"
 
 
 def test_a_live_camera_runs_until_ctrl_c_and_keeps_everything(camera, tmp_path):
-    summary = predict("camera:0", interrupt_after(7), CLASSES, tmp_path / "out", draw=draw, realtime=True)
+    summary = label_frames("camera:0", interrupt_after(7), CLASSES, tmp_path / "out", draw=draw, realtime=True)
     assert summary.frames == len(names(tmp_path / "out" / "labels")) == 7
     assert list(VideoFile(tmp_path / "out" / "overlay.mp4"))
 
 
 def test_realtime_of_a_folder_is_refused_before_anything_is_made(folder, tmp_path):
     with pytest.raises(ConfigError, match="realtime needs a camera or a video file"):
-        predict(folder, segment, CLASSES, tmp_path / "out", realtime=True)
+        label_frames(folder, segment, CLASSES, tmp_path / "out", realtime=True)
     assert not (tmp_path / "out").exists()
 
 
@@ -325,7 +327,7 @@ def test_an_unplugged_camera_ends_with_a_warning_and_keeps_everything(monkeypatc
             writer.write(frame(number))
     real, device = cv2.VideoCapture, str(tmp_path / "device.mp4")
     monkeypatch.setattr(cv2, "VideoCapture", lambda *which: real(device) if which == (0,) else real(*which))
-    summary = predict("camera:0", segment, CLASSES, tmp_path / "out", draw=draw, realtime=realtime)
+    summary = label_frames("camera:0", segment, CLASSES, tmp_path / "out", draw=draw, realtime=realtime)
     assert caplog.messages == ["camera 0 gives no more pictures"]
     assert summary.frames + summary.dropped == 5
     assert len(names(tmp_path / "out" / "labels")) == summary.frames
@@ -337,17 +339,17 @@ def test_a_full_disk_keeps_the_overlay_until_then(video, tmp_path, monkeypatch):
     free = chain([usage(1 << 30)] * 4, repeat(usage(0)))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: next(free))
     with pytest.raises(DataError, match=r"overlay\.mp4 ends after 4 frames: its disk is full") as caught:
-        predict(video, segment, CLASSES, tmp_path / "out", draw=draw)
+        label_frames(video, segment, CLASSES, tmp_path / "out", draw=draw)
     assert "\n" not in str(caught.value)
     assert len(list(VideoFile(tmp_path / "out" / "overlay.mp4"))) == 4
 
 
 def test_the_time_is_split_by_stages(video, folder, tmp_path):
-    stages = predict(video, segment, CLASSES, tmp_path / "a", draw=draw).stages
+    stages = label_frames(video, segment, CLASSES, tmp_path / "a", draw=draw).stages
     assert stages.keys() == {"decode", "network", "draw", "write", "labels"}
     assert all(seconds > 0 for seconds in stages.values())
-    assert predict(folder, segment, CLASSES, tmp_path / "b").stages.keys() == {"decode", "network", "labels"}
-    assert predict(folder, segment, CLASSES, tmp_path / "c", draw=draw).stages.keys() == stages.keys()
+    assert label_frames(folder, segment, CLASSES, tmp_path / "b").stages.keys() == {"decode", "network", "labels"}
+    assert label_frames(folder, segment, CLASSES, tmp_path / "c", draw=draw).stages.keys() == stages.keys()
 
 
 def test_a_networks_own_stages_stand_for_it(video, tmp_path):
@@ -357,14 +359,14 @@ def test_a_networks_own_stages_stand_for_it(video, tmp_path):
         def __call__(self, image):
             return segment(image)
 
-    summary = predict(video, Network(), CLASSES, tmp_path / "out")
+    summary = label_frames(video, Network(), CLASSES, tmp_path / "out")
     assert summary.stages.keys() == {"decode", "prepare", "post", "labels"}
     assert summary.stages["post"] == 2.0
     assert summary.fps_network >= summary.fps_end_to_end
 
 
 def test_progress_goes_to_stderr_and_shows_the_rate(video, tmp_path, capfd):
-    predict(video, segment, CLASSES, tmp_path / "out")
+    label_frames(video, segment, CLASSES, tmp_path / "out")
     captured = capfd.readouterr()
     assert captured.out == "" and "10/10" in captured.err and "FPS" in captured.err
 
@@ -379,14 +381,14 @@ def test_progress_goes_to_stderr_and_shows_the_rate(video, tmp_path, capfd):
 )
 def test_a_network_that_returns_no_label_map_is_refused(video, tmp_path, wrong):
     with pytest.raises(ShapeError, match="uint8"):
-        predict(video, wrong, CLASSES, tmp_path / "out", draw=draw)
+        label_frames(video, wrong, CLASSES, tmp_path / "out", draw=draw)
     assert not (tmp_path / "out" / "overlay.mp4").exists()
 
 
 def test_a_network_with_more_classes_is_refused_but_ignore_is_not(video, tmp_path):
     with pytest.raises(DataError, match="more than the 2 classes"):
-        predict(video, lambda image: segment(image) * 2, CLASSES, tmp_path / "out")
-    predict(video, lambda image: segment(image) * 255, CLASSES, tmp_path / "out", max_frames=1)
+        label_frames(video, lambda image: segment(image) * 2, CLASSES, tmp_path / "out")
+    label_frames(video, lambda image: segment(image) * 255, CLASSES, tmp_path / "out", max_frames=1)
     assert set(np.unique(read_ids(tmp_path / "out" / "labels" / "000000.png"))) == {0, 255}
 
 
@@ -394,25 +396,25 @@ def test_an_error_while_writing_stops_the_run(video, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "labels").touch()
     with pytest.raises(DataError, match=r"labels.*cannot be written"):
-        predict(video, segment, CLASSES, tmp_path / "out")
+        label_frames(video, segment, CLASSES, tmp_path / "out")
 
 
 def test_an_out_that_cannot_be_made_is_named(video, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"file.*cannot be written"):
-        predict(video, segment, CLASSES, tmp_path / "file" / "out")
+        label_frames(video, segment, CLASSES, tmp_path / "file" / "out")
 
 
 def test_a_bad_source_makes_no_folder(tmp_path):
     with pytest.raises(DataError, match="not found"):
-        predict(tmp_path / "no.mp4", segment, CLASSES, tmp_path / "out")
+        label_frames(tmp_path / "no.mp4", segment, CLASSES, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("options", [{"labels": False}, {"stride": 0}, {"max_frames": 0}])
 def test_options_that_make_no_sense_are_refused(video, tmp_path, options):
     with pytest.raises(ConfigError):
-        predict(video, segment, CLASSES, tmp_path / "out", **options)
+        label_frames(video, segment, CLASSES, tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
 
 
@@ -420,15 +422,15 @@ def test_the_source_is_never_replaced(video, folder, tmp_path):
     video = video.rename(tmp_path / "overlay.mp4")
     before = video.read_bytes()
     with pytest.raises(ConfigError, match="replace their source"):
-        predict(video, segment, CLASSES, tmp_path, draw=draw)
+        label_frames(video, segment, CLASSES, tmp_path, draw=draw)
     folder.rename(tmp_path / "overlay")
     with pytest.raises(ConfigError, match="replace their source"):
-        predict(str(tmp_path / "overlay"), segment, CLASSES, tmp_path, draw=draw)
+        label_frames(str(tmp_path / "overlay"), segment, CLASSES, tmp_path, draw=draw)
     assert video.read_bytes() == before
 
 
 def test_an_earlier_overlay_is_not_removed_while_it_is_the_source(video, tmp_path):
-    predict(video, segment, CLASSES, tmp_path / "out", draw=draw)
+    label_frames(video, segment, CLASSES, tmp_path / "out", draw=draw)
     with pytest.raises(ConfigError, match="replace their source"):
-        predict(tmp_path / "out" / "overlay.mp4", segment, CLASSES, tmp_path / "out")
+        label_frames(tmp_path / "out" / "overlay.mp4", segment, CLASSES, tmp_path / "out")
     assert VideoFile(tmp_path / "out" / "overlay.mp4").count == 10

@@ -1,6 +1,6 @@
 import pytest
-import torch
 
+from weclick.inference.model import TorchModel
 from weclick.inference.speed import Timing, interleaved, measure_speed
 
 
@@ -25,9 +25,10 @@ def test_warm_up_rounds_do_not_count(monkeypatch):
     assert interleaved({"a": lambda: None}, rounds=2, warmup=1)["a"] == Timing(1.5, 1.25, 1.75)
 
 
-def test_a_networks_speed_says_what_it_was_measured_at():
-    network = torch.nn.Conv2d(3, 2, 1)
-    speed = measure_speed(network, (8, 12), torch.device("cpu"))
-    assert (speed.size, speed.precision) == ((8, 12), "fp32")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_models_speed_states_what_it_was_measured_at(model, precision):
+    made = TorchModel(model.network, model.classes, "student", model.size, device="cpu", precision=precision)
+    speed = measure_speed(made, (8, 12))
+    assert (speed.size, speed.precision) == ((8, 12), precision)
     assert speed.fps * speed.ms == pytest.approx(1000)
     assert "1 threads" in speed.device

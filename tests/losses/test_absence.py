@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -42,6 +44,24 @@ def test_frames_of_which_nothing_is_known_are_left_out():
 def test_nothing_known_gives_zero_and_zero_gradient():
     logits = torch.randn(2, 3, 4, 4, requires_grad=True)
     loss = absence(logits, present([0, 0, 0], [0, 0, 0]))
+    loss.backward()
+    assert loss.item() == 0
+    assert not logits.grad.any()
+
+
+def test_pixels_outside_of_the_frame_do_not_count():
+    logits = torch.zeros(1, 4, 1, 2)
+    logits[0, 0, 0, 0] = 20.0  # sure of the only present class inside; undecided in the border
+    inside = torch.tensor([[[[True, False]]]])
+    present = torch.tensor([[True, False, False, False]])
+    assert absence(logits, present, inside).item() == pytest.approx(0, abs=1e-6)
+    assert absence(logits, present).item() == pytest.approx(math.log(4) / 2, abs=1e-6)
+
+
+def test_with_nothing_inside_it_is_0_without_gradient():
+    logits = torch.randn(2, 3, 4, 4, requires_grad=True)
+    present = torch.tensor([[True, False, False], [False, True, False]])
+    loss = absence(logits, present, torch.zeros(2, 1, 4, 4, dtype=torch.bool))
     loss.backward()
     assert loss.item() == 0
     assert not logits.grad.any()

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,9 +37,10 @@ def test_classes_that_were_not_clicked_vanish():
     assert rows(found.teacher)[1] == [0.0, 0.0]
 
 
-def test_two_classes_clicked_at_one_place_both_start_there():
-    found = connect(recall([0.5, 0.9], [0.5, 0.1]), [(0, 0, 0), (0, 0, 1)])
-    assert torch.allclose(torch.tensor(rows(found.teacher)), torch.tensor([[1.0, 0.9], [1.0, 0.1]]))
+def test_two_classes_clicked_in_one_cell_both_start_there_and_share_it():
+    connected = connect(recall([0.5, 0.9], [0.5, 0.1]), [(0, 0, 0), (0, 0, 1)])
+    assert torch.allclose(torch.tensor(rows(connected.teacher)), torch.tensor([[0.5, 0.9], [0.5, 0.1]]))
+    assert connected.teacher.sum(1).max() <= 1
 
 
 def test_where_the_memory_knows_nothing_it_still_knows_nothing():
@@ -62,7 +64,8 @@ def test_nothing_rises_but_at_clicks_and_a_second_time_changes_nothing(classes, 
     elsewhere = torch.ones(6, 7, dtype=torch.bool)
     for row, column, class_id in places:
         elsewhere[row, column] = False
-        assert once.teacher[0, class_id, row, column] == 1
+        sharing = len({other for r, c, other in places if (r, c) == (row, column)})
+        assert once.teacher[0, class_id, row, column].item() == pytest.approx(1 / sharing)
     assert (once.teacher <= maps + 1e-6)[..., elsewhere].all()
     torch.testing.assert_close(connect(once, places).teacher, once.teacher)
 

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as npst
 
 from weclick.conventions import IGNORE_INDEX
 from weclick.errors import DataError, ShapeError
-from weclick.metrics import SegmentationScore, labels_at, scores_from_confusion
+from weclick.metrics import SegmentationScore, scores_from_confusion
 
 CLASSES = 4
 
@@ -173,28 +173,3 @@ def test_equals_the_official_cityscapes_evaluator(matrix):
     found = scores_from_confusion(matrix)
     np.testing.assert_allclose(found.iou, list(scores.values()), atol=1e-9)
     np.testing.assert_allclose(found.miou, official.getScoreAverage(scores, official.args), atol=1e-9)
-
-
-def test_labels_at_same_size_is_argmax():
-    logits = torch.randn(2, 5, 6, 7, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(labels_at(logits, (6, 7)), logits.argmax(1))
-
-
-def test_labels_at_enlarges_logits_and_not_labels():
-    # Two pixels, class 0 strong left, class 1 weak right: the border moves right of the middle.
-    logits = torch.tensor([[[[3.0, 0.0]], [[0.0, 1.0]]]])
-    found = labels_at(logits, (1, 8))
-    assert found.dtype == torch.int64
-    # Weights of the right pixel at the 8 centres: 0, 0, 1/8, 3/8, 5/8, 7/8, 1, 1; class 1 wins above 3/4.
-    assert found.tolist() == [[[0, 0, 0, 0, 0, 1, 1, 1]]]
-
-
-def test_labels_at_takes_bfloat16_without_ties():
-    logits = torch.tensor([[[[1.0, 0.0]], [[0.99, 1.0]]]])
-    low = logits.to(torch.bfloat16)
-    assert torch.equal(labels_at(low, (1, 64)), labels_at(low.float(), (1, 64)))
-
-
-def test_labels_at_wants_a_batch():
-    with pytest.raises(ShapeError, match=r"\(B, C, h, w\)"):
-        labels_at(torch.zeros(3, 4, 4), (8, 8))

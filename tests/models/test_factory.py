@@ -71,6 +71,51 @@ def test_padding_is_cropped_from_the_logits_again():
     torch.testing.assert_close(network(images), torch.nn.functional.avg_pool2d(images, 4))
 
 
+def ramp(height, width):
+    """An image whose red is the column's number, and whose green is the row's."""
+    y, x = torch.meshgrid(torch.arange(float(height)), torch.arange(float(width)), indexing="ij")
+    return torch.stack([x, y, torch.zeros_like(x)])[None]
+
+
+@pytest.mark.parametrize("size", [(530, 530), (360, 530), (530, 480), (145, 137), (197, 179)])
+@pytest.mark.parametrize("stride", [4, 8, 32])
+def test_logits_of_any_size_cover_exactly_the_image(size, stride):
+    # beyond the image the ramp goes on, so that the mean of any cell is the place of its centre
+    body = torch.nn.Sequential(_Continued(size), torch.nn.AvgPool2d(stride))
+    logits = SegmentationNetwork(body, ((0.0,) * 3, (1.0,) * 3))(ramp(*size))
+    off = torch.nn.functional.interpolate(logits, size, mode="bilinear") - ramp(*size)
+    # at the edges there is nothing to interpolate with, and the outermost cells are repeated
+    assert off[..., 2 * stride : size[0] - stride, 2 * stride : size[1] - stride].abs().max() < 1e-2
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_logits_on_the_images_own_grid_have_finite_gradients(dtype):
+    body = torch.nn.Conv2d(3, 2, 8, stride=8)
+    network = SegmentationNetwork(body, ((0.0,) * 3, (1.0,) * 3)).to(dtype)
+    images = torch.rand(1, 3, 37, 530, dtype=dtype).requires_grad_()
+    logits = network(images)
+    assert logits.shape == (1, 2, 5, 67) and logits.dtype == dtype
+    logits.square().sum().backward()
+    assert images.grad.isfinite().all() and body.weight.grad.abs().sum() > 0
+
+
+class _Continued(torch.nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.size = size
+
+    def forward(self, padded):
+        assert torch.equal(padded[..., : self.size[0], : self.size[1]], ramp(*self.size))
+        return ramp(*padded.shape[-2:])
+
+
+@pytest.mark.parametrize("size", [(36, 52), (40, 64), (72, 40)])
+def test_where_the_stride_divides_the_size_logits_are_those_of_the_body(size):
+    network = SegmentationNetwork(torch.nn.AvgPool2d(4), ((0.0,) * 3, (1.0,) * 3))
+    padded = torch.nn.functional.pad(images := torch.rand(2, 3, *size), (0, -size[1] % 32, 0, -size[0] % 32))
+    assert torch.equal(network(images), network.body(padded)[..., : size[0] // 4, : size[1] // 4])
+
+
 @pytest.mark.parametrize(
     ("network", "encoder", "mean", "std"),
     [

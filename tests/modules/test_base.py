@@ -2,12 +2,15 @@ import math
 import warnings
 from importlib.metadata import version
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weclick.errors import ConfigError
+from weclick.inference.model import TorchModel
+from weclick.inference.rules import image_batch
 from weclick.modules.base import learning_rate_factor
 
 
@@ -68,6 +71,16 @@ def test_validation_returns_predictions_at_the_labels_size(make_module):
     labels = [torch.randint(0, 3, (40, 70)), torch.randint(0, 3, (32, 64))]
     outputs = module.validation_step({"image": torch.rand(2, 3, 32, 64), "label": labels}, 0)
     assert [tuple(p.shape) for p in outputs["predictions"]] == [(40, 70), (32, 64)]
+
+
+def test_validation_labels_as_predict_does(make_module):
+    module = make_module().eval()
+    model = TorchModel(module.network, module.classes, "student", (32, 64), device="cpu")
+    frame = np.random.default_rng(0).integers(0, 256, (80, 160, 3), np.uint8)
+    batch = {"image": image_batch(model.prepare(frame)), "label": [torch.zeros(80, 160, dtype=torch.long)]}
+    with torch.inference_mode():
+        (prediction,) = module.validation_step(batch, 0)["predictions"]
+    np.testing.assert_array_equal(prediction.numpy(), model.labels(frame))
 
 
 def test_a_checkpoint_states_stage_class_and_version(make_module):

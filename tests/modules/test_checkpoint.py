@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from weclick.classes import ClassSet
 from weclick.errors import CheckpointError
-from weclick.modules import StudentModule, TeacherModule, load_checkpoint, load_weights
+from weclick.inference.checkpoint import read_checkpoint
+from weclick.modules import StudentModule, TeacherModule, load_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +103,12 @@ def test_a_refusal_gives_no_advice_of_torch(tmp_path):
         load_checkpoint(tmp_path / "bad.ckpt")
 
 
+@pytest.mark.parametrize("name", ["student.onnx", "export/student-openvino.xml"])
+def test_an_exported_model_is_no_module(name):
+    with pytest.raises(CheckpointError, match=rf"{name} is an exported model.*weclick\.open_model$"):
+        load_checkpoint(name)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
 def test_a_truncated_file_is_refused_in_one_line(files, tmp_path, share):
     raw = (files / "student.ckpt").read_bytes()
@@ -117,7 +124,7 @@ def test_any_other_file_is_refused_in_one_line(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "other.ckpt"
     path.write_bytes(content)
     with pytest.raises(CheckpointError) as refusal:
-        load_weights(path)
+        read_checkpoint(path)
     assert "\n" not in str(refusal.value)
 
 

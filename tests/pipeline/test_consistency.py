@@ -3,29 +3,28 @@ import warnings
 import pytest
 import torch
 
-from weclick.data.datamodule import ClipDataModule
-from weclick.modules import StudentModule
+from weclick.data.dataset import DataSet
+from weclick.inference.model import TorchModel
+from weclick.models import NetworkOptions, make_network
 from weclick.pipeline.consistency import consistency
-
-from .conftest import NETWORK
 
 SIZE = (64, 128)
 
 
 def measured(root):
-    data = ClipDataModule(str(root), size=SIZE)
+    data = DataSet.open(root, size=SIZE)
     torch.manual_seed(0)
-    module = StudentModule(data.classes.to_list(), SIZE, **NETWORK).eval()
-    return consistency(module, data, "val", torch.device("cpu"))
+    network = make_network(NetworkOptions("light", pretrained=False, width=16), len(data.classes))
+    return consistency(TorchModel(network, data.classes, "student", SIZE, device="cpu"), data, "val")
 
 
 def unlabelled(root):
     """Take the mask of a validation frame that ends its video away; return the frame."""
-    last = ClipDataModule(str(root)).segments("val")[0].frames[-1]
+    last = DataSet.open(root).segments("val")[0].frames[-1]
     for mask in root.glob(f"gtFine/val/*/*_{last.key.number:06d}_gtFine_*.png"):
         if last.image.name.removesuffix("_leftImg8bit.png") in mask.name:
             mask.unlink()
-    found = ClipDataModule(str(root)).segments("val")[0].frames[-1]
+    found = DataSet.open(root).segments("val")[0].frames[-1]
     assert (found.key, found.label) == (last.key, None)
     return found
 

@@ -1,8 +1,15 @@
+import json
+import math
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import torch
 
-from weclick.pipeline.evaluate import Chosen, results_folder
+from weclick.inference.model import TorchModel, open_model
+from weclick.models import NetworkOptions, make_network
+from weclick.pipeline import evaluate as evaluating
+from weclick.pipeline.evaluate import Chosen, evaluate, results_folder, score
 from weclick.pipeline.run import Run
 
 
@@ -34,3 +41,56 @@ def test_results_of_other_runs_never_replace_each_other(folder):
     found = [folder(path) for path in others]
     assert len(set(found)) == len(found)
     assert all(Path(name).parts[0] == "test" and len(Path(name).parts) <= 2 for name in found)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(settings, tmp_path_factory):
+    """An untrained student whose network holds layers that never run, as a checkpoint."""
+    path, classes = tmp_path_factory.mktemp("untrained") / "last.ckpt", settings().dataset.classes
+    torch.manual_seed(0)
+    options = NetworkOptions("pspnet", "resnet18", pretrained=False)
+    network = make_network(options, len(classes))
+    saved = {"network": {**asdict(options), "strides": list(options.strides)}}
+    torch.save(
+        {
+            "weclick_stage": "student",
+            "hyper_parameters": {"options": saved, "classes": classes.to_list(), "size": [64, 128]},
+            "state_dict": {f"network.{name}": tensor for name, tensor in network.state_dict().items()},
+        },
+        path,
+    )
+    return path
+
+
+def test_scores_are_those_of_the_labels_that_predict_gives(settings, checkpoint):
+    data, model = settings(data={"size": (32, 64)}).make_data(), open_model(checkpoint, device="cpu")
+    model.size = (32, 64)
+    scores = score(model, data, "val")
+    confusion = torch.zeros_like(torch.from_numpy(scores.confusion))
+    for frame in data.dataset.labelled("val"):
+        label = data.dataset.reader.label(frame)
+        predicted = model.finish(model.run(data.dataset.reader.image(frame)), label.shape)
+        for truth, guess in zip(label[label != 255], predicted[label != 255], strict=True):
+            confusion[truth, guess] += 1
+    assert confusion.sum() > 0
+    assert (scores.confusion == confusion.numpy()).all()
+    right = confusion.diag() / (confusion.sum(0) + confusion.sum(1) - confusion.diag())
+    assert scores.miou == pytest.approx(right[~right.isnan()].mean().item())
+
+
+def test_speed_precision_and_parameters_of_a_report_are_the_models(settings, run, checkpoint, tmp_path, monkeypatch):
+    used = []
+    monkeypatch.setattr(
+        evaluating, "open_model", lambda *args, **options: used.append(open_model(*args, **options)) or used[0]
+    )
+    chosen = Chosen(checkpoint, "named on the command line")
+    chosen_settings = settings(trainer={"precision": "bf16-mixed"})  # of training alone
+    evaluation, model = evaluate(chosen_settings, run(), chosen, "val", folder=tmp_path / "results")
+    assert used == [model]
+    report = json.loads((tmp_path / "results" / "metrics.json").read_text(encoding="utf-8"))
+    assert report["speed"]["precision"] == model.precision == "fp32"
+    assert not math.isnan(evaluation.scores.miou)
+    stored = sum(parameter.numel() for parameter in model.network.parameters())
+    assert f'"parameters": {model.parameters}' in json.dumps(report)
+    assert model.parameters < stored / 10
+    assert isinstance(model, TorchModel)

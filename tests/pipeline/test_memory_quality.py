@@ -1,7 +1,6 @@
 """The memory against the labels, on a scene that moves by one cell a frame and a teacher that errs on the target only."""
 
 import math
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,12 +10,12 @@ import yaml
 from torch.nn import functional as F
 
 from weclick.errors import ConfigError, DataError, RunError
+from weclick.inference.rules import class_ids
 from weclick.memory import Fusion, Memory
 from weclick.memory.stream import Votes
-from weclick.metrics import labels_at
 from weclick.pipeline import memory_quality as measuring
-from weclick.pipeline.memory_quality import TEACHER, Figures, Quality, Source, answer, memory_quality, sources
-from weclick.pipeline.memory_table import figure_of, table_lines, table_markdown, write_quality
+from weclick.pipeline.memory_quality import answer, memory_quality, sources
+from weclick.reporting.memory_quality import TEACHER, Source
 
 HEIGHT, WIDTH, BORDER, STEP = 32, 64, 32, 4
 TARGET = 2
@@ -222,11 +221,11 @@ def test_a_run_without_a_teacher_is_refused(settings, run, scene):
         memory_quality(settings(data={"root": str(scene), "size": [HEIGHT, WIDTH]}), run(), "val")
 
 
-def test_answers_are_those_of_labels_at_and_know_where_they_are_known():
+def test_answers_are_those_of_class_ids_and_know_where_they_are_known():
     generator = torch.Generator().manual_seed(0)
     probabilities = torch.randn(1, 3, 4, 6, generator=generator).softmax(1)
     full = answer(Memory(probabilities, torch.ones(1, 1, 4, 6)), (9, 13))
-    assert torch.equal(full.prediction, labels_at(probabilities, (9, 13)))
+    assert torch.equal(full.prediction, class_ids(probabilities, (9, 13)).long())
     enlarged = F.interpolate(probabilities, (9, 13), mode="bilinear", align_corners=False)
     torch.testing.assert_close(full.probability, enlarged.amax(1))
     assert full.known.all()
@@ -249,55 +248,3 @@ def test_fused_neighbours_are_the_first_ones():
     torch.testing.assert_close(found[Source("memory + own", 2)][1].probabilities, with_own)
     torch.testing.assert_close(found[Source("neighbour", -2)][1].probabilities, warped[:, 2])
     torch.testing.assert_close(found[TEACHER][1].probabilities, votes.own)
-
-
-def some(**changes):
-    values = dict(miou=0.5, teacher_miou=0.4, filled_miou=0.45, coverage=0.9, ece=0.1, teacher_ece=0.2, distance=1.5)
-    return Figures(**{**values, "frames": 7, **changes})
-
-
-FIGURES = {
-    TEACHER: some(distance=math.nan),
-    Source("neighbour", -1): some(),
-    Source("neighbour", 1): some(),
-    Source("neighbour", 3): some(frames=1),
-    Source("memory", 1): some(miou=math.nan, coverage=0.0),
-    Source("memory + own", 1): some(),
-    Source("memory as set", 1): some(),
-}
-
-
-def test_the_table_is_in_percent_with_a_dash_for_what_is_not_known():
-    quality = Quality(FIGURES, "7 labelled frames", "val-2-past")
-    rows = table_lines(quality)
-    assert rows[1] == {
-        **{"source": "neighbour at -1", "mIoU": "50.00", "mIoU teacher there": "40.00", "mIoU filled": "45.00"},
-        **{"coverage": "90.00", "ECE": "10.00", "ECE teacher there": "20.00", "distance": "1.50", "frames": "7"},
-    }
-    assert rows[0]["distance"] == "-" and rows[4]["mIoU"] == "-"
-    lines = [line for line in table_markdown(quality).splitlines() if line.startswith("|")]
-    assert len(lines) == 2 + len(FIGURES)
-    assert len({len(line) for line in lines}) == 1
-    assert "7 labelled frames" in table_markdown(quality)
-
-
-def drawn(axes):
-    return {
-        line.get_label(): SimpleNamespace(x=list(line.get_xdata()), y=list(line.get_ydata())) for line in axes.lines
-    }
-
-
-def test_the_picture_shows_the_figures_in_percent_and_leaves_rare_offsets_out():
-    panels = {axes.get_ylabel().split(" ")[0] + str(n): drawn(axes) for n, axes in enumerate(figure_of(FIGURES).axes)}
-    assert list(panels) == ["mIoU0", "mIoU1", "ECE2"]
-    assert panels["mIoU0"]["memory"].y == [45] and panels["mIoU0"]["teacher, one frame"].y == [45, 45]
-    assert panels["ECE2"]["memory + own"].y == [10]
-    assert panels["mIoU1"]["neighbour, carried"].x == [-1, 1]
-    assert panels["mIoU1"]["teacher, same pixels"].y == [40, 40]
-
-
-def test_table_and_picture_are_written(tmp_path):
-    paths = write_quality(Quality(FIGURES, "", "val-2-past"), tmp_path / "memory_quality")
-    assert [path.name for path in paths] == ["table.csv", "table.md", "plot.png"]
-    assert sorted(path.name for path in (tmp_path / "memory_quality").iterdir()) == sorted(p.name for p in paths)
-    assert cv2.imread(str(paths[2])).shape[2] == 3

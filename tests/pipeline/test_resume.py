@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from weclick.data.samples import TrainingSamples
-from weclick.modules import load_weights
+from weclick.inference.checkpoint import read_checkpoint
 from weclick.pipeline import training
 from weclick.pipeline.interrupt import Interrupted
 from weclick.pipeline.run import Run
@@ -89,11 +89,11 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     with pytest.raises(Interrupted):
         fit(replace(chosen, callbacks=signal_after(step)), interrupted)
     assert not (interrupted.stage("student") / "done.json").exists()
-    saved = load_weights(interrupted.checkpoint("student", "last"))
+    saved = read_checkpoint(interrupted.checkpoint("student", "last"))
     assert saved["global_step"] == (step if step % 5 == 0 else step + 1)  # signals are heeded at the end of a step
     fit(chosen, interrupted)
     assert_same_weights(weights(interrupted), weights(wanted))
-    ours, theirs = (load_weights(r.checkpoint("student", "last")) for r in (interrupted, wanted))
+    ours, theirs = (read_checkpoint(r.checkpoint("student", "last")) for r in (interrupted, wanted))
     for part in ("current_model_state", "averaging_state"):
         assert_same_weights(ours[part], theirs[part])
     assert_same_rows(metrics(interrupted), metrics(wanted))
@@ -105,13 +105,13 @@ def test_a_resumed_run_keeps_one_last_checkpoint(settings, run, fit, signal_afte
         fit(settings(callbacks=signal_after(6)), made)
     fit(settings(), made)
     assert sorted(path.name for path in made.folder.rglob("*.ckpt")) == ["best.ckpt", "last.ckpt"]
-    assert load_weights(made.checkpoint("student", "last"))["global_step"] == 10
+    assert read_checkpoint(made.checkpoint("student", "last"))["global_step"] == 10
 
 
 def test_last_is_of_the_last_epoch_even_if_the_best_was_earlier(settings, run, fit):
     made = fit(settings(trainer={"max_epochs": 3, "check_val_every_n_epoch": 2}), run())
-    assert load_weights(made.checkpoint("student", "best"))["global_step"] == 10
-    last = load_weights(made.checkpoint("student", "last"))
+    assert read_checkpoint(made.checkpoint("student", "best"))["global_step"] == 10
+    last = read_checkpoint(made.checkpoint("student", "last"))
     assert last["global_step"] == 15
     exported = weights(made)
     assert all(torch.equal(last["state_dict"][f"network.{name}"], tensor) for name, tensor in exported.items())
@@ -142,7 +142,7 @@ def test_a_run_cut_off_before_its_last_files_is_completed(settings, run, fit, mo
             fit(settings(), made)
     assert not (made.stage("student") / "weights.safetensors").exists()
     fit(settings(), made)
-    average = load_weights(made.checkpoint("student", "last"))["state_dict"]
+    average = read_checkpoint(made.checkpoint("student", "last"))["state_dict"]
     assert all(torch.equal(average[f"network.{name}"], tensor) for name, tensor in weights(made).items())
 
 

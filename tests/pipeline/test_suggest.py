@@ -10,17 +10,16 @@ import torch
 
 from weclick.clicks import Click, ClickStore
 from weclick.conventions import FrameKey
-from weclick.data.datamodule import ClipDataModule
+from weclick.data.dataset import DataSet
 from weclick.errors import ConfigError
+from weclick.inference.model import TorchModel
 from weclick.pipeline.suggest import Suggestion, choose, suggest
 
 SIZE = (32, 64)
 
 
 class Brightness(torch.nn.Module):
-    """Sees class 1 where a picture is bright; the nearer to grey, the less sure."""
-
-    device = torch.device("cpu")
+    """Predicts class 1 where a picture is bright; the nearer to grey, the less sure."""
 
     def forward(self, images):
         bright = torch.nn.functional.avg_pool2d(images.mean(1, keepdim=True), 4)
@@ -41,7 +40,7 @@ def data(tmp_path):
         cv2.imwrite(str(folder / f"{number}.png"), image)
     (tmp_path / "classes.yaml").write_text("[dark, light]\n", encoding="utf-8")
     (tmp_path / "splits.yaml").write_text("{train: [a]}\n", encoding="utf-8")
-    return ClipDataModule(str(tmp_path), workers=0)
+    return DataSet.open(tmp_path)
 
 
 @pytest.fixture
@@ -55,7 +54,8 @@ def key(number, video="a"):
 
 
 def asked(data, store=None, **options):
-    found = suggest(Brightness(), data, "train", store, **{"count": 10, **options})
+    student = TorchModel(Brightness(), data.classes, "student", SIZE, device="cpu")
+    found = suggest(student, data, "train", store, **{"count": 10, **options})
     return {suggestion.key.number: suggestion for suggestion in found}
 
 

@@ -11,8 +11,9 @@ from weclick.cli.options import add_settings, dump, option_value, parse, quiet_l
 from weclick.cli.runs import resume_hint
 from weclick.errors import ConfigError
 from weclick.modules import ARMS
-from weclick.pipeline.ablation import Outcome, Row, ablate
+from weclick.pipeline.ablation import Row, ablate
 from weclick.pipeline.run import RUNS, new_folder
+from weclick.reporting.comparison.outcome import Outcome
 
 DESCRIPTION = """Train several arms of the method under one equal budget and compare them in one table and plot.
 

@@ -25,7 +25,7 @@ from weclick.data.layouts import LayoutName, open_layout
 from weclick.data.unused import unused_validation
 
 Student = Any
-"""A ``SegmentationModule``. Its name must not stand here: jsonargparse imports what types name, and torch takes seconds."""
+"""A :class:`weclick.inference.model.Model`; not named in types, as jsonargparse would import it, and torch takes seconds."""
 
 WARNING: Final = (
     "this server can be reached from the network; whoever has the address below can see the frames and change the clicks, "
@@ -95,10 +95,10 @@ def annotate(
 
 # A student needs torch, whose import takes longer than all else that is needed for clicking.
 def _student(run: str, runs: str, classes: ClassSet) -> Student:
-    from weclick.cli.runs import named_or_newest
-    from weclick.modules import load_checkpoint
+    from weclick.inference.model import open_model
+    from weclick.pipeline.run import Run
 
-    return load_checkpoint(named_or_newest(run, runs).checkpoint("student", "last"), stage="student", classes=classes)
+    return open_model(Run.find(run, Path(runs)).checkpoint("student", "last"), stage="student", classes=classes)
 
 
 def _suggested(student: Student, layout: Layout, store: Path, split: Split, count: int) -> list[FrameKey]:
@@ -112,10 +112,8 @@ def _suggested(student: Student, layout: Layout, store: Path, split: Split, coun
 
 def _predictor(student: Student) -> Predict:
     from weclick.images import read_image
-    from weclick.pipeline.predict import segmenter
 
-    segment = segmenter(student)
-    return lambda path: segment(read_image(path))
+    return lambda path: student.labels(read_image(path))
 
 
 def _url(access: Access, host: str) -> str:

@@ -11,12 +11,11 @@ from typing import Final
 from jsonargparse import ArgumentParser
 
 from weclick.cli.options import add_settings, parse, quiet_libraries, resolve_configs, to_settings
-from weclick.cli.runs import named_or_newest
 from weclick.errors import ConfigError, RunError
 from weclick.inference.formats import FORMATS
-from weclick.pipeline.benchmark.table import BenchmarkTable
 from weclick.pipeline.run import RUNS, Run
 from weclick.pipeline.settings import FitSettings
+from weclick.reporting.benchmark import BenchmarkTable
 from weclick.reporting.progress import progress_bar
 
 DESCRIPTION: Final = "Measure speed, all in turns within one process; print a table, write it as CSV, JSON and a plot."
@@ -47,7 +46,7 @@ def student(
     if not run and not alternatives:
         raise ConfigError("nothing to time: name a --run, or leave --alternatives on")
     trained = [part.of_run(Run.open(name, Path(runs))) for name in run.split(",")] if run else []
-    usual = part.alternatives(classes) if alternatives else []
+    usual = [part.Candidate.untrained(*names, classes, size) for names in part.ALTERNATIVES] if alternatives else []
     with progress_bar("student") as progress:
         return part.benchmark_student(part.replace_alternatives(usual, trained), size, rounds=rounds, progress=progress)
 
@@ -70,7 +69,7 @@ def video(
     """
     from weclick.pipeline.benchmark.video import benchmark_video
 
-    chosen = named_or_newest(run, runs)
+    chosen = Run.find(run, Path(runs))
     checkpoint = chosen.checkpoint("student", "last")
     if not checkpoint.exists():
         raise RunError(f"{chosen.folder} has no student checkpoint; train it with weclick fit")

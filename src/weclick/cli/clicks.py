@@ -178,14 +178,14 @@ def suggest(
         most: How many frames to look at, evenly spread over the videos.
         runs: Folder of all runs.
     """
-    from weclick.cli.runs import named_or_newest
-    from weclick.modules import load_checkpoint
+    from weclick.inference.model import open_model
+    from weclick.pipeline.run import Run
     from weclick.pipeline.suggest import suggest_with
 
-    checkpoint, data = named_or_newest(run, runs).checkpoint("student", "last"), open_layout(layout, Path(root))
+    checkpoint, data = Run.find(run, Path(runs)).checkpoint("student", "last"), open_layout(layout, Path(root))
     with progress_bar("suggest") as progress:
         found = suggest_with(
-            load_checkpoint(checkpoint, stage="student", classes=data.classes),
+            open_model(checkpoint, stage="student", classes=data.classes),
             data,
             _store_path(root, store),
             split=split,

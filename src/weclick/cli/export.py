@@ -12,12 +12,12 @@ from weclick.cli.options import add_settings, option_value, parse, quiet_librari
 from weclick.cli.runs import add_run, find_run_of_checkpoint, print_help
 from weclick.errors import ConfigError, DataError
 from weclick.inference.formats import FORMATS
-from weclick.pipeline.export import LEAST_UNJUDGED, Exported, card_of, choose_formats, export, load_student, open_data
+from weclick.pipeline.export import LEAST_UNJUDGED, Exported, card_of, choose_formats, export, open_data, open_student
 
 DESCRIPTION = f"""Turn a trained student into files that run without PyTorch: ONNX, and OpenVINO in fp32, bf16 and int8.
 
 Each file is compared with PyTorch on frames of the data set before it gets its name, and, where val has masks, refused
-if it loses more than --max_drop points of mIoU. Where no mask can tell, it is written with a warning if it labels less than
+if it loses more than --max_drop points of mIoU. Without masks, it is written with a warning if it labels less than
 {LEAST_UNJUDGED:.0%} of the pixels like PyTorch. It takes RGB images as uint8 and holds everything else in itself.
 Without arguments: the student of the newest finished run, as `weclick predict` uses it, into runs/NAME/export.
 """
@@ -59,19 +59,18 @@ def main(command: str, arguments: list[str]) -> None:
     if config.max_drop < 0 or min(config.size or (1, 1)) < 1:
         raise ConfigError(f"--max_drop {config.max_drop:g} and --size {config.size} must be positive")
     checkpoint = Path(config.ckpt_path) if config.ckpt_path or not run else run.checkpoint("student", "last")
-    module = load_student(checkpoint)
-    size = config.size or (int(module.hparams["size"][0]), int(module.hparams["size"][1]))
-    data, no_data = open_data(to_settings(made, config), size)
+    model = open_student(checkpoint, config.size)
+    data, no_data = open_data(to_settings(made, config), model.size)
     if data is None and option_value(arguments, "--data.root"):
         raise DataError(no_data)
     formats, lines = choose_formats(config.formats, data, no_data)
-    card = card_of(module, checkpoint, size=size, labels=config.labels, run=run.name if run else None)
+    card = card_of(model, checkpoint, labels=config.labels, run=run.name if run else None)
     folder = Path(config.out) if config.out else (run.folder if run else checkpoint.parent) / "export"
     pictures = data.root if data else f"random pictures ({no_data})"
-    print(f"export: {checkpoint}, {size[0]} x {size[1]}, {card.output}, checked on {pictures}")
+    print(f"export: {checkpoint}, {model.size[0]} x {model.size[1]}, {card.output}, checked on {pictures}")
     for line in lines:
         print(line)
-    for done in export(module, card, folder, formats, data=data, max_drop=config.max_drop):
+    for done in export(model, card, folder, formats, data=data, max_drop=config.max_drop):
         print(_line(done), flush=True)
         if done.doubtful:
             print(_warning(done), file=sys.stderr)
@@ -87,7 +86,7 @@ def _line(done: Exported) -> str:
 
 def _warning(done: Exported) -> str:
     return (
-        f"warning: {done.format} labels {1 - done.agreement:.1%} of the pixels otherwise than PyTorch, and no mask on val "
-        f"tells whether that is worse; look at what weclick predict --ckpt_path {quote(str(done.path))} makes, or leave "
+        f"warning: {done.format} labels {1 - done.agreement:.1%} of the pixels otherwise than PyTorch, and val has no mask "
+        f"to show whether that is worse; look at what weclick predict --ckpt_path {quote(str(done.path))} makes, or leave "
         f"{done.format} out of --formats"
     )

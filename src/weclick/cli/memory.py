@@ -10,7 +10,7 @@ from weclick.cli.options import add_settings, parse, quiet_libraries, resolve_co
 from weclick.cli.runs import add_run, find_run, print_help
 from weclick.data.index import Split
 from weclick.pipeline.memory_quality import memory_quality
-from weclick.pipeline.memory_table import table_markdown, write_quality
+from weclick.reporting.memory_quality import table_markdown, write_quality
 
 FOLDER: Final = "memory_quality"
 

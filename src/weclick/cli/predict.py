@@ -43,25 +43,25 @@ def predict(
         stride: Take every n-th frame only.
         realtime: For a camera, or a video file played at its own pace: always take the newest frame and drop those
             the network was too slow for.
-        smooth: Share of the frames before in a running average of class probabilities, 0 (off) to below 1. Labels
+        smooth: Share of the earlier frames in a running average of class probabilities, 0 (off) to below 1. Labels
             flicker less, but motion is not compensated: what moves quickly leaves a trail.
     """
-    from weclick.cli.runs import named_or_newest
-    from weclick.pipeline.predict import predict_with
+    from weclick.inference.model import open_model
+    from weclick.inference.predict import predict as predict_source
+    from weclick.pipeline.run import Run
 
-    checkpoint = Path(ckpt_path) if ckpt_path is not None else named_or_newest(run, runs).checkpoint("student", "last")
-    summary = predict_with(
-        checkpoint,
+    summary = predict_source(
+        open_model(ckpt_path or Run.find(run, Path(runs)).checkpoint("student", "last")),
         source,
         Path(out),
-        overlays=overlay,
+        overlay=overlay,
         labels=labels,
+        alpha=alpha,
+        legend=legend,
+        smooth=smooth,
         max_frames=max_frames,
         stride=stride,
-        alpha=alpha,
-        legends=legend,
         realtime=realtime,
-        smooth=smooth,
     )
     replaced = ", in place of an earlier prediction" if summary.replaced else ""
     dropped = f", {summary.dropped} dropped," if realtime else ""

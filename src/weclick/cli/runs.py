@@ -30,15 +30,6 @@ def print_help(parser: ArgumentParser, arguments: list[str]) -> None:
         parser.parse_args(["--help"])
 
 
-def named_or_newest(name: str | None, runs: str, stage: Stage = "student") -> Run:
-    """Return the run of a name, or without one that which has finished a stage last.
-
-    Raises:
-        RunError: There is none.
-    """
-    return Run.newest(Path(runs), stage=stage) if name is None else Run.open(name, Path(runs))
-
-
 @contextmanager
 def resume_hint(command: str) -> Iterator[None]:
     """Let an interruption say which command goes on."""
@@ -55,7 +46,8 @@ def find_run(arguments: list[str], stage: Stage) -> Run:
     Raises:
         RunError: There is none.
     """
-    return named_or_newest(option_value(arguments, "--run"), option_value(arguments, "--runs") or str(RUNS), stage)
+    runs = Path(option_value(arguments, "--runs") or RUNS)
+    return Run.find(option_value(arguments, "--run"), runs, stage=stage)
 
 
 def find_run_of_checkpoint(arguments: list[str], stage: Stage) -> Run | None:

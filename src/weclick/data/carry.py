@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from weclick.flow.estimators import DISFlow, FlowEstimator
 from weclick.flow.reliability import reliable
-from weclick.inference.tensors import image_batch
+from weclick.inference.rules import image_batch
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Geometric draws of training samples. The only module that imports albumentations.
 
-A draw moves image, label, clicks and a neighbour's image together, and hands out its sampling grid, so that anything
-else on the undrawn target grid (the memory) can follow it later, on the device.
+A draw transforms image, label, clicks and a neighbour's image alike, and returns its sampling grid, with which anything
+else on the undrawn target grid (the memory) is transformed later, on the device.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from weclick.conventions import IGNORE_INDEX
+from weclick.conventions import IGNORE_INDEX, Size
 from weclick.errors import ConfigError
 
 if A.__version__ != "2.0.8":
@@ -54,17 +54,21 @@ class GeometricDraw:
         flip: Probability of a horizontal flip.
     """
 
-    def __init__(self, size: tuple[int, int], crop: tuple[int, int], scale: tuple[float, float], flip: float) -> None:
+    def __init__(self, size: Size, crop: Size, scale: tuple[float, float], flip: float) -> None:
         self._compose = A.Compose(
             [
-                A.RandomScale(scale_limit=(scale[0] - 1, scale[1] - 1), p=1.0),
+                A.RandomScale(
+                    scale_limit=(scale[0] - 1, scale[1] - 1),
+                    mask_interpolation=cv2.INTER_NEAREST_EXACT,  # INTER_NEAREST rounds down, which shifts labels
+                    p=1.0,
+                ),
                 A.RandomCrop(*crop, pad_if_needed=True, pad_position="random", fill=0, fill_mask=IGNORE_INDEX),
                 A.HorizontalFlip(p=flip),
             ],
-            keypoint_params=A.KeypointParams(format="xy", remove_invisible=False),
-            additional_targets={"grid": "mask", "neighbour": "image"},
+            additional_targets={"neighbour": "image"},
+            save_applied_params=True,
         )
-        self._grid = sampling_grid(size)
+        self._size, self._crop = size, crop
 
     def __call__(
         self,
@@ -78,24 +82,34 @@ class GeometricDraw:
         """Draw once: image uint8 (H, W, 3), label uint8 (H, W), clicks (K, 3), neighbour like image."""
         self._compose.set_random_seed(seed)
         more = {} if neighbour is None else {"neighbour": neighbour}
-        drawn = self._compose(image=image, mask=label, grid=self._grid, keypoints=clicks[:, :2], **more)
-        moved = np.concatenate([drawn["keypoints"].reshape(-1, 2), clicks[:, 2:]], 1).astype(np.float32)
-        return Draw(drawn["image"], drawn["mask"], moved, _cell_centres(drawn["grid"]), drawn.get("neighbour"))
+        drawn = self._compose(image=image, mask=label, **more)
+        scale, offset = self._drawn_places(dict(drawn["applied_transforms"]))
+        moved = np.concatenate([clicks[:, :2] * scale + offset, clicks[:, 2:]], 1).astype(np.float32)
+        return Draw(drawn["image"], drawn["mask"], moved, self._grid(scale, offset), drawn.get("neighbour"))
+
+    def _drawn_places(self, applied: dict[str, dict[str, Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return scale and offset, both as (x, y), that lead from a place in the frame to its place in the drawn image.
+
+        Points handed to albumentations would be off: it scales them about the centre of the first pixel, not about the corner of
+        the image, and by the scale it drew, where it resizes the image to whole pixels.
+        """
+        crop = applied["RandomCrop"]
+        scale = np.divide(crop["shape"][1::-1], self._size[::-1])
+        padding = crop["pad_params"] or {"pad_left": 0, "pad_top": 0}
+        start = np.subtract(crop["crop_coords"][:2], (padding["pad_left"], padding["pad_top"]))
+        offset = (scale - 1) / 2 - start  # pixel centres are at integers, so the image's corner is at -0.5
+        if "HorizontalFlip" in applied:
+            scale[0], offset[0] = -scale[0], self._crop[1] - 1 - offset[0]
+        return scale, offset
+
+    def _grid(self, scale: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the place of each cell's centre in the frame, (x, y) in -1..1 with ``align_corners=False``."""
+        rows, columns = (np.arange((GRID_STRIDE - 1) / 2, side, GRID_STRIDE) for side in self._crop)
+        places = np.stack(np.meshgrid(columns, rows), -1)
+        return (((places - offset) / scale * 2 + 1) / self._size[::-1] - 1).astype(np.float32)
 
 
-def sampling_grid(size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the identity grid (H, W, 2): x and y of each pixel centre in -1..1, ``align_corners=False``."""
-    axes = [(2 * np.arange(side, dtype=np.float32) + 1) / side - 1 for side in size]
-    return np.stack(np.meshgrid(axes[1], axes[0]), -1)
-
-
-def _cell_centres(grid: NDArray[Any]) -> NDArray[np.float32]:
-    first = GRID_STRIDE // 2 - 1
-    near, far = grid[first::GRID_STRIDE, first::GRID_STRIDE], grid[first + 1 :: GRID_STRIDE, first + 1 :: GRID_STRIDE]
-    return np.ascontiguousarray((near + far) / 2, dtype=np.float32)
-
-
-def draw_discs(clicks: NDArray[np.float32], size: tuple[int, int], radius: float) -> NDArray[np.uint8]:
+def draw_discs(clicks: NDArray[np.float32], size: Size, radius: float) -> NDArray[np.uint8]:
     """Turn clicks into a label map: each click a disc, ``IGNORE_INDEX`` elsewhere.
 
     Where discs meet, a pixel belongs to the nearest click.

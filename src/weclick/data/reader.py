@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from weclick.conventions import Size
 from weclick.data.index import Frame
 from weclick.errors import DataError
-from weclick.images import check_same_size, read_image, read_label
+from weclick.images import check_same_size, read_image, read_label, resize_image
 
 cv2.setNumThreads(0)  # workers are the parallelism; OpenCV's own threads in each of them only get in the way
 
@@ -43,11 +43,3 @@ class FrameReader:
         image, label = read_image(frame.image), self.label(frame)
         check_same_size(image, label, frame.image, frame.label or frame.image)
         return resize_image(image, self.size), label
-
-
-def resize_image(image: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
-    """Resize to (H, W); averaging when shrinking, so that thin things do not flicker."""
-    if image.shape[:2] == size:
-        return image
-    method = cv2.INTER_AREA if image.shape[0] > size[0] else cv2.INTER_LINEAR
-    return cv2.resize(image, size[::-1], interpolation=method).astype(np.uint8, copy=False)

@@ -18,12 +18,12 @@ from weclick.data.carry import ClickCarrier
 from weclick.data.damage import refuse_other_picture
 from weclick.data.draws import Draw, GeometricDraw, draw_discs
 from weclick.data.index import Clip, Frame
-from weclick.data.reader import FrameReader, resize_image
+from weclick.data.reader import FrameReader
 from weclick.data.sampler import SampleKey
 from weclick.data.supply import Sample, Supply, join_lines, to_tensor
 from weclick.data.targets import TargetClicks
 from weclick.errors import DataError
-from weclick.images import read_image
+from weclick.images import read_image, resize_image
 
 _Supervised = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]
 
@@ -137,7 +137,7 @@ class TrainingSamples(Dataset[Sample]):
         """Return image and label at the working size, and clicks in its pixels."""
         if self.clicks is None:
             image, label = self.reader.labelled(frame)
-            resized = cv2.resize(label, self.reader.size[::-1], interpolation=cv2.INTER_NEAREST)
+            resized = cv2.resize(label, self.reader.size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
             return image, resized.astype(np.uint8, copy=False), _NO_CLICKS
         source = read_image(frame.image)
         clicks = self.clicks.clicks.get(frame.key, ())

@@ -18,7 +18,17 @@ from weclick.errors import DataError
 from weclick.flow.estimators import FlowEstimator
 from weclick.flow.warp import resize_flow, warp_to_target
 from weclick.losses import visibility
-from weclick.memory import PLAIN, Fusion, Memory, MemoryStore, SoftLabels, follow_draw, online_memory, restrict
+from weclick.memory import (
+    PLAIN,
+    Fusion,
+    MemoryItem,
+    MemoryStore,
+    SoftLabels,
+    dequantise,
+    follow_draw,
+    online_memory,
+    restrict,
+)
 from weclick.memory.online import Teacher
 
 
@@ -42,8 +52,8 @@ class StoredMemory(Supply):
 
     def complete(self, batch: Batch, grid: Tensor) -> None:
         """Decode the arrays and let them follow the draw."""
-        teacher, memory, confidence = (batch.pop(name).float() / 255 for name in ("teacher", "memory", "confidence"))
-        _add_soft_labels(batch, SoftLabels(teacher, Memory(memory, confidence)), grid, self.restricted)
+        soft_labels = dequantise(*(batch.pop(name) for name in MemoryItem._fields))
+        _add_soft_labels(batch, soft_labels, grid, self.restricted)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Optical flow: estimators, warping onto the target grid, and where a flow can be trusted."""
 
-from weclick.flow.estimators import DISFlow, FarnebackFlow, FlowEstimator, FlowName, RAFTFlow, make_flow
+from weclick.flow.estimators import DISFlow, FarnebackFlow, FlowEstimator, FlowName, RAFTFlow, flow_name, make_flow
 from weclick.flow.reliability import reliable
 from weclick.flow.warp import resize_flow, warp_to_target
 
@@ -10,6 +10,7 @@ __all__ = [
     "FlowEstimator",
     "FlowName",
     "RAFTFlow",
+    "flow_name",
     "make_flow",
     "reliable",
     "resize_flow",

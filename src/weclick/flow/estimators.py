@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, Protocol
+from typing import Any, ClassVar, Final, Literal, Protocol, get_args
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ from torch.nn.functional import pad
 from weclick.errors import ConfigError, ShapeError, one_line
 from weclick.extensions import Part, make_part
 
-FlowName = Literal["dis", "dis-fast", "farneback", "raft-small", "raft-large", "auto"]
+FlowName = Literal["dis", "dis-fast", "farneback", "raft-small", "raft-large"]
 
 # DIS of OpenCV 5.0 crashes the process on small images (seen at 8x40 and 16x200)
 _DIS_SMALLEST: Final = 64
@@ -164,7 +164,7 @@ def make_flow(flow: Part, device: torch.device | str = "cpu") -> FlowEstimator:
     """Return a flow estimator; "auto" is "raft-large" on CUDA and "dis" elsewhere.
 
     Args:
-        flow: Name of a shipped one (:data:`FLOWS`), or a flow from outside: a class made with its ``init_args`` that is a
+        flow: Name of a shipped one (:data:`FlowName`), or a flow from outside: a class made with its ``init_args`` that is a
             :class:`FlowEstimator` (:mod:`weclick.extensions`).
         device: Where a shipped network runs.
 
@@ -183,7 +183,13 @@ def make_flow(flow: Part, device: torch.device | str = "cpu") -> FlowEstimator:
     return made
 
 
-def _automatic(device: torch.device | str) -> str:
+def flow_name(flow: Part, device: torch.device | str = "cpu") -> str:
+    """Return the name of the estimator that :func:`make_flow` makes, without loading the weights of a shipped one."""
+    chosen = _automatic(device) if flow == "auto" else flow
+    return chosen if isinstance(chosen, str) and chosen in get_args(FlowName) else make_flow(chosen, device).name
+
+
+def _automatic(device: torch.device | str) -> FlowName:
     return "raft-large" if torch.device(device).type == "cuda" else "dis"
 
 

@@ -1,4 +1,4 @@
-"""What an exported model says about itself."""
+"""The description of an exported model that is stored inside it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Output = Literal["logits", "labels"]
 Precision = Literal["fp32", "bf16", "int8"]
 
 KEY: Final = "weclick"
-"""Under this key the card lies in ONNX ``metadata_props``, and in OpenVINO's ``rt_info``."""
+"""Key of the card in ONNX ``metadata_props`` and in OpenVINO's ``rt_info``."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class Card:
 
     Args:
         classes: Names, colours, thing or stuff.
-        size: (H, W) of the images, the only one the model takes.
+        size: (H, W) of the images; the model takes no other.
         output: ``logits`` at the network's own stride, or ``labels`` at the images' size.
         format: As in ``weclick export --formats``.
-        precision: Number format it is to run in.
-        run: Run it comes from.
-        checkpoint: File name of the checkpoint it was made of.
+        precision: Number format to run it in.
+        run: Run it was exported from.
+        checkpoint: File name of the checkpoint it was made from.
         sha256: First digits of that checkpoint's hash.
-        parameters: Number of parameters of the network.
-        miou: On the data set's val split, as measured with this model; None where there were no masks.
-        weclick: Version that made it.
+        parameters: Number of parameters that have an effect on the logits.
+        miou: mIoU of this model on the data set's val split; None without masks.
+        weclick: Version of weclick that made it.
     """
 
     classes: ClassSet
@@ -56,14 +56,14 @@ class Card:
         """Read a card.
 
         Raises:
-            CheckpointError: It is none of ours.
+            CheckpointError: It is not one that this version can read.
         """
         try:
-            found: dict[str, Any] = json.loads(text)
-            height, width = found["size"]
-            card = cls(**{**found, "classes": ClassSet.from_list(found["classes"]), "size": (int(height), int(width))})
+            fields: dict[str, Any] = json.loads(text)
+            height, width = map(int, fields["size"])
+            card = cls(**{**fields, "classes": ClassSet.from_list(fields["classes"]), "size": (height, width)})
         except (ValueError, TypeError, KeyError, AttributeError, WeclickError) as error:
-            raise CheckpointError(f"{source} describes itself in a way this weclick cannot read ({error})") from None
+            raise CheckpointError(f"{source} has a description that this weclick cannot read ({error})") from None
         if card.output not in get_args(Output) or card.precision not in get_args(Precision):
             raise CheckpointError(
                 f"{source} gives {card.output} in {card.precision}, which this weclick (version {version('weclick')}) "

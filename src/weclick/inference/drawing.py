@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from weclick.classes import ClassSet, SemanticClass
-from weclick.conventions import IGNORE_INDEX
-from weclick.errors import ShapeError
+from weclick.conventions import IGNORE_INDEX, Size
+from weclick.errors import ConfigError, ShapeError
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _INK = (32, 36, 42)
@@ -19,6 +19,8 @@ _TITLE_HEIGHT = 28
 _GAP = 6
 # Fractional bits of cv2.circle: clicks are drawn where they are, not at the nearest pixel.
 _SHIFT = 4
+# Share of a picture that makes a class worth a line in the legend: a few wrong pixels do not.
+_WORTH_NAMING = 0.001
 
 
 def colorize(labels: np.ndarray, classes: ClassSet) -> np.ndarray:
@@ -82,7 +84,7 @@ def legend(entries: Sequence[SemanticClass], size: tuple[int, int]) -> np.ndarra
 
 
 def lay_over(picture: np.ndarray, box: np.ndarray, strength: float = 0.7) -> None:
-    """Blend a box into the upper left corner of the picture, in place: a street's upper left tells least."""
+    """Blend a box into the upper left corner of the picture, in place: that corner of a street scene matters least."""
     corner = picture[: box.shape[0], : box.shape[1]]
     corner[:] = cv2.addWeighted(corner, 1 - strength, box, strength, 0)
 
@@ -123,3 +125,40 @@ def _write(
 
 def _text_width(text: str, scale: float) -> int:
     return int(cv2.getTextSize(text, _FONT, scale, 1)[0][0])
+
+
+class Painter:
+    """Draws labels onto frames, and in a corner the names of the classes seen so far.
+
+    Args:
+        classes: Names and colours.
+        alpha: Strength of the colours, 0..1.
+        legends: Draw the names.
+
+    Raises:
+        ConfigError: ``alpha`` is out of its range.
+    """
+
+    def __init__(self, classes: ClassSet, alpha: float, *, legends: bool = True) -> None:
+        if not 0 <= alpha <= 1:
+            raise ConfigError(f"alpha must be 0 to 1, found {alpha:g}")
+        self._classes, self._alpha, self._legends = classes, alpha, legends
+        self._seen: frozenset[int] = frozenset()
+        self._drawn: tuple[frozenset[int], Size] | None = None
+        self._box: np.ndarray
+
+    def __call__(self, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Return the frame with its classes' colours over it."""
+        drawn = overlay(image, labels, self._classes, self._alpha)
+        if not self._legends:
+            return drawn
+        sample = labels[::4, ::4].ravel()  # every fourth row and column is enough
+        shares = np.bincount(sample, minlength=len(self._classes))[: len(self._classes)] / sample.size
+        self._seen |= set(np.flatnonzero(shares >= _WORTH_NAMING).tolist())
+        size = (drawn.shape[0], drawn.shape[1])
+        if self._seen and self._drawn != (self._seen, size):
+            self._box = legend([self._classes[index] for index in sorted(self._seen)], size)
+            self._drawn = (self._seen, size)
+        if self._seen:
+            lay_over(drawn, self._box)
+        return drawn

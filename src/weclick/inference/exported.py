@@ -1,4 +1,4 @@
-"""Running exported models: by hand on single images, or in the place of the network they come from."""
+"""Opening and running exported files on ONNX Runtime and OpenVINO; :mod:`weclick.inference.model` makes models of them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,20 @@ from typing import Any, Final, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from weclick.classes import ClassSet
 from weclick.errors import CheckpointError, ShapeError, WeclickError, one_line
 from weclick.inference.card import KEY, Card
 from weclick.inference.toolkits import toolkit
-from weclick.metrics import labels_at
 
 SUFFIXES: Final = (".onnx", ".xml")
-"""Of files that :meth:`ExportedNetwork.open` opens."""
+"""Suffixes of the files that :meth:`ExportedNetwork.open` opens."""
 
 Image = NDArray[np.uint8]
 
 
 class Engine(Protocol):
-    """A loaded model on some runtime."""
+    """A model loaded into a runtime."""
 
     input_shape: list[int]
     output_shape: list[int]
@@ -37,30 +34,26 @@ class Engine(Protocol):
         """Run uint8 (1, H, W, 3) images."""
 
 
-class ExportedNetwork(nn.Module):
-    """An exported model. It has no parameters and lives where its runtime put it; ``to(device)`` leaves it there.
-
-    Called like a :class:`~weclick.models.SegmentationNetwork` it gives logits; those of a model whose output is labels
-    are the labels as 0 and 1, at full size, so that ``labels_at`` gives the labels back.
+class ExportedNetwork:
+    """An exported file on its runtime.
 
     Args:
-        engine: The loaded model.
-        card: What it says about itself.
+        engine: The loaded file.
+        card: Its description of itself.
 
-    Shape:
-        RGB images (B, 3, H, W) in 0..1 of the one size the model takes, to logits (B, C, h, w).
+    Raises:
+        CheckpointError: File and description do not fit.
     """
 
     def __init__(self, engine: Engine, card: Card) -> None:
-        super().__init__()
         self.card = card
         self._engine = engine
         classes = engine.output_shape[1] if card.output == "logits" else len(card.classes)
         shapes = (engine.input_shape, engine.output_name, classes)
         if shapes != ([1, *card.size, 3], card.output, len(card.classes)):
             raise CheckpointError(
-                f"an exported model of input {shapes[0]}, output {shapes[1]!r} and {shapes[2]} classes says it takes "
-                f"{card.size[0]} x {card.size[1]} and gives {card.output} of {len(card.classes)}; export it anew"
+                f"an exported model of input {shapes[0]}, output {shapes[1]!r} and {shapes[2]} classes states that it "
+                f"takes {card.size[0]} x {card.size[1]} and gives {card.output} of {len(card.classes)}; export it again"
             )
 
     @classmethod
@@ -76,10 +69,12 @@ class ExportedNetwork(nn.Module):
             if not file.is_file():
                 raise CheckpointError(f"exported model {file} not found; a .xml file needs its .bin file beside it")
         try:
-            return cls.from_openvino(_read_xml(path)) if path.suffix == ".xml" else cls.from_onnx(path.read_bytes())
+            if path.suffix == ".onnx":
+                return cls.from_onnx(path.read_bytes())
+            return cls.from_openvino(toolkit("openvino").Core().read_model(os.fspath(path)))
         except WeclickError as error:
             raise type(error)(f"{path}: {error}") from None
-        except Exception as error:  # runtimes raise many kinds of errors at files that are damaged or no models
+        except Exception as error:  # runtimes raise many kinds of errors on damaged files
             raise CheckpointError(f"{path} is damaged or no model ({one_line(error)})") from None
 
     @classmethod
@@ -96,16 +91,16 @@ class ExportedNetwork(nn.Module):
 
     @property
     def precision(self) -> str:
-        """Number format it runs in here: a bf16 model runs in fp32 on a processor without bf16."""
+        """Number format it runs in on this machine: a bf16 model runs in fp32 on a processor without bf16."""
         return self._engine.precision
 
     @property
     def device(self) -> torch.device:
-        """Where it runs."""
+        """Device it runs on."""
         return self._engine.device
 
     def run(self, image: Image) -> NDArray[Any]:
-        """Run one image, without detours: RGB uint8 (H, W, 3) to the model's own output, (1, C, h, w) or (1, H, W).
+        """Run one image, RGB uint8 (H, W, 3): logits (1, C, h, w), or class ids (1, H, W), as the card states.
 
         Raises:
             ShapeError: Another size than the model was exported for.
@@ -118,22 +113,6 @@ class ExportedNetwork(nn.Module):
             )
         return self._engine(np.ascontiguousarray(image[None]))
 
-    def labels(self, image: Image) -> Image:
-        """Segment one image: RGB uint8 (H, W, 3) to class ids uint8 (H, W)."""
-        found = self.run(image)
-        if self.card.output == "logits":
-            found = labels_at(torch.from_numpy(found), self.card.size).to(torch.uint8).numpy()
-        return np.asarray(found[0])
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits of ``images``, on their device."""
-        pixels = (images.detach().float() * 255).round().clamp(0, 255).to(torch.uint8)
-        rows = pixels.permute(0, 2, 3, 1).cpu().numpy()
-        found = torch.from_numpy(np.concatenate([self.run(image) for image in rows])).to(images.device)
-        if self.card.output == "logits":
-            return found
-        return F.one_hot(found.long(), len(self.card.classes)).permute(0, 3, 1, 2).float()
-
 
 class OnnxEngine:
     """An ONNX model on ONNX Runtime: on CUDA where onnxruntime-gpu is installed, else on the CPU with torch's threads."""
@@ -142,7 +121,7 @@ class OnnxEngine:
         ort = toolkit("onnxruntime")
         options = ort.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 4  # a model that cannot be loaded raises; it need not be logged, too
+        options.log_severity_level = 4  # a model that cannot be loaded raises an exception already
         wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
         providers = [name for name in wanted if name in ort.get_available_providers()]
         self._session = ort.InferenceSession(model, options, providers=providers)
@@ -155,14 +134,14 @@ class OnnxEngine:
 
     def __call__(self, images: Image) -> NDArray[Any]:
         """Run uint8 (1, H, W, 3) images."""
-        found: NDArray[Any] = self._session.run(None, {self._input.name: images})[0]
-        return found
+        output: NDArray[Any] = self._session.run(None, {self._input.name: images})[0]
+        return output
 
 
 class OpenVinoEngine:
     """An OpenVINO model on the CPU, with torch's number of threads.
 
-    The number format is always asked for: where the processor has bf16, OpenVINO would run fp32 models in it.
+    The number format is always requested: on a processor with bf16, OpenVINO would otherwise run fp32 models in it.
     """
 
     def __init__(self, model: Any, precision: str) -> None:  # noqa: ANN401
@@ -181,18 +160,14 @@ class OpenVinoEngine:
 
     def __call__(self, images: Image) -> NDArray[Any]:
         """Run uint8 (1, H, W, 3) images."""
-        found: NDArray[Any] = self._request.infer([images], share_inputs=True)[0]
-        return found
-
-
-def _read_xml(path: Path) -> Any:  # noqa: ANN401
-    return toolkit("openvino").Core().read_model(os.fspath(path))
+        output: NDArray[Any] = self._request.infer([images], share_inputs=True)[0]
+        return output
 
 
 def _card(text: str | None) -> Card:
     if text is None:
         raise CheckpointError(
-            "no model of weclick's: it does not say what its classes are; make one with weclick export"
+            "not a model of weclick: it has no description of its classes; make one with weclick export"
         )
     return Card.from_json(text)
 

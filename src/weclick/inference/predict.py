@@ -1,4 +1,4 @@
-"""Predict labels for every frame of a source and write them down."""
+"""Labelling every frame of a video, a folder or a camera, and writing the results."""
 
 from __future__ import annotations
 
@@ -21,23 +21,26 @@ from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
 from weclick.errors import ConfigError, DataError, ShapeError
 from weclick.files import write_text, writing
+from weclick.inference.drawing import Painter
+from weclick.inference.model import Model
 from weclick.inference.results import Draw, Save, note, open_savers, remove_earlier
+from weclick.inference.segment import Segmenter
 from weclick.inference.sources import Camera, open_source
 from weclick.inference.stream import WAITING, Newest, ReadAhead, open_stream
 
 Segment = Callable[[np.ndarray], np.ndarray]
-"""From an RGB image, uint8 (H, W, 3), to class ids, uint8 (H, W). Where it has ``seconds`` (stage to seconds so far),
-the summary tells these instead of one figure for the network."""
+"""From an RGB image, uint8 (H, W, 3), to class ids, uint8 (H, W). If it has ``seconds`` (by stage, so far), the
+summary holds these instead of one figure for the network."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a prediction did and how fast.
+    """Results and speed of a prediction.
 
     ``fps_end_to_end`` covers opening, reading, network, drawing and writing; ``fps_network`` the segment calls alone.
     ``dropped`` counts the frames a live source gave while the network was busy. ``stages`` are the seconds spent on
-    decode, network (or the network's own stages), draw, write (of the overlay) and labels; they overlap, being spent
-    in several threads. ``replaced`` tells whether the results of an earlier prediction were removed.
+    decode, network (or the network's own stages), draw, write (of the overlay) and labels; they overlap, as they are spent
+    in several threads. ``replaced``: the results of an earlier prediction were removed.
     """
 
     frames: int
@@ -51,6 +54,51 @@ class Summary:
 
 
 def predict(
+    model: Model,
+    source: str | Path,
+    out: Path,
+    *,
+    overlay: bool = True,
+    labels: bool = True,
+    alpha: float = 0.5,
+    legend: bool = True,
+    smooth: float = 0.0,
+    max_frames: int | None = None,
+    stride: int = 1,
+    realtime: bool = False,
+) -> Summary:
+    """Label every frame of a source with a model; see :func:`label_frames`.
+
+    Args:
+        model: Checkpoint or exported model, opened.
+        source: Path, or ``camera:N``.
+        out: Folder for the results.
+        overlay: Write the overlay.
+        labels: Write label PNGs.
+        alpha: Strength of the overlay's colours, 0..1.
+        legend: Name the classes seen so far in a corner of the overlay.
+        smooth: See :class:`~weclick.inference.segment.Smoother`; 0 leaves every frame as it is.
+        max_frames: Stop after so many frames.
+        stride: Take every so many-th frame only.
+        realtime: Treat the source as live.
+
+    Raises:
+        ConfigError: ``alpha`` or ``smooth`` is out of its range, or the model gives no probabilities to smooth.
+    """
+    return label_frames(
+        source,
+        Segmenter(model, smooth),
+        model.classes,
+        out,
+        draw=Painter(model.classes, alpha, legends=legend) if overlay else None,
+        labels=labels,
+        max_frames=max_frames,
+        stride=stride,
+        realtime=realtime,
+    )
+
+
+def label_frames(
     source: str | Path,
     segment: Segment,
     classes: ClassSet,
@@ -151,12 +199,12 @@ class _Network:
             raise ShapeError(f"the network gave {ids.dtype} {ids.shape} for an image {image.shape}; need uint8 (H, W)")
         # the plain maximum is much faster, and nearly always enough
         if ids.max() >= self._class_count and ((ids >= self._class_count) & (ids != IGNORE_INDEX)).any():
-            raise DataError(f"the network predicts more than the {self._class_count} classes it is said to know")
+            raise DataError(f"the network predicts more than the {self._class_count} classes that its checkpoint names")
         return ids
 
     @property
     def stages(self) -> dict[str, float]:
-        """The network's own stages where it tells them."""
+        """The network's own stages if it records them."""
         return dict(getattr(self._segment, "seconds", {"network": self.seconds}))
 
 

@@ -1,4 +1,4 @@
-"""Writing what was predicted: label maps, pictures, the overlay video; and removing what was predicted before."""
+"""Writing the results of a prediction: label maps, pictures, the overlay video; and removing those of an earlier one."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from weclick.inference.stream import timed
 from weclick.inference.writer import VideoWriter
 
 Draw = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""From an RGB image and its class ids to the RGB picture to show, of the same size for every frame of a video."""
+"""From an RGB image and its class ids to the RGB picture to write, of one size for all frames of a video."""
 Save = Callable[[int, SourceFrame, np.ndarray], None]
-"""Writes one kind of result, given place, frame and class ids; to be called in order, in a thread of its own."""
+"""Writes one kind of result, given place, frame and class ids; called in order, in a thread of its own."""
 
 NOTES: Final = ".predicted"
-"""File in a folder of results that names, one a line, what was written there."""
+"""File in a folder of results that lists the files written there, one a line."""
 
 _KINDS: Final = ("classes.yaml", "overlay.mp4", "labels/*.png", "overlay/*.jpg")
 
 
 def note(out: Path, name: str) -> None:
-    """Note, before it is written, that a file in ``out`` is a prediction's: only those does the next one remove."""
+    """List a file in ``out`` as a prediction's, before it is written: the next prediction removes only listed files."""
     with writing(out / NOTES), (out / NOTES).open("a", encoding="utf-8", errors="surrogateescape") as notes:
         notes.write(f"{name}\n")
 
@@ -38,26 +38,26 @@ def remove_earlier(out: Path) -> bool:
     """Remove the results of an earlier prediction from ``out``, and nothing else; return whether there were any.
 
     Raises:
-        ConfigError: A result there is not noted as a prediction's: it would be replaced, or taken for one of the new.
-        DataError: One cannot be removed.
+        ConfigError: A file there looks like a result but is not listed: it would be replaced, or mistaken for a new one.
+        DataError: A file cannot be removed.
     """
-    found = {path.relative_to(out).as_posix() for kind in _KINDS for path in out.glob(kind) if path.name[0] != "."}
+    existing = {path.relative_to(out).as_posix() for kind in _KINDS for path in out.glob(kind) if path.name[0] != "."}
     notes, earlier = out / NOTES, set[str]()
     with writing(notes):
         if notes.is_file():
-            earlier = found & set(notes.read_text(encoding="utf-8", errors="surrogateescape").split("\n"))
-    if foreign := sorted(found - earlier):
+            earlier = existing & set(notes.read_text(encoding="utf-8", errors="surrogateescape").split("\n"))
+    if foreign := sorted(existing - earlier):
         more = f" (and {len(foreign) - 1} more)" if foreign[1:] else ""
         raise ConfigError(
-            f"{out / foreign[0]}{more} is not known to come from weclick predict and would mix with the results; move it "
-            f"away, or choose another output folder than {out}"
+            f"{out / foreign[0]}{more} is not listed in {notes.name} as written by weclick predict and would mix with the "
+            f"results; move it away, or choose another output folder than {out}"
         )
     with writing(out):
         for name in earlier:
             (out / name).unlink()
         notes.unlink(missing_ok=True)
     for folder in (out / "labels", out / "overlay"):
-        with suppress(OSError):  # something else is in it, or it is not there
+        with suppress(OSError):  # it does not exist, or holds other files
             folder.rmdir()
     return bool(earlier)
 
@@ -69,7 +69,7 @@ def open_savers(
     """Yield what writes the results into ``out``; the overlay video is finished when the block ends.
 
     Args:
-        out: Folder, see :func:`weclick.inference.predict.predict`.
+        out: Folder, see :func:`weclick.inference.predict.label_frames`.
         fps: Frame rate of the overlay video; None writes single pictures.
         draw: Makes the overlay; None writes none.
         labels: Write label maps.
@@ -88,11 +88,11 @@ def open_savers(
 
 
 class Film:
-    """The overlay video at the source's speed: a dropped frame's place shows the picture before it.
+    """The overlay video at the source's speed: in the place of a dropped frame it repeats the previous picture.
 
     Args:
-        video: Where the pictures go.
-        draw: Makes them.
+        video: The file.
+        draw: Makes the pictures.
         seconds: Gets the time spent, as ``draw`` and ``write``.
     """
 
@@ -101,13 +101,13 @@ class Film:
         self._last: np.ndarray | None = None
 
     def __call__(self, place: int, frame: SourceFrame, ids: np.ndarray) -> None:
-        """Show the frame from ``place`` on; of two with one place the first is shown."""
+        """Show the frame from ``place`` on; of two frames with one place the first is shown."""
         with timed(self._seconds, "draw"):
             picture = self._draw(frame.image, ids)
         with timed(self._seconds, "write"):
-            before = picture if self._last is None else self._last
+            previous = picture if self._last is None else self._last
             while self._video.count < place:
-                self._video.write(before)
+                self._video.write(previous)
             if self._video.count == place:
                 self._video.write(picture)
         self._last = picture

@@ -21,12 +21,12 @@ import numpy as np
 from weclick.errors import ConfigError, DataError
 from weclick.images import IMAGE_SUFFIXES, list_images, read_image
 
-# decoders complain on stderr by themselves; what matters is said in our own words
+# decoders print on stderr by themselves; our own messages name the file and what to do
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 USUAL_FPS: Final = 25.0
-"""Frame rate assumed where a file or camera states none."""
+"""Frame rate assumed if a file or camera states none."""
 
 _CAMERA = "camera:"
 _log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def open_source(source: str | Path) -> VideoFile | FrameFolder | Camera:
 
     Raises:
         ConfigError: The camera number is no number.
-        DataError: There is nothing there, or no frame of it can be read.
+        DataError: It does not exist, or no frame of it can be read.
     """
     if isinstance(source, str) and source.startswith(_CAMERA):
         number = source.removeprefix(_CAMERA)
@@ -56,7 +56,7 @@ def open_source(source: str | Path) -> VideoFile | FrameFolder | Camera:
 
 
 class VideoFile:
-    """Frames of a video file, turned upright as its rotation tag says.
+    """Frames of a video file, turned upright by its rotation tag.
 
     A file that ends early or has damaged parts yields what can be decoded; the missing frames are counted in a warning.
 
@@ -171,7 +171,7 @@ def _images(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
 def _probe(source: Path | int) -> tuple[tuple[int, int], float, int | None]:
     origin = source if isinstance(source, Path) else f"camera {source}"
     with _capture(source) as capture:
-        # the first frame tells the size, not the container: rotation swaps the sides
+        # size of the first frame, not the container's: rotation swaps the sides
         image = next(_images(capture), None)
         fps, count = capture.get(cv2.CAP_PROP_FPS), int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     if image is None:

@@ -1,17 +1,20 @@
-"""How fast things are where they stand, measured side by side."""
+"""Measuring speed: of a model, and of several pieces of work side by side."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import quantiles
 from time import perf_counter
 
+import numpy as np
 import torch
-from torch import Tensor
 
+from weclick.conventions import Size
+from weclick.inference.model import Model
 from weclick.metrics import Speed
 
 WARMUP = 3
@@ -20,7 +23,7 @@ ROUNDS = 15
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds one piece of work takes: median, lower and upper quartile over the rounds."""
+    """Seconds that one piece of work takes: median, lower and upper quartile over the rounds."""
 
     median: float
     low: float
@@ -40,16 +43,16 @@ def interleaved(
     warmup: int = WARMUP,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Timing]:
-    """Time several pieces of work in turns, so that what else the machine does hits all of them alike.
+    """Time several pieces of work in turns, so that other load on the machine affects all of them alike.
 
     In each round every piece runs twice and the second run counts: the first wakes its threads and fills the caches that
-    the piece before it emptied.
+    the previous piece emptied.
 
     Args:
-        work: What to time, by name; it must have finished when it returns.
+        work: Functions to time, by name; their work must be finished when they return.
         rounds: Measurements of each.
         warmup: Rounds before them that do not count.
-        progress: Told (rounds done, rounds in all).
+        progress: Called with (rounds done, rounds in all).
     """
     seconds: dict[str, list[float]] = {name: [] for name in work}
     for number in range(warmup + rounds):
@@ -60,41 +63,23 @@ def interleaved(
             seconds[name].append(perf_counter() - begin)
         if progress is not None:
             progress(number + 1, warmup + rounds)
-    return {name: Timing.of(found[warmup:]) for name, found in seconds.items()}
+    return {name: Timing.of(measured[warmup:]) for name, measured in seconds.items()}
 
 
-def measure_speed(
-    network: Callable[[Tensor], Tensor], size: tuple[int, int], device: torch.device, *, bf16: bool = False
-) -> Speed:
-    """Time single frames through a network and return the median.
-
-    Args:
-        network: RGB images (1, 3, H, W) in 0..1 to logits.
-        size: (H, W).
-        device: Where the network lives.
-        bf16: Run under bfloat16 autocast.
-    """
-    middle = interleaved({"network": on_frame(network, size, device, bf16=bf16)})["network"].median
-    return Speed(1 / middle, 1000 * middle, device_name(device), size, "bf16" if bf16 else "fp32")
+def measure_speed(model: Model, size: Size) -> Speed:
+    """Time single frames of a size (H, W), the network's input, through a model and return the median."""
+    middle = interleaved({"network": on_frame(model, size)})["network"].median
+    return Speed(1 / middle, 1000 * middle, device_name(model.device), size, model.precision)
 
 
-def on_frame(
-    network: Callable[[Tensor], Tensor], size: tuple[int, int], device: torch.device, *, bf16: bool = False
-) -> Callable[[], None]:
-    """Return a function that runs one random frame through a network and waits for the result."""
-    image = torch.rand(1, 3, *size, device=device)
-
-    def run() -> None:
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            network(image)
-        if image.is_cuda:
-            torch.cuda.synchronize(image.device)
-
-    return run
+def on_frame(model: Model, size: Size) -> Callable[[], object]:
+    """Return a function that runs a model on one random frame of a size (H, W), from its pixels to the logits."""
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    return partial(model.run, image)
 
 
 def device_name(device: torch.device) -> str:
-    """Return a name people know the device by, with the number of threads for a CPU."""
+    """Return the device's product name, with the number of threads for a CPU."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")

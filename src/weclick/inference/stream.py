@@ -1,4 +1,4 @@
-"""From a source's frames to those the network gets: all of them, read ahead, or the newest of a live source."""
+"""Choosing the frames the network gets: all of a source, read ahead, or the newest of a live one."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class ReadAhead:
 
 
 class Newest:
-    """The newest frame of a live source, which is read in a thread; older ones that nobody took are dropped.
+    """The newest frame of a live source, which is read in a thread; older ones that were not taken are dropped.
 
     So a frame waits at most until the one before it is done, however slow that is. ``dropped`` counts the frames left
     out between those taken.

@@ -1,64 +1,54 @@
-"""Whether an exported model does what its network does."""
+"""Comparing an exported model with the network it was made from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
+from weclick.conventions import Size
 from weclick.errors import ExportError
-from weclick.inference.exported import ExportedNetwork
-from weclick.inference.tensors import image_batch
-from weclick.metrics import SegmentationScore, labels_at
-
-Image = NDArray[np.uint8]
+from weclick.inference.model import Model
+from weclick.inference.rules import Image, image_batch, labels_at
+from weclick.metrics import SegmentationScore
 
 
-def reference_labels(network: nn.Module, images: Sequence[Image]) -> list[Image]:
-    """Return what the network itself says: class ids uint8 (H, W) of each RGB image uint8 (H, W, 3)."""
-    found = []
-    with torch.inference_mode():
-        for image in images:
-            labels = labels_at(network(image_batch(image)), (image.shape[0], image.shape[1]))
-            found.append(labels[0].to(torch.uint8).numpy())
-    return found
-
-
-def agreement(exported: ExportedNetwork, images: Sequence[Image], reference: Sequence[Image]) -> float:
+def agreement(exported: Model, images: Sequence[Image], reference: Sequence[Image]) -> float:
     """Return the share of pixels, 0..1, that the exported model labels like the reference.
 
+    Args:
+        exported: The exported model.
+        images: RGB uint8 (H, W, 3), of its size.
+        reference: Class ids uint8 (H, W) of each image.
+
     Raises:
-        ExportError: The model gives something that is no number, or no class.
+        ExportError: The model gives values that are not finite, or a class that does not exist.
     """
     equal = []
     for image, labels in zip(images, reference, strict=True):
-        raw = exported.run(image)
-        if not np.isfinite(raw).all():
+        output = exported.run(image)
+        if not output.isfinite().all():
             raise ExportError("the exported model gives values that are no numbers (NaN or infinite)")
-        found = exported.labels(image)
-        if int(found.max()) >= len(exported.card.classes):
-            raise ExportError(f"the exported model gives class {int(found.max())}, which does not exist")
-        equal.append(float((found == labels).mean()))
+        ids = exported.finish(output, (image.shape[0], image.shape[1]))
+        if int(ids.max()) >= len(exported.classes):
+            raise ExportError(f"the exported model gives class {int(ids.max())}, which does not exist")
+        equal.append(float((ids == labels).mean()))
     return float(np.mean(equal))
 
 
-def miou(
-    network: Callable[[Tensor], Tensor], frames: Iterable[tuple[Image, NDArray[np.uint8]]], num_classes: int
-) -> float:
+def miou(model: Model, frames: Iterable[tuple[Image, Image]]) -> float:
     """Return the mIoU, 0..1, over pairs of image and label (of any size); NaN without a labelled pixel."""
-    score = SegmentationScore(num_classes)
-    with torch.inference_mode():
-        for image, label in frames:
-            truth = torch.from_numpy(label)
-            score.update(labels_at(network(image_batch(image)), (truth.shape[0], truth.shape[1]))[0], truth)
+    score = SegmentationScore(len(model.classes)).to(model.device)
+    for image, label in frames:
+        logits = model.logits(image_batch(image, model.device))
+        truth = torch.from_numpy(label).to(model.device)
+        score.update(labels_at(logits, image.shape[:2], label.shape)[0], truth)
     return score.compute().miou
 
 
-def noise_images(size: tuple[int, int], count: int, *, seed: int = 0) -> list[Image]:
+def noise_images(size: Size, count: int, *, seed: int = 0) -> list[Image]:
     """Return random images of smooth patches, for comparing where there is no data."""
     rng = np.random.default_rng(seed)
     small = (max(2, size[0] // 16), max(2, size[1] // 16), 3)

@@ -1,4 +1,4 @@
-"""Images, uint8 (H, W, 3) RGB, into a video file."""
+"""Writing images, uint8 (H, W, 3) RGB, to a video file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SPARE_BYTES = 16 << 20
 
 
 class _DiskFullError(DataError):
-    """There is just enough space left to finish the file."""
+    """The disk is nearly full; the space left is just enough to finish the file."""
 
 
 class VideoWriter:
@@ -75,12 +75,14 @@ class VideoWriter:
         if self.count == 0:
             raise DataError(f"{self.path} is not written: there was no frame")
         self._close()
-        found = 0
-        # OpenCV tells of no failed write, a full disk included, so the file is counted
+        written = 0
+        # OpenCV reports no failed write, not even on a full disk, so the frames in the file are counted
         with suppress(DataError):
-            found = VideoFile(self._temporary).count or 0
-        if found != self.count:
-            raise DataError(f"{self.path} cannot be written whole ({found} of {self.count} frames); is its disk full?")
+            written = VideoFile(self._temporary).count or 0
+        if written != self.count:
+            raise DataError(
+                f"{self.path} cannot be written whole ({written} of {self.count} frames); is its disk full?"
+            )
 
     def _close(self) -> None:
         if self._encoder is not None:

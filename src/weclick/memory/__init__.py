@@ -5,7 +5,7 @@ from weclick.memory.draws import follow_draw, inside_frame
 from weclick.memory.fuse import PLAIN, Fusion, Memory, fuse
 from weclick.memory.online import SoftLabels, online_memory, soft_labels
 from weclick.memory.restrict import restrict
-from weclick.memory.store import MemoryItem, MemoryStore, items
+from weclick.memory.store import MemoryItem, MemoryStore, dequantise, quantise
 from weclick.memory.stream import stream_memory
 from weclick.memory.views import average_views
 
@@ -18,12 +18,13 @@ __all__ = [
     "SoftLabels",
     "average_views",
     "connect",
+    "dequantise",
     "follow_draw",
     "fuse",
     "inside_frame",
-    "items",
     "online_memory",
     "places_on_grid",
+    "quantise",
     "restrict",
     "soft_labels",
     "stream_memory",

@@ -1,4 +1,4 @@
-"""Keeping of a soft label what hangs together with a click."""
+"""Keep of a soft label what is connected to a click."""
 
 from __future__ import annotations
 
@@ -16,46 +16,41 @@ Place = tuple[int, int, int]
 """Row, column and class id of a click on the grid of a soft label."""
 
 
-def connect(recall: SoftLabels, places: Sequence[Place]) -> SoftLabels:
+def connect(labels: SoftLabels, places: Sequence[Place]) -> SoftLabels:
     """Lower each class to the level at which it reaches a click of its own, in the teacher's view and in the memory.
 
     Every region of a class was clicked once, so a region without a click of its class is a mistake. A class's map is
-    reconstructed (in the sense of morphology) from its clicks: at each pixel remains the largest level at which an
-    unbroken path leads to a click of that class. Classes that were not clicked vanish; where a cut took the favourite,
-    the runner-up leads, and the pixel's probabilities sum to less than 1: this sum is how much is still believed.
+    reconstructed (in the sense of morphology) from its clicks: each pixel keeps the largest level at which an unbroken path
+    leads to a click of that class. Classes that were not clicked vanish. Where the most probable class was cut the second
+    leads, and the pixel's probabilities sum to less than 1: this sum is how much of the label is still believed.
+
+    A clicked cell holds its class alone. A cell in which several classes were clicked is shared among them equally, as each
+    of them covers a part of it; paths of each of these classes still start there at full height.
 
     Args:
-        recall: Of one target, (1, C, h, w).
+        labels: Of one target, (1, C, h, w).
         places: Its clicks on that grid.
 
     References:
         Vincent, Morphological Grayscale Reconstruction in Image Analysis, 1993.
     """
-    memory = recall.memory
+    memory = labels.memory
     probabilities = _connected(memory.probabilities, places) * (memory.confidence > 0)
-    return SoftLabels(_connected(recall.teacher, places), Memory(probabilities, memory.confidence))
+    return SoftLabels(_connected(labels.teacher, places), Memory(probabilities, memory.confidence))
 
 
 def _connected(maps: Tensor, places: Sequence[Place]) -> Tensor:
-    levels = maps[0].cpu().numpy().astype(np.float32)
-    for row, column, _ in places:  # a click is certain
-        levels[:, row, column] = 0
+    from skimage.morphology import reconstruction  # a third of a second to import
+
+    clicked = np.zeros(maps.shape[1:], np.float32)
     for row, column, class_id in places:
-        levels[class_id, row, column] = 1
-    kept = np.stack([_reconstructed(level, places, class_id) for class_id, level in enumerate(levels)])
-    return torch.from_numpy(kept)[None].to(maps)
-
-
-def _reconstructed(level: NDArray[np.float32], places: Sequence[Place], class_id: int) -> NDArray[np.float32]:
-    from skimage.morphology import reconstruction
-
-    seeds = np.zeros_like(level)
-    for row, column, clicked in places:
-        if clicked == class_id:
-            seeds[row, column] = 1
-    if not seeds.any():
-        return seeds
-    return np.asarray(reconstruction(seeds, level), np.float32)  # type: ignore[no-untyped-call]
+        clicked[class_id, row, column] = 1
+    count = clicked.sum(0)
+    levels: NDArray[np.float32] = np.where(count, clicked, maps[0].cpu().numpy().astype(np.float32))
+    kept = np.zeros_like(levels)
+    for class_id in {place[2] for place in places}:
+        kept[class_id] = reconstruction(clicked[class_id], levels[class_id])  # type: ignore[no-untyped-call]
+    return torch.from_numpy(kept / count.clip(min=1))[None].to(maps)
 
 
 def places_on_grid(

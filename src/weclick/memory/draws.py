@@ -33,8 +33,3 @@ def inside_frame(grid: Tensor) -> Tensor:
 
 def _sample(maps: Tensor, grid: Tensor) -> Tensor:
     return F.grid_sample(maps, grid.to(maps.dtype), mode="bilinear", padding_mode="border", align_corners=False)
-
-
-def known(recall: SoftLabels) -> Tensor:
-    """How much of the teacher's view is believed, (B, 1, H, W) in 0..1: 0 in the draw's border, 1 inside if nothing was cut."""
-    return recall.teacher.sum(1, keepdim=True).clamp(max=1)

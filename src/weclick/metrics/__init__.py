@@ -1,7 +1,7 @@
 """Measures of quality: pure tensor code, states reduced over processes by torchmetrics."""
 
 from weclick.metrics.calibration import CalibrationError
-from weclick.metrics.confusion import Scores, SegmentationScore, labels_at, scores_from_confusion
+from weclick.metrics.confusion import Scores, SegmentationScore, scores_from_confusion
 from weclick.metrics.evaluation import Evaluation, Speed
 from weclick.metrics.temporal import Consistency, TemporalConsistency
 from weclick.metrics.video import VideoConsistency
@@ -15,6 +15,5 @@ __all__ = [
     "Speed",
     "TemporalConsistency",
     "VideoConsistency",
-    "labels_at",
     "scores_from_confusion",
 ]

@@ -64,7 +64,9 @@ class CalibrationError(Metric):
         """Count one frame or one batch; pixels whose label is ``IGNORE_INDEX`` do not count."""
         shapes = [tuple(t.shape) for t in (prediction, probability, label)]
         if len(set(shapes)) > 1:
-            raise ShapeError("prediction {}, probability {} and label {} differ; see labels_at".format(*shapes))
+            raise ShapeError(
+                "prediction {}, probability {} and label {} differ; resize the prediction first".format(*shapes)
+            )
         counted = label != IGNORE_INDEX
         sure, right = probability[counted].float(), (prediction == label)[counted]
         if sure.numel() and not 0 <= float(sure.min()) <= float(sure.max()) <= 1:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torchmetrics import Metric
 
 from weclick.conventions import IGNORE_INDEX
@@ -49,7 +48,9 @@ def confusion_matrix(prediction: Tensor, label: Tensor, num_classes: int) -> Ten
         DataError: A class id is not below ``num_classes``; the usual cause is a label that was not mapped to train ids.
     """
     if prediction.shape != label.shape:
-        raise ShapeError(f"prediction {tuple(prediction.shape)} and label {tuple(label.shape)} differ; see labels_at")
+        raise ShapeError(
+            f"prediction {tuple(prediction.shape)} and label {tuple(label.shape)} differ; resize the prediction first"
+        )
     counted = label != IGNORE_INDEX
     truth, guess = label[counted].long(), prediction[counted].long()
     for name, ids in (("label", truth), ("prediction", guess)):
@@ -130,21 +131,3 @@ class SegmentationScore(Metric):
     def compute(self) -> Scores:
         """Return the scores over everything counted since the last reset."""
         return scores_from_confusion(self.confusion)
-
-
-def labels_at(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Turn logits into class ids at another resolution, usually the label's.
-
-    Logits are enlarged before the argmax, so that borders fall between the logits' pixels. One image at a time, in
-    float32: the enlarged logits of a batch would not fit, and bfloat16 would make ties.
-
-    Shape:
-        - logits: (B, C, h, w).
-        - size: (H, W).
-        - returns: int64 (B, H, W).
-    """
-    if logits.ndim != 4:
-        raise ShapeError(f"logits must be (B, C, h, w), found {tuple(logits.shape)}")
-    enlarged = (F.interpolate(one[None].float(), size, mode="bilinear", align_corners=False) for one in logits)
-    # max and not argmax: the same classes, four times as fast on a CPU.
-    return torch.cat([image.max(1).indices for image in enlarged])

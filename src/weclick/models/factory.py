@@ -31,15 +31,17 @@ IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class SegmentationNetwork(nn.Module):
-    """Shrinks, normalises, pads to a multiple of 32, runs the network, crops the padding from its logits.
+    """A network with normalisation and padding built in: shrink, normalise, pad to a multiple of 32, run, remove the padding.
 
     Args:
-        body: Normalised images, sides divisible by 32, to logits.
-        statistics: What the body wants images normalised by.
+        body: Maps normalised images, sides divisible by 32, to logits of a stride that divides 32.
+        statistics: Mean and standard deviation that the body's encoder was trained with.
         scale: Share of the image's sides at which the body works.
 
     Shape:
-        RGB images (B, 3, H, W) in 0..1, any H and W, to logits (B, C, h, w) at the body's own stride of the shrunk image.
+        RGB images (B, 3, H, W) in 0..1, any H and W, to logits (B, C, h, w), with h and w the shrunk image's sides divided
+        by the body's stride, rounded up. The logits cover exactly the image: the centre of column i lies at
+        ``(i + 0.5) * W / w``, measured from the image's left edge.
     """
 
     mean: Tensor
@@ -65,10 +67,24 @@ class SegmentationNetwork(nn.Module):
         if any(padding):
             normalised = F.pad(normalised, (0, padding[0], 0, padding[1]))
         logits: Tensor = self.body(normalised)
-        if any(padding):
-            stride = normalised.shape[-1] // logits.shape[-1]
-            logits = logits[..., : -(-height // stride), : -(-width // stride)]
+        stride = normalised.shape[-1] // logits.shape[-1]
+        return _without_padding(_without_padding(logits, -2, height, stride), -1, width, stride)
+
+
+def _without_padding(logits: Tensor, dim: int, side: int, stride: int) -> Tensor:
+    """Return the logits of the first ``side`` pixels along an axis, on cells that cover exactly these.
+
+    Cropping alone leaves a last cell that reaches into the padding; resized to the image, the map would be off by up to a
+    cell there. Cell i moves back by less than one cell, so it is interpolated between cells i - 1 and i.
+    """
+    cells = -(-side // stride)
+    logits = logits.narrow(dim, 0, cells)
+    if side == cells * stride:
         return logits
+    # not F.interpolate(scale_factor=): torch copies its input where scale and rounding leave the size as it is
+    back = (torch.arange(cells, device=logits.device) + 0.5) * (1 - side / (cells * stride))
+    previous = torch.cat([logits.narrow(dim, 0, 1), logits.narrow(dim, 0, cells - 1)], dim)
+    return logits + back.to(logits.dtype).view([-1] + [1] * (-1 - dim)) * (previous - logits)
 
 
 @dataclass(frozen=True)

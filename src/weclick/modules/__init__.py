@@ -2,18 +2,15 @@
 
 from weclick.modules.arms import ARMS, Arm
 from weclick.modules.base import SegmentationModule
-from weclick.modules.checkpoint import load_checkpoint, load_weights
-from weclick.modules.exported import ExportedModule
+from weclick.modules.checkpoint import load_checkpoint
 from weclick.modules.student import StudentModule
 from weclick.modules.teacher import TeacherModule
 
 __all__ = [
     "ARMS",
     "Arm",
-    "ExportedModule",
     "SegmentationModule",
     "StudentModule",
     "TeacherModule",
     "load_checkpoint",
-    "load_weights",
 ]

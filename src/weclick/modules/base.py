@@ -15,17 +15,12 @@ from torch import Tensor
 
 from weclick.classes import ClassSet
 from weclick.errors import ConfigError, TrainingError
+from weclick.inference.checkpoint import CLASS_KEY, STAGE_KEY, VERSION_KEY
+from weclick.inference.rules import labels_at
 from weclick.losses import Step
-from weclick.metrics import Scores, SegmentationScore, labels_at
+from weclick.metrics import Scores, SegmentationScore
 from weclick.models import make_network
 from weclick.modules.options import ModuleOptions
-
-STAGE_KEY = "weclick_stage"
-"""Under this key a checkpoint states which stage it is of."""
-VERSION_KEY = "weclick_version"
-"""Under this key a checkpoint states which version of weclick wrote it."""
-CLASS_KEY = "weclick_class"
-"""Under this key a checkpoint states the class of its module, as ``module.Class``."""
 
 
 class StepResult(TypedDict):
@@ -119,12 +114,12 @@ class SegmentationModule(pl.LightningModule):
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, list[Tensor]]:
         """Score one batch and return its ``predictions`` at the labels' size."""
-        logits = self(batch["image"])
+        images, labels = batch["image"], batch["label"]
         predictions = [
-            labels_at(one[None], (label.shape[0], label.shape[1]))[0]
-            for one, label in zip(logits, batch["label"], strict=True)
+            labels_at(one[None], images.shape[-2:], label.shape)[0]
+            for one, label in zip(self(images), labels, strict=True)
         ]
-        for prediction, label in zip(predictions, batch["label"], strict=True):
+        for prediction, label in zip(predictions, labels, strict=True):
             self.score.update(prediction, label)
         return {"predictions": predictions}
 

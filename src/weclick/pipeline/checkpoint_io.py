@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
 
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
@@ -23,8 +22,3 @@ class WholeCheckpointIO(TorchCheckpointIO):
         """Write ``checkpoint`` to ``path``."""
         with atomic_path(Path(path)) as temporary:
             torch.save(checkpoint, temporary)
-
-
-def is_whole(path: Path) -> bool:
-    """Tell whether a checkpoint is there and whole, without reading it: what it holds is listed at its end."""
-    return is_zipfile(path)

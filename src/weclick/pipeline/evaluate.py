@@ -1,31 +1,34 @@
-"""Evaluating a checkpoint: scores, consistency over time, speed, pictures, report."""
+"""Evaluating a trained model: scores, consistency over time, speed, pictures, report."""
 
 from __future__ import annotations
 
 import math
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-import lightning.pytorch as pl
 import numpy as np
-import torch
+from torch import Tensor
 
+from weclick.conventions import FrameKey
 from weclick.data.datamodule import ClipDataModule
+from weclick.data.dataset import DataSet
 from weclick.data.index import Split
 from weclick.errors import CheckpointError, DataError
-from weclick.inference.speed import device_name, measure_speed
-from weclick.metrics import Evaluation
-from weclick.modules import ExportedModule, SegmentationModule, StudentModule, load_checkpoint
-from weclick.pipeline.checkpoint_io import is_whole
+from weclick.inference.checkpoint import is_whole
+from weclick.inference.model import ExportedModel, Model, open_model
+from weclick.inference.rules import labels_at
+from weclick.inference.speed import measure_speed
+from weclick.metrics import Evaluation, Scores, SegmentationScore
 from weclick.pipeline.consistency import consistency
 from weclick.pipeline.run import Run
-from weclick.pipeline.settings import FitSettings, trainer_refusals
+from weclick.pipeline.settings import FitSettings
 from weclick.reporting.loggers import make_tracker, read_metrics
 from weclick.reporting.pictures import comparison, write_picture
+from weclick.reporting.progress import progress_bar
 from weclick.reporting.report import Provenance, Report, Sample, write_report, write_tables
 
 SAMPLES: Final = 8
@@ -50,13 +53,14 @@ def choose_checkpoint(run: Run, stage: Literal["teacher", "student"], split: Spl
     which: Literal["best", "last"] = "last" if split == "val" else "best"
     path = run.checkpoint(stage, which)
     if not is_whole(path):
-        raise CheckpointError(_lost(run, path))
-    last = "end of training; best.ckpt was chosen on val itself"
-    return Chosen(path, last if which == "last" else "best val/miou during training")
+        raise CheckpointError(_missing(run, path))
+    if which == "last":
+        return Chosen(path, "end of training; best.ckpt was chosen on val itself")
+    return Chosen(path, "best val/miou during training")
 
 
-def _lost(run: Run, path: Path) -> str:
-    """Say what can be done without a checkpoint: the other one beside it may be whole."""
+def _missing(run: Run, path: Path) -> str:
+    """Describe a missing or damaged checkpoint and what to do without it: the other one beside it may be whole."""
     if not path.parent.exists():
         return f"{run.folder} has no {path.parent.name}; train it with weclick fit --resume {run.folder}"
     other = path.with_name("best.ckpt" if path.name == "last.ckpt" else "last.ckpt")
@@ -67,15 +71,15 @@ def _lost(run: Run, path: Path) -> str:
     )
 
 
-def need_masks(data: ClipDataModule, split: Split) -> None:
-    """Refuse a split that nothing can be evaluated on.
+def need_masks(dataset: DataSet, split: Split) -> None:
+    """Refuse a split without masks.
 
     Raises:
-        DataError: It has no masks.
+        DataError: It has none.
     """
-    if not data.labelled(split):
+    if not dataset.labelled(split):
         raise DataError(
-            f"the {split} split of {data.root} has no masks to evaluate with (data/README.md tells where they go); "
+            f"the {split} split of {dataset.root} has no masks to evaluate with (data/README.md shows where they go); "
             "weclick predict shows what a student does without any"
         )
 
@@ -101,131 +105,95 @@ def evaluate(
     folder: Path | None,
     stage: str | None = None,
     config: str | None = None,
-) -> tuple[Evaluation, SegmentationModule]:
-    """Evaluate a checkpoint on a split and, given a folder, write tables, pictures and ``report.html`` there.
+) -> tuple[Evaluation, Model]:
+    """Evaluate a checkpoint or exported model on a split and, given a folder, write tables, pictures and ``report.html``.
 
     With a folder, the results of a run's own checkpoint also go to its record in Weights & Biases.
 
     Args:
-        settings: What to evaluate with.
-        run: Its settings were asked for, and its record and folder get the results.
+        settings: Data and device to evaluate with.
+        run: Run whose settings these are; its record and folder get the results.
         chosen: The checkpoint.
-        split: Of the settings' data.
-        folder: For the results.
-        stage: Refuse a checkpoint of another.
-        config: ``settings`` as YAML, for the report; by default what the run was started with.
+        split: Split of the settings' data.
+        folder: Folder for the results.
+        stage: Refuse a checkpoint of another stage.
+        config: ``settings`` as YAML, for the report; by default the run's own.
 
     Raises:
-        CheckpointError: The checkpoint is of another stage than asked for, or for other classes.
+        CheckpointError: The checkpoint is of another stage, or for other classes.
         DataError: The split has no masks.
     """
-    data = settings.make_data()
-    need_masks(data, split)
-    module = load_checkpoint(chosen.path, stage=stage, classes=data.classes)
-    if isinstance(module, ExportedModule):  # knows one size only
-        data = settings.make_data(size=module.card.size)
-    collector = Collector(data, split, folder / "predictions" if folder and data.layout.name == "cityscapes" else None)
-    device = settings.evaluation_device
-    _score(module, data, split, settings, device, collector)
-    assert module.scores is not None
-    module.to(device)
-    evaluation = consistency(module, data, split, device)
-    bf16 = "bf16" in str(settings.trainer.get("precision", ""))
-    speed = measure_speed(module, data.size, device, bf16=bf16)
-    if isinstance(module, ExportedModule):
-        speed = replace(speed, device=device_name(module.network.device), precision=module.network.precision)
-    found = Evaluation(module.scores, *evaluation, speed=speed)
+    need_masks(settings.dataset, split)
+    model = open_model(chosen.path, stage=stage, classes=settings.dataset.classes, device=settings.evaluation_device)
+    if isinstance(model, ExportedModel):  # takes images of one size only
+        settings = replace(settings, data=replace(settings.data, size=model.size))
+    data = settings.make_data(clicks=run.clicks if run.clicks.exists() else None)
+    dataset = data.dataset
+    official = folder / "predictions" if folder and dataset.layout.name == "cityscapes" else None
+    collector = Collector(dataset, split, official)
+    scores = score(model, data, split, collector)
+    temporal, video = consistency(model, dataset, split)
+    evaluation = Evaluation(scores, temporal, video, speed=measure_speed(model, dataset.size))
     if folder is not None:
         report = Report(
-            found,
-            _provenance(settings, run, chosen, module, split, data),
-            data.classes,
+            evaluation,
+            _provenance(settings, run, chosen, model, split, data),
+            dataset.classes,
             run.config.read_text(encoding="utf-8") if config is None else config,
             collector.samples,
             read_metrics(chosen.path.parent / "metrics.csv"),
         )
         write_tables(folder, report)
         write_report(folder, report)
-        if chosen.path.resolve().parent == (run.folder / module.stage).resolve():
-            _track(settings, run, module, found)
-    return found, module
+        if chosen.path.resolve().parent == (run.folder / model.stage).resolve():
+            _track(settings, run, model, evaluation)
+    return evaluation, model
 
 
-def _track(settings: FitSettings, run: Run, module: SegmentationModule, found: Evaluation) -> None:
-    """Put the results into the stage's record in Weights & Biases, where it is tracked."""
-    tracker = make_tracker(
-        run.folder / module.stage,
-        mode=settings.tracking.wandb,
-        project=settings.tracking.project,
-        run=run.name,
-        stage=module.stage,
-    )
-    if tracker is None:
-        return
-    values = {"test/miou": found.scores.miou}
-    if found.temporal is not None:
-        values["test/temporal_consistency"] = found.temporal.masked
-    per_class = zip(module.classes.names, found.scores.iou, strict=True)
-    values |= {f"test/iou/{name}": iou for name, iou in per_class if not math.isnan(iou)}
-    tracker.log_summary(values)
-    tracker.finalize("success")
+def score(model: Model, data: ClipDataModule, split: Split, collector: Collector | None = None) -> Scores:
+    """Score a model on the labelled frames of a split, at the data's size and the labels' resolution."""
+    metric = SegmentationScore(len(data.dataset.classes)).to(model.device)
+    loader = data.evaluation_loader(split)
+    with progress_bar("test") as progress:
+        for done, batch in enumerate(loader, start=1):
+            images = batch["image"].to(model.device).float() / 255
+            labels = [label.to(model.device) for label in batch["label"]]
+            predictions = [
+                labels_at(one[None], data.dataset.size, label.shape)[0]
+                for one, label in zip(model.logits(images), labels, strict=True)
+            ]
+            for prediction, label in zip(predictions, labels, strict=True):
+                metric.update(prediction, label)
+            if collector is not None:
+                collector.add(batch["key"], images, labels, predictions)
+            progress(done, len(loader))
+    return metric.compute()
 
 
-def _score(
-    module: SegmentationModule,
-    data: ClipDataModule,
-    split: Split,
-    settings: FitSettings,
-    device: torch.device,
-    collector: Collector,
-) -> None:
-    data.chosen_split = split
-    options = {key: settings.trainer[key] for key in ("accelerator", "precision") if key in settings.trainer}
-    with trainer_refusals():
-        trainer = pl.Trainer(
-            **options,
-            devices=1 if device.index is None else [device.index],
-            logger=False,
-            callbacks=[collector],
-            enable_progress_bar=sys.stderr.isatty(),
-            enable_model_summary=False,
-            enable_checkpointing=False,
-        )
-    trainer.test(module, datamodule=data, verbose=False)
-
-
-class Collector(pl.Callback):
+class Collector:
     """Keeps evenly spread samples for the report and writes official-format predictions.
 
     Args:
-        data: What is evaluated.
-        split: Of it.
+        dataset: The data set that is evaluated.
+        split: Its split.
         predictions: Folder for ``<city>_<seq>_<frame>_pred_labelIds.png`` at the labels' size, as the official
             Cityscapes evaluator reads them; None writes none.
     """
 
-    def __init__(self, data: ClipDataModule, split: Split, predictions: Path | None) -> None:
-        keys = [frame.key for frame in data.labelled(split)]
+    def __init__(self, dataset: DataSet, split: Split, predictions: Path | None) -> None:
+        keys = [frame.key for frame in dataset.labelled(split)]
         self.wanted = {keys[i] for i in np.linspace(0, len(keys) - 1, min(SAMPLES, len(keys))).round().astype(int)}
         self.samples: list[Sample] = []
         self.predictions = predictions
-        table = data.layout.label_ids()
-        count = len(data.classes)
+        table = dataset.layout.label_ids()
+        count = len(dataset.classes)
         self.stored = np.array([table.index(c) if table else c for c in range(count)], np.uint8)
 
-    def on_test_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,  # noqa: ANN401
-        batch: dict[str, Any],
-        batch_idx: int,
-        dataloader_idx: int = 0,
+    def add(
+        self, keys: Sequence[FrameKey], images: Tensor, labels: Sequence[Tensor], predictions: Sequence[Tensor]
     ) -> None:
-        """Look at each frame of the batch."""
-        for image, label, key, prediction in zip(
-            batch["image"], batch["label"], batch["key"], outputs["predictions"], strict=True
-        ):
+        """Collect from a batch: images (B, 3, H, W) in 0..1, labels and predictions of each, (H, W)."""
+        for key, image, label, prediction in zip(keys, images, labels, predictions, strict=True):
             if key in self.wanted:
                 shown = comparison(image, label, prediction)
                 self.samples.append(Sample(str(key), shown["image"], shown["prediction"], shown["truth"]))
@@ -234,29 +202,42 @@ class Collector(pl.Callback):
                 write_picture(self.predictions / name, self.stored[prediction.cpu().numpy()])
 
 
+def _track(settings: FitSettings, run: Run, model: Model, evaluation: Evaluation) -> None:
+    """Add the results to the stage's record in Weights & Biases, if it has one."""
+    tracker = make_tracker(
+        run.folder / model.stage,
+        mode=settings.tracking.wandb,
+        project=settings.tracking.project,
+        run=run.name,
+        stage=model.stage,
+    )
+    if tracker is None:
+        return
+    values = {"test/miou": evaluation.scores.miou}
+    if evaluation.temporal is not None:
+        values["test/temporal_consistency"] = evaluation.temporal.masked
+    per_class = zip(model.classes.names, evaluation.scores.iou, strict=True)
+    values |= {f"test/iou/{name}": iou for name, iou in per_class if not math.isnan(iou)}
+    tracker.log_summary(values)
+    tracker.finalize("success")
+
+
 def _provenance(
-    settings: FitSettings, run: Run, chosen: Chosen, module: SegmentationModule, split: Split, data: ClipDataModule
+    settings: FitSettings, run: Run, chosen: Chosen, model: Model, split: Split, data: ClipDataModule
 ) -> Provenance:
-    clicks = None
-    if run.clicks.exists():
-        data.clicks_path = run.clicks
-    if data.supervision == "clicks" and data.clicks_path is not None:
-        clicks = sum(map(len, data.clicks.values()))
+    # a checkpoint from elsewhere may come with a run that has no clicks
+    clicks = data.clicks if run.clicks.exists() else None
     return Provenance(
         run=run.name,
-        stage=module.stage,
-        arm=settings.arm if isinstance(module, StudentModule) else None,
+        stage=model.stage,
+        arm=settings.arm if model.stage == "student" else None,
         split=split,
-        frames=len(data.labelled(split)),
+        frames=len(data.dataset.labelled(split)),
         checkpoint=str(chosen.path),
         reason=chosen.reason,
         seed=settings.seed,
-        clicks=clicks,
-        parameters=(
-            module.card.parameters
-            if isinstance(module, ExportedModule)
-            else sum(p.numel() for p in module.network.parameters())
-        ),
+        clicks=None if clicks is None else sum(map(len, clicks.clicks.values())),
+        parameters=model.parameters,
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         versions={name: version(name) for name in ("weclick", "torch", "lightning")},
     )

@@ -1,4 +1,4 @@
-"""From a student's checkpoint to files other runtimes run, each checked before it gets its name."""
+"""Exporting a student to files of other runtimes, each checked before it gets its name."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
-import torch
 
-from weclick.data.datamodule import ClipDataModule
-from weclick.data.index import Frame, Split
+from weclick.data.dataset import DataSet
+from weclick.data.index import Split
 from weclick.errors import CheckpointError, ConfigError, DataError, ExportError
 from weclick.files import atomic_path, sha256, writing
 from weclick.inference.card import Card
-from weclick.inference.exported import ExportedNetwork
+from weclick.inference.exported import SUFFIXES, ExportedNetwork
 from weclick.inference.formats import FORMATS, Format, quantise, to_onnx, to_openvino, write_model
+from weclick.inference.model import ExportedModel, TorchModel, open_model
+from weclick.inference.rules import Image
 from weclick.inference.toolkits import missing
-from weclick.inference.verify import Image, agreement, miou, noise_images, reference_labels
-from weclick.modules import ExportedModule, SegmentationModule, load_checkpoint
+from weclick.inference.verify import agreement, miou, noise_images
 from weclick.pipeline.settings import FitSettings
-from weclick.pipeline.training import frozen
 
 COMPARED: Final = 16
 CALIBRATION: Final = 128
@@ -63,13 +62,13 @@ class Exported:
 
     @property
     def doubtful(self) -> bool:
-        """Whether it differs much from PyTorch and no mask could tell whether it is worse."""
+        """Whether it differs much from PyTorch without masks to show whether it is worse."""
         return self.drop is None and self.agreement < LEAST_UNJUDGED
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What exported models are compared on, and what PyTorch says there.
+    """Images that exported models are compared on, and PyTorch's results there.
 
     Args:
         images: RGB frames uint8 (H, W, 3) of the exported size.
@@ -82,11 +81,11 @@ class Evidence:
     images: Sequence[Image]
     reference: Sequence[Image]
     real: bool
-    data: ClipDataModule | None
+    data: DataSet | None
     miou: float
 
 
-def choose_formats(names: str | None, data: ClipDataModule | None, no_data: str) -> tuple[list[Format], list[str]]:
+def choose_formats(names: str | None, data: DataSet | None, no_data: str) -> tuple[list[Format], list[str]]:
     """Return the formats to make, and a line about each that is left out.
 
     Args:
@@ -110,7 +109,7 @@ def choose_formats(names: str | None, data: ClipDataModule | None, no_data: str)
     return [made for name, made in FORMATS.items() if name in wanted and not obstacles[name]], lines
 
 
-def _obstacle(made: Format, data: ClipDataModule | None, no_data: str) -> str | None:
+def _obstacle(made: Format, data: DataSet | None, no_data: str) -> str | None:
     if absent := missing(made.packages):
         return f"it needs {', '.join(absent)}; pip install 'weclick[export]'"
     if made.precision == "int8" and (data is None or not data.layout.frames("train")):
@@ -118,86 +117,85 @@ def _obstacle(made: Format, data: ClipDataModule | None, no_data: str) -> str | 
     return None
 
 
-def open_data(settings: FitSettings, size: tuple[int, int]) -> tuple[ClipDataModule | None, str]:
+def open_data(settings: FitSettings, size: tuple[int, int]) -> tuple[DataSet | None, str]:
     """Return the run's data set at the exported size, or None and why there is none."""
-    if not settings.data["root"]:
+    if not settings.data.root:
         return None, "no data set is named"
-    data = settings.make_data(size=size)
     try:
-        data.layout.splits()
+        return settings.dataset.at(size), ""
     except DataError as error:
         return None, str(error)
-    return data, ""
 
 
-def load_student(checkpoint: Path) -> SegmentationModule:
-    """Load the student to export.
+def open_student(checkpoint: Path, size: tuple[int, int] | None) -> TorchModel:
+    """Open the student to export, for images of a size (H, W), by default the one it was trained at.
+
+    It runs on the CPU in fp32: that is what exported files are compared with.
 
     Raises:
         CheckpointError: No student, or exported already.
     """
     if not checkpoint.exists():
         raise CheckpointError(f"checkpoint {checkpoint} not found; name one with --ckpt_path, or a run with --run")
-    module = load_checkpoint(checkpoint, stage="student")
-    if isinstance(module, ExportedModule):
+    if checkpoint.suffix in SUFFIXES:
         raise CheckpointError(f"{checkpoint} is exported already; name the .ckpt file it was made of")
-    return module
+    model = open_model(checkpoint, stage="student", device="cpu", precision="fp32")
+    assert isinstance(model, TorchModel)
+    model.size = size or model.size
+    return model
 
 
 def export(
-    module: SegmentationModule,
+    model: TorchModel,
     card: Card,
     folder: Path,
     formats: Sequence[Format],
     *,
-    data: ClipDataModule | None,
+    data: DataSet | None,
     max_drop: float,
 ) -> Iterator[Exported]:
     """Make the files, one after another.
 
     Args:
-        module: The student.
-        card: What the files are to say; format, precision and mIoU are filled in.
-        folder: Where they go.
-        formats: Which.
-        data: Data set to check and calibrate with, of the card's size; None compares on random pictures.
+        model: The student, on the CPU in fp32.
+        card: Description to store in the files; format, precision and mIoU are filled in.
+        folder: Folder for the files.
+        formats: Formats to make.
+        data: Data set to check and calibrate with, of the model's size; None compares on random pictures.
         max_drop: Most points of mIoU on val a file may lose.
 
     Raises:
-        ExportError: A file does not do what the student does; it is not written.
+        ExportError: A file gives other results than the student; it is not written.
         CheckpointError: The data set has other classes.
     """
-    if data is not None and data.classes.names != module.classes.names:
+    if data is not None and data.classes.names != model.classes.names:
         raise CheckpointError(
-            f"the student knows {len(module.classes)} classes ({', '.join(module.classes.names)}), the data set "
+            f"the student knows {len(model.classes)} classes ({', '.join(model.classes.names)}), the data set "
             f"{data.root} has {len(data.classes)}; name the student's data with --data.root"
         )
-    network = frozen(module, torch.device("cpu"))
-    evidence = _gather(network, card, data)
+    evidence = _gather(model, data)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    graph = to_onnx(network, card.size, labels=card.output == "labels")
+    graph = to_onnx(model.network, card.size, labels=card.output == "labels")
     for made in formats:
-        said = replace(card, format=made.name, precision=made.precision)
-        yield _write(_model(graph, made, data), said, folder / made.file, evidence, max_drop)
+        own = replace(card, format=made.name, precision=made.precision)
+        yield _write(_converted(graph, made, data), own, folder / made.file, evidence, max_drop)
 
 
-def card_of(
-    module: SegmentationModule, checkpoint: Path, *, size: tuple[int, int], labels: bool, run: str | None
-) -> Card:
+def card_of(model: TorchModel, checkpoint: Path, *, labels: bool, run: str | None) -> Card:
     """Return what all files of one export have in common."""
     return Card(
-        module.classes,
-        size,
+        model.classes,
+        model.size,
         output="labels" if labels else "logits",
         run=run,
         checkpoint=checkpoint.name,
         sha256=sha256(checkpoint),
-        parameters=sum(p.numel() for p in module.network.parameters()),
+        parameters=model.parameters,
     )
 
 
-def _model(graph: Any, made: Format, data: ClipDataModule | None) -> Any:  # noqa: ANN401
+def _converted(graph: Any, made: Format, data: DataSet | None) -> Any:  # noqa: ANN401
     if made.name == "onnx":
         return graph
     model = to_openvino(graph)
@@ -214,11 +212,11 @@ def _write(model: Any, card: Card, path: Path, evidence: Evidence, max_drop: flo
     with draft_folder as made:
         draft = Path(made) / path.name
         write_model(model, card, draft)
-        found = _check(draft, card, path, evidence, max_drop)
-        write_model(model, replace(card, miou=found.miou), draft)
+        result = _check(draft, card, path, evidence, max_drop)
+        write_model(model, replace(card, miou=result.miou), draft)
         with writing(path):
             _move(draft, path)
-    return found
+    return result
 
 
 def _move(draft: Path, path: Path) -> None:
@@ -232,7 +230,7 @@ def _move(draft: Path, path: Path) -> None:
 
 
 def _check(draft: Path, card: Card, path: Path, evidence: Evidence, max_drop: float) -> Exported:
-    exported = ExportedNetwork.open(draft)
+    exported = ExportedModel(ExportedNetwork.open(draft))
     try:
         equal = agreement(exported, evidence.images, evidence.reference)
     except ExportError as error:
@@ -244,7 +242,7 @@ def _check(draft: Path, card: Card, path: Path, evidence: Evidence, max_drop: fl
         )
     score = drop = None
     if evidence.data is not None and not math.isnan(evidence.miou):
-        score = miou(exported, _labelled(evidence.data), len(card.classes))
+        score = miou(exported, _labelled(evidence.data))
         drop = 100 * (evidence.miou - score)
         if drop > max_drop:
             raise ExportError(
@@ -254,31 +252,26 @@ def _check(draft: Path, card: Card, path: Path, evidence: Evidence, max_drop: fl
     return Exported(path, card.format, equal, len(evidence.images), evidence.real, score, drop)
 
 
-def _gather(network: torch.nn.Module, card: Card, data: ClipDataModule | None) -> Evidence:
+def _gather(model: TorchModel, data: DataSet | None) -> Evidence:
     images: list[Image] = []
     if data is not None:
         images = _images(data, "val", COMPARED) or _images(data, "train", COMPARED)
-    real, images = bool(images), images or noise_images(card.size, COMPARED)
-    score = math.nan
-    if data is not None and data.labelled("val"):
-        score = miou(network, _labelled(data), len(card.classes))
-    return Evidence(images, reference_labels(network, images), real, data, score)
+    real, images = bool(images), images or noise_images(model.size, COMPARED)
+    score = miou(model, _labelled(data)) if data is not None and data.labelled("val") else math.nan
+    return Evidence(images, [model.labels(image) for image in images], real, data, score)
 
 
-def _images(data: ClipDataModule, split: Split, most: int) -> list[Image]:
+def _images(data: DataSet, split: Split, most: int) -> list[Image]:
     """Read evenly spread frames of a split at the working size, leaving damaged ones out."""
     frames = [frame for segment in data.segments(split) for frame in segment.frames]
-    chosen = np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int)
-    return [image for index in chosen if (image := _readable(data, frames[index])) is not None]
+    images = []
+    for index in np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int):
+        try:
+            images.append(data.reader.image(frames[index]))
+        except DataError as error:
+            warnings.warn(f"damaged frame left out: {error}", stacklevel=2)
+    return images
 
 
-def _readable(data: ClipDataModule, frame: Frame) -> Image | None:
-    try:
-        return data.reader.image(frame)
-    except DataError as error:
-        warnings.warn(f"damaged frame left out: {error}", stacklevel=2)
-        return None
-
-
-def _labelled(data: ClipDataModule) -> Iterator[tuple[Image, Image]]:
+def _labelled(data: DataSet) -> Iterator[tuple[Image, Image]]:
     return (data.reader.labelled(frame) for frame in data.labelled("val"))

@@ -12,7 +12,7 @@ from weclick.clicks import ClickStore
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.supply import Supply
 from weclick.errors import RunError
-from weclick.pipeline.checkpoint_io import is_whole
+from weclick.inference.checkpoint import is_whole
 from weclick.pipeline.clicks import take_clicks
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings

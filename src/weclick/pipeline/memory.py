@@ -21,7 +21,7 @@ from weclick.data.supplies import OnlineMemory, StoredMemory
 from weclick.data.supply import Supply
 from weclick.errors import DataError, RunError
 from weclick.files import sha256
-from weclick.flow.estimators import FlowEstimator, make_flow
+from weclick.flow.estimators import FlowEstimator, flow_name, make_flow
 from weclick.images import first_size
 from weclick.memory import (
     PLAIN,
@@ -30,8 +30,8 @@ from weclick.memory import (
     SoftLabels,
     average_views,
     connect,
-    items,
     places_on_grid,
+    quantise,
     stream_memory,
 )
 from weclick.memory.online import Teacher
@@ -89,7 +89,7 @@ def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: M
             if key in complete and data.clicks is not None:
                 size = data.clicks.sizes.get(key) or first_size([targets[key].image])
                 soft = _connected(soft, data.clicks.clicks[key], size)
-            (item,) = items(soft)
+            (item,) = quantise(soft)
             store.write(key, item)
             covered += float((item.confidence > 0).mean()) / len(todo)
             show(done, len(todo))
@@ -204,9 +204,8 @@ def _open_store(settings: FitSettings, run: Run) -> MemoryStore:
 def memory_manifest(settings: FitSettings, run: Run, data: ClipDataModule) -> dict[str, Any]:
     """Return what a memory depends on: teacher, flow method, clips and their size."""
     return {
-        "version": 2,
         "teacher": sha256(teacher_checkpoint(settings, run)),
-        "flow": make_flow(settings.memory.flow, settings.device).name,
+        "flow": flow_name(settings.memory.flow, settings.device),
         "views": settings.memory.views,
         "connected": settings.memory.connected,
         "fusion": asdict(settings.memory.fusion),

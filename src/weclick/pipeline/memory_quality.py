@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import warnings
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -29,75 +26,10 @@ from weclick.pipeline.inputs import teacher_checkpoint
 from weclick.pipeline.memory import frame_batches, neighbour_keys, open_teacher
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings, MemoryOptions
+from weclick.reporting.memory_quality import TEACHER, Figures, Kind, Quality, Source
 from weclick.reporting.progress import on_terminal
 
 WITH_OWN: Final = Fusion(own=1.0)
-
-Kind = Literal["teacher", "neighbour", "memory", "memory + own", "memory as set"]
-
-
-class Source(NamedTuple):
-    """Who says something about a target; ``number`` is a neighbour's offset, or how many neighbours a memory fuses."""
-
-    kind: Kind
-    number: int = 0
-
-    def __str__(self) -> str:
-        if self.kind == "teacher":
-            return "teacher"
-        if self.kind == "neighbour":
-            return f"neighbour at {self.number:+d}"
-        return f"{self.kind}, {self.number} neighbour{'s' if self.number > 1 else ''}"
-
-
-TEACHER: Final = Source("teacher")
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What was measured of a source; fractions in 0..1, NaN where nothing is known.
-
-    "There" is on the labelled pixels about which the source knows something.
-
-    Args:
-        miou: There.
-        teacher_miou: Of the teacher, there.
-        filled_miou: On all labelled pixels, with the teacher's own prediction where the source knows nothing.
-        coverage: Share of the labelled pixels that are there.
-        ece: Calibration error, there.
-        teacher_ece: Of the teacher, there.
-        distance: Mean number of frames from the target to the neighbours that were asked; NaN for the teacher.
-        frames: Targets the source was asked about.
-    """
-
-    miou: float
-    teacher_miou: float
-    filled_miou: float
-    coverage: float
-    ece: float
-    teacher_ece: float
-    distance: float
-    frames: int
-
-
-@dataclass(frozen=True)
-class Quality:
-    """Figures by source, in the order of the table, and how they were measured.
-
-    Args:
-        figures: By source.
-        facts: A line that tells all settings.
-        setting: Split, neighbours and sides, to begin the name with.
-    """
-
-    figures: Mapping[Source, Figures]
-    facts: str
-    setting: str
-
-    @property
-    def name(self) -> str:
-        """A name for a folder: that of a measurement made otherwise in anything is another."""
-        return f"{self.setting}-{hashlib.sha256(os.fsencode(self.facts)).hexdigest()[:6]}"
 
 
 def memory_quality(settings: FitSettings, run: Run, split: Split, max_frames: int | None = None) -> Quality:
@@ -206,7 +138,7 @@ class Answer(NamedTuple):
 def answer(memory: Memory, size: tuple[int, int]) -> Answer:
     """Bring a soft label to the label's resolution.
 
-    Classes are those of :func:`~weclick.metrics.labels_at`. A pixel is known if the cell it lies in is; its probabilities
+    A pixel is known if the cell it lies in is; its probabilities
     are interpolated among known cells only.
     """
     # cells about which nothing is known are 0 in all classes, so the sum is the weight of the known ones

@@ -12,13 +12,11 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, Final, Literal
 
-from lightning.pytorch.utilities import rank_zero_only
-
 from weclick.clicks import CLICKS_FILE
 from weclick.errors import ConfigError, RunError
 from weclick.files import write_json, write_text
+from weclick.inference.checkpoint import is_whole
 from weclick.machine import process_rank
-from weclick.pipeline.checkpoint_io import is_whole
 
 RUNS: Final = Path("runs")
 Stage = Literal["teacher", "memory", "student"]
@@ -85,10 +83,10 @@ class Run:
             write_json(file, settings)
         return not done
 
-    @rank_zero_only
     def mark_done(self, stage: Stage, settings: dict[str, Any]) -> None:
         """Record that a stage is finished, and with which settings."""
-        write_json(self.stage(stage) / DONE, settings)
+        if process_rank() == 0:
+            write_json(self.stage(stage) / DONE, settings)
 
     @contextmanager
     def locked(self, *, shared: bool = False) -> Iterator[None]:
@@ -142,6 +140,15 @@ class Run:
             if folder.is_dir():
                 raise RunError(f"{folder} is no run, it has no config.yaml; put that back, or name another run; {had}")
         raise RunError(f"no run {name!r} here or in {runs}/; {had}")
+
+    @classmethod
+    def find(cls, name: str | None, runs: Path = RUNS, *, stage: Stage = "student") -> Run:
+        """Return the run of a name or path; without one, the run whose stage was finished last.
+
+        Raises:
+            RunError: There is none.
+        """
+        return cls.newest(runs, stage=stage) if name is None else cls.open(name, runs)
 
     @classmethod
     def newest(cls, runs: Path = RUNS, *, stage: Stage = "student") -> Run:

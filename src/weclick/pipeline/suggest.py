@@ -1,4 +1,4 @@
-"""Which frames to click next: where a student is unsure, says something else a moment later, or contradicts clicks."""
+"""Which frames to click next: where a student is unsure, changes its labels a frame later, or contradicts clicks."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from torch import Tensor
 
 from weclick.clicks import Click, ClickStore, Size
 from weclick.clicks.budget import spread_frames
-from weclick.data.datamodule import ClipDataModule
+from weclick.data.dataset import DataSet
 from weclick.data.index import Frame, FrameKey, Layout, Split
 from weclick.errors import ConfigError, DataError
 from weclick.flow.estimators import DISFlow
 from weclick.images import first_size
-from weclick.inference.tensors import image_batch
+from weclick.inference.model import Model
+from weclick.inference.rules import image_batch
 from weclick.memory import places_on_grid, soft_labels
 from weclick.memory.online import carry
-from weclick.modules import SegmentationModule
 
 MOST: Final = 400
-"""Frames that are looked at, evenly spread, where a split has more."""
+"""Largest number of frames that are examined, evenly spread over a split."""
 
 Progress = Callable[[int, int], None]
 
 
 class Suggestion(NamedTuple):
-    """A frame to click, and why. Reasons are shares in 0..1, NaN where nothing can be told.
+    """A frame to click, and why. Reasons are shares in 0..1, NaN where they cannot be computed.
 
     Args:
         key: The frame.
@@ -48,13 +48,13 @@ class Suggestion(NamedTuple):
 
     @property
     def score(self) -> float:
-        """Sum of the reasons there are."""
+        """Sum of the reasons that are not NaN."""
         return sum(reason for reason in self[1:] if not isnan(reason))
 
 
 def suggest(
-    student: SegmentationModule,
-    data: ClipDataModule,
+    student: Model,
+    dataset: DataSet,
     split: Split,
     store: ClickStore | None,
     *,
@@ -62,47 +62,49 @@ def suggest(
     most: int = MOST,
     progress: Progress | None = None,
 ) -> list[Suggestion]:
-    """Return frames to click next, the most telling first; none when all are clicked or skipped. See :func:`choose`.
+    """Return frames to click next, the most useful first; none if all are clicked or skipped. See :func:`choose`.
 
     A damaged frame is left out with a warning.
 
     Args:
-        student: On the device it is to run on.
-        data: The data set, at the student's size.
-        split: To choose from. Frames that are done or skipped or carry clicks are left out.
+        student: The trained student.
+        dataset: The data set, at the student's size.
+        split: Split to choose from. Frames that are done, skipped or clicked are left out.
         store: The clicks so far, if any.
-        count: How many to return, at most.
-        most: How many frames to look at, evenly spread.
-        progress: Told (frames looked at, frames to look at).
+        count: Largest number of frames to return.
+        most: Largest number of frames to examine, evenly spread.
+        progress: Called with (frames examined, frames to examine).
 
     Raises:
         ConfigError: A number is not positive.
     """
     if count < 1 or most < 1:
         raise ConfigError(f"--count {count} and --most {most} must be at least 1")
-    segments = data.segments(split)
+    segments = dataset.segments(split)
     frames = {frame.key: frame for segment in segments for frame in segment.frames}
     following = {one.key: two for segment in segments for one, two in pairwise(segment.frames)}
-    known = {key: found for key, found in store.frames().items() if key in frames} if store else {}
-    clicks = {key: found for key, found in store.all_clicks().items() if key in frames} if store else {}
-    closed = {key for key, record in known.items() if record.status != "todo"} | clicks.keys()
-    checked, todo = _at_most(clicks, most), _at_most(frames.keys() - closed, most)
-    look, wrong, found = _Look(student, data), dict[FrameKey, float](), list[Suggestion]()
-    for done, key in enumerate([*checked, *todo], start=1):
+    records = {key: record for key, record in store.frames().items() if key in frames} if store else {}
+    clicks = {key: made for key, made in store.all_clicks().items() if key in frames} if store else {}
+    closed = {key for key, record in records.items() if record.status != "todo"} | clicks.keys()
+    clicked, todo = _at_most(clicks, most), _at_most(frames.keys() - closed, most)
+    examiner, wrong, candidates = _Examiner(student, dataset), dict[FrameKey, float](), list[Suggestion]()
+    # clicked frames first: what is contradicted there counts for the frames around them
+    for done, key in enumerate([*clicked, *todo], start=1):
         try:
             if key in clicks:
-                wrong[key] = look.contradicted(frames[key], clicks[key], known[key].size)
+                wrong[key] = examiner.contradicted(frames[key], clicks[key], records[key].size)
             else:
-                found.append(Suggestion(key, *look.doubts(frames[key], following.get(key)), _nearest(wrong, key)))
+                unsure, unsteady = examiner.doubts(frames[key], following.get(key))
+                candidates.append(Suggestion(key, unsure, unsteady, _nearest(wrong, key)))
         except DataError as error:
             warnings.warn(f"damaged frame left out: {error}", stacklevel=2)
         if progress is not None:
-            progress(done, len(checked) + len(todo))
-    return choose(found, closed, count)
+            progress(done, len(clicked) + len(todo))
+    return choose(candidates, closed, count)
 
 
 def suggest_with(
-    student: SegmentationModule,
+    student: Model,
     layout: Layout,
     store: Path,
     *,
@@ -111,26 +113,24 @@ def suggest_with(
     most: int = MOST,
     progress: Progress | None = None,
 ) -> list[Suggestion]:
-    """Return frames of a data set to click next, as a student of its classes sees it; see :func:`suggest`."""
-    height, width = student.hparams["size"]
-    data = ClipDataModule(str(layout.root), layout=layout.name, size=(height, width))
-    data.layout = layout  # is open already, and may take long to open
+    """Return frames of a data set to click next, for a student of its classes; see :func:`suggest`."""
+    dataset = DataSet(layout, student.size)
     with ClickStore(store, layout.classes, readonly=True) if store.exists() else nullcontext() as clicks:
-        return suggest(student, data, split, clicks, count=count, most=most, progress=progress)
+        return suggest(student, dataset, split, clicks, count=count, most=most, progress=progress)
 
 
-def choose(found: Sequence[Suggestion], closed: Collection[FrameKey], count: int) -> list[Suggestion]:
-    """Choose frames one after the other by their score, weighed by how far each is from those closed or chosen before.
+def choose(candidates: Sequence[Suggestion], closed: Collection[FrameKey], count: int) -> list[Suggestion]:
+    """Choose frames one after the other by score, weighted by their distance from frames closed or chosen already.
 
-    The weight is ``1 - exp(-d / D)``, with d the distance in frame numbers to the nearest such frame of the video, and D what it
-    would be on average if ``count`` of the found frames were chosen evenly.
+    The weight is ``1 - exp(-d / D)``, with d the distance in frame numbers to the nearest such frame of the video, and D its
+    average if ``count`` of the candidates were chosen evenly.
 
     Args:
-        found: To choose from.
+        candidates: Frames to choose from.
         closed: Frames that are clicked or skipped already.
-        count: How many to choose, at most.
+        count: Largest number of frames to choose.
     """
-    left, chosen = {suggestion.key: suggestion for suggestion in found}, list[Suggestion]()
+    left, chosen = {suggestion.key: suggestion for suggestion in candidates}, list[Suggestion]()
     gaps = {key: _distance(closed, key) for key in left}
     usual = _usual_distance(left, count)
     while left and len(chosen) < count:
@@ -144,7 +144,7 @@ def _usual_distance(keys: Collection[FrameKey], count: int) -> float:
     numbers: dict[str, list[int]] = {}
     for key in keys:
         numbers.setdefault(key.video, []).append(key.number)
-    covered = sum(max(found) - min(found) for found in numbers.values())
+    covered = sum(max(own) - min(own) for own in numbers.values())
     return max(1.0, covered / count)
 
 
@@ -162,35 +162,37 @@ def _at_most(keys: Collection[FrameKey], most: int) -> list[FrameKey]:
     return spread_frames(keys, min(1.0, most / len(keys))) if keys else []
 
 
-class _Look:
-    """What a student says about frames."""
+class _Examiner:
+    """Computes the reasons to click a frame."""
 
-    def __init__(self, student: SegmentationModule, data: ClipDataModule) -> None:
-        self._student, self._data, self._flow = student.eval(), data, DISFlow()
+    def __init__(self, student: Model, dataset: DataSet) -> None:
+        self._student, self._dataset, self._flow = student, dataset, DISFlow()
 
     @torch.inference_mode()
     def doubts(self, frame: Frame, following: Frame | None) -> tuple[float, float]:
         """Return how unsure and how unsteady the student is in a frame."""
         image = self._read(frame)
-        here = soft_labels(self._student, image)
+        here = soft_labels(self._student.logits, image)
         first, second = here.topk(2, dim=1).values.unbind(1)
         unsure = float((1 - (first - second)).mean())
         if following is None:
             return unsure, nan
         try:
             later = self._read(following)
-        except DataError:  # this frame can be clicked all the same
+        except DataError:  # the next frame is damaged; this one can be clicked all the same
             return unsure, nan
-        warped, trusted = carry(soft_labels(self._student, later), self._flow(image, later), self._flow(later, image))
+        warped, trusted = carry(
+            soft_labels(self._student.logits, later), self._flow(image, later), self._flow(later, image)
+        )
         changed = (here.argmax(1) != warped.argmax(1))[trusted[:, 0]]
         return unsure, float(changed.float().mean()) if len(changed) else nan
 
     @torch.inference_mode()
     def contradicted(self, frame: Frame, clicks: Sequence[Click], size: Size | None) -> float:
-        """Return the share of a frame's clicks where the student sees another class."""
-        labels = soft_labels(self._student, self._read(frame)).argmax(1)[0]
+        """Return the share of a frame's clicks where the student predicts another class."""
+        labels = soft_labels(self._student.logits, self._read(frame)).argmax(1)[0]
         places = places_on_grid(clicks, size or first_size([frame.image]), (labels.shape[0], labels.shape[1]))
         return sum(int(labels[row, column]) != class_id for row, column, class_id in places) / len(places)
 
     def _read(self, frame: Frame) -> Tensor:
-        return image_batch(self._data.reader.image(frame), self._student.device)
+        return image_batch(self._dataset.reader.image(frame), self._student.device)

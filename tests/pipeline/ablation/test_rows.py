@@ -1,24 +1,22 @@
-import hashlib
 import json
 import math
 import os
 import shutil
 import signal
-from dataclasses import replace
 
 import pytest
 import torch
 
 from weclick.clicks import Click, ClickStore
-from weclick.data.datamodule import ClipDataModule
-from weclick.data.index import FrameKey
+from weclick.conventions import FrameKey
+from weclick.data.dataset import DataSet
 from weclick.errors import ConfigError, TrainingError
 from weclick.files import write_json, write_text
-from weclick.pipeline.ablation import Outcome, Row, rows
+from weclick.pipeline.ablation import Row, rows
 from weclick.pipeline.ablation.rows import train_rows
 from weclick.pipeline.clicks import take_clicks
-from weclick.pipeline.inputs import teacher_needs
 from weclick.pipeline.interrupt import Interrupted
+from weclick.reporting.comparison.outcome import Outcome
 
 METRICS = {
     **{"miou": 0.5, "iou": {"road": 0.5, "car": None}, "temporal_consistency": {"masked": 0.8, "unmasked": 0.7}},
@@ -50,8 +48,7 @@ def trained(monkeypatch, settings):
     monkeypatch.setattr(rows, "take_clicks", lambda *arguments: None)
     monkeypatch.setattr(rows, "fit", fit)
     monkeypatch.setattr(rows, "evaluate", evaluate)
-    monkeypatch.setattr("weclick.data.datamodule.ClipDataModule.evaluation_split", "val")
-    made = [Row(f"{arm}-s0", settings(arm), lambda teacher, memory: "seed: 0\n") for arm in ("clicks", "full")]
+    made = [Row(f"{arm}-s0", settings(arm=arm), lambda teacher, memory: "seed: 0\n") for arm in ("clicks", "full")]
     return made, done
 
 
@@ -82,7 +79,7 @@ def test_a_finished_evaluation_is_not_repeated(trained, tmp_path):
 
 def test_somebody_who_clicks_meanwhile_changes_no_row(trained, settings, folder_root, tmp_path, monkeypatch):
     root = shutil.copytree(folder_root, tmp_path / "set")
-    store, classes = root / "clicks.sqlite", ClipDataModule(str(root)).classes
+    store, classes = root / "clicks.sqlite", DataSet.open(root).classes
 
     def click_and_fit(settings, run, stages):
         with ClickStore(store, classes) as opened:
@@ -92,8 +89,7 @@ def test_somebody_who_clicks_meanwhile_changes_no_row(trained, settings, folder_
 
     monkeypatch.setattr(rows, "take_clicks", take_clicks)
     monkeypatch.setattr(rows, "fit", click_and_fit)
-    own = settings("weclick", root=str(root))
-    both = [replace(own, student={"kd_weight": weight}) for weight in (0.0, 1.0)]
+    both = [settings(arm=arm, data={"root": str(root)}) for arm in ("clicks", "weclick")]
     made = [Row(f"row{n}", one, lambda teacher, memory: "seed: 0\n") for n, one in enumerate(both)]
     train_rows(made, tmp_path / "compared", lambda found: None)
     copies = list((tmp_path / "compared").rglob("clicks.sqlite"))
@@ -106,13 +102,15 @@ def fingerprint(path, classes):
         return opened.fingerprint()
 
 
-def test_a_shared_teacher_named_by_what_is_off_too_is_still_found(trained, settings, tmp_path):
-    own = replace(settings("kd", clicks_per_frame=None), student={"kd_weight": 1.0})
-    needs = json.dumps(teacher_needs(own), sort_keys=True, default=str)
-    name = f"teacher-s0-{hashlib.sha256(needs.encode()).hexdigest()[:8]}"
-    write_text(tmp_path / "shared" / name / "config.yaml", "seed: 0\n")
-    train_rows([Row("kd-s0", own, lambda teacher, memory: "seed: 0\n")], tmp_path, lambda found: None)
-    assert [path.name for path in (tmp_path / "shared").glob("teacher-*")] == [name]
+def test_rows_share_what_is_made_with_the_same_settings(trained, settings, tmp_path):
+    made = [
+        Row("kd-s0", settings(arm="kd"), lambda teacher, memory: "seed: 0\n"),
+        Row("weclick-s0", settings(arm="weclick"), lambda teacher, memory: "seed: 0\n"),
+        Row("far-s0", settings(arm="weclick", data={"stride": 2}), lambda teacher, memory: "seed: 0\n"),
+    ]
+    train_rows(made, tmp_path, lambda found: None)
+    assert len(list((tmp_path / "shared").glob("teacher-s0-*"))) == 1
+    assert len(list((tmp_path / "shared").glob("memory-s0-*"))) == 2
 
 
 def newer_checkpoint(run):

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from weclick.files import write_bytes
-from weclick.pipeline.ablation.curves import points, write_curves
-from weclick.pipeline.ablation.outcome import Outcome
-from weclick.pipeline.ablation.plot import plot_arms, plot_budget
 from weclick.pipeline.ablation.rows import Row, train_rows
-from weclick.pipeline.ablation.table import write_tables
+from weclick.reporting.comparison.curves import points, write_curves
+from weclick.reporting.comparison.outcome import Outcome
+from weclick.reporting.comparison.plot import plot_arms, plot_budget
+from weclick.reporting.comparison.table import write_tables
 
-__all__ = ["Outcome", "Row", "ablate", "budget"]
+__all__ = ["Row", "ablate", "budget"]
 
 
 def ablate(rows: Sequence[Row], folder: Path) -> list[Outcome]:

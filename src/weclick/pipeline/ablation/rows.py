@@ -15,7 +15,6 @@ from typing import Any, Final, NoReturn
 from lightning.pytorch.utilities import rank_zero_info
 
 from weclick.errors import WeclickError
-from weclick.pipeline.ablation.outcome import Outcome, earlier_outcome
 from weclick.pipeline.clicks import begun_with, clicks_of, clicks_of_comparison, report_newer_clicks, take_clicks
 from weclick.pipeline.evaluate import choose_checkpoint, evaluate, need_masks
 from weclick.pipeline.fit import check, fit, need_neighbours
@@ -23,6 +22,7 @@ from weclick.pipeline.inputs import memory_needs, teacher_needs
 from weclick.pipeline.interrupt import Interrupted
 from weclick.pipeline.run import Run, Stage
 from weclick.pipeline.settings import FitSettings
+from weclick.reporting.comparison.outcome import Outcome, read_scores
 
 SHARED: Final = "shared"
 """Folder of the runs that hold the teachers and memories rows share."""
@@ -59,6 +59,8 @@ def train_rows(rows: Sequence[Row], folder: Path, write: Callable[[Sequence[Outc
         Interrupted: SIGTERM came; the same call goes on.
     """
     outcomes: list[Outcome] = []
+    opened = rows[0].settings.opened  # the data set is opened once for all rows
+    rows = [replace(row, settings=replace(row.settings, opened=opened)) for row in rows]
     if (own := begun_with(folder)) is not None:
         report_newer_clicks(rows[0].settings, own)
     for number, row in enumerate(rows, start=1):
@@ -96,63 +98,71 @@ def _outcome(row: Row, folder: Path) -> Outcome:
     take_clicks(row.settings, run, clicks_of_comparison(folder))
     need_neighbours(row.settings, run)  # before a shared teacher is trained for it
     settings = _with_shared(row, folder / SHARED, run) if row.settings.needs_teacher else row.settings
-    _opened(folder / row.name, row.text(settings.teacher_checkpoint, settings.memory.folder))
+    _open_run(run.folder, row.text(settings.teacher_checkpoint, settings.memory.folder))
     with run.locked():
         fit(settings, run, ("student",))
-        return _evaluated(settings, run)
+        return _evaluate(settings, run)
 
 
-def _evaluated(settings: FitSettings, run: Run) -> Outcome:
+def _evaluate(settings: FitSettings, run: Run) -> Outcome:
+    """Return the scores of a run's student, from an earlier evaluation where there is one."""
     split = settings.dataset.evaluation_split
     chosen, results = choose_checkpoint(run, "student", split), run.folder / "test"
-    earlier = earlier_outcome(settings, chosen.path, split, results)
-    if earlier is not None:
+    if _is_evaluated(chosen.path, split, results):
         rank_zero_info(f"evaluation: finished in {results}")
-        return earlier
-    evaluate(settings, run, chosen, split, folder=results)
-    return Outcome.read(settings, results)
+    else:
+        evaluate(settings, run, chosen, split, folder=results)
+    clicks = settings.data.clicks
+    return Outcome(
+        arm=settings.arm,
+        seed=settings.seed,
+        epochs=settings.trainer["max_epochs"],
+        frame_share=clicks.frame_share,
+        clicks_per_frame=clicks.per_frame,
+        **read_scores(results),
+    )
 
 
-def _opened(folder: Path, config: str) -> Run:
+def _is_evaluated(checkpoint: Path, split: str, folder: Path) -> bool:
+    """Return whether a folder holds the whole evaluation of this checkpoint, as it is now, on this split.
+
+    ``weclick test`` writes to the same folder, perhaps on another split or of another checkpoint.
+    """
+    try:
+        read_scores(folder)
+        evaluated = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["evaluated"]
+        # the report is written last
+        written = min((folder / name).stat().st_mtime_ns for name in ("metrics.json", "report.html"))
+        same = (evaluated["split"], Path(evaluated["checkpoint"]).name) == (split, checkpoint.name)
+        return same and written >= checkpoint.stat().st_mtime_ns
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _open_run(folder: Path, config: str) -> Run:
     return Run(folder) if (folder / "config.yaml").exists() else Run.create(folder, config)
 
 
 def _with_shared(row: Row, folder: Path, own: Run) -> FitSettings:
-    """Return the row's settings with teacher and memory made, or found, in runs named by what they depend on.
+    """Train the row's teacher and build its memory, unless stored, and return the row's settings with both.
 
-    They learn from the clicks of the row's own run.
+    Their runs lie in ``folder``, named by the settings they depend on. They learn from the clicks of the row's own run.
     """
     settings = row.settings
     if settings.teacher_checkpoint is None:
-        run = _fitted(row, folder, own, "teacher", teacher_needs(settings))
+        run = _fit_shared(row, folder, own, "teacher", teacher_needs(settings))
         settings = replace(settings, teacher_checkpoint=str(run.checkpoint("teacher", "last")))
     if settings.memory.mode == "stored" and settings.memory.folder is None:
-        shared = replace(row, settings=settings)
-        # the teacher's path tells its epochs and seed already; they stay for the names of memories that exist
-        run = _fitted(shared, folder, own, "memory", {**teacher_needs(settings), **memory_needs(settings)})
+        run = _fit_shared(replace(row, settings=settings), folder, own, "memory", memory_needs(settings))
         settings = replace(settings, memory=replace(settings.memory, folder=str(run.stage("memory"))))
     return settings
 
 
-def _fitted(row: Row, folder: Path, own: Run, stage: Stage, needs: Any) -> Run:  # noqa: ANN401
-    text = row.text(row.settings.teacher_checkpoint, None)
-    named, older = (folder / f"{stage}-s{row.settings.seed}-{_digest(told)}" for told in (_chosen(needs), needs))
-    run = _opened(older if older.exists() else named, text)
+def _fit_shared(row: Row, folder: Path, own: Run, stage: Stage, needs: dict[str, Any]) -> Run:
+    digest = hashlib.sha256(json.dumps(needs, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    name = f"{stage}-s{row.settings.seed}-{digest}"
+    run = _open_run(folder / name, row.text(row.settings.teacher_checkpoint, None))
     take_clicks(row.settings, run, clicks_of(own))
     with run.locked():
         fit(row.settings, run, (stage,))
     return run
-
-
-def _digest(needs: Any) -> str:  # noqa: ANN401
-    return hashlib.sha256(json.dumps(needs, sort_keys=True, default=str).encode()).hexdigest()[:8]
-
-
-def _chosen(options: Any) -> Any:  # noqa: ANN401
-    """Leave out what is off: an option that is younger than a shared run gives it no other name.
-
-    Names once told what is off, too; runs called so are still found.
-    """
-    if not isinstance(options, dict):
-        return options
-    return {name: _chosen(value) for name, value in options.items() if value}

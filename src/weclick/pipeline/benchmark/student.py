@@ -1,4 +1,4 @@
-"""Latency of the student and of what people use instead, in PyTorch and in every format they export to."""
+"""Latency of the student and of the usual alternatives, in PyTorch and in every format they export to."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from weclick.conventions import Size
 from weclick.errors import ConfigError
 from weclick.inference.card import Card
 from weclick.inference.exported import ExportedNetwork, numbered_classes
 from weclick.inference.formats import FORMATS, quantise, to_onnx, to_openvino
+from weclick.inference.model import ExportedModel, TorchModel, open_model
 from weclick.inference.speed import Timing, interleaved, on_frame
 from weclick.inference.toolkits import missing
-from weclick.models import make_network
-from weclick.modules import load_checkpoint
-from weclick.pipeline.benchmark.table import BenchmarkTable, Cell
+from weclick.models import NetworkOptions, make_network
 from weclick.pipeline.run import Run
+from weclick.reporting.benchmark import BenchmarkTable, Cell
 
 ALTERNATIVES: Final = (
     ("light", "tf_efficientnet_lite0"),
@@ -32,12 +32,10 @@ ALTERNATIVES: Final = (
     ("segformer", "mit_b0"),
     ("lraspp", "mobilenet_v3_large"),
 )
-"""Network and encoder of what is always timed; the first is ours."""
+"""Network and encoder of the networks that are always timed; the first is ours."""
 
 CALIBRATION: Final = 4
 """Random images that int8 is calibrated on where only speed is wanted."""
-
-Image = NDArray[np.uint8]
 
 
 @dataclass
@@ -46,22 +44,29 @@ class Candidate:
 
     Args:
         name: Network and encoder.
-        network: The network itself.
+        model: The network, on the CPU in fp32.
         run: Name of the run it was trained in, if any.
-        miou: Of its run's ``test``, in PyTorch; None where there is no run or no evaluation.
+        miou: mIoU of its run's ``test``, in PyTorch; None where there is no run or no evaluation.
         exports: Files its run was exported to.
     """
 
     name: str
-    network: nn.Module
+    model: TorchModel
     run: str | None = None
     miou: float | None = None
     exports: Sequence[Path] = field(default_factory=tuple)
 
+    @classmethod
+    def untrained(cls, network: str, encoder: str, classes: int, size: Size) -> Candidate:
+        """Return a network with random weights: its speed does not depend on training."""
+        made = make_network(NetworkOptions(network, encoder, pretrained=False), classes)
+        named = numbered_classes(classes)
+        return cls(f"{network} {encoder}", TorchModel(made, named, "student", size, device="cpu", precision="fp32"))
+
 
 @dataclass(frozen=True)
 class Variant:
-    """A candidate on one runtime in one precision: what to time, and its row but for the times."""
+    """A candidate on one runtime in one precision: the function to time, and its row without the times."""
 
     run: Callable[[], object]
     facts: dict[str, Cell]
@@ -69,7 +74,7 @@ class Variant:
 
 def benchmark_student(
     candidates: Sequence[Candidate],
-    size: tuple[int, int],
+    size: Size,
     *,
     rounds: int = 20,
     progress: Callable[[int, int], None] | None = None,
@@ -79,10 +84,10 @@ def benchmark_student(
     Exported files of a run are timed as they are; of other candidates the same formats are made in memory.
 
     Args:
-        candidates: What to time.
+        candidates: Networks to time.
         size: (H, W) of the frames.
         rounds: Measurements of each.
-        progress: Told (rounds done, rounds in all).
+        progress: Called with (rounds done, rounds in all).
     """
     variants = {f"{number}": variant for number, variant in enumerate(_variants(candidates, size))}
     timings = interleaved({name: v.run for name, v in variants.items()}, rounds=rounds, progress=progress)
@@ -91,91 +96,74 @@ def benchmark_student(
     return BenchmarkTable("student", torch.device("cpu"), facts, rows, ("network", "runtime", "precision"), "FPS")
 
 
-def alternatives(classes: int) -> list[Candidate]:
-    """Return the usual networks with random weights: their speed does not depend on training."""
-    return [
-        Candidate(f"{network} {encoder}", make_network(network, encoder, num_classes=classes, pretrained=False).eval())
-        for network, encoder in ALTERNATIVES
-    ]
-
-
 def of_run(run: Run) -> Candidate:
-    """Return a run's student with what is known of it."""
-    module = load_checkpoint(run.checkpoint("student", "last"), stage="student")
+    """Return a run's student with its scores and exported files."""
+    model = open_model(run.checkpoint("student", "last"), stage="student", device="cpu", precision="fp32")
+    assert isinstance(model, TorchModel)
     metrics = run.folder / "test" / "metrics.json"
     miou = json.loads(metrics.read_text(encoding="utf-8"))["miou"] if metrics.exists() else None
     exports = [run.folder / "export" / made.file for made in FORMATS.values()]
-    name = f"{module.hparams['network']} {module.hparams['encoder']}"
-    return Candidate(name, module.network, run.name, miou, [path for path in exports if path.exists()])
+    return Candidate(model.name, model, run.name, miou, [path for path in exports if path.exists()])
 
 
 def replace_alternatives(candidates: list[Candidate], trained: list[Candidate]) -> list[Candidate]:
-    """Return the trained candidates, and those alternatives that none of them is."""
+    """Return the trained candidates, and the alternatives of other networks."""
     names = {candidate.name for candidate in trained}
     return [*trained, *(c for c in candidates if c.name not in names)]
 
 
-def _variants(candidates: Sequence[Candidate], size: tuple[int, int]) -> Iterator[Variant]:
+def _variants(candidates: Sequence[Candidate], size: Size) -> Iterator[Variant]:
     has_bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     for candidate in candidates:
+        model = candidate.model
         facts: dict[str, Cell] = {
             "network": f"{candidate.name} ({candidate.run})" if candidate.run else candidate.name,
-            "parameters (M)": sum(p.numel() for p in candidate.network.parameters()) / 1e6,
-            "GFLOPs": gflops(candidate.network, size),
+            "parameters (M)": model.parameters / 1e6,
+            "GFLOPs": gflops(model.network, size),
         }
-        plain = candidate.network.to(memory_format=torch.channels_last)
-        for precision in ("fp32", "bf16") if has_bf16 else ("fp32",):
-            frame = on_frame(plain, size, torch.device("cpu"), bf16=precision == "bf16")
-            miou = candidate.miou if precision == "fp32" else None
-            yield Variant(frame, {**facts, "runtime": "torch", "precision": precision, "mIoU": miou})
-        for network, megabytes in exported(candidate, size):
-            made = {"runtime": network.card.format.split("-")[0], "precision": network.precision}
-            yield Variant(
-                _on_pixels(network, size), {**facts, **made, "file (MB)": megabytes, "mIoU": network.card.miou}
-            )
+        in_torch = {**facts, "runtime": "torch"}
+        yield Variant(on_frame(model, size), {**in_torch, "precision": "fp32", "mIoU": candidate.miou})
+        if has_bf16:
+            half = TorchModel(model.network, model.classes, model.stage, size, device="cpu", precision="bf16")
+            yield Variant(on_frame(half, size), {**in_torch, "precision": "bf16", "mIoU": None})
+        for other, megabytes in exported(candidate, size):
+            made = {"runtime": other.card.format.split("-")[0], "precision": other.precision}
+            yield Variant(on_frame(other, size), {**facts, **made, "file (MB)": megabytes, "mIoU": other.card.miou})
 
 
-def exported(candidate: Candidate, size: tuple[int, int]) -> Iterator[tuple[ExportedNetwork, float | None]]:
+def exported(candidate: Candidate, size: Size) -> Iterator[tuple[ExportedModel, float | None]]:
     """Yield a candidate's exported models with the megabytes of their files, None for those made in memory.
 
     Raises:
         ConfigError: An exported file of the run is of another size.
     """
     for path in candidate.exports:
-        network = ExportedNetwork.open(path)
-        if network.card.size != size:
-            raise ConfigError(
-                f"{path} takes {network.card.size}, the benchmark runs at {size}; give --size, or export anew"
-            )
-        yield network, sum(p.stat().st_size for p in {path, path.with_suffix(".bin")} if p.exists()) / 1e6
+        model = ExportedModel(ExportedNetwork.open(path))
+        if model.size != size:
+            raise ConfigError(f"{path} takes {model.size}, the benchmark runs at {size}; give --size, or export anew")
+        yield model, sum(p.stat().st_size for p in {path, path.with_suffix(".bin")} if p.exists()) / 1e6
     if not candidate.exports:
-        for network in _made_in_memory(candidate.network, size):
-            yield network, None
+        for network in _made_in_memory(candidate.model, size):
+            yield ExportedModel(network), None
 
 
-def _made_in_memory(network: nn.Module, size: tuple[int, int]) -> Iterator[ExportedNetwork]:
+def _made_in_memory(model: TorchModel, size: Size) -> Iterator[ExportedNetwork]:
     formats = [made for made in FORMATS.values() if not missing(made.packages)]
     if not formats:
         return
-    onnx = to_onnx(network, size)
-    classes = numbered_classes(onnx.graph.output[0].type.tensor_type.shape.dim[1].dim_value)
+    onnx = to_onnx(model.network, size)
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (*size, 3), np.uint8) for _ in range(CALIBRATION)]
     for made in formats:
-        card = Card(classes, size, format=made.name, precision=made.precision)
+        card = Card(model.classes, size, format=made.name, precision=made.precision)
         if made.name == "onnx":
             yield ExportedNetwork.from_onnx(onnx, card)
         else:
-            model = to_openvino(onnx)
-            yield ExportedNetwork.from_openvino(quantise(model, images) if made.precision == "int8" else model, card)
+            graph = to_openvino(onnx)
+            yield ExportedNetwork.from_openvino(quantise(graph, images) if made.precision == "int8" else graph, card)
 
 
-def _on_pixels(network: ExportedNetwork, size: tuple[int, int]) -> Callable[[], object]:
-    image: Image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-    return lambda: network.run(image)
-
-
-def gflops(network: nn.Module, size: tuple[int, int]) -> float:
+def gflops(network: nn.Module, size: Size) -> float:
     """Count the floating-point operations of one frame, in billions; a multiplication and an addition are two."""
     device = next(network.parameters()).device
     with FlopCounterMode(display=False) as counter, torch.inference_mode():

@@ -22,12 +22,12 @@ from weclick.data.supply import Batch
 from weclick.data.targets import TargetClicks
 from weclick.flow.estimators import make_flow
 from weclick.losses import Step, Terms
-from weclick.memory import MemoryStore, items
+from weclick.memory import MemoryStore, quantise
 from weclick.modules import StudentModule, TeacherModule
-from weclick.pipeline.benchmark.table import BenchmarkTable
 from weclick.pipeline.memory import stream_soft_labels
 from weclick.pipeline.settings import FitSettings, trainer_refusals
 from weclick.pipeline.training import frozen
+from weclick.reporting.benchmark import BenchmarkTable
 
 ONLINE_NEIGHBOURS: Final = 4
 TARGETS: Final = 3
@@ -143,10 +143,10 @@ def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
     plain = settings.make_data(clicks=clicks)
     if dataset.labelled("train"):
         plain = replace(settings, data=replace(settings.data, supervision="masks")).make_data()
-    store = MemoryStore(scratch / "memory", {"version": 0})
+    store = MemoryStore(scratch / "memory", {})
     source = settings.make_data(clicks=clicks)
     for key, soft in stream_soft_labels(source, source.clips, teacher, flow, device):
-        store.write(key, items(soft)[0])
+        store.write(key, quantise(soft)[0])
     stored = settings.make_data(clicks=clicks, supplies=(StoredMemory(store),))
     clips = replace(settings.data.clips, neighbours=ONLINE_NEIGHBOURS)
     supply = OnlineMemory(teacher, flow, dataset.reader, ONLINE_NEIGHBOURS)

@@ -8,47 +8,46 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from lightning.fabric import Fabric
-
-from weclick.inference.predict import Summary
-from weclick.pipeline.benchmark.table import BenchmarkTable, Cell
-from weclick.pipeline.predict import predict_with
+from weclick.inference.model import open_model
+from weclick.inference.predict import Summary, predict
+from weclick.inference.rules import default_device
+from weclick.reporting.benchmark import BenchmarkTable, Cell
 
 
 def benchmark_video(
-    checkpoints: Mapping[str, Path],
+    paths: Mapping[str, Path],
     source: str,
     *,
     rounds: int = 3,
     max_frames: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> BenchmarkTable:
-    """Predict a source with each checkpoint, in turns, overlay and labels included.
+    """Predict a source with each model, in turns, overlay and labels included.
 
     Args:
-        checkpoints: Checkpoints or exported models, by the name to show.
+        paths: Checkpoints or exported models, by the name to show.
         source: Video file or folder of images.
         rounds: Predictions with each.
         max_frames: Stop each after so many frames.
-        progress: Told (predictions done, predictions in all).
+        progress: Called with (predictions done, predictions in all).
     """
-    found: dict[str, list[Summary]] = {name: [] for name in checkpoints}
+    models = {name: open_model(path) for name, path in paths.items()}
+    summaries: dict[str, list[Summary]] = {name: [] for name in models}
     for number in range(rounds):
-        for position, (name, path) in enumerate(checkpoints.items()):
+        for position, (name, model) in enumerate(models.items()):
             with TemporaryDirectory() as out:
-                found[name].append(predict_with(path, source, Path(out), max_frames=max_frames))
+                summaries[name].append(predict(model, source, Path(out), max_frames=max_frames))
             if progress is not None:
-                progress(number * len(checkpoints) + position + 1, rounds * len(checkpoints))
-    rows = [{"model": name, **_row(summaries)} for name, summaries in found.items()]
+                progress(number * len(models) + position + 1, rounds * len(models))
+    rows = [{"model": name, **_row(own)} for name, own in summaries.items()]
     facts: dict[str, Cell] = {
         "source": Path(source).name,
-        "frames": next(iter(found.values()))[0].frames,
+        "frames": next(iter(summaries.values()))[0].frames,
         "rounds": rounds,
         "stages": "seconds of each, which overlap; per frame in ms",
         "peak memory (MB)": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
-    device = Fabric(accelerator="auto", devices=1).device  # where predict puts a checkpoint's network
-    return BenchmarkTable("video", device, facts, rows, ("model",), "end to end FPS")
+    return BenchmarkTable("video", default_device(), facts, rows, ("model",), "end to end FPS")
 
 
 def _row(summaries: Sequence[Summary]) -> dict[str, Cell]:

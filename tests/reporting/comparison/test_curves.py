@@ -2,17 +2,17 @@ import csv
 import math
 import re
 
-from weclick.pipeline.ablation.curves import points, write_curves
+from weclick.reporting.comparison.curves import points, write_curves
 
 
 def budgets(outcome):
     """Two seeds of two arms and one of masks, at half of the frames, at two clicks per frame, and at all."""
     for seed in (0, 1):
         for arm, miou in (("clicks", 0.4), ("weclick", 0.5)):
-            yield outcome(arm, seed, miou - 0.1 + 0.02 * seed, {"clicks": 500}, frame_share=0.5, clicks_per_frame=None)
-            yield outcome(arm, seed, miou - 0.2, {"clicks": 80}, frame_share=1.0, clicks_per_frame=2)
-            yield outcome(arm, seed, miou, frame_share=1.0, clicks_per_frame=None)
-    yield outcome("full", 0, 0.6, frame_share=1.0, clicks_per_frame=None)
+            yield outcome(arm, seed, miou - 0.1 + 0.02 * seed, clicks=500, frame_share=0.5)
+            yield outcome(arm, seed, miou - 0.2, clicks=80, frame_share=1.0, clicks_per_frame=2)
+            yield outcome(arm, seed, miou, frame_share=1.0)
+    yield outcome("full", 0, 0.6, frame_share=1.0)
 
 
 def test_all_clicks_of_all_frames_are_a_point_of_both_curves(outcome):

@@ -10,8 +10,8 @@ from statistics import mean
 from typing import Final, Literal
 
 from weclick.files import write_text
-from weclick.pipeline.ablation.outcome import Outcome
-from weclick.pipeline.ablation.table import average, facts, spread
+from weclick.reporting.comparison.outcome import Outcome
+from weclick.reporting.comparison.table import average, facts, spread
 from weclick.reporting.tables import MISSING, Line, percent, to_csv, to_markdown
 
 Curve = Literal["frames", "clicks"]
@@ -60,8 +60,7 @@ def points(outcomes: Iterable[Outcome]) -> list[Point]:
     """
     groups: dict[tuple[Curve, str, float, float], list[Outcome]] = {}
     for outcome in outcomes:
-        share = outcome.settings.data.clicks.frame_share
-        per_frame = outcome.settings.data.clicks.per_frame or math.inf
+        share, per_frame = outcome.frame_share, outcome.clicks_per_frame or math.inf
         if math.isinf(per_frame):
             groups.setdefault(("frames", outcome.arm, share, per_frame), []).append(outcome)
         if share == 1 and outcome.clicks is not None:

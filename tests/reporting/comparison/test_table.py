@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from weclick.pipeline.ablation import version
-from weclick.pipeline.ablation.table import arm_lines, class_lines, facts, write_tables
+from weclick.reporting.comparison import version
+from weclick.reporting.comparison.table import arm_lines, class_lines, facts, write_tables
 
 
 def lines(outcomes):
@@ -39,8 +39,7 @@ def test_arms_are_compared_over_the_seeds_both_have(outcome):
 
 
 def test_what_was_not_measured_is_a_dash(outcome):
-    bare = {"temporal": None, "speed": None}
-    (line,) = arm_lines([outcome("kd", 0, 0.5, bare)])
+    (line,) = arm_lines([outcome("kd", 0, 0.5, temporal=None, speed=None)])
     missing = {"spread", "gain over clicks", "gain spread", "share of full", "temporal consistency", "FPS"}
     assert {name for name, cell in line.items() if cell == "-"} == missing
     assert "VC8" not in line
@@ -51,13 +50,15 @@ def test_a_ceiling_that_got_nothing_right_is_no_ceiling(outcome):
 
 
 def test_video_consistency_has_a_column_where_there_is_any(outcome):
-    found = lines([outcome("clicks", 0, 0.5, {"video_consistency": {8: 0.91, 16: 0.8}}), outcome("kd", 0, 0.5)])
+    found = lines([outcome("clicks", 0, 0.5, video_consistency={8: 0.91, 16: 0.8}), outcome("kd", 0, 0.5)])
     assert (found["clicks"]["VC8"], found["kd"]["VC8"]) == ("91.00", "-")
 
 
 def test_classes_go_down_and_arms_across(outcome):
-    nowhere = {"iou": {"road": 0.9, "car": math.nan}}
-    found = class_lines([outcome("clicks", 0, 0.4), outcome("clicks", 1, 0.6, nowhere), outcome("kd", 0, 0.5, nowhere)])
+    nowhere = {"road": 0.9, "car": math.nan}
+    found = class_lines(
+        [outcome("clicks", 0, 0.4), outcome("clicks", 1, 0.6, iou=nowhere), outcome("kd", 0, 0.5, iou=nowhere)]
+    )
     assert found == [
         {"class": "road", "clicks": "65.00", "kd": "90.00"},
         {"class": "car", "clicks": "20.00", "kd": "-"},
@@ -65,11 +66,11 @@ def test_classes_go_down_and_arms_across(outcome):
 
 
 def test_the_facts_tell_the_budget(outcome):
-    told = facts([outcome("clicks", 0, 0.4), outcome("clicks", 2, 0.4, {"clicks": 1010}), outcome("full", 0, 0.5)])
+    told = facts([outcome("clicks", 0, 0.4), outcome("clicks", 2, 0.4, clicks=1010), outcome("full", 0, 0.5)])
     for word in ("epochs 12", "seeds 0, 2", "clicks 1,000 to 1,010", "val split, 101 frames", "480x360", "a processor"):
         assert word in told
     assert "\n" not in told
-    assert "clicks" not in facts([outcome("full", 0, 0.5, {"speed": None})])
+    assert "clicks" not in facts([outcome("full", 0, 0.5, speed=None)])
 
 
 def test_tables_are_written_as_csv_and_markdown(outcome, tmp_path):

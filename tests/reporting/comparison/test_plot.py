@@ -2,9 +2,9 @@ import math
 
 import pytest
 
-from weclick.pipeline.ablation.curves import points
-from weclick.pipeline.ablation.plot import arms_figure, budget_figure, plot_arms, plot_budget
-from weclick.pipeline.ablation.table import by_arm
+from weclick.reporting.comparison.curves import points
+from weclick.reporting.comparison.plot import arms_figure, budget_figure, plot_arms, plot_budget
+from weclick.reporting.comparison.table import by_arm
 
 ARMS = ("clicks", "kd", "mfd", "weclick", "levers", "beyond", "etc", "full")
 
@@ -25,14 +25,14 @@ def test_full_is_a_line_across(outcome):
 
 
 def test_what_was_not_measured_is_left_out(outcome):
-    outcomes = [outcome("clicks", 0, 0.4, {"temporal": None}), outcome("kd", 0, math.nan, {"temporal": None})]
+    outcomes = [outcome("clicks", 0, 0.4, temporal=None), outcome("kd", 0, math.nan, temporal=None)]
     (axes,) = arms_figure(by_arm(outcomes)).axes
     assert [text.get_text() for text in axes.texts] == ["40.0"]
 
 
 def test_a_line_per_arm_and_a_band_for_several_seeds(outcome):
     rows = [
-        outcome(arm, seed, miou + 0.01 * seed, {"clicks": 1000 * share}, frame_share=share)
+        outcome(arm, seed, miou + 0.01 * seed, clicks=1000 * share, frame_share=share)
         for arm, miou in (("clicks", 0.3), ("weclick", 0.5))
         for seed in (0, 1)
         for share in (0.25, 1.0)

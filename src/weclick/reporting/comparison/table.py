@@ -9,8 +9,8 @@ from statistics import mean, stdev
 from typing import Final
 
 from weclick.files import write_text
-from weclick.pipeline.ablation.outcome import Outcome
-from weclick.pipeline.ablation.version import code_version
+from weclick.reporting.comparison.outcome import Outcome
+from weclick.reporting.comparison.version import code_version
 from weclick.reporting.tables import MISSING, Line, percent, to_csv, to_markdown
 
 WINDOW: Final = 8
@@ -86,7 +86,7 @@ def facts(outcomes: Sequence[Outcome]) -> str:
     first = outcomes[0]
     clicks = [outcome.clicks for outcome in outcomes if outcome.clicks is not None]
     parts = [
-        f"epochs {counted(outcome.settings.trainer['max_epochs'] for outcome in outcomes)}",
+        f"epochs {counted(outcome.epochs for outcome in outcomes)}",
         f"seeds {', '.join(map(str, dict.fromkeys(outcome.seed for outcome in outcomes)))}",
         *([f"clicks {counted(clicks)}"] if clicks else []),
         f"{first.split} split, {first.frames} frames",

@@ -10,9 +10,9 @@ from typing import Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from weclick.pipeline.ablation.curves import Point
-from weclick.pipeline.ablation.outcome import Outcome
-from weclick.pipeline.ablation.table import Arms, average, by_arm, spread
+from weclick.reporting.comparison.curves import Point
+from weclick.reporting.comparison.outcome import Outcome
+from weclick.reporting.comparison.table import Arms, average, by_arm, spread
 from weclick.reporting.plots import COLORS, INK, encode, plain
 
 _XLABELS: Final = {

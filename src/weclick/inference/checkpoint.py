@@ -1,0 +1,153 @@
+"""Reading a checkpoint file safely, and building the network it holds, without Lightning."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+from zipfile import is_zipfile
+
+import torch
+
+from weclick.classes import ClassSet
+from weclick.conventions import Size
+from weclick.errors import CheckpointError, ConfigError, WeclickError, one_line
+
+if TYPE_CHECKING:
+    from weclick.models import SegmentationNetwork
+
+STAGES: Final = ("teacher", "student")
+Stage = Literal["teacher", "student"]
+
+STAGE_KEY: Final = "weclick_stage"
+"""Under this key a checkpoint states which stage it is of."""
+VERSION_KEY: Final = "weclick_version"
+"""Under this key a checkpoint states which version of weclick wrote it."""
+
+CLASS_KEY: Final = "weclick_class"
+"""Under this key a checkpoint states the class of its module, as ``module.Class``."""
+
+PARTS: Final = {STAGE_KEY, "hyper_parameters", "state_dict"}
+"""What a checkpoint must hold."""
+
+_NETWORK: Final = "network."
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a checkpoint exists and is complete, without reading it: its table of contents comes last."""
+    return is_zipfile(path)
+
+
+def read_checkpoint(path: Path | str) -> dict[str, Any]:
+    """Read a checkpoint file without running code from it.
+
+    Raises:
+        CheckpointError: It is a URL, missing, damaged, holds more than weights, or was not written by weclick.
+    """
+    refuse_url(path)
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"checkpoint {path} not found") from None
+    except IsADirectoryError:
+        raise CheckpointError(f"checkpoint {path} is a folder; name a file in it, or name a run with --run") from None
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read ({error.strerror or one_line(error)})") from None
+    except Exception as error:  # a file that is no checkpoint raises nearly anything: struct.error, IndexError, ...
+        # torch's message advises its own callers, not ours; --debug shows it
+        raise CheckpointError(
+            f"checkpoint {path} is damaged or no checkpoint; name one that weclick fit wrote"
+        ) from error
+    if not isinstance(checkpoint, dict) or not checkpoint.keys() >= PARTS or checkpoint[STAGE_KEY] not in STAGES:
+        raise CheckpointError(f"{path} is no checkpoint of a weclick teacher or student")
+    return checkpoint
+
+
+def refuse_url(path: Path | str) -> None:
+    """Refuse to fetch anything.
+
+    Raises:
+        CheckpointError: The path is a URL.
+    """
+    if re.match(r"[a-z][a-z0-9+.-]+:/", str(path)):
+        raise CheckpointError(f"{path} is a URL; fetch the file and name it instead")
+
+
+def check_stage(path: Path | str, stage: str, needed: str | None) -> None:
+    """Refuse a network of another stage than the needed one; None allows both.
+
+    Raises:
+        CheckpointError: The stages differ.
+    """
+    if needed is not None and stage != needed:
+        raise CheckpointError(f"{path} is a {stage} checkpoint; a {needed} checkpoint is needed here")
+
+
+def check_classes(path: Path | str, classes: ClassSet, needed: ClassSet | None) -> None:
+    """Refuse a network trained for other classes than the needed ones; None allows any.
+
+    Raises:
+        CheckpointError: Names or order differ.
+    """
+    if needed is not None and classes.names != needed.names:
+        raise CheckpointError(
+            f"{path} was trained for {len(classes)} classes ({', '.join(classes.names)}), the data set "
+            f"has {len(needed)} ({', '.join(needed.names)}); choose the checkpoint's data set"
+        )
+
+
+def refused_options(path: Path | str, checkpoint: dict[str, Any], error: Exception) -> CheckpointError:
+    """Return the error to raise when a checkpoint's options are not those of this version."""
+    return CheckpointError(
+        f"{path} has options that this weclick (version {version('weclick')}) does not take ({one_line(error)}); it was "
+        f"made by version {checkpoint.get(VERSION_KEY, 'unknown')}: use that, or train again"
+    )
+
+
+def saved_options(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Return the options a module was trained with, but for what only matters when training begins.
+
+    Raises:
+        ConfigError: They are those of an earlier version.
+    """
+    if "options" not in checkpoint["hyper_parameters"]:
+        raise ConfigError("its options have no groups")
+    options = checkpoint["hyper_parameters"]["options"]
+    return {**options, "network": {**options["network"], "pretrained": False, "compile": False}}
+
+
+def build_network(path: Path | str, checkpoint: dict[str, Any]) -> tuple[SegmentationNetwork, ClassSet, Size]:
+    """Build the network of a checkpoint, in evaluation mode, on the CPU.
+
+    Args:
+        path: File the checkpoint was read from, for messages.
+        checkpoint: As :func:`read_checkpoint` returns it.
+
+    Returns:
+        The network, its classes, and the size (H, W) it was trained at.
+
+    Raises:
+        CheckpointError: Options of another version, or weights that do not fit.
+    """
+    from weclick.models import NetworkOptions, make_network  # exported models do without it, and it takes seconds
+
+    try:
+        saved, options = checkpoint["hyper_parameters"], saved_options(checkpoint)
+        classes = ClassSet.from_list(saved["classes"])
+        height, width = map(int, saved["size"])
+        network = make_network(NetworkOptions.of(options["network"], "network"), len(classes))
+    except (WeclickError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise refused_options(path, checkpoint, error) from None
+    prefixed = checkpoint["state_dict"].items()
+    weights = {name.removeprefix(_NETWORK): tensor for name, tensor in prefixed if name.startswith(_NETWORK)}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise refused_weights(path, error) from None
+    return network.eval(), classes, (height, width)
+
+
+def refused_weights(path: Path | str, error: Exception) -> CheckpointError:
+    """Return the error to raise when a checkpoint's weights do not fit the network of its options."""
+    return CheckpointError(f"weights in {path} do not fit its network ({one_line(error)})")

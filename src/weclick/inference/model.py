@@ -1,0 +1,253 @@
+"""A trained network as it is used: one way from a checkpoint or an exported model to labels."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from weclick.classes import ClassSet
+from weclick.conventions import Size
+from weclick.extensions import part_name
+from weclick.images import resize_image
+from weclick.inference.checkpoint import (
+    STAGE_KEY,
+    Stage,
+    build_network,
+    check_classes,
+    check_stage,
+    read_checkpoint,
+    refuse_url,
+    saved_options,
+)
+from weclick.inference.exported import SUFFIXES, ExportedNetwork
+from weclick.inference.rules import (
+    Image,
+    choose_precision,
+    class_ids,
+    default_device,
+    fitted_size,
+    image_batch,
+    resize_ids,
+    trained_size,
+)
+
+
+class Model(ABC):
+    """A trained network that labels frames of any size; see :mod:`weclick.inference.rules`.
+
+    :meth:`labels` is all that most callers need. It is :meth:`prepare`, :meth:`run` and :meth:`finish`, which are for
+    those who time them apart, or average over frames in between.
+
+    Attributes:
+        classes: What the class ids mean.
+        stage: ``teacher`` or ``student``.
+        size: (H, W) of the images it was trained at or exported for.
+        device: Where it runs.
+        precision: Number format it runs in.
+        parameters: Number of parameters that have an effect on the logits; None where it is not recorded.
+        has_probabilities: False for a model that was exported with ``--labels``.
+    """
+
+    parameters: int | None
+    has_probabilities = True
+
+    def __init__(self, classes: ClassSet, stage: Stage, size: Size, device: torch.device, precision: str) -> None:
+        self.classes, self.stage, self.size = classes, stage, size
+        self.device, self.precision = device, precision
+
+    @abstractmethod
+    def input_size(self, frame: Size) -> Size:
+        """Return the size (H, W) that a frame of a size is resized to."""
+
+    @abstractmethod
+    def run(self, image: Image) -> Tensor:
+        """Run the network on one prepared image, and wait for it.
+
+        Args:
+            image: RGB uint8 (H, W, 3), of the size of the network's input.
+
+        Returns:
+            Logits (1, C, h, w); or class ids (1, H, W) where ``has_probabilities`` is False.
+        """
+
+    @abstractmethod
+    def logits(self, images: Tensor) -> Tensor:
+        """Return float32 logits (B, C, h, w) of images as they are: RGB (B, 3, H, W) in 0..1, on the model's device."""
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Return class probabilities (B, C, h, w), at the logits' stride; see :meth:`logits`."""
+        return self.logits(images).softmax(1)
+
+    def labels(self, image: Image) -> Image:
+        """Segment a frame: RGB uint8 (H, W, 3) of any size to class ids uint8 (H, W)."""
+        return self.finish(self.run(self.prepare(image)), (image.shape[0], image.shape[1]))
+
+    def prepare(self, image: Image) -> Image:
+        """Bring a frame to the size of the network's input."""
+        return resize_image(image, self.input_size((image.shape[0], image.shape[1])))
+
+    @torch.inference_mode()
+    def finish(self, output: Tensor, frame: Size) -> Image:
+        """Return class ids uint8 (H, W) of a frame of a size, from what :meth:`run` returned or its probabilities."""
+        height, width = self.input_size(frame)
+        ids = output if output.ndim == 3 else class_ids(output, self._filled_size(frame))
+        labels: Image = resize_ids(ids[:, :height, :width].to(torch.uint8), frame)[0].cpu().numpy()
+        return labels
+
+    def _filled_size(self, frame: Size) -> Size:
+        """Return the size of the network's input, with what is added around a frame."""
+        return self.input_size(frame)
+
+
+class TorchModel(Model):
+    """A network in PyTorch, at any size of its input.
+
+    Args:
+        network: RGB images (B, 3, H, W) in 0..1 to logits (B, C, h, w); moved to the device and frozen.
+        classes: What the class ids mean.
+        stage: ``teacher`` or ``student``.
+        size: (H, W) it was trained at; frames are run at as many pixels.
+        device: By default see :func:`~weclick.inference.rules.default_device`.
+        precision: ``auto``: see :func:`~weclick.inference.rules.choose_precision`.
+        name: Network and encoder.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        classes: ClassSet,
+        stage: Stage,
+        size: Size,
+        *,
+        device: torch.device | str | None = None,
+        precision: Literal["auto", "fp32", "bf16"] = "auto",
+        name: str = "",
+    ) -> None:
+        place = default_device() if device is None else torch.device(device)
+        super().__init__(classes, stage, size, place, choose_precision(precision, place))
+        self.network, self.name = network.to(place).eval().requires_grad_(False), name
+
+    @cached_property
+    def parameters(self) -> int:  # type: ignore[override]
+        """Number of parameters that have an effect on the logits."""
+        return live_parameters(self.network)
+
+    def input_size(self, frame: Size) -> Size:
+        """Return the frame's own shape with as many pixels as in training."""
+        return trained_size(frame, self.size)
+
+    def run(self, image: Image) -> Tensor:
+        """Run the network on one prepared image, and wait for it."""
+        logits = self.logits(image_batch(image, self.device))
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)  # else its time would be counted where the result is read
+        return logits
+
+    @torch.inference_mode()
+    def logits(self, images: Tensor) -> Tensor:
+        """Return float32 logits (B, C, h, w) of images as they are."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            logits: Tensor = self.network(images)
+        return logits.float()
+
+
+class ExportedModel(Model):
+    """An exported model; it takes one size, which the largest fitting size of a frame is padded to.
+
+    Args:
+        network: The opened file.
+    """
+
+    def __init__(self, network: ExportedNetwork) -> None:
+        card = network.card
+        super().__init__(card.classes, "student", card.size, network.device, network.precision)
+        self.network, self.card, self.parameters = network, card, card.parameters
+        self.has_probabilities = card.output == "logits"
+
+    def input_size(self, frame: Size) -> Size:
+        """Return the largest size of the frame's shape that fits."""
+        return fitted_size(frame, self.size)
+
+    def prepare(self, image: Image) -> Image:
+        """Bring a frame into the upper left of the network's input, its border repeated beyond."""
+        small = super().prepare(image)
+        below, right = self.size[0] - small.shape[0], self.size[1] - small.shape[1]
+        return np.asarray(cv2.copyMakeBorder(small, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
+
+    def run(self, image: Image) -> Tensor:
+        """Run the model on one prepared image."""
+        return torch.from_numpy(self.network.run(image))
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Return logits (B, C, h, w); of a model that gives labels, these as 0 and 1, at full size.
+
+        Raises:
+            ShapeError: Images of another size than the model takes.
+        """
+        pixels = (images.detach().float() * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        outputs = torch.cat([self.run(image) for image in pixels]).to(images.device)
+        if self.has_probabilities:
+            return outputs
+        return F.one_hot(outputs.long(), len(self.classes)).permute(0, 3, 1, 2).float()
+
+    def _filled_size(self, frame: Size) -> Size:
+        return self.size
+
+
+def open_model(
+    path: Path | str,
+    *,
+    stage: str | None = None,
+    classes: ClassSet | None = None,
+    device: torch.device | str | None = None,
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
+) -> Model:
+    """Open a checkpoint or an exported model (``.onnx``, ``.xml``) for use.
+
+    Args:
+        path: The file.
+        stage: Refuse any other stage than this, ``teacher`` or ``student``.
+        classes: Refuse a network trained for other classes than these.
+        device: Where a checkpoint's network is to run; an exported model's runtime decides for itself.
+        precision: Of a checkpoint's network; an exported model has its own.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, not made by weclick or by another version, or not what is needed.
+        ConfigError: The package that runs an exported model is not installed.
+    """
+    refuse_url(path)
+    if Path(path).suffix in SUFFIXES:
+        model: Model = ExportedModel(ExportedNetwork.open(Path(path)))
+        check_stage(path, model.stage, stage)
+    else:
+        checkpoint = read_checkpoint(path)
+        found: Stage = checkpoint[STAGE_KEY]
+        check_stage(path, found, stage)
+        network, own, size = build_network(path, checkpoint)
+        options = saved_options(checkpoint)["network"]
+        name = f"{part_name('network', options['name'])} {options['encoder']}"
+        model = TorchModel(network, own, found, size, device=device, precision=precision, name=name)
+    check_classes(path, model.classes, classes)
+    return model
+
+
+def live_parameters(network: nn.Module) -> int:
+    """Count the parameters that have an effect on the logits; some networks hold layers that never run.
+
+    segmentation_models.pytorch's PSPNet, for one, reads the encoder at stride 8 but keeps all of it.
+    """
+    parameters = {name: one.detach().requires_grad_() for name, one in network.named_parameters()}
+    device = next(iter(parameters.values())).device
+    with torch.inference_mode(False), torch.enable_grad():
+        logits = functional_call(network, parameters, (torch.zeros(1, 3, 64, 64, device=device),))
+        gradients = torch.autograd.grad(logits.sum(), list(parameters.values()), allow_unused=True)
+    return sum(gradient.numel() for gradient in gradients if gradient is not None)

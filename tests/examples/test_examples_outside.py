@@ -1,0 +1,141 @@
+"""The five examples, used from outside of the package: copied to a folder of their own, named by class path or entry point."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TINY = [
+    *("--data.size=[64,128]", "--data.draws.crop=[64,64]", "--data.batch_size=2", "--data.workers=0"),
+    *("--data.clicks.min_area=20", "--trainer.max_epochs=1", "--trainer.accelerator=cpu"),
+    *("--teacher.network.pretrained=false", "--student.network.pretrained=false", "--student.network.width=16"),
+]
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """Run weclick as a process of its own, in a folder with copies of the examples."""
+    for file in EXAMPLES.glob("*.py"):
+        shutil.copy(file, tmp_path)
+
+    def run(*arguments, path=""):
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled"}
+        if path:
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(path), environment.get("PYTHONPATH")]))
+        command = [sys.executable, "-m", "weclick", *map(str, arguments)]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+
+    return run
+
+
+def test_every_example_is_short_and_named_in_the_contributing_guide():
+    guide = (EXAMPLES.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    files = sorted(EXAMPLES.glob("*.py"))
+    assert len(files) == 5
+    for file in files:
+        assert len(file.read_text(encoding="utf-8").splitlines()) < 60
+        assert file.name in guide
+
+
+@pytest.mark.slow
+def test_network_loss_flow_and_augmentation_by_class_path(outside, synthetic_root, tmp_path):
+    modules = [f"--import={name}" for name in ("tiny_network", "entropy_loss", "global_flow", "haze_augmentation")]
+    config = {
+        "arm": "weclick",
+        "data": {"draws": {"colour": {"class_path": "haze_augmentation.Haze", "init_args": {"most": 0.3}}}},
+        "student": {
+            "network": {"name": {"class_path": "tiny_network.TinyNet", "init_args": {"width": 8}}},
+            "terms": {"extra": [{"class_path": "entropy_loss.Entropy", "init_args": {"weight": 0.1, "start": 0.0}}]},
+        },
+        "memory": {"flow": {"class_path": "global_flow.GlobalShift"}},
+    }
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    fit = ["fit", "--config", "own.yaml", "--data.root", synthetic_root, *TINY, "--name", "own"]
+    done = outside(*modules, *fit)
+    assert done.returncode == 0, done.stderr
+    run = tmp_path / "runs" / "own"
+    assert json.loads((run / "memory" / "manifest.json").read_text())["flow"] == "global-shift-64"
+    header = (run / "student" / "metrics.csv").read_text().splitlines()[0]
+    assert "train/loss_entropy" in header
+    source = next((synthetic_root / "leftImg8bit_sequence" / "val").rglob("*.png")).parent
+    for command in (["test"], ["predict", "--source", source, "--out", "labels", "--max_frames", "2"]):
+        assert outside(*modules, *command).returncode == 0
+    assert len(list((tmp_path / "labels" / "labels").glob("*.png"))) == 2
+
+    refused = outside("predict", "--source", source, "--out", "other")  # without --import nothing is imported
+    assert refused.returncode == 1
+    assert "give weclick --import tiny_network" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_layout_by_class_path(outside, tmp_path):
+    rng, root = np.random.default_rng(0), tmp_path / "flat"
+    root.mkdir()
+    (root / "classes.yaml").write_text("[ground, car]", encoding="utf-8")
+    for video in ("a", "b", "val"):
+        for number in range(2):
+            cv2.imwrite(str(root / f"{video}-{number}.png"), rng.integers(0, 255, (64, 128, 3), np.uint8))
+            cv2.imwrite(str(root / f"{video}-{number}.mask.png"), np.eye(64, 128, dtype=np.uint8))
+    layout = ["--data.layout", "{class_path: flat_layout.FlatLayout}", "--data.root", root]
+    done = outside("--import", "flat_layout", "fit", *layout, *TINY, "--arm", "clicks", "--name", "flat")
+    assert done.returncode == 0, done.stderr
+    tested = outside("--import", "flat_layout", "test", "--run", "flat")
+    assert tested.returncode == 0, tested.stderr
+    assert "on the val split" in tested.stdout
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """A folder with an installed package whose entry points bring a network and a loss term."""
+    packages = tmp_path / "packages"
+    info = packages / "outsider-1.0.dist-info"
+    info.mkdir(parents=True)
+    for name in ("tiny_network", "entropy_loss"):
+        shutil.copy(EXAMPLES / f"{name}.py", packages)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outsider\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[weclick.networks]\ntiny = tiny_network:TinyNet\n\n[weclick.losses]\nentropy = entropy_loss:Entropy\n"
+    )
+    return packages
+
+
+@pytest.mark.slow
+def test_an_installed_package_brings_its_parts_by_entry_points(outside, installed, synthetic_root, tmp_path):
+    parts = ["--student.network.name", "tiny", "--student.terms.extra", "[entropy]"]
+    options = ["fit", "--data.root", synthetic_root, *TINY, *parts, "--arm", "clicks", "--name", "installed"]
+    done = outside(*options, path=installed)
+    assert done.returncode == 0, done.stderr
+    assert outside("test", "--run", "installed", path=installed).returncode == 0
+    refused = outside(*options[:-1], "other", "--student.terms.extra", "[]")  # not installed here
+    assert refused.returncode == 1
+    assert "unknown network 'tiny'; choose one of: light, lraspp," in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("nowhere", "No module named"), ("broken", "ZeroDivisionError"), ("", "Empty module name")],
+)
+def test_a_module_that_cannot_be_imported_is_refused_in_one_line(outside, tmp_path, name, reason):
+    (tmp_path / "broken.py").write_text("1 / 0\n")
+    refused = outside("--import", name, "data", "check", ".")
+    assert refused.returncode == 1
+    assert reason in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["subprocess.Popen", "os.system", "json.JSONDecoder"])
+def test_a_config_runs_nothing_that_is_no_network(outside, synthetic_root, tmp_path, name):
+    part = f"{{class_path: {name}, init_args: {{args: [touch, {tmp_path / 'ran'}]}}}}"
+    refused = outside("fit", "--data.root", synthetic_root, *TINY, "--arm", "clicks", f"--student.network.name={part}")
+    assert refused.returncode == 1
+    assert "CONTRIBUTING.md describes what a network needs" in refused.stderr
+    assert not (tmp_path / "ran").exists()

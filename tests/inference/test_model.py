@@ -1,0 +1,209 @@
+"""A checkpoint and an exported model are used in one way."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from weclick.classes import ClassSet
+from weclick.errors import CheckpointError, ConfigError
+from weclick.inference import rules
+from weclick.inference.model import TorchModel, live_parameters, open_model
+from weclick.inference.predict import predict
+from weclick.models import NetworkOptions, make_network
+
+from .conftest import CLASSES, SIZE
+
+NETWORK = {"name": "light", "encoder": "mobilenetv3_small_050", "width": 8, "strides": [4, 8, 16, 32], "scale": 1.0}
+
+
+@pytest.fixture(scope="session")
+def checkpoint(model, tmp_path_factory):
+    """The student's checkpoint, with options of training beside those of the network."""
+    path = tmp_path_factory.mktemp("checkpoint") / "last.ckpt"
+    options = {"network": {**NETWORK, "pretrained": True}, "optimiser": {"learning_rate": 1.0}}
+    hyper_parameters = {"options": options, "classes": CLASSES.to_list(), "size": list(SIZE)}
+    weights = {f"network.{name}": tensor for name, tensor in model.network.state_dict().items()}
+    weights["anything.else"] = torch.zeros(2)
+    torch.save({"weclick_stage": "student", "hyper_parameters": hyper_parameters, "state_dict": weights}, path)
+    return path
+
+
+def noise(*size):
+    return np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+
+
+# A network in PyTorch
+
+
+def test_a_checkpoint_becomes_the_model_it_was(model, checkpoint):
+    opened = open_model(checkpoint, device="cpu")
+    assert (opened.classes, opened.stage, opened.size) == (CLASSES, "student", SIZE)
+    assert (opened.device.type, opened.precision, opened.name) == ("cpu", "fp32", "light mobilenetv3_small_050")
+    assert opened.parameters == sum(p.numel() for p in model.network.parameters())
+    image = noise(100, 150)
+    np.testing.assert_array_equal(opened.labels(image), model.labels(image))
+
+
+def test_a_frame_of_any_size_is_run_at_its_own_shape_and_labelled_at_its_own_size(model):
+    seen = []
+    with model.network.register_forward_pre_hook(lambda network, inputs: seen.append(tuple(inputs[0].shape))):
+        labels = model.labels(noise(256, 512))
+    assert seen == [(1, 3, 64, 128)]
+    assert (labels.shape, labels.dtype) == ((256, 512), np.uint8)
+    assert (labels.reshape(64, 4, 128, 4) == labels[::4, None, ::4, None]).all()  # chosen at the network's size
+
+
+def test_labels_and_probabilities_follow_from_the_logits(model):
+    image = noise(*SIZE)
+    logits = model.logits(rules.image_batch(image))
+    assert logits.dtype == torch.float32
+    torch.testing.assert_close(model.probabilities(rules.image_batch(image)), logits.softmax(1))
+    np.testing.assert_array_equal(model.labels(image), rules.labels_at(logits, SIZE, SIZE)[0].numpy())
+
+
+def test_precision_is_what_the_network_runs_in(model):
+    half = TorchModel(model.network, CLASSES, "student", SIZE, device="cpu", precision="bf16")
+    seen = []
+    with model.network.register_forward_hook(lambda network, images, logits: seen.append(logits.dtype)):
+        assert half.run(noise(*SIZE)).dtype == torch.float32
+        model.run(noise(*SIZE))
+    assert seen == [torch.bfloat16, torch.float32]
+
+
+def test_the_network_is_frozen(model):
+    torch.manual_seed(0)
+    network = make_network(NetworkOptions("light", "mobilenetv3_small_050", pretrained=False, width=8), 3).train()
+    frozen = TorchModel(network, CLASSES, "student", SIZE, device="cpu").network
+    assert not frozen.training
+    assert not any(parameter.requires_grad for parameter in frozen.parameters())
+
+
+# Parameters
+
+
+def test_parameters_that_never_run_are_not_counted():
+    """segmentation_models.pytorch's PSPNet reads a ResNet at stride 8 and keeps the rest of it."""
+    network = make_network(NetworkOptions("pspnet", "resnet18", pretrained=False), 11).eval()
+    stored = sum(parameter.numel() for parameter in network.parameters())
+    unused = sum(
+        parameter.numel() for name, parameter in network.named_parameters() if ".layer3." in name or ".layer4." in name
+    )
+    assert live_parameters(network) == stored - unused < stored / 10
+
+
+def test_counting_parameters_changes_nothing():
+    torch.manual_seed(0)
+    network = make_network(NetworkOptions("light", "mobilenetv3_small_050", pretrained=False, width=8), 3).eval()
+    network.requires_grad_(False)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with torch.inference_mode():
+        assert live_parameters(network) == sum(parameter.numel() for parameter in network.parameters())
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+    assert not any(parameter.requires_grad or parameter.grad is not None for parameter in network.parameters())
+
+
+# An exported model
+
+
+@pytest.mark.parametrize("output", ["logits", "labels"])
+def test_an_exported_model_sees_a_frame_of_another_shape_undistorted(exported, output):
+    image = np.zeros((20, 80, 3), np.uint8)
+    image[:, 40:] = 200  # left and right half
+    made = exported((30, 40), output)
+    labels = made.labels(image)
+    (seen,) = made.network.seen
+    assert seen.shape == (30, 40, 3)
+    assert (seen[9] == seen[29]).all()  # below the frame its last row is repeated
+    assert (labels == (image[..., 0] > 100)).all()
+    assert labels.dtype == np.uint8
+
+
+@pytest.mark.parametrize("output", ["logits", "labels"])
+def test_an_exported_model_gives_logits_of_batches_too(exported, output):
+    images = np.stack([noise(30, 40), 255 - noise(30, 40)])
+    logits = exported((30, 40), output).logits(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255)
+    labels = rules.labels_at(logits, (30, 40), (30, 40))
+    np.testing.assert_array_equal(labels.numpy(), (images[..., 0] > 100).astype(np.uint8))
+
+
+def test_an_exported_model_states_what_its_card_and_runtime_do(exported):
+    made = exported((30, 40), "labels")
+    assert (made.size, made.stage, made.parameters, made.precision) == ((30, 40), "student", 7, "int8")
+    assert not made.has_probabilities
+
+
+# Refusals
+
+
+def test_another_stage_or_other_classes_are_refused(checkpoint):
+    with pytest.raises(CheckpointError, match=r"last\.ckpt is a student checkpoint; a teacher"):
+        open_model(checkpoint, stage="teacher")
+    with pytest.raises(CheckpointError, match="the data set has 2"):
+        open_model(checkpoint, classes=ClassSet.from_list([{"name": "road"}, {"name": "Haus"}]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"name": "nonsense"}, "nonsense"),
+        ({"width": -1}, "version"),
+        ({"width": "wide"}, "version"),
+        ({"classes": []}, "class"),
+        ({"size": None}, "version"),
+        ({"strides": [3]}, "strides"),
+        ({"encoder": None}, "version"),
+    ],
+)
+def test_options_that_build_no_network_are_refused_in_one_line(checkpoint, tmp_path, changes, words):
+    content = torch.load(checkpoint, weights_only=True)
+    saved = content["hyper_parameters"]
+    (saved if changes.keys() & saved.keys() else saved["options"]["network"]).update(changes)
+    torch.save(content, tmp_path / "odd.ckpt")
+    with pytest.raises(CheckpointError, match=rf"odd\.ckpt .*{words}") as refusal:
+        open_model(tmp_path / "odd.ckpt")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("part", ["body.classifier.bias", "body.context.weight"])
+def test_weights_that_do_not_fit_are_refused_in_one_line(checkpoint, tmp_path, part):
+    content = torch.load(checkpoint, weights_only=True)
+    del content["state_dict"][f"network.{part}"]
+    torch.save(content, tmp_path / "odd.ckpt")
+    with pytest.raises(CheckpointError, match=r"odd\.ckpt do not fit its network") as refusal:
+        open_model(tmp_path / "odd.ckpt")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["https://example.org/student.onnx", "s3://bucket/student.ckpt"])
+def test_a_url_is_refused(name):
+    with pytest.raises(CheckpointError, match="is a URL"):
+        open_model(name)
+
+
+# Start
+
+
+def test_predicting_with_a_checkpoint_imports_neither_lightning_nor_metrics(checkpoint, tmp_path):
+    program = (
+        "import sys, cv2, numpy; from weclick.cli.main import run; cv2.imwrite('frames/0.png', numpy.zeros((8, 16, 3)));"
+        "assert run(['predict', '--source', 'frames', '--ckpt_path', sys.argv[1]]) == 0;"
+        "print(sorted({'lightning', 'torchmetrics', 'albumentations'} & set(sys.modules)))"
+    )
+    (tmp_path / "frames").mkdir()
+    command = [sys.executable, "-c", program, str(checkpoint)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert (tmp_path / "predictions" / "labels" / "0.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("alpha", 1.5), ("alpha", float("nan")), ("smooth", 1.5), ("smooth", -1)]
+)
+def test_values_out_of_range_are_refused_before_anything_is_written(model, tmp_path, option, value):
+    with pytest.raises(ConfigError, match=f"{option} must be 0"):
+        predict(model, "x.mp4", tmp_path / "out", **{option: value})
+    assert not (tmp_path / "out").exists()
