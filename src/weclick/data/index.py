@@ -145,6 +145,7 @@ def _cut(frames: list[Frame], borders: list[int]) -> Iterator[Segment]:
     frames = sorted(frames, key=lambda frame: frame.key.number)
     pairs = list(pairwise(frame.key.number for frame in frames))
     near = Counter(after - before for before, after in pairs if after - before <= MAX_STEP)
+    # The most common distance, not the smallest: a few extra frames must not cut a video into single frames.
     step = min(near, key=lambda distance: (-near[distance], distance), default=1)
     gaps = [
         position

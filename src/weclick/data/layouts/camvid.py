@@ -89,6 +89,7 @@ class CamVidLayout(ListedLayout):
             splits = [homes[FrameKey(video, number)] for number in numbers]
             for number, path in images.items():
                 position = bisect_left(numbers, number)
+                # The nearest still on either side; between two splits a frame would leak one into the other.
                 around = splits[max(position - 1, 0) : position + 1]
                 is_still = position < len(numbers) and numbers[position] == number
                 if around and around[0] == around[-1] and not is_still:

@@ -176,6 +176,7 @@ def _parents(root: Path) -> tuple[Path, Path]:
 def _decoded_folder(name: str, video: Path, root: Path) -> Path | None:
     """Return the folder with the video's frames, decoded or extracted by hand; None where there is none."""
     for folder in (parent / name for parent in _parents(root)):
+        # Frames extracted by hand count as they are: nothing shows whether they fit the video as it is now.
         by_hand = manifest(folder) is None and has_images(folder)
         if by_hand or is_decoded(video, folder):
             return folder

@@ -48,6 +48,7 @@ class ListedLayout(ABC):
     def _list(self) -> Mapping[Split, Sequence[Frame]]:
         """List the frames of every split, ordered by video and number."""
 
+    # Not in __init__, where a subclass has not read what it needs for it yet.
     @cached_property
     def _frames(self) -> Mapping[Split, Sequence[Frame]]:
         return self._list()
