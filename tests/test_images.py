@@ -8,6 +8,8 @@ from PIL import Image
 from weclick.errors import DataError
 from weclick.images import (
     check_same_size,
+    has_images,
+    list_folders,
     list_images,
     list_numbered,
     read_image,
@@ -163,6 +165,15 @@ def test_listing_skips_hidden_and_foreign_files(tmp_path):
     assert list_images(tmp_path / "missing") == {}
 
 
+def test_folders_are_listed_sorted_without_hidden_ones_and_files(tmp_path):
+    for name in ("b", "a", ".decoding"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "c.png").touch()
+    assert list_folders(tmp_path) == [tmp_path / "a", tmp_path / "b"]
+    assert list_folders(tmp_path / "missing") == []
+    assert (has_images(tmp_path), has_images(tmp_path / "a"), has_images(tmp_path / "missing")) == (True, False, False)
+
+
 def test_frame_numbers_are_the_digits_at_the_end(tmp_path):
     for name in ("frame_10.png", "frame_9.png", "v2_0011.jpg"):
         (tmp_path / name).touch()
@@ -176,13 +187,13 @@ def test_frame_numbers_are_the_digits_at_the_end(tmp_path):
 def test_ambiguous_and_numberless_frames_are_refused(tmp_path):
     (tmp_path / "1.png").touch()
     (tmp_path / "01.png").touch()
-    with pytest.raises(DataError, match=r"01\.png and 1\.png carry the same frame number"):
+    with pytest.raises(DataError, match=r"01\.png and 1\.png have the same frame number"):
         list_numbered(tmp_path)
     (tmp_path / "01.png").replace(tmp_path / "1.jpg")
     with pytest.raises(DataError, match=r"1\.jpg and 1\.png differ only in format"):
         list_images(tmp_path)
     (tmp_path / "1.jpg").replace(tmp_path / "left.png")
-    with pytest.raises(DataError, match=r"left\.png carries no frame number"):
+    with pytest.raises(DataError, match=r"left\.png has no frame number"):
         list_numbered(tmp_path)
 
 

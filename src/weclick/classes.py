@@ -16,7 +16,7 @@ from weclick.errors import DataError, one_line
 
 @dataclass(frozen=True)
 class SemanticClass:
-    """One class: its name, RGB colour, and whether its objects are countable (``thing``)."""
+    """One class: its name, RGB colour in 0..255, and whether its objects are countable (``thing``)."""
 
     name: str
     color: tuple[int, int, int]
@@ -25,7 +25,7 @@ class SemanticClass:
 
 @dataclass(frozen=True)
 class ClassSet:
-    """The ordered classes of a data set; a class's id is its position.
+    """The classes of a data set in order; the id of a class is its position.
 
     Raises:
         DataError: No class, more than 255, or a name used twice.
@@ -93,7 +93,7 @@ class ClassSet:
             raise DataError(f"{path} not found; list the classes there (see data/README.md)") from None
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise DataError(f"{path} cannot be read: {one_line(error, 600)}") from None
-        if isinstance(entries, Mapping):
+        if isinstance(entries, Mapping):  # ``classes: [...]``
             entries = entries.get("classes")
         if not isinstance(entries, list):
             raise DataError(f"{path} holds no list of classes; see data/README.md for the format")

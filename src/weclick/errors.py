@@ -12,10 +12,10 @@ _FROM_WORKER: Final = re.compile(r"Caught \w+ in .*\nOriginal Traceback.*\n[\w.]
 
 
 class WeclickError(Exception):
-    """Base of all errors a user can cause and mend."""
+    """Base of all errors that a user can cause and fix."""
 
     def __init__(self, message: str = "") -> None:
-        # torch hands on an error from a loader's worker with the worker's whole traceback as its message
+        # torch raises an error of a loader's worker again with the worker's whole traceback as its message
         wrapped = _FROM_WORKER.fullmatch(message)
         super().__init__(wrapped[1].strip() if wrapped else message)
         if wrapped:
@@ -39,11 +39,11 @@ class StoreError(ClickError):
 
 
 class ConflictError(ClickError):
-    """A frame was changed, or is being worked on, by somebody else."""
+    """Somebody else has changed a frame, or is working on it."""
 
 
 class ConfigError(WeclickError):
-    """A config value or a combination of values makes no sense."""
+    """A config value, or a combination of values, is invalid."""
 
 
 class CheckpointError(WeclickError):
@@ -51,7 +51,7 @@ class CheckpointError(WeclickError):
 
 
 class ExportError(WeclickError):
-    """An exported model does not do what the network it was made of does."""
+    """An exported model does not predict what its network does."""
 
 
 class RunError(WeclickError):
@@ -67,5 +67,5 @@ class ShapeError(WeclickError, ValueError):
 
 
 def one_line(error: Exception, most: int = 160) -> str:
-    """Return what somebody else's error says, in one line of at most so many characters."""
+    """Return the message of an error from another library as one line of at most ``most`` characters."""
     return " ".join(str(error).split())[:most] or type(error).__name__

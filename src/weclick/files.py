@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Writing files whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from weclick.errors import DataError
 
-# answers of systems on which a folder cannot be opened or synced; a full or failing disk is not among them
+# Errors of systems on which a folder cannot be opened or synced. A full or failing disk gives others, which are raised.
 _NO_FOLDER_SYNC: Final = {
     errno.EACCES,
     errno.EBADF,
@@ -26,23 +26,21 @@ _NO_FOLDER_SYNC: Final = {
 }
 
 
-def _read_umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-# asked for once, as asking means setting it for a moment, which other threads would notice
-_UMASK: Final = _read_umask()
+# The mask can be read only by setting it for a moment, which would affect files that other threads create: done on import.
+_UMASK: Final = os.umask(0)
+os.umask(_UMASK)
 
 
 @contextmanager
 def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` that takes its place when the block succeeds, and vanishes when it fails.
+    """Yield a temporary path beside ``path``, which replaces ``path`` when the block succeeds and is removed when it fails.
 
-    Afterwards, if ``durable``, file and name are on disk: a power cut undoes neither. That takes tens of milliseconds, too
-    long for what is made again in less. The temporary name keeps the suffix, so writers that choose a format by suffix
-    work.
+    The temporary name has the same suffix, so that writers that choose a format by suffix work.
+
+    Args:
+        path: File to write.
+        durable: Wait until content and name are on disk, so that no power cut can undo them. That takes tens of
+            milliseconds, too long for a file that can be made again faster.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
@@ -50,7 +48,7 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_UMASK)
+        temporary.chmod(0o666 & ~_UMASK)  # mkstemp lets only the user read; other files follow the mask
         if durable:
             with temporary.open("rb") as stream:
                 os.fsync(stream.fileno())
@@ -62,7 +60,7 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring renames in ``folder`` to disk, where the file system knows how."""
+    """Bring renames in ``folder`` to disk, where the file system supports it."""
     try:
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -76,7 +74,7 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn a failure of the file system inside the block into a DataError that names ``path``."""
+    """Turn an OSError inside the block into a DataError that names ``path``."""
     try:
         yield
     except OSError as error:

@@ -1,13 +1,12 @@
-"""Finding and reading images, label maps and instance maps.
+"""Listing and reading images, label maps and instance maps.
 
-Every function names the file in its error: a missing, empty, truncated or oddly typed file ends in one clear line.
+Every error names its file: a missing, empty or truncated file, or one of another type, ends in one clear line.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -30,7 +29,7 @@ _PNG_PALETTE: Final = 3
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Read an 8-bit image as RGB, turned upright as its EXIF orientation says.
+    """Read an 8-bit image as RGB, rotated by its EXIF orientation.
 
     Grey images are repeated over the three channels and an alpha channel is dropped.
 
@@ -69,16 +68,16 @@ def first_size(paths: Iterable[Path]) -> tuple[int, int]:
     """Return (H, W) of the first image that can be read.
 
     Raises:
-        DataError: None can be; the message is about the first.
+        DataError: None can be read; the message is about the first.
     """
-    problem = None
+    first_error = None
     for path in paths:
         try:
             height, width = read_image(path).shape[:2]
             return (height, width)
         except DataError as error:
-            problem = problem or error
-    raise problem or DataError("there is no image to take the size of; check data.root, or set data.size")
+            first_error = first_error or error
+    raise first_error or DataError("there is no image to take the size of; check data.root, or set data.size")
 
 
 def read_label(path: Path, table: Sequence[int] | np.ndarray | None) -> np.ndarray:
@@ -93,15 +92,18 @@ def read_label(path: Path, table: Sequence[int] | np.ndarray | None) -> np.ndarr
         uint8 (H, W), class ids and ``IGNORE_INDEX``.
 
     Raises:
-        DataError: The file cannot be read, is no 8-bit id map, or holds a value the table does not know.
+        DataError: The file cannot be read, is no 8-bit id map, or holds a value that is unknown in the table.
     """
     stored = _read_ids(path)
     if stored.ndim != 2 or stored.dtype != np.uint8:
-        found = f"{1 if stored.ndim == 2 else stored.shape[2]} channels of {stored.dtype}"
-        raise DataError(f"{path} holds {found}; a label map needs one 8-bit channel of class ids")
+        channels = 1 if stored.ndim == 2 else stored.shape[2]
+        raise DataError(
+            f"{path} holds {channels} channels of {stored.dtype}; a label map needs one 8-bit channel of class ids"
+        )
     if table is None:
         return stored
     ids = np.asarray(table, np.int16)
+    # OpenCV's look-up takes a third of the time of NumPy's indexing, and every mask comes through here in every epoch.
     if cv2.LUT(stored, (ids < 0).astype(np.uint8)).any():
         unknown = [value for value in np.unique(stored).tolist() if ids[value] < 0]
         raise DataError(
@@ -111,7 +113,7 @@ def read_label(path: Path, table: Sequence[int] | np.ndarray | None) -> np.ndarr
 
 
 def read_instances(path: Path) -> np.ndarray:
-    """Read an instance map: 0 where there is no instance, else an id of its own per object.
+    """Read an instance map: 0 where there is no instance, otherwise an id per object.
 
     A 16-bit PNG follows Cityscapes: values below ``FIRST_INSTANCE`` are label ids and become 0. In an 8-bit PNG every
     value but 0 is an instance.
@@ -148,25 +150,32 @@ def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dict[
     """Return the images directly in ``folder`` by stem, sorted, without hidden files; none where there is no folder.
 
     Raises:
-        DataError: Two files share a stem, so that it is open which of them is meant.
+        DataError: Two files share a stem, so that it is unclear which of them is meant.
     """
-    found: dict[str, Path] = {}
+    images: dict[str, Path] = {}
     for name, stem in sorted(_image_names(folder, suffixes)):
-        if stem in found:
-            raise DataError(f"{found[stem]} and {name} differ only in format; remove one of them")
-        found[stem] = folder / name
-    return found
+        if stem in images:
+            raise DataError(f"{images[stem]} and {name} differ only in format; remove one of them")
+        images[stem] = folder / name
+    return images
 
 
 def has_images(folder: Path) -> bool:
-    """Tell whether there are images directly in ``folder``."""
-    return any(True for _ in _image_names(folder, IMAGE_SUFFIXES))
+    """Return whether there are images directly in ``folder``."""
+    return next(_image_names(folder, IMAGE_SUFFIXES), None) is not None
+
+
+def list_folders(folder: Path) -> list[Path]:
+    """Return the folders directly in ``folder``, sorted, without hidden ones; none where there is no folder."""
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in paths if path.is_dir() and not path.name.startswith(".")]
 
 
 def _image_names(folder: Path, suffixes: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield name and stem of each image; of a hundred thousand, listing paths instead takes seconds."""
+    """Yield name and stem of each image."""
     if not folder.is_dir():
         return
+    # Names, not paths: of a folder with a hundred thousand files, each path costs more than all else that is done here.
     with os.scandir(folder) as entries:
         for entry in entries:
             stem, dot, suffix = entry.name.rpartition(".")
@@ -178,23 +187,23 @@ def list_numbered(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dic
     """Return the images directly in ``folder`` by frame number: the digits that end the stem.
 
     Raises:
-        DataError: A name ends in no digits, or two files carry the same number.
+        DataError: A name ends in no digits, or two files have the same number.
     """
-    found: dict[int, Path] = {}
+    images: dict[int, Path] = {}
     for stem, path in list_images(folder, suffixes).items():
-        digits = re.search(r"[0-9]+$", stem)
-        if digits is None:
-            raise DataError(f"{path} carries no frame number; name frames like 000123{path.suffix}")
-        number = int(digits.group())
-        if number in found:
-            raise DataError(f"{found[number]} and {path.name} carry the same frame number; remove one of them")
-        found[number] = path
-    return dict(sorted(found.items()))
+        digits = stem[len(stem.rstrip("0123456789")) :]
+        if not digits:
+            raise DataError(f"{path} has no frame number; name frames like 000123{path.suffix}")
+        number = int(digits)
+        if number in images:
+            raise DataError(f"{images[number]} and {path.name} have the same frame number; remove one of them")
+        images[number] = path
+    return dict(sorted(images.items()))  # sorted by name so far, where 10 comes before 9
 
 
 def _truncated(raw: bytes) -> bool:
-    # OpenCV before 5 fills the rest of a truncated JPEG with grey and says nothing. In scan data FF is always
-    # escaped, so an end mark after the last scan's start is the real one, also where a thumbnail has its own.
+    # OpenCV before 5 fills the rest of a truncated JPEG with grey, without a warning. In scan data FF is always
+    # escaped, so an end mark after the last scan's start is the real one, even where a thumbnail has its own.
     if raw.startswith(_JPEG_START):
         return raw.rfind(_JPEG_END) < max(raw.rfind(_JPEG_SCAN), 2)
     return raw.startswith(_PNG_START) and _PNG_END not in raw
@@ -221,7 +230,7 @@ def _read_ids(path: Path) -> np.ndarray:
 
 
 def _palette_indices(raw: bytes, path: Path) -> np.ndarray:
-    # OpenCV expands palettes to colours, which loses the ids of masks written the VOC or DAVIS way.
+    # OpenCV expands a palette to colours, which loses the class ids of masks in the format of VOC or DAVIS.
     from PIL import Image
 
     try:

@@ -146,7 +146,7 @@ def test_stills_that_do_not_fit_are_all_noted(tmp_path):
         "holiday.png is not named",
         "x_2.png has no image",
         "also a frame of train",
-        "z.png carries no frame",
+        "z.png has no frame",
     ):
         assert sum(words in problem for problem in report.problems) == 1, report.problems
     assert len(report.problems) == 4

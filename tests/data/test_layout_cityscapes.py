@@ -117,7 +117,9 @@ def test_train_ids_instead_of_label_ids_are_refused(tmp_path):
 
 
 def test_folder_without_images_and_odd_names_are_refused(tmp_path):
-    with pytest.raises(DataError, match="leftImg8bit/ or leftImg8bit_sequence/ was looked for"):
+    with pytest.raises(
+        DataError, match="no data set of the cityscapes layout; looked for leftImg8bit/ or leftImg8bit_sequence/"
+    ):
         CityscapesLayout(tmp_path / "missing")
     write(tmp_path / "leftImg8bit/train/bonn/photo.png")
     with pytest.raises(DataError, match=r"photo\.png is not named <city>_<sequence>_<frame>_leftImg8bit"):

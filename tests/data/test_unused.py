@@ -7,7 +7,7 @@ from weclick.classes import ClassSet
 from weclick.clicks import Click
 from weclick.data.index import FrameKey
 from weclick.data.layouts import open_layout
-from weclick.data.unused import clicks_elsewhere, not_learned, unused_validation
+from weclick.data.unused import clicks_elsewhere, unlearned_classes, unused_validation
 
 
 @pytest.fixture
@@ -28,9 +28,9 @@ def make(tmp_path):
 
 def test_the_line_to_write_makes_every_video_train(make, tmp_path):
     layout = make(["001", "b: c", "Weg ü"], frames=1)
-    told = unused_validation(layout)
-    assert "only with masks: b: c; to train" in told and "\n" not in told
-    written = told.partition(f"{tmp_path / 'splits.yaml'}: ")[2]
+    message = unused_validation(layout)
+    assert "only with masks: b: c; to train" in message and "\n" not in message
+    written = message.partition(f"{tmp_path / 'splits.yaml'}: ")[2]
     (tmp_path / "splits.yaml").write_text(written, encoding="utf-8")
     assert yaml.safe_load(written) == {"train": ["001", "Weg ü", "b: c"]}
     layout = open_layout("auto", tmp_path)
@@ -38,11 +38,11 @@ def test_the_line_to_write_makes_every_video_train(make, tmp_path):
     assert unused_validation(layout) is None
 
 
-def test_of_a_single_video_the_end_is_set_aside(make):
+def test_of_a_single_video_the_end_is_kept_for_validation(make):
     assert "only with masks: drive after frame 7; to train from all" in unused_validation(make(["drive"]))
 
 
-def test_val_with_masks_is_not_told_of(make):
+def test_val_with_masks_gets_no_message(make):
     assert unused_validation(make(["a", "b"], masked=["b"])) is None
 
 
@@ -51,15 +51,15 @@ def test_other_layouts_have_splits_of_their_own(synthetic_root):
 
 
 def test_of_many_videos_the_first_are_named(make):
-    told = unused_validation(make([f"v{number:03d}" for number in range(110)], frames=1))
-    assert "v099 and 2 more; to train" in told
-    assert told.endswith("v019, ...]")
+    message = unused_validation(make([f"v{number:03d}" for number in range(110)], frames=1))
+    assert "v099 and 2 more; to train" in message
+    assert message.endswith("v019, ...]")
 
 
 def test_clicks_are_counted_where_nothing_is_trained_from_them(make):
     layout, click = make(["a", "b"]), Click(1, 1, 0)
-    found = {FrameKey("a", 0): [click], FrameKey("b", 1): [click, click], FrameKey("sunday", 0): [click]}
-    assert clicks_elsewhere(layout, found).startswith(
+    clicks = {FrameKey("a", 0): [click], FrameKey("b", 1): [click, click], FrameKey("sunday", 0): [click]}
+    assert clicks_elsewhere(layout, clicks).startswith(
         "clicks not trained from: 2 in val (b), 1 on frames of no split (sunday); "
     )
     assert clicks_elsewhere(layout, {FrameKey("a", 0): [click]}) is None
@@ -67,6 +67,6 @@ def test_clicks_are_counted_where_nothing_is_trained_from_them(make):
 
 def test_classes_without_clicks_are_named():
     classes = ClassSet.from_list([{"name": name} for name in ("road", "car", "tree")])
-    assert not_learned(classes, {0, 1, 2}) is None
-    assert not_learned(classes, {1}) == "never clicked, so never learned: road, tree"
-    assert "road is the only class" in not_learned(ClassSet.from_list([{"name": "road"}]), {0})
+    assert unlearned_classes(classes, {0, 1, 2}) is None
+    assert unlearned_classes(classes, {1}) == "never clicked, so never learned: road, tree"
+    assert "road is the only class" in unlearned_classes(ClassSet.from_list([{"name": "road"}]), {0})

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from weclick.data.decode import Progress
 from weclick.data.index import Frame, FrameKey, Layout, Split, segments
 from weclick.errors import DataError
 from weclick.images import check_same_size, read_image, read_instances, read_label
+from weclick.machine import usable_cores
 
 _MOST_PRINTED: Final = 20
 
@@ -42,8 +42,8 @@ class SplitReport:
     @property
     def shares(self) -> np.ndarray:
         """Share of each class among the pixels that have one, float (C,); all 0 without masks."""
-        known = self.pixels[:-1]
-        return np.asarray(known / max(int(known.sum()), 1))
+        labelled = self.pixels[:-1]
+        return np.asarray(labelled / max(int(labelled.sum()), 1))
 
 
 @dataclass
@@ -68,19 +68,21 @@ class DataReport:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Content:
+    """What reading the files of one frame gave."""
+
     size: tuple[int, int] | None = None
     pixels: np.ndarray | None = None
     problem: str | None = None
 
 
 def check_data(layout: Layout, problems: Iterable[str] = (), *, progress: Progress | None = None) -> DataReport:
-    """Read every file of a data set and report what is there; a bad file is noted, not raised.
+    """Read every file of a data set and report its content; a bad file becomes a problem in the report, not an exception.
 
     Args:
-        layout: The data set's.
-        problems: Those of files that opening ``layout`` has passed over.
-        progress: Told (frames read, frames to read).
+        layout: The opened data set.
+        problems: Problems of the files that ``layout`` skipped when it was opened.
+        progress: Called with (frames read, frames to read).
     """
     report = DataReport(layout.root, layout.name, layout.classes, problems=list(problems))
     frames = {split: layout.frames(split) for split in layout.splits()}
@@ -89,21 +91,21 @@ def check_data(layout: Layout, problems: Iterable[str] = (), *, progress: Progre
         others = [frame.key for other in frames if other != split for frame in frames[other]]
         part = report.splits[split] = _count(listed, others, layout.classes)
         sizes: dict[str, tuple[int, int]] = {}
-        for frame, found in zip(listed, _inspect_all(listed, layout), strict=True):
-            report.problems += [found.problem] if found.problem else []
-            if found.size is not None:
-                part.sizes[found.size] += 1
-                if found.size != sizes.setdefault(frame.key.video, found.size):
-                    report.problems.append(_odd_size(frame, found.size, sizes[frame.key.video]))
-            if found.pixels is not None:
-                part.pixels += found.pixels
+        for frame, content in zip(listed, _inspect_all(listed, layout), strict=True):
+            report.problems += [content.problem] if content.problem else []
+            if content.size is not None:
+                part.sizes[content.size] += 1
+                if content.size != sizes.setdefault(frame.key.video, content.size):
+                    report.problems.append(_odd_size(frame, content.size, sizes[frame.key.video]))
+            if content.pixels is not None:
+                part.pixels += content.pixels
             done += 1
             if progress is not None:
                 progress(done, total)
     return report
 
 
-def _count(frames: list[Frame], others: list[FrameKey], classes: ClassSet) -> SplitReport:
+def _count(frames: Sequence[Frame], others: list[FrameKey], classes: ClassSet) -> SplitReport:
     return SplitReport(
         videos=len({frame.key.video for frame in frames}),
         segments=len(segments(frames, others)),
@@ -113,16 +115,16 @@ def _count(frames: list[Frame], others: list[FrameKey], classes: ClassSet) -> Sp
     )
 
 
-def _inspect_all(frames: list[Frame], layout: Layout) -> Iterator[_Found]:
-    # OpenCV decodes outside the interpreter lock, so threads share the work without copies.
-    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None)
+def _inspect_all(frames: Sequence[Frame], layout: Layout) -> Iterator[_Content]:
+    # OpenCV releases the interpreter's lock while it decodes, so threads are enough; processes would copy results.
+    pool = ThreadPoolExecutor(usable_cores())
     try:
         yield from pool.map(lambda frame: _inspect(frame, layout), frames)
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C a hundred thousand files may still be in the queue
 
 
-def _inspect(frame: Frame, layout: Layout) -> _Found:
+def _inspect(frame: Frame, layout: Layout) -> _Content:
     size, pixels = None, None
     try:
         image = read_image(frame.image)
@@ -135,8 +137,8 @@ def _inspect(frame: Frame, layout: Layout) -> _Found:
         if frame.instances is not None:
             check_same_size(image, read_instances(frame.instances), frame.image, frame.instances)
     except DataError as error:
-        return _Found(size, pixels, str(error))
-    return _Found(size, pixels)
+        return _Content(size, pixels, str(error))
+    return _Content(size, pixels)
 
 
 def _odd_size(frame: Frame, size: tuple[int, int], usual: tuple[int, int]) -> str:

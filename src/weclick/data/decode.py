@@ -1,4 +1,7 @@
-"""Video files to numbered frames, once and in order: nothing in weclick seeks in a video."""
+"""Decoding of video files into numbered frames, once and in order.
+
+Nothing in weclick seeks in a video: where a seek lands depends on the codec and on the decoder's version.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,15 @@ from weclick.errors import DataError
 from weclick.files import write_json
 
 Progress = Callable[[int, int], None]
-"""Called with (done, total) as work goes on; total is 0 where it is unknown."""
+"""Called with (done, total) as work proceeds; total is 0 where it is unknown."""
 
 VIDEO_SUFFIXES: Final = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mxf", ".m4v", ".mpg", ".mpeg", ".ts")
 MANIFEST: Final = "decoded.json"
 JPEG_QUALITY: Final = 95
 
 _LEAST_SHARE = 0.9
-"""A video that gives fewer of the frames its container announces is truncated; above it, containers just miscount."""
+"""With a smaller share of the frames that its container announces a video is truncated; with a larger one the container
+miscounts, for example the frames that an edit list cuts off."""
 
 _REMEDY: Final = "fetch it again or move it away"
 
@@ -37,15 +41,15 @@ def decode_video(
 ) -> int:
     """Decode every frame of a video into ``out/000000.jpg``, ``out/000001.jpg``, ... and return their number.
 
-    Frames are turned upright as the container says. ``out`` appears only when all frames are in it, together with a
-    manifest; when the manifest still fits the video, nothing is decoded again. Of several processes that want the same
+    Frames are rotated as the container states. ``out`` appears only when all frames are in it, together with a
+    manifest; when the manifest still fits the video, nothing is decoded again. Of several processes that need the same
     folder, one decodes and the others wait for it.
 
     Args:
         path: Video file.
         out: Folder to make; the decoded frames of an older version of the video are replaced.
         size: (H, W) to resize to, None to keep the video's own.
-        progress: Told (frames done, frames announced).
+        progress: Called with (frames done, frames announced).
 
     Raises:
         DataError: No video, no frames, truncated, or ``out`` holds files of another origin.
@@ -56,15 +60,15 @@ def decode_video(
         return frames
     out.parent.mkdir(parents=True, exist_ok=True)
     with locked(out.with_name(f".{out.name}-decoding.lock")):
-        frames = _decoded(out, origin)  # perhaps by the process that had the lock before
+        frames = _decoded(out, origin)  # another process may have decoded it while this one waited
         return _decode_whole(path, out, origin, size, progress) if frames is None else frames
 
 
 def _decode_whole(
     path: Path, out: Path, origin: dict[str, Any], size: tuple[int, int] | None, progress: Progress | None
 ) -> int:
-    found = manifest(out)
-    if found is None and out.exists():
+    earlier = manifest(out)
+    if earlier is None and out.exists():
         raise DataError(f"{out} is in the way and was not decoded by weclick; remove it to decode {path} again")
     partial = out.with_name(f".{out.name}-decoding")
     shutil.rmtree(partial, ignore_errors=True)  # a killed process left it
@@ -72,7 +76,7 @@ def _decode_whole(
     try:
         frames = _decode_all(path, partial, size, progress)
         write_json(partial / MANIFEST, {"origin": origin, "frames": frames})
-        if found is not None:
+        if earlier is not None:
             shutil.rmtree(out)
         partial.replace(out)
     finally:
@@ -82,12 +86,13 @@ def _decode_whole(
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Wait until no other process is inside of this block with the same ``path``, a file that is there meanwhile."""
+    """Let one process at a time into the block, by a lock on the file ``path``, which is removed afterwards."""
     while True:
         with path.open("w") as stream:
-            with suppress(OSError):  # some network drives know no locks
+            with suppress(OSError):  # some network drives do not support locks
                 fcntl.flock(stream, fcntl.LOCK_EX)
-            if not _is_at(path, stream):  # whoever had it before has removed it
+            # The previous holder has removed the file: a lock on it would not stop others, who make a new one.
+            if not _is_at(path, stream):
                 continue
             try:
                 yield
@@ -104,23 +109,23 @@ def _is_at(path: Path, stream: IO[str]) -> bool:
 
 
 def manifest(folder: Path) -> dict[str, Any] | None:
-    """Return what :func:`decode_video` noted in a folder of frames, None where it did not make the folder."""
+    """Return the manifest of :func:`decode_video` in a folder of frames, None where that did not make the folder."""
     try:
-        noted = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return noted if isinstance(noted, dict) and isinstance(noted.get("frames"), int) else None
+    return content if isinstance(content, dict) and isinstance(content.get("frames"), int) else None
 
 
 def is_decoded(path: Path, out: Path, size: tuple[int, int] | None = None) -> bool:
-    """Tell whether ``out`` holds the frames of ``path`` as the file is now."""
+    """Return whether ``out`` holds the frames of ``path`` as the file is now."""
     return manifest(out) is not None and _decoded(out, _origin(path, size)) is not None
 
 
 def _decoded(out: Path, origin: dict[str, Any]) -> int | None:
-    """Return how many frames of a video ``out`` holds, None where they are of anything else."""
-    found = manifest(out)
-    return int(found["frames"]) if found is not None and found.get("origin") == origin else None
+    """Return how many frames ``out`` holds, None where they are not of this origin."""
+    content = manifest(out)
+    return int(content["frames"]) if content is not None and content.get("origin") == origin else None
 
 
 def _origin(path: Path, size: tuple[int, int] | None) -> dict[str, Any]:
@@ -162,7 +167,7 @@ class _Capture:
     """A video opened for reading in order."""
 
     def __init__(self, path: Path) -> None:
-        # absolute: "a:b.mp4" would be taken for a protocol; one backend: others read "%" as a numbered sequence
+        # Absolute, as ffmpeg takes "a:b.mp4" for a protocol. One backend, as others read "%" as a numbered sequence.
         self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
             raise DataError(f"{path} cannot be opened as a video (damaged, truncated or of another kind); {_REMEDY}")

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from weclick.classes import ClassSet
 from weclick.conventions import FrameKey
 from weclick.errors import DataError
 
 __all__ = [
+    "SPLITS",
     "Clip",
     "Frame",
     "FrameKey",
@@ -30,14 +31,15 @@ __all__ = [
 ]
 
 Split = Literal["train", "val", "test"]
+SPLITS: Final[tuple[Split, ...]] = ("train", "val", "test")
 Sides = Literal["past", "both"]
-LayoutName = Literal["auto", "cityscapes", "camvid", "folder"]
 
 MAX_STEP = 60
-"""Frames whose numbers are farther apart never share a segment: about two seconds of video, too far to carry anything."""
+"""Frames whose numbers are farther apart never share a segment: two seconds at 30 Hz, too long for optical flow."""
 
 
-@dataclass(frozen=True)
+# Frames and clips exist by the hundred thousand: without ``slots`` each would hold a dictionary.
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One frame on disk; ``label`` and ``instances`` are None where there is no mask."""
 
@@ -47,7 +49,7 @@ class Frame:
     instances: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Segment:
     """Frames of one video and split, ordered by number, ``step`` numbers apart, without a gap."""
 
@@ -60,7 +62,7 @@ class Segment:
         return self.frames[position] if rest == 0 and 0 <= position < len(self.frames) else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Clip:
     """A target frame and its neighbours, nearest first; ``offsets`` are frame numbers relative to the target."""
 
@@ -79,16 +81,19 @@ class Clip:
 
 
 Refuse = Callable[[DataError], None]
-"""Told what is wrong with a file while files are listed: it raises, or notes the error, and the file is passed over."""
+"""Error handler of a layout: called with the error of each file that cannot be used.
+
+It raises the error, which ends the listing, or records it and returns; then the layout skips the file and goes on.
+"""
 
 
 def refuse(error: DataError) -> None:
-    """Raise the error: no file may be wrong."""
+    """Raise the error: the handler for all who need every file."""
     raise error
 
 
 class Layout(Protocol):
-    """How a data set lies on disk.
+    """How the files of a data set are arranged on disk.
 
     Layouts only list files; every mask is decoded through :meth:`label_ids`, so that a layout's own label ids
     (Cityscapes labelIds, CamVid's 11 = void) become the class set's ids in one place.
@@ -97,8 +102,8 @@ class Layout(Protocol):
     root: Path
 
     @property
-    def name(self) -> LayoutName:
-        """Short name of the layout, as chosen by ``data.layout``."""
+    def name(self) -> str:
+        """Short name of the layout."""
 
     @property
     def classes(self) -> ClassSet:
@@ -107,8 +112,11 @@ class Layout(Protocol):
     def splits(self) -> tuple[Split, ...]:
         """Splits that are on disk."""
 
-    def frames(self, split: Split) -> list[Frame]:
-        """All frames of a split, in any order; none of a split that is not on disk."""
+    def frames(self, split: Split) -> Sequence[Frame]:
+        """All frames of a split, in any order; none of a split that is not on disk.
+
+        Called often, so the files should be listed once. Callers must not change the sequence.
+        """
 
     def label_ids(self) -> Sequence[int] | None:
         """Table of 256 entries from stored label value to class id (255 = ignore, -1 = unknown value), or None for identity."""
@@ -137,6 +145,7 @@ def _cut(frames: list[Frame], borders: list[int]) -> Iterator[Segment]:
     frames = sorted(frames, key=lambda frame: frame.key.number)
     pairs = list(pairwise(frame.key.number for frame in frames))
     near = Counter(after - before for before, after in pairs if after - before <= MAX_STEP)
+    # The most common distance, not the smallest: a few extra frames must not cut a video into single frames.
     step = min(near, key=lambda distance: (-near[distance], distance), default=1)
     gaps = [
         position
@@ -148,23 +157,23 @@ def _cut(frames: list[Frame], borders: list[int]) -> Iterator[Segment]:
 
 
 def clips(
-    found: Iterable[Segment], targets: Iterable[FrameKey], *, neighbours: int, stride: int = 1, sides: Sides = "past"
+    segments: Iterable[Segment], targets: Iterable[FrameKey], *, neighbours: int, stride: int = 1, sides: Sides = "past"
 ) -> list[Clip]:
     """Return one clip per target that lies in a segment.
 
     Args:
-        found: Segments of one split, so that no clip can reach over a gap, a video or a split border.
+        segments: Segments of one split, so that no clip can reach over a gap, a video or a split border.
         targets: Keys of the target frames.
-        neighbours: Number of neighbours asked for; fewer are given where the segment ends.
+        neighbours: Number of neighbours; a clip has fewer where its segment ends.
         stride: Distance between neighbours, in steps of the segment.
         sides: "past" takes earlier frames only; "both" alternates earlier and later ones.
     """
-    wanted = set(targets)
+    keys = set(targets)
     return [
         Clip(frame, tuple(_neighbours(segment, frame, neighbours, stride, sides)))
-        for segment in found
+        for segment in segments
         for frame in segment.frames
-        if frame.key in wanted
+        if frame.key in keys
     ]
 
 
@@ -172,17 +181,20 @@ def _neighbours(segment: Segment, target: Frame, count: int, stride: int, sides:
     signs = (-1,) if sides == "past" else (-1, 1)
     multiples = [sign * distance for distance in range(1, count + 1) for sign in signs]
     numbers = [target.key.number + multiple * stride * segment.step for multiple in multiples]
-    near = [frame for number in numbers if (frame := segment.at(number)) is not None]
-    return near[:count]
+    # With both sides there are twice as many candidates: where one side ends, the other one fills up the clip.
+    return [frame for number in numbers if (frame := segment.at(number)) is not None][:count]
 
 
 def unlabelled_clips(targets: Sequence[Clip], others: Iterable[Clip]) -> dict[FrameKey, list[Clip]]:
-    """Return by target the clips of those of its neighbours that are no targets themselves, nearest first.
+    """Return, by target, the clips around those of its neighbours that are no targets themselves, nearest first.
 
     Args:
         targets: Clips of the target frames.
-        others: Clips of neighbours, and of whatever else.
+        others: Clips around other frames, the neighbours among them.
     """
     labelled = {clip.target.key for clip in targets}
-    found = {clip.target.key: clip for clip in others if clip.target.key not in labelled}
-    return {clip.target.key: [found[frame.key] for frame in clip.neighbours if frame.key in found] for clip in targets}
+    unlabelled = {clip.target.key: clip for clip in others if clip.target.key not in labelled}
+    return {
+        clip.target.key: [unlabelled[frame.key] for frame in clip.neighbours if frame.key in unlabelled]
+        for clip in targets
+    }

@@ -1,4 +1,4 @@
-"""A data set's masks as click tools want them, and the simulation of its clicks."""
+"""A data set's masks for the click tools, and the simulation of its clicks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from weclick.images import check_same_size, read_instances, read_label
 
 
 def masks_of(layout: Layout, split: Split) -> dict[FrameKey, LoadMasks | None]:
-    """Return all frames of a split with the function that reads their masks, None where there are none."""
+    """Return, for each frame of a split, the function that reads its masks; None where it has none."""
     return {
         frame.key: partial(load_masks, layout, frame) if frame.label is not None else None
         for frame in layout.frames(split)
@@ -21,13 +21,17 @@ def masks_of(layout: Layout, split: Split) -> dict[FrameKey, LoadMasks | None]:
 
 
 def pictures_of(layout: Layout) -> Pictures:
-    """Return the pictures of all frames of a data set, as the exchange of clicks names them."""
+    """Return the images of all frames of a data set, for the exchange of clicks with other tools."""
     images = {frame.key: frame.image for split in layout.splits() for frame in layout.frames(split)}
     return Pictures(layout.root, images)
 
 
 def load_masks(layout: Layout, frame: Frame) -> Masks:
-    """Read class ids (H, W) and, where the data set has them, instance ids (H, W)."""
+    """Read class ids (H, W) and, where the data set has them, instance ids (H, W).
+
+    Raises:
+        DataError: The frame has no mask, or one that cannot be used.
+    """
     if frame.label is None:
         raise DataError(f"frame {frame.key} has no mask")
     label = read_label(frame.label, layout.label_ids())
@@ -55,10 +59,10 @@ def simulate_split(layout: Layout, split: Split, path: Path, *, rule: Rule, min_
 
 
 def found_store(layout: Layout, given: Path | None) -> Path | None:
-    """Find the click store to train from: the given one, else the one in the data set's root; None where there is none.
+    """Return the click store to train from: the given one, otherwise the one in the data set's root, otherwise None.
 
-    One in the root in which nobody has touched a frame counts as none where there are masks to simulate from:
-    ``weclick annotate`` makes it as soon as a data set is looked at.
+    A store in the root that holds no frame yet does not count where there are masks to simulate from: ``weclick annotate``
+    creates one as soon as it opens a data set.
 
     Raises:
         DataError: The given store is missing, or the one in the root cannot be read.
@@ -67,14 +71,16 @@ def found_store(layout: Layout, given: Path | None) -> Path | None:
         if not given.exists():
             raise DataError(f"click store {given} (data.clicks.store) not found; make one with weclick clicks")
         return given
-    beside = layout.root / CLICKS_FILE
-    if not beside.exists() or (_is_untouched(beside, layout) and any(f.label for f in layout.frames("train"))):
+    path = layout.root / CLICKS_FILE
+    if not path.exists():
         return None
-    return beside
+    with ClickStore(path, layout.classes, readonly=True) as store:  # the data set's folder may be read-only
+        untouched = not store.frames()
+    return None if untouched and any(frame.label for frame in layout.frames("train")) else path
 
 
 def require_masks(layout: Layout) -> None:
-    """Refuse to train from simulated clicks where there are no masks for them.
+    """Refuse to train from simulated clicks where there are no masks to simulate from.
 
     Raises:
         DataError: No training frame has a mask.
@@ -84,8 +90,3 @@ def require_masks(layout: Layout) -> None:
             f"{layout.root} has neither clicks nor masks in its train split; click some frames, "
             "or name a click store with --data.clicks.store"
         )
-
-
-def _is_untouched(path: Path, layout: Layout) -> bool:
-    with ClickStore(path, layout.classes, readonly=True) as store:
-        return not store.frames()

@@ -1,4 +1,4 @@
-"""CamVid as it is published, turned into the layout weclick reads, with neighbour frames cut from its videos."""
+"""Conversion of CamVid as published into the layout that weclick reads, with neighbour frames from its videos."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from weclick.data.decode import JPEG_QUALITY, VIDEO_SUFFIXES, Progress, decode_v
 from weclick.data.index import FrameKey, Split
 from weclick.data.layouts.camvid import CLASSES, VOID, frame_key
 from weclick.errors import DataError
-from weclick.images import check_same_size, list_images, list_numbered, read_image
+from weclick.images import check_same_size, has_images, list_images, list_numbered, read_image, resize_image
 
 STILLS: Final = "701_StillsRaw_full"
 LABELS: Final = "LabeledApproved_full"
 REACH: Final = 10
+"""Unlabelled frames on either side of each still: a third of a second, more than clips need by default."""
 
 _Color = tuple[int, int, int]
 
@@ -39,14 +40,19 @@ COLORS: Final[dict[str, tuple[_Color, ...]]] = {
 """The 31 published colours of each of the 11 classes, grouped as in the MATLAB segmentation example; black is void."""
 
 _THUMB: Final = (36, 48)
+"""(H, W) at which frames are compared; small, so that noise and compression do not count."""
 _FEWEST: Final = 8
 """Stills needed to find an offset and to check it."""
 _SPARSEST: Final = 2
+"""Frame numbers per extracted frame, at most; sparser frames pair with too few stills."""
 _NEAR: Final = 15
-"""Frames within half a second look alike; rivals of an offset are sought beyond it."""
+"""Frames within half a second look alike, so an offset is compared with others beyond it."""
 _MARGIN: Final = 0.6
+"""The distance under the best offset must be below this share of that under any other."""
 _SLACK: Final = 1.25
+"""A still agrees with an offset when its frame is at most so many times as far away as the nearest one around."""
 _AGREEING: Final = 0.8
+"""Share of the stills that must agree."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,10 +67,10 @@ def prepare_camvid(
 ) -> None:
     """Write CamVid as published into the SegNet layout, whole or not at all.
 
-    Neighbour frames come from a video file in ``source``, or from a folder of extracted frames, whose name holds the
-    last four characters of the stills' video (``01TP_extract.avi`` serves ``0001TP``). Decoders disagree on where a
-    video starts, so its frames are matched to the stills by content; a video that does not match is left out with a
-    warning. Needs room for one decoded video beside ``out`` while it works. Of several processes that want the same
+    Neighbour frames come from a video file in ``source``, or from a folder of extracted frames, whose name contains the
+    last four characters of the stills' video (``01TP_extract.avi`` for ``0001TP``). Decoders disagree on where a
+    video starts, so its frames are matched to the stills by content; a video that does not match is skipped with a
+    warning. Needs disk space for one decoded video beside ``out`` while it runs. Of several processes that need the same
     folder, one prepares it and the others wait for it.
 
     Args:
@@ -72,32 +78,38 @@ def prepare_camvid(
         out: Folder to make; must not exist, or be empty.
         size: (H, W) to write.
         reach: Unlabelled frames to write on either side of each still; 0 for none.
-        progress: Told (done, total), first of the stills, then of each video's frames.
+        progress: Called with (done, total), first of the stills, then of each video's frames.
 
     Raises:
         DataError: A folder or file is missing or bad, a label has an unknown colour, or ``out`` is not empty.
     """
-    stills = list_images(source / STILLS)
-    labels = {stem.removesuffix("_L"): path for stem, path in list_images(source / LABELS).items()}
-    if not stills or not labels:
-        raise DataError(f"{source} is not CamVid as published; {STILLS}/*.png and {LABELS}/*_L.png were looked for")
-    if orphans := sorted(set(labels) - set(stills)):
-        raise DataError(f"{labels[orphans[0]]} has no image {orphans[0]} in {source / STILLS}; restore the image")
+    stills, labels = _published(source)
     _require_empty(out)
     out = out.absolute()  # "." has no name
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{out.name}-preparing")
     with locked(out.with_name(f"{partial.name}.lock")):
-        _require_empty(out)  # perhaps filled by the process that had the lock before
+        _require_empty(out)  # another process may have filled it while this one waited
         shutil.rmtree(partial, ignore_errors=True)  # a killed process left it
         try:
             written = _write_stills(stills, labels, partial, size, progress)
             if reach > 0:
                 _write_neighbours(source, partial, written, size, reach, progress)
-            _require_empty(out)
+            _require_empty(out)  # minutes have passed, and what replaces it must not delete anything
             partial.replace(out)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def _published(source: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Return stills and label images, both by the stem of the still."""
+    stills = list_images(source / STILLS)
+    labels = {stem.removesuffix("_L"): path for stem, path in list_images(source / LABELS).items()}
+    if not stills or not labels:
+        raise DataError(f"{source} is not CamVid as published; looked for {STILLS}/*.png and {LABELS}/*_L.png")
+    if orphans := sorted(set(labels) - set(stills)):
+        raise DataError(f"{labels[orphans[0]]} has no image {orphans[0]} in {source / STILLS}; restore the image")
+    return stills, labels
 
 
 def _require_empty(out: Path) -> None:
@@ -118,7 +130,7 @@ def read_color_label(path: Path) -> np.ndarray:
     Raises:
         DataError: The file is bad or holds a colour CamVid does not have.
     """
-    packed = read_image(path).astype(np.int32) @ np.array([1 << 16, 1 << 8, 1])
+    packed = read_image(path).astype(np.int32) @ np.array([1 << 16, 1 << 8, 1])  # a colour as one number, 0xRRGGBB
     table = {0: VOID} | {(r << 16) + (g << 8) + b: CLASSES.index(n) for n, group in COLORS.items() for r, g, b in group}
     values, inverse = np.unique(packed, return_inverse=True)
     if unknown := [(v >> 16, v >> 8 & 255, v & 255) for v in values.tolist() if v not in table]:
@@ -141,7 +153,7 @@ def _write_stills(
             check_same_size(image, label, path, labels[stem])
             label = cv2.resize(label, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
             _save(target.parent.with_name(f"{target.parent.name}annot") / target.name, label)
-        _save(target, _resize(image, size)[..., ::-1])
+        _save(target, resize_image(image, size)[..., ::-1])
         written.setdefault(key.video, {})[key.number] = target
         if progress is not None:
             progress(done, len(stills))
@@ -173,30 +185,30 @@ def _write_neighbours(
 
 
 def _origins(source: Path, video: str) -> list[Path]:
-    """Return video files and folders of frames that may hold ``video``, by the last four characters of its name."""
+    """Return folders of frames and video files that may hold ``video``, by the last four characters of its name."""
     places = [path for path in sorted(source.glob("*")) + sorted(source.glob("*/*")) if video[-4:] in path.stem]
-    folders = [path for path in places if path.is_dir() and list_images(path)]
+    folders = [path for path in places if has_images(path)]
     return folders + [path for path in places if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES]
 
 
 def _copy_frames(
     frames: Mapping[int, Path], offset: int, stills: Mapping[int, Path], reach: int, out: Path, size: tuple[int, int]
 ) -> None:
-    wanted = {number + step for number in stills for step in range(-reach, reach + 1)} - set(stills)
-    for number in sorted(wanted):
+    around = {number + step for number in stills for step in range(-reach, reach + 1)} - set(stills)
+    for number in sorted(around):
         path = frames.get(number - offset)
         if path is not None:
-            _save(out / f"{number:06d}.jpg", _resize(read_image(path), size)[..., ::-1])
+            _save(out / f"{number:06d}.jpg", resize_image(read_image(path), size)[..., ::-1])
 
 
 def find_offset(stills: Mapping[int, Path], frames: Mapping[int, Path]) -> int:
     """Return how much larger a still's number is than the number of the video frame that shows the same.
 
-    Every second still votes, by mean correlation distance to the frames each offset pairs them with; the others must
-    agree with the winner.
+    The offset is the one with the smallest mean correlation distance between every second still and the frame that it is
+    paired with; the other stills must agree.
 
     Raises:
-        DataError: Too few stills, or no offset is convincingly best: another video, another frame rate, no motion.
+        DataError: Too few stills, or no offset is clearly best: another video, another frame rate, no motion.
     """
     numbers, first = sorted(stills), min(frames, default=0)
     span = max(frames, default=0) - first + 1
@@ -204,32 +216,33 @@ def find_offset(stills: Mapping[int, Path], frames: Mapping[int, Path]) -> int:
         raise DataError(f"{len(numbers)} stills and {len(frames)} frames are too few to match them")
     thumbs = np.full((span, _THUMB[0] * _THUMB[1]), np.nan, np.float32)
     for number, path in frames.items():
-        thumbs[number - first] = _thumb(path)
+        thumbs[number - first] = _thumb(path)  # numbers without a frame stay NaN
     distance = 1 - np.stack([_thumb(stills[number]) for number in numbers]) @ thumbs.T
-    offset = _vote(distance[::2], np.array(numbers[::2])) - first
+    offset = _best_start(distance[::2], np.array(numbers[::2])) - first
     _verify(distance[1::2], np.array(numbers[1::2]) - offset - first)
     return offset
 
 
 def _thumb(path: Path) -> np.ndarray:
     # Brightness and contrast differ between decoders, so thumbs have mean 0 and length 1.
-    grey = cv2.cvtColor(_resize(read_image(path), _THUMB), cv2.COLOR_RGB2GRAY).astype(np.float32).ravel()
+    grey = cv2.cvtColor(resize_image(read_image(path), _THUMB), cv2.COLOR_RGB2GRAY).astype(np.float32).ravel()
     grey -= grey.mean()
     return np.asarray(grey / max(float(np.linalg.norm(grey)), 1e-6))
 
 
-def _vote(distance: np.ndarray, numbers: np.ndarray) -> int:
+def _best_start(distance: np.ndarray, numbers: np.ndarray) -> int:
     """Return the still number that position 0 has under the best offset; ``distance`` is (stills, positions)."""
     span = int(distance.shape[1])
     total, count = (np.zeros(int(np.ptp(numbers)) + span) for _ in range(2))
     for row, start in zip(distance[:, ::-1], numbers - numbers.min(), strict=True):
         total[start : start + span] += np.nan_to_num(row)
         count[start : start + span] += ~np.isnan(row)
+    # Offsets that pair fewer than half of the stills would win by chance.
     mean = np.where(count >= len(numbers) / 2, total / np.maximum(count, 1), np.inf)
     best = int(mean.argmin())
     others = np.delete(mean, slice(max(best - _NEAR, 0), best + _NEAR + 1))
     if not mean[best] < _MARGIN * others.min(initial=2.0):
-        raise DataError("no offset between its frames and the stills is convincingly best")
+        raise DataError("no offset between its frames and the stills is clearly best")
     return int(numbers.min()) + best - span + 1
 
 
@@ -241,12 +254,6 @@ def _verify(distance: np.ndarray, positions: np.ndarray) -> None:
             agreed.append(row[position] <= np.nanmin(nearby) * _SLACK + 1e-4)
     if len(agreed) < _FEWEST // 4 or np.mean(agreed) < _AGREEING:
         raise DataError(f"only {sum(agreed)} of {len(agreed)} other stills agree with the best offset")
-
-
-def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if image.shape[:2] == size:
-        return image
-    return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA))
 
 
 def _save(path: Path, pixels: np.ndarray) -> None:

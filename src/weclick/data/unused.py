@@ -1,4 +1,4 @@
-"""What of a data set is not learned from, each told in one line: videos set aside, clicks elsewhere, classes without a click."""
+"""Messages about what a training does not use: videos kept for val, clicks outside of train, classes without clicks."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _MOST_NAMED: Final = 20
 
 
 def unused_validation(layout: Layout) -> str | None:
-    """Say which videos are in val though nobody chose so and no mask makes val of use; None where none are."""
+    """Return a message about videos that are in val by default but have no masks to validate with; None without such."""
     val, path = layout.frames("val"), layout.root / SPLITS_FILE
     if layout.name != "folder" or path.exists() or not val or any(frame.label for frame in val):
         return None
     train = layout.frames("train")
-    aside = list(dict.fromkeys(frame.key.video for frame in val))
+    unused = list(dict.fromkeys(frame.key.video for frame in val))
     names = sorted({frame.key.video for frame in (*train, *val)})
-    cut = f" after frame {train[-1].key.number}" if aside == names else ""
+    cut = f" after frame {train[-1].key.number}" if unused == names else ""  # the only video is cut into train and val
     return (
-        f"set aside as val, which is of use only with masks: {_listed(aside)}{cut}; to train from all, write into "
+        f"kept for validation, which works only with masks: {_listed(unused)}{cut}; to train from all, write into "
         f"{path}: train: {_as_yaml(names)}"
     )
 
@@ -34,10 +34,16 @@ def unused_validation(layout: Layout) -> str | None:
 def left_out(
     layout: Layout, clicks: Mapping[FrameKey, Sequence[Click]], used: Mapping[FrameKey, Sequence[Click]]
 ) -> list[str]:
-    """Say all of this, a line each: of what is in a click store, and of those of its clicks that are used."""
+    """Return all messages of this module.
+
+    Args:
+        layout: The data set.
+        clicks: All clicks of the store.
+        used: The clicks that are trained from.
+    """
     clicked = {click.class_id for own in used.values() for click in own}
-    told = (unused_validation(layout), clicks_elsewhere(layout, clicks), not_learned(layout.classes, clicked))
-    return [line for line in told if line]
+    messages = (unused_validation(layout), clicks_elsewhere(layout, clicks), unlearned_classes(layout.classes, clicked))
+    return [message for message in messages if message]
 
 
 def _as_yaml(names: list[str]) -> str:
@@ -46,29 +52,29 @@ def _as_yaml(names: list[str]) -> str:
 
 
 def clicks_elsewhere(layout: Layout, clicks: Mapping[FrameKey, Sequence[Click]]) -> str | None:
-    """Say how many clicks lie on frames that are not in train, and where; None where there are none."""
-    homes: dict[FrameKey, Split] = {f.key: split for split in layout.splits() for f in layout.frames(split)}
+    """Return a message with the number of clicks on frames outside of train, by place; None where there are none."""
+    splits: dict[FrameKey, Split] = {f.key: split for split in layout.splits() for f in layout.frames(split)}
     places: dict[str, Counter[str]] = {}
     for key, own in clicks.items():
-        if (home := homes.get(key)) != "train":
-            where = f"in {home}" if home else "on frames of no split"
-            places.setdefault(where, Counter())[key.video] += len(own)
-    told = [f"{found.total()} {where} ({_listed(list(found))})" for where, found in sorted(places.items())]
-    if not told:
+        if (split := splits.get(key)) != "train":
+            place = f"in {split}" if split else "on frames of no split"
+            places.setdefault(place, Counter())[key.video] += len(own)
+    if not places:
         return None
-    hint = f"; {layout.root / SPLITS_FILE} says which videos train" if layout.name == "folder" else ""
-    return f"clicks not trained from: {', '.join(told)}{hint}"
+    counts = [f"{videos.total()} {place} ({_listed(list(videos))})" for place, videos in sorted(places.items())]
+    hint = f"; {layout.root / SPLITS_FILE} lists the videos to train from" if layout.name == "folder" else ""
+    return f"clicks not trained from: {', '.join(counts)}{hint}"
 
 
-def not_learned(classes: ClassSet, clicked: Collection[int]) -> str | None:
-    """Say which classes cannot be learned, as nothing of them is clicked, or of any other; None where all can.
+def unlearned_classes(classes: ClassSet, clicked: Collection[int]) -> str | None:
+    """Return a message about classes that cannot be learned, for lack of clicks or of a second class; None where all can.
 
     Args:
-        classes: The data set's.
+        classes: Classes of the data set.
         clicked: Class ids of the clicks.
     """
     if len(classes) == 1:
-        return f"{classes[0].name} is the only class: there is nothing to tell it from, and nothing will be learned"
+        return f"{classes[0].name} is the only class: without a second one to separate it from, nothing will be learned"
     never = [name for class_id, name in enumerate(classes.names) if class_id not in clicked]
     return f"never clicked, so never learned: {_listed(never)}" if never else None
 

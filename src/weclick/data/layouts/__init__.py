@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from weclick.data.index import Layout, LayoutName, Refuse, refuse
+from weclick.data.index import Layout, Refuse, refuse
 from weclick.data.layouts.camvid import CamVidLayout
 from weclick.data.layouts.cityscapes import CityscapesLayout
 from weclick.data.layouts.folder import FolderLayout, decode_videos
+from weclick.data.layouts.listed import ListedLayout
 from weclick.errors import DataError
 from weclick.extensions import Part, make_part
 
-LAYOUTS: Final[dict[str, type[CityscapesLayout] | type[CamVidLayout] | type[FolderLayout]]] = {
+LayoutName = Literal["auto", "cityscapes", "camvid", "folder"]
+"""What ``--layout`` takes: a key of ``LAYOUTS``, or "auto" to recognise one of them."""
+
+LAYOUTS: Final[dict[str, type[ListedLayout]]] = {
     "cityscapes": CityscapesLayout,
     "camvid": CamVidLayout,
     "folder": FolderLayout,
@@ -32,7 +36,7 @@ def open_layout(name: Part, root: Path, refuse: Refuse = refuse) -> Layout:
         name: A key of ``LAYOUTS``, "auto" to recognise one of them, or a layout from outside, made with ``root`` and ``refuse``
             (:mod:`weclick.extensions`).
         root: Folder of the data set; written to only when a "folder" data set has videos that are not decoded yet.
-        refuse: Told of every bad video, mask or name; by default the first one is raised.
+        refuse: Error handler for every bad video, mask or name; by default the first error is raised.
 
     Raises:
         ConfigError: There is no layout of this name.
@@ -52,6 +56,7 @@ def open_layout(name: Part, root: Path, refuse: Refuse = refuse) -> Layout:
 
 
 def _open_folder(root: Path, refuse: Refuse) -> FolderLayout:
+    # Only the way through open_layout decodes: a layout itself never writes.
     return FolderLayout(root, refuse, without=decode_videos(root, refuse))
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+import sys
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from weclick.classes import ClassSet, SemanticClass
 from weclick.conventions import IGNORE_INDEX
-from weclick.data.index import Frame, FrameKey, Refuse, Split, refuse
+from weclick.data.index import SPLITS, Frame, FrameKey, Split
+from weclick.data.layouts.listed import ListedLayout
 from weclick.errors import DataError
-from weclick.images import list_images, list_numbered
+from weclick.images import list_folders, list_images, list_numbered
 
-_SPLITS: Final[tuple[Split, ...]] = ("train", "val", "test")
 _NAME = re.compile(r"(?P<video>.+)_[a-z]?(?P<number>[0-9]+)")
 
 VOID: Final = 11
@@ -38,50 +39,22 @@ CLASSES: Final = ClassSet(
 """The 11 classes of the SegNet tutorial, in its order and colours."""
 
 
-class CamVidLayout:
+class CamVidLayout(ListedLayout):
     """CamVid: ``train``, ``val``, ``test`` with ``trainannot``, ``valannot``, ``testannot``; images as PNG or JPEG.
 
     The video is the part of a file name before the last underscore: ``0001TP_006690`` is frame 6690 of ``0001TP``.
     ``frames/<video>/<number>.jpg`` may add unlabelled frames. Such a frame belongs to the split of the frames it lies
     between (or beside, at the ends); between frames of two splits, or in a video no split has, it belongs to none.
-
-    Args:
-        root: The data set.
-        refuse: Told of every file that cannot be used; see :func:`weclick.data.layouts.open_layout`.
-
-    Raises:
-        DataError: No such folder, or no image folder with its masks is in it.
     """
 
-    name: Final = "camvid"
+    name = "camvid"
     needs = "train/ with trainannot/ (or val/, test/ with theirs)"
     classes = CLASSES
 
-    def __init__(self, root: Path, refuse: Refuse = refuse) -> None:
-        self.root = root
-        self._refuse = refuse
-        if not self.recognises(root):
-            raise DataError(f"{root} holds no CamVid data of the SegNet layout; {self.needs} was looked for there")
-        self._found: dict[Split, list[Frame]] | None = None
-
     @classmethod
     def recognises(cls, root: Path) -> bool:
-        """Tell whether ``root`` looks like this layout."""
-        return any((root / split).is_dir() and (root / f"{split}annot").is_dir() for split in _SPLITS)
-
-    def splits(self) -> tuple[Split, ...]:
-        """Splits that have frames on disk."""
-        return tuple(split for split in _SPLITS if self.frames(split))
-
-    def frames(self, split: Split) -> list[Frame]:
-        """All frames of a split, ordered by video and number.
-
-        Raises:
-            DataError: A mask has no image, a frame lies in two splits, or a file name has no frame number.
-        """
-        if self._found is None:
-            self._found = self._list()
-        return list(self._found[split])
+        """Return whether ``root`` looks like this layout."""
+        return any((root / split).is_dir() and (root / f"{split}annot").is_dir() for split in SPLITS)
 
     def label_ids(self) -> Sequence[int]:
         """Ids 0 to 10 as they are; 11 (void) and 255 are ignored."""
@@ -91,57 +64,62 @@ class CamVidLayout:
         return tuple(table)
 
     def _list(self) -> dict[Split, list[Frame]]:
-        found: dict[Split, list[Frame]] = {split: self._own(split) for split in _SPLITS}
-        splits: dict[FrameKey, Split] = {}
-        for split in _SPLITS:
-            for frame in found[split]:
-                if frame.key in splits:
+        frames = {split: self._stills(split) for split in SPLITS}
+        homes: dict[FrameKey, Split] = {}
+        for split in SPLITS:
+            for frame in frames[split]:
+                if frame.key in homes:
                     self._refuse(
-                        DataError(f"{frame.image} is also a frame of {splits[frame.key]}; keep it in one split")
+                        DataError(f"{frame.image} is also a frame of {homes[frame.key]}; keep it in one split")
                     )
-                splits.setdefault(frame.key, split)
-        self._attach_extra(found, splits)
-        return {split: sorted(frames, key=lambda frame: frame.key) for split, frames in found.items()}
+                homes.setdefault(frame.key, split)
+        for split, frame in self._extra_frames(homes):
+            frames[split].append(frame)
+        for listed in frames.values():
+            listed.sort(key=lambda frame: frame.key)
+        return frames
 
-    def _attach_extra(self, found: Mapping[Split, list[Frame]], splits: Mapping[FrameKey, Split]) -> None:
-        numbers: dict[str, list[int]] = {}
-        for video, number in sorted(splits):
-            numbers.setdefault(video, []).append(number)
-        for key, path in self._extra().items():
-            position = bisect_left(own := numbers.get(key.video, []), key.number)
-            around = {splits[FrameKey(key.video, number)] for number in own[max(position - 1, 0) : position + 1]}
-            if key not in splits and len(around) == 1:
-                found[around.pop()].append(Frame(key, path))
+    def _extra_frames(self, homes: Mapping[FrameKey, Split]) -> Iterator[tuple[Split, Frame]]:
+        """Yield the frames of ``frames/`` that belong to a split, which is that of the stills on either side."""
+        stills: dict[str, list[int]] = {}
+        for video, number in sorted(homes):
+            stills.setdefault(video, []).append(number)
+        for video, images in self._extra_images():
+            numbers = stills.get(video, [])
+            splits = [homes[FrameKey(video, number)] for number in numbers]
+            for number, path in images.items():
+                position = bisect_left(numbers, number)
+                # The nearest still on either side; between two splits a frame would leak one into the other.
+                around = splits[max(position - 1, 0) : position + 1]
+                is_still = position < len(numbers) and numbers[position] == number
+                if around and around[0] == around[-1] and not is_still:
+                    yield around[0], Frame(FrameKey(video, number), path)
 
-    def _own(self, split: Split) -> list[Frame]:
+    def _extra_images(self) -> Iterator[tuple[str, dict[int, Path]]]:
+        for folder in list_folders(self.root / "frames"):
+            try:
+                yield folder.name, list_numbered(folder)
+            except DataError as error:
+                self._refuse(error)
+
+    def _stills(self, split: Split) -> list[Frame]:
         images = list_images(self.root / split)
         labels = list_images(self.root / f"{split}annot", (".png",))
         for stem, path in labels.items():
             if stem not in images:
                 image = self.root / split / stem
                 self._refuse(DataError(f"{path} has no image {image} (.png, .jpg); restore the image"))
-        return [Frame(key, path, labels.get(path.stem)) for key, path in self._keyed(images.values())]
-
-    def _keyed(self, images: Iterable[Path]) -> Iterator[tuple[FrameKey, Path]]:
-        for path in images:
+        frames = []
+        for stem, path in images.items():
             try:
-                yield frame_key(path), path
+                frames.append(Frame(frame_key(path), path, labels.get(stem)))
             except DataError as error:
                 self._refuse(error)
-
-    def _extra(self) -> dict[FrameKey, Path]:
-        folder = self.root / "frames"
-        found: dict[FrameKey, Path] = {}
-        for video in sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []:
-            try:
-                found |= {FrameKey(video.name, number): path for number, path in list_numbered(video).items()}
-            except DataError as error:
-                self._refuse(error)
-        return found
+        return frames
 
 
 def frame_key(path: Path) -> FrameKey:
-    """Return the video and number a CamVid file name carries.
+    """Return the video and number that a CamVid file name states.
 
     Raises:
         DataError: The name is not ``<video>_<number>``.
@@ -149,4 +127,5 @@ def frame_key(path: Path) -> FrameKey:
     match = _NAME.fullmatch(path.stem)
     if match is None:
         raise DataError(f"{path} is not named <video>_<number>, such as 0001TP_006690; rename or remove it")
-    return FrameKey(match["video"], int(match["number"]))
+    # Interned: one string for all frames of a video takes less memory, and sorting compares it by identity.
+    return FrameKey(sys.intern(match["video"]), int(match["number"]))

@@ -1,11 +1,13 @@
-"""The layout for everybody's own data: a folder of videos or of frames, and a list of classes."""
+"""The layout for a user's own data: a folder of videos or of frames, and a list of classes."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +19,10 @@ from rich.progress import Progress, TaskID
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.decode import VIDEO_SUFFIXES, decode_video, is_decoded, manifest
-from weclick.data.index import Frame, FrameKey, Refuse, Split, refuse
+from weclick.data.index import SPLITS, Frame, FrameKey, Refuse, Split, refuse
+from weclick.data.layouts.listed import ListedLayout
 from weclick.errors import DataError, one_line
-from weclick.images import has_images, list_images, list_numbered
-
-_SPLITS: Final[tuple[Split, ...]] = ("train", "val", "test")
+from weclick.images import has_images, list_folders, list_images, list_numbered
 
 SPLITS_FILE: Final = "splits.yaml"
 
@@ -30,12 +31,12 @@ EVERY: Final = 5
 
 TRAIN_SHARE: Final = 0.8
 GAP_SHARE: Final = 0.05
-"""Of a single video, this share of frames before the validation part is in no split, as it looks too much like it."""
+"""Of a single video, this share of frames before the validation part is in no split: they look too similar to it."""
 
 _log = logging.getLogger(__name__)
 
 
-class FolderLayout:
+class FolderLayout(ListedLayout):
     """Videos or frames with ``classes.yaml``, and optionally ``masks``, ``instances`` and ``splits.yaml``.
 
     Frames lie in ``frames/<video>/<n>.jpg|png``; ``videos/<video>.mp4`` is decoded into such a folder by
@@ -43,77 +44,61 @@ class FolderLayout:
 
     Args:
         root: The data set.
-        refuse: Told of every file that cannot be used; see :func:`weclick.data.layouts.open_layout`.
+        refuse: Error handler for every file that cannot be used; see :data:`weclick.data.index.Refuse`.
         without: Videos that cannot be decoded and have no frames.
 
     Raises:
         DataError: No such folder, no ``classes.yaml``, no videos or frames, or a video that is not decoded.
     """
 
-    name: Final = "folder"
+    name = "folder"
     needs = "classes.yaml with videos/ or frames/<video>/"
 
     def __init__(self, root: Path, refuse: Refuse = refuse, without: Collection[str] = ()) -> None:
-        self.root = root
-        self._refuse = refuse
-        if not self.recognises(root):
-            raise DataError(f"{root} holds no videos or frames of its own; {self.needs} was looked for there")
+        super().__init__(root, refuse)
         self.classes = ClassSet.read(root / "classes.yaml")
-        self._videos = self._list_videos(without)
-        self._found: dict[Split, list[Frame]] | None = None
+        self._folders = self._frame_folders(without)
 
     @classmethod
     def recognises(cls, root: Path) -> bool:
-        """Tell whether ``root`` looks like this layout."""
+        """Return whether ``root`` looks like this layout."""
         return any((root / folder).is_dir() for folder in ("videos", "frames"))
-
-    def splits(self) -> tuple[Split, ...]:
-        """Splits that have frames."""
-        return tuple(split for split in _SPLITS if self.frames(split))
-
-    def frames(self, split: Split) -> list[Frame]:
-        """All frames of a split, ordered by video and number.
-
-        Raises:
-            DataError: A mask has no frame, a file has no number, or ``splits.yaml`` is wrong.
-        """
-        if self._found is None:
-            self._found = self._list()
-        return list(self._found[split])
 
     def label_ids(self) -> Sequence[int]:
         """Class ids as they are; 255 is ignored, ids beyond the classes are unknown."""
         count = len(self.classes)
         return (*range(count), *[-1] * (IGNORE_INDEX - count), IGNORE_INDEX)
 
-    def _list_videos(self, without: Collection[str]) -> dict[str, Path | None]:
+    def _frame_folders(self, without: Collection[str]) -> dict[str, Path | None]:
         """Return the folder of every video's frames, None for those without."""
-        found: dict[str, Path | None] = {**_frame_folders(self.root / "frames")}
+        folders: dict[str, Path | None] = {
+            folder.name: folder for folder in list_folders(self.root / "frames") if has_images(folder)
+        }
         for name, path in list_videos(self.root).items():
-            found[name] = None if name in without else _home_of(name, path, self.root)
-            if found[name] is None and name not in without:
+            folders[name] = None if name in without else _decoded_folder(name, path, self.root)
+            if folders[name] is None and name not in without:
                 raise DataError(f"{path} is not decoded into frames yet; open the data set with weclick's open_layout")
-        if not found:
+        if not folders:
             raise DataError(f"{self.root} holds no video; put files into videos/ or frames into frames/<video>/")
-        return dict(sorted(found.items()))
+        return dict(sorted(folders.items()))
 
     def _list(self) -> dict[Split, list[Frame]]:
         self._check_mask_folders()
-        videos = {name: self._frames_of(name, folder) for name, folder in self._videos.items()}
+        videos = {name: self._frames_of(name, folder) for name, folder in self._folders.items()}
         path = self.root / SPLITS_FILE
         try:
             if path.exists():
-                return _as_listed(_read_splits(path, set(videos)), videos)
+                return _by_split(_read_splits(path, set(videos)), videos)
         except DataError as error:
             self._refuse(error)
-        return _single(next(iter(videos.values()))) if len(videos) == 1 else _every(videos)
+        return _cut_single(next(iter(videos.values()))) if len(videos) == 1 else _every_fifth(videos)
 
     def _check_mask_folders(self) -> None:
         for kind in ("masks", "instances"):
-            for folder in _subfolders(self.root / kind):
-                if folder.name not in self._videos:
-                    known = ", ".join(self._videos)
-                    self._refuse(DataError(f"{folder} belongs to no video; the videos are: {known}"))
+            for folder in list_folders(self.root / kind):
+                if folder.name not in self._folders:
+                    videos = ", ".join(self._folders)
+                    self._refuse(DataError(f"{folder} belongs to no video; the videos are: {videos}"))
 
     def _frames_of(self, name: str, folder: Path | None) -> list[Frame]:
         if folder is None:
@@ -121,7 +106,7 @@ class FolderLayout:
         try:
             images = list_numbered(folder)
             masks, instances = (list_numbered(self.root / kind / name, (".png",)) for kind in ("masks", "instances"))
-        except DataError as error:
+        except DataError as error:  # one such file leaves open which mask belongs to which frame of the video
             self._refuse(error)
             return []
         for number, path in [*masks.items(), *instances.items()]:
@@ -144,14 +129,15 @@ def list_videos(root: Path) -> dict[str, Path]:
 def decode_videos(root: Path, refuse: Refuse = refuse) -> list[str]:
     """Decode the videos of a data set that are not decoded yet, with a progress bar on a terminal.
 
-    Returns the names of those that cannot be.
-
-    Frames go into ``root/frames``, or, where that is read-only, into the user's cache folder (``$XDG_CACHE_HOME/weclick`` on
-    Linux), by data set. Frames somebody extracted into ``root/frames/<video>`` by hand are taken as they are.
+    Frames are written to ``root/frames``, or, where that is read-only, to the user's cache folder (on Linux,
+    ``$XDG_CACHE_HOME/weclick``), by data set. Frames that were extracted into ``root/frames/<video>`` by hand stay as they are.
 
     Args:
         root: The data set.
-        refuse: Told of every video that is damaged; by default the first one is raised.
+        refuse: Error handler for every damaged video; by default the first error is raised.
+
+    Returns:
+        Names of the videos that cannot be decoded.
 
     Raises:
         DataError: Two videos have one name.
@@ -159,16 +145,16 @@ def decode_videos(root: Path, refuse: Refuse = refuse) -> list[str]:
     waiting = [(name, path) for name, path in list_videos(root).items() if not _is_decoded(name, path, root)]
     if not waiting:
         return []
-    beside, cache = _homes(root)
-    home = beside if _writable(beside) else cache
-    if home == cache:
+    parent, cache = _parents(root)
+    if not _writable(parent):
         _log.warning("%s is read-only: decoding its videos into %s", root, cache)
+        parent = cache
     console, bad = Console(stderr=True), list[str]()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         for count, (name, path) in enumerate(waiting, 1):
             task = bar.add_task(f"decoding {name} ({count} of {len(waiting)})", total=None)
             try:
-                decode_video(path, home / name, progress=_mover(bar, task))
+                decode_video(path, parent / name, progress=partial(_show, bar, task))
             except DataError as error:
                 refuse(error)
                 bad.append(name)
@@ -176,46 +162,38 @@ def decode_videos(root: Path, refuse: Refuse = refuse) -> list[str]:
     return bad
 
 
-def _mover(bar: Progress, task: TaskID) -> Callable[[int, int], None]:
-    return lambda done, total: bar.update(task, completed=done, total=total)
+def _show(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    bar.update(task, completed=done, total=total)
 
 
-def _homes(root: Path) -> tuple[Path, Path]:
-    """Where frames of the data set's videos may be: beside them, or in the cache."""
-    # Two data sets may have the same name and a video of the same name.
+def _parents(root: Path) -> tuple[Path, Path]:
+    """Return the two folders that may contain the folders of frames: the one in the data set, and the one in the cache."""
+    # The hash keeps apart data sets of the same name, whose videos may have the same names too.
     own = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]
     return root / "frames", user_cache_path("weclick") / f"{root.resolve().name}-{own}"
 
 
-def _home_of(name: str, video: Path, root: Path) -> Path | None:
-    return next((folder / name for folder in _homes(root) if _usable(video, folder / name)), None)
+def _decoded_folder(name: str, video: Path, root: Path) -> Path | None:
+    """Return the folder with the video's frames, decoded or extracted by hand; None where there is none."""
+    for folder in (parent / name for parent in _parents(root)):
+        # Frames extracted by hand count as they are: nothing shows whether they fit the video as it is now.
+        by_hand = manifest(folder) is None and has_images(folder)
+        if by_hand or is_decoded(video, folder):
+            return folder
+    return None
 
 
 def _is_decoded(name: str, video: Path, root: Path) -> bool:
     try:
-        return _home_of(name, video, root) is not None
-    except DataError:  # an empty file in the place of a decoded video: decoding tells
+        return _decoded_folder(name, video, root) is not None
+    except DataError:  # an empty file has replaced a decoded video: decoding it reports that
         return False
-
-
-def _usable(video: Path, folder: Path) -> bool:
-    by_hand = manifest(folder) is None and has_images(folder)
-    return by_hand or is_decoded(video, folder)
 
 
 def _writable(folder: Path) -> bool:
     while not folder.exists():
         folder = folder.parent
     return os.access(folder, os.W_OK)
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [path for path in found if path.is_dir() and not path.name.startswith(".")]
-
-
-def _frame_folders(folder: Path) -> dict[str, Path]:
-    return {path.name: path for path in _subfolders(folder) if has_images(path)}
 
 
 def _read_splits(path: Path, videos: set[str]) -> dict[Split, list[str]]:
@@ -225,31 +203,32 @@ def _read_splits(path: Path, videos: set[str]) -> dict[Split, list[str]]:
         raise DataError(f"{path} cannot be read: {one_line(error, 600)}") from None
     if not isinstance(listed, Mapping) or not all(isinstance(names, list) for names in listed.values()):
         raise DataError(f"{path} must map train, val, test to lists of video names; see data/README.md")
-    if unknown := [str(split) for split in listed if split not in _SPLITS]:
+    if unknown := [str(split) for split in listed if split not in SPLITS]:
         raise DataError(f"{path} names unknown splits: {', '.join(unknown)}; use train, val, test")
     names = [name for split in listed for name in listed[split]]
     if missing := [repr(name) for name in names if not isinstance(name, str) or name not in videos]:
         raise DataError(
             f"{path} names unknown videos: {', '.join(missing)}; there are: {', '.join(sorted(videos))} (quote numbers)"
         )
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
         raise DataError(f"{path} lists {', '.join(twice)} more than once; a video belongs to one split")
-    return {split: list(listed.get(split, [])) for split in _SPLITS}
+    return {split: list(listed.get(split, [])) for split in SPLITS}
 
 
-def _as_listed(listed: Mapping[Split, list[str]], videos: Mapping[str, list[Frame]]) -> dict[Split, list[Frame]]:
-    return {split: [frame for name in sorted(listed[split]) for frame in videos[name]] for split in _SPLITS}
+def _by_split(listed: Mapping[Split, list[str]], videos: Mapping[str, list[Frame]]) -> dict[Split, list[Frame]]:
+    return {split: [frame for name in sorted(listed[split]) for frame in videos[name]] for split in SPLITS}
 
 
-def _every(videos: Mapping[str, list[Frame]]) -> dict[Split, list[Frame]]:
+def _every_fifth(videos: Mapping[str, list[Frame]]) -> dict[Split, list[Frame]]:
     """Take every fifth video with masks (of all videos when none has masks), but at least one, for validation."""
     masked = [name for name, frames in videos.items() if any(frame.label for frame in frames)]
     candidates = masked or list(videos)
     val = candidates[EVERY - 1 :: EVERY] or candidates[-1:]
-    return _as_listed({"train": [name for name in videos if name not in val], "val": val, "test": []}, videos)
+    train = list(videos.keys() - set(val))
+    return _by_split({"train": train, "val": val, "test": []}, videos)
 
 
-def _single(frames: list[Frame]) -> dict[Split, list[Frame]]:
+def _cut_single(frames: list[Frame]) -> dict[Split, list[Frame]]:
     """Cut one video: the first 80 % train, less a gap of 5 %, and the last 20 % validate."""
     cut = max(int(len(frames) * TRAIN_SHARE), 1)
     gap = int(len(frames) * GAP_SHARE)
