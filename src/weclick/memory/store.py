@@ -115,13 +115,30 @@ class MemoryStore:
             np.savez_compressed(stream, **item._asdict())
 
     def read(self, key: FrameKey) -> MemoryItem:
-        """Load one item."""
+        """Load one item.
+
+        Raises:
+            RunError: The item is missing or damaged, or its arrays are not those of an item.
+        """
+        path = self.path(key)
         try:
-            with self.path(key).open("rb") as stream, np.load(stream) as arrays:
-                return MemoryItem(*(arrays[name] for name in MemoryItem._fields))
+            with path.open("rb") as stream, np.load(stream) as arrays:
+                item = MemoryItem(*(arrays[name] for name in MemoryItem._fields))
         except FileNotFoundError:
-            raise RunError(f"memory item {self.path(key)} is missing; resume the run, which builds it again") from None
-        except Exception as error:  # reading a damaged zip fails in many ways; numpy advises to load it without checks
+            raise RunError(f"memory item {path} is missing; resume the run, which builds it again") from None
+        except (
+            Exception
+        ) as error:  # a damaged zip raises many kinds of errors, some of which advise to load it unsafely
             raise RunError(
-                f"memory item {self.path(key)} is damaged; delete it and resume the run, which builds it again"
+                f"memory item {path} is damaged; delete it and resume the run, which builds it again"
             ) from error
+        shape = (len(self.manifest.get("classes", item.teacher)), *item.teacher.shape[1:])
+        fits = (
+            a.dtype == np.uint8 and a.shape == s for a, s in zip(item, (shape, shape, (1, *shape[1:])), strict=True)
+        )
+        if len(shape) != 3 or not all(fits):
+            found = ", ".join(f"{name} {a.dtype} {a.shape}" for name, a in item._asdict().items())
+            raise RunError(
+                f"memory item {path} holds other arrays than an item ({found}); delete it and resume the run"
+            )
+        return item
