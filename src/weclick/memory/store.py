@@ -32,7 +32,7 @@ from weclick.memory.fuse import Memory
 from weclick.memory.online import SoftLabels
 
 FORMAT: Final = 3
-"""Version of what items hold; stands in the manifest as ``version``."""
+"""Version of the items' contents; ``version`` in the manifest."""
 
 
 class MemoryItem(NamedTuple):
@@ -51,7 +51,7 @@ def quantise(labels: SoftLabels) -> list[MemoryItem]:
 
 
 def dequantise(teacher: Tensor, memory: Tensor, confidence: Tensor) -> SoftLabels:
-    """Return soft labels from what items hold, uint8 tensors (B, C, h, w), (B, C, h, w) and (B, 1, h, w)."""
+    """Return soft labels from the arrays of items, as uint8 tensors (B, C, h, w), (B, C, h, w) and (B, 1, h, w)."""
     roots = (teacher.float() / 255, memory.float() / 255)
     return SoftLabels(roots[0].square(), Memory(roots[1].square(), confidence.float() / 255))
 
@@ -138,7 +138,5 @@ class MemoryStore:
         )
         if len(shape) != 3 or not all(fits):
             found = ", ".join(f"{name} {a.dtype} {a.shape}" for name, a in item._asdict().items())
-            raise RunError(
-                f"memory item {path} holds other arrays than an item ({found}); delete it and resume the run"
-            )
+            raise RunError(f"memory item {path} has unexpected arrays ({found}); delete it and resume the run")
         return item
