@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from weclick.memory import Memory, SoftLabels, connect, places_on_grid
 
 
-def recall(*levels):
+def soft_labels(*levels):
     """Teacher and memory that both see these levels, one row of pixels per class."""
     maps = torch.tensor(levels)[None, :, None, :]
     return SoftLabels(maps, Memory(maps, torch.ones(1, 1, 1, maps.shape[-1])))
@@ -17,7 +17,7 @@ def rows(maps):
 
 
 def test_a_region_without_a_click_sinks_to_the_level_that_leads_to_one():
-    seen = recall([0.9, 0.8, 0.1, 0.7, 0.9], [0.1, 0.2, 0.9, 0.3, 0.1])
+    seen = soft_labels([0.9, 0.8, 0.1, 0.7, 0.9], [0.1, 0.2, 0.9, 0.3, 0.1])
     found = connect(seen, [(0, 0, 0), (0, 2, 1)])
     left, right = rows(found.teacher)
     assert torch.allclose(
@@ -28,23 +28,23 @@ def test_a_region_without_a_click_sinks_to_the_level_that_leads_to_one():
 
 
 def test_a_path_carries_as_much_as_its_narrowest_place():
-    found = connect(recall([0.9, 0.4, 0.8, 0.6], [0.1, 0.6, 0.2, 0.4]), [(0, 0, 0)])
+    found = connect(soft_labels([0.9, 0.4, 0.8, 0.6], [0.1, 0.6, 0.2, 0.4]), [(0, 0, 0)])
     assert torch.allclose(torch.tensor(rows(found.teacher)[0]), torch.tensor([1.0, 0.4, 0.4, 0.4]))
 
 
 def test_classes_that_were_not_clicked_vanish():
-    found = connect(recall([0.3, 0.3], [0.7, 0.7]), [(0, 1, 0)])
+    found = connect(soft_labels([0.3, 0.3], [0.7, 0.7]), [(0, 1, 0)])
     assert rows(found.teacher)[1] == [0.0, 0.0]
 
 
 def test_two_classes_clicked_in_one_cell_both_start_there_and_share_it():
-    connected = connect(recall([0.5, 0.9], [0.5, 0.1]), [(0, 0, 0), (0, 0, 1)])
+    connected = connect(soft_labels([0.5, 0.9], [0.5, 0.1]), [(0, 0, 0), (0, 0, 1)])
     assert torch.allclose(torch.tensor(rows(connected.teacher)), torch.tensor([[0.5, 0.9], [0.5, 0.1]]))
     assert connected.teacher.sum(1).max() <= 1
 
 
 def test_where_the_memory_knows_nothing_it_still_knows_nothing():
-    seen = recall([1.0, 1.0], [0.0, 0.0])
+    seen = soft_labels([1.0, 1.0], [0.0, 0.0])
     seen.memory.confidence[..., 1] = 0
     seen.memory.probabilities[..., 1] = 0
     found = connect(seen, [(0, 1, 0)]).memory

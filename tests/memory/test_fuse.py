@@ -50,7 +50,7 @@ def test_no_neighbour_at_all_is_no_memory():
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 4), st.integers(0, 2**31))
-def test_unreliable_neighbours_have_no_say(count, seed):
+def test_unreliable_neighbours_do_not_count(count, seed):
     generator = torch.Generator().manual_seed(seed)
     warped = torch.rand(2, count, 3, 4, 4, generator=generator).softmax(2)
     reliable = torch.rand(2, count, 1, 4, 4, generator=generator) > 0.5

@@ -37,24 +37,24 @@ def target():
 
 def test_a_rolled_neighbour_is_carried_back_by_its_flow(target):
     neighbours, offsets = target.roll(SHIFT, -1)[:, None], torch.full((2, 1), -1)
-    recall = online_memory(teacher, RolledFlow(), target, neighbours, offsets)
-    known = recall.memory.confidence[:, 0] > 0
+    labels = online_memory(teacher, RolledFlow(), target, neighbours, offsets)
+    known = labels.memory.confidence[:, 0] > 0
     cells = SHIFT // 4
     assert known[..., :-cells].all()
     assert not known[..., -cells:].any()  # seen outside the neighbour
     rolled_back = teacher(neighbours[:, 0]).softmax(1).roll(-cells, -1)
     torch.testing.assert_close(
-        recall.memory.probabilities[..., :-cells], rolled_back[..., :-cells], atol=1e-5, rtol=1e-4
+        labels.memory.probabilities[..., :-cells], rolled_back[..., :-cells], atol=1e-5, rtol=1e-4
     )
-    torch.testing.assert_close(recall.teacher, teacher(target).softmax(1))
+    torch.testing.assert_close(labels.teacher, teacher(target).softmax(1))
 
 
 def test_padding_neighbours_are_never_read(target):
     padding = torch.full((2, 3, 3, 32, 64), float("nan"))
-    recall = online_memory(teacher, no_flow, target, padding, torch.zeros(2, 3, dtype=torch.int64))
-    assert torch.equal(recall.memory.confidence, torch.zeros(2, 1, 8, 16))
-    assert torch.equal(recall.memory.probabilities, torch.zeros(2, 3, 8, 16))
-    assert recall.teacher.isfinite().all()
+    labels = online_memory(teacher, no_flow, target, padding, torch.zeros(2, 3, dtype=torch.int64))
+    assert torch.equal(labels.memory.confidence, torch.zeros(2, 1, 8, 16))
+    assert torch.equal(labels.memory.probabilities, torch.zeros(2, 3, 8, 16))
+    assert labels.teacher.isfinite().all()
 
 
 def test_padding_of_one_sample_leaves_the_others_alone(target):
@@ -69,16 +69,16 @@ def test_padding_of_one_sample_leaves_the_others_alone(target):
 
 def test_a_missing_neighbour_lowers_the_confidence(target):
     neighbours = target.roll(SHIFT, -1)[:, None].repeat(1, 2, 1, 1, 1)
-    recall = online_memory(teacher, RolledFlow(), target, neighbours, torch.tensor([[-1, 0], [-1, -2]]))
-    assert recall.memory.confidence[0].max() == 0.5
-    assert recall.memory.confidence[1].max() == 1.0
+    labels = online_memory(teacher, RolledFlow(), target, neighbours, torch.tensor([[-1, 0], [-1, -2]]))
+    assert labels.memory.confidence[0].max() == 0.5
+    assert labels.memory.confidence[1].max() == 1.0
 
 
-def test_nothing_is_learnt_while_remembering(target):
+def test_a_memory_carries_no_gradient(target):
     network = torch.nn.Conv2d(3, 4, 4, stride=4)
-    recall = online_memory(network, RolledFlow(), target, target.roll(SHIFT, -1)[:, None], torch.full((2, 1), -1))
-    assert not recall.teacher.requires_grad
-    assert not recall.memory.probabilities.requires_grad
+    labels = online_memory(network, RolledFlow(), target, target.roll(SHIFT, -1)[:, None], torch.full((2, 1), -1))
+    assert not labels.teacher.requires_grad
+    assert not labels.memory.probabilities.requires_grad
 
 
 @pytest.mark.parametrize(("stride", "kept"), [(1, 4), (2, 4), (4, 4), (8, 8)])
@@ -125,8 +125,8 @@ def test_the_memory_is_better_than_one_frame(world):
     noisy = NoisyTeacher(video, count=5)
     *neighbours, target = noisy.images
     offsets = torch.tensor([[-4, -3, -2, -1]])
-    recall = online_memory(noisy, ExactFlow(video, noisy), target[None], torch.stack(neighbours)[None], offsets)
-    known = recall.memory.confidence[0, 0] == 1
+    labels = online_memory(noisy, ExactFlow(video, noisy), target[None], torch.stack(neighbours)[None], offsets)
+    known = labels.memory.confidence[0, 0] == 1
     assert known.float().mean() > 0.3
-    right = [(maps[0].argmax(0) == noisy.truth[-1])[known].float().mean().item() for maps in (recall[0], recall[1][0])]
+    right = [(maps[0].argmax(0) == noisy.truth[-1])[known].float().mean().item() for maps in (labels[0], labels[1][0])]
     assert right[1] > right[0] + 0.05, f"one frame {right[0]:.3f}, memory {right[1]:.3f}"

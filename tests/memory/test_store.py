@@ -144,6 +144,35 @@ def test_a_file_that_is_no_item_is_refused(store, content):
     assert "pickle" not in str(refusal.value)  # numpy's advice, which would run code from the file
 
 
+def test_a_damaged_item_quotes_no_advice_to_load_it_unsafely(store):
+    store.write(KEY, item())
+    np.savez_compressed(store.path(KEY), teacher=np.array([{}], object))
+    with pytest.raises(RunError, match="is damaged; delete it") as refusal:
+        store.read(KEY)
+    assert "pickle" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"teacher": np.zeros((3, 8, 16), np.float32)},
+        {"memory": np.zeros((3, 8, 15), np.uint8)},
+        {"teacher": np.zeros((8, 16), np.uint8), "memory": np.zeros((8, 16), np.uint8)},
+        {"confidence": np.zeros((3, 8, 16), np.uint8)},
+        {"teacher": np.zeros((2, 8, 16), np.uint8), "memory": np.zeros((2, 8, 16), np.uint8)},
+        {"teacher": np.uint8(0), "memory": np.uint8(0), "confidence": np.uint8(0)},
+    ],
+)
+def test_arrays_that_are_no_item_are_refused_by_file_and_shape(tmp_path, wrong):
+    store = MemoryStore(tmp_path / "memory", {**MANIFEST, "classes": ["a", "b", "c"]})
+    store.write(KEY, item()._replace(**wrong))
+    with pytest.raises(RunError, match="delete it and resume") as refusal:
+        store.read(KEY)
+    name, array = next(iter(wrong.items()))
+    assert str(store.path(KEY)) in str(refusal.value)
+    assert f"{name} {array.dtype} {array.shape}" in str(refusal.value)
+
+
 @settings(deadline=None, max_examples=150)
 @given(data=st.data())
 def test_a_damaged_item_is_refused_or_read_as_it_was(tmp_path_factory, data):

@@ -1,4 +1,4 @@
-"""One pass over the frames: the same recall as clip by clip, with every frame and flow worked on once."""
+"""One pass over the frames: the same soft labels as clip by clip, with teacher and flow run once per frame and pair."""
 
 import gc
 from collections import Counter
@@ -88,7 +88,7 @@ def clip_by_clip(frames, wanted, count, damaged):
     batch=st.integers(1, 4),
     damaged=st.sets(st.integers(0, 7), max_size=2),
 )
-def test_one_pass_remembers_what_clip_by_clip_does(targets, steps, batch, damaged):
+def test_one_pass_gives_the_soft_labels_of_clip_by_clip(targets, steps, batch, damaged):
     frames, wanted, damaged = video(8), clips_of(targets, steps, 8), {key(n) for n in damaged}
     passing = in_batches(needed(frames, wanted), batch, damaged)
     found = list(stream_memory(Teacher(), Flow(), passing, wanted, count=4))
@@ -101,7 +101,7 @@ def test_one_pass_remembers_what_clip_by_clip_does(targets, steps, batch, damage
 
 
 @pytest.mark.parametrize(("steps", "flows"), [((-1, -2), 2 * (9 + 8)), ((-1, 1, -2, 2), 2 * (9 + 8))])
-def test_each_frame_is_judged_once_and_each_flow_found_once(steps, flows):
+def test_the_teacher_runs_once_per_frame_and_flow_once_per_pair(steps, flows):
     frames, wanted, teacher, flow = video(10), clips_of(range(10), steps, 10), Teacher(), Flow()
     assert len(list(stream_memory(teacher, flow, in_batches(frames, 3), wanted, count=4))) == 10
     assert len(teacher.seen) == len(set(teacher.seen)) == 10
@@ -109,22 +109,22 @@ def test_each_frame_is_judged_once_and_each_flow_found_once(steps, flows):
     assert len(flow.pairs) == flows
 
 
-def test_the_memory_has_something_to_say():
+def test_the_memory_covers_a_part_of_the_pixels():
     frames, wanted = video(6), clips_of(range(6), (-1, 1), 6)
-    recalls = [recall for _, recall in stream_memory(Teacher(), Flow(), in_batches(frames, 1), wanted, count=2)]
-    assert all(0.1 < recall.memory.confidence.mean() < 0.9 for recall in recalls)
+    made = [soft_labels for _, soft_labels in stream_memory(Teacher(), Flow(), in_batches(frames, 1), wanted, count=2)]
+    assert all(0.1 < soft_labels.memory.confidence.mean() < 0.9 for soft_labels in made)
 
 
 def test_votes_are_what_the_memory_is_fused_of():
     frames, wanted, fusion = video(6), clips_of(range(6), (-1, 1), 6), Fusion(own=0.5, decay=0.1)
     votes = dict(stream_votes(Teacher(), Flow(), in_batches(frames, 2), wanted, count=2))
-    recalls = dict(stream_memory(Teacher(), Flow(), in_batches(frames, 2), wanted, count=2, fusion=fusion))
-    assert list(votes) == list(recalls) == list(wanted)
+    made = dict(stream_memory(Teacher(), Flow(), in_batches(frames, 2), wanted, count=2, fusion=fusion))
+    assert list(votes) == list(made) == list(wanted)
     for name, found in votes.items():
         memory = fuse(*found, fusion)
-        assert torch.equal(recalls[name].teacher, found.own)
-        assert torch.equal(recalls[name].memory.probabilities, memory.probabilities)
-        assert torch.equal(recalls[name].memory.confidence, memory.confidence)
+        assert torch.equal(made[name].teacher, found.own)
+        assert torch.equal(made[name].memory.probabilities, memory.probabilities)
+        assert torch.equal(made[name].memory.confidence, memory.confidence)
 
 
 def test_votes_name_their_neighbours_and_leave_damaged_ones_out():
@@ -132,8 +132,8 @@ def test_votes_name_their_neighbours_and_leave_damaged_ones_out():
     passing = in_batches(frames, 4, damaged={key(2)})
     ((_, votes),) = stream_votes(Teacher(), Flow(), passing, wanted, count=4)
     assert votes.offsets.tolist() == [[-1, 0, 2, 0]]
-    assert not votes.trusted[:, [1, 3]].any()
-    assert votes.trusted[:, [0, 2]].flatten(2).any(2).all()
+    assert not votes.reliable[:, [1, 3]].any()
+    assert votes.reliable[:, [0, 2]].flatten(2).any(2).all()
 
 
 def test_votes_of_some_neighbours_alone():
@@ -142,7 +142,7 @@ def test_votes_of_some_neighbours_alone():
     first = votes.of(slice(1))
     assert first.offsets.tolist() == [[-1]]
     assert torch.equal(first.own, votes.own)
-    assert torch.equal(first.warped, votes.warped[:, :1]) and torch.equal(first.trusted, votes.trusted[:, :1])
+    assert torch.equal(first.warped, votes.warped[:, :1]) and torch.equal(first.reliable, votes.reliable[:, :1])
     assert votes.of(slice(0)).warped.shape[1] == 0
 
 
@@ -166,5 +166,5 @@ def test_promise_8_what_is_held_does_not_grow_with_the_video(steps):
     assert along[0] == along[1] < 20
 
 
-def test_nothing_wanted_is_nothing_remembered():
+def test_without_targets_there_is_no_memory():
     assert list(stream_memory(Teacher(), Flow(), [], {}, count=2)) == []

@@ -26,3 +26,13 @@ def test_mirrored_views_make_the_teacher_fair_to_both_sides():
 
     teacher = average_views(biased)
     torch.testing.assert_close(teacher(images.flip(-1)).flip(-1), teacher(images), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(90, 131), (37, 63)])
+def test_every_view_covers_the_whole_image(size):
+    images, views = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)), []
+    average_views(lambda view: views.append(view) or view)(images)
+    assert len(views) == 6
+    for view in views:
+        whole = torch.nn.functional.interpolate(images, view.shape[-2:], mode="bilinear", antialias=True)
+        assert torch.equal(view, whole) or torch.equal(view, whole.flip(-1))

@@ -1,4 +1,4 @@
-"""Optical flow: estimators, warping onto the target grid, and where a flow can be trusted."""
+"""Optical flow: estimators, warping onto the target grid, and where a flow is reliable."""
 
 from weclick.flow.estimators import DISFlow, FarnebackFlow, FlowEstimator, FlowName, RAFTFlow, flow_name, make_flow
 from weclick.flow.reliability import reliable

@@ -110,7 +110,7 @@ class RAFTFlow:
         device: Where the network runs.
 
     Raises:
-        ConfigError: The weights can be neither found nor downloaded, or do not fit.
+        ConfigError: The weights are not in the cache and cannot be downloaded, or do not fit.
 
     References:
         Teed, Deng: RAFT: Recurrent all-pairs field transforms for optical flow, ECCV 2020.
@@ -169,7 +169,7 @@ def make_flow(flow: Part, device: torch.device | str = "cpu") -> FlowEstimator:
         device: Where a shipped network runs.
 
     Raises:
-        ConfigError: There is no such flow, or RAFT's weights cannot be had.
+        ConfigError: There is no such flow, or RAFT's weights cannot be loaded.
     """
     makers: dict[str, Callable[[], FlowEstimator]] = {
         "dis": DISFlow,
@@ -208,7 +208,7 @@ def _unit(image: Tensor) -> Tensor:
 def _each_pair(
     make: Callable[[], cv2.DenseOpticalFlow], target: Tensor, neighbour: Tensor, smallest: int = 1
 ) -> Tensor:
-    """Run an algorithm of OpenCV on the pairs of a batch, several at a time: it lets go of Python's lock."""
+    """Run an algorithm of OpenCV on the pairs of a batch, several at a time: it releases Python's lock."""
     _check_pair(target, neighbour)
     height, width = target.shape[-2:]
     bottom, right = max(0, smallest - height), max(0, smallest - width)
@@ -216,8 +216,8 @@ def _each_pair(
     def flow(*images: np.ndarray) -> np.ndarray:
         first, second = (cv2.copyMakeBorder(i, 0, bottom, 0, right, cv2.BORDER_REPLICATE) for i in images)
         # made anew for every pair (0.1 ms): an OpenCV object can be neither pickled nor shared between threads
-        found = np.asarray(make().calc(first, second, None))  # type: ignore[call-overload] # stubs forbid None
-        return np.ascontiguousarray(found[:height, :width].transpose(2, 0, 1))
+        field = np.asarray(make().calc(first, second, None))  # type: ignore[call-overload] # stubs forbid None
+        return np.ascontiguousarray(field[:height, :width].transpose(2, 0, 1))
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         flows = list(pool.map(flow, _grey(target), _grey(neighbour)))

@@ -1,4 +1,4 @@
-"""Where a flow can be trusted: the forward-backward check."""
+"""Where a flow is reliable: the forward-backward check."""
 
 from __future__ import annotations
 

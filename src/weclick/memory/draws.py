@@ -1,4 +1,4 @@
-"""Taking the memory along with the geometric draw of a training sample."""
+"""Applying the geometric draw of a training sample to its soft labels."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from weclick.memory.fuse import Memory
 from weclick.memory.online import SoftLabels
 
 
-def follow_draw(recall: SoftLabels, grid: Tensor) -> SoftLabels:
-    """Sample a recall from the undrawn target grid at the places a draw took its pixels from.
+def follow_draw(labels: SoftLabels, grid: Tensor) -> SoftLabels:
+    """Sample soft labels on the undrawn target grid at the places from which a draw took its pixels.
 
     Args:
-        recall: Maps (B, C, h, w) covering the whole undrawn target.
-        grid: Sampling grid (B, H, W, 2), (x, y) in -1..1 with ``align_corners=False``; outside that range lies the
-            draw's border, about which nothing is known.
+        labels: Maps (B, C, h, w) covering the whole undrawn target.
+        grid: Sampling grid (B, H, W, 2), (x, y) in -1..1 with ``align_corners=False``; outside of that range lies
+            the draw's border.
 
     Returns:
-        Maps (B, C, H, W). In the draw's border the teacher's view and the confidence are 0, and the memory's probabilities
-        are those of the nearest pixel of the frame.
+        Maps (B, C, H, W). In the draw's border the teacher's probabilities and the confidence are 0, and the memory's
+        probabilities are those of the nearest pixel of the frame.
     """
     inside = inside_frame(grid)
-    teacher, probabilities = _sample(recall.teacher, grid), _sample(recall.memory.probabilities, grid)
-    return SoftLabels(teacher * inside, Memory(probabilities, _sample(recall.memory.confidence, grid) * inside))
+    teacher, probabilities = _sample(labels.teacher, grid), _sample(labels.memory.probabilities, grid)
+    return SoftLabels(teacher * inside, Memory(probabilities, _sample(labels.memory.confidence, grid) * inside))
 
 
 def inside_frame(grid: Tensor) -> Tensor:

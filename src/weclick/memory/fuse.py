@@ -1,4 +1,7 @@
-"""Fusing what several neighbours say about a target."""
+"""Fusing the predictions of several frames into a target's soft label.
+
+A vote is one frame's probabilities for the target: the target's own, or a neighbour's carried along flow.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from weclick.options import NonNegativeFloat, Options
 
 
 class Memory(NamedTuple):
-    """Soft label (B, C, h, w) of a target and confidence (B, 1, h, w) in 0..1; confidence 0 means nothing is known."""
+    """Soft label (B, C, h, w) of a target and confidence (B, 1, h, w) in 0..1; it is 0 where no vote counts."""
 
     probabilities: Tensor
     confidence: Tensor
@@ -37,18 +40,18 @@ PLAIN: Final = Fusion()
 
 
 def fuse(own: Tensor, warped: Tensor, reliable: Tensor, offsets: Tensor, fusion: Fusion = PLAIN) -> Memory:
-    """Average probabilities over the votes that can be trusted at each pixel: neighbours, and the target's own.
+    """Average, at each pixel, the probabilities of the reliable neighbours and of the target itself.
 
     Args:
         own: Teacher probabilities on the target, (B, C, h, w).
         warped: Those on the neighbours, carried to the target, (B, N, C, h, w).
-        reliable: Which of them may be trusted, bool (B, N, 1, h, w); False also for padding neighbours.
+        reliable: Where they are reliable, bool (B, N, 1, h, w); False also for padding neighbours.
         offsets: Frame numbers of the neighbours minus the target's, (B, N); 0 marks padding.
-        fusion: How votes are weighed.
+        fusion: Weights of the votes.
 
     Returns:
-        Memory whose confidence is the weight of all votes as a share of what it could be, in the plain average the share
-        of the N neighbours that are reliable; its soft label is 0 where nobody votes.
+        Memory whose confidence is the votes' total weight as a share of the largest possible one: in the plain average the
+        share of the N neighbours that are reliable; its soft label is 0 where no vote counts.
     """
     distance = offsets.abs().to(warped.dtype)
     nearest = distance.masked_fill(distance == 0, torch.inf).amin(1, keepdim=True) if offsets.shape[1] else distance
@@ -58,6 +61,6 @@ def fuse(own: Tensor, warped: Tensor, reliable: Tensor, offsets: Tensor, fusion:
     if fusion.certainty:
         weights = weights * votes.amax(2, keepdim=True) ** fusion.certainty
     total = weights.sum(1)
-    # padding keeps its place in what the weight could be: a target with few neighbours is less sure
+    # padding counts in the largest possible weight: a target with few neighbours is less certain
     possible = fusion.own + warped.shape[1]
     return Memory((weights * votes).sum(1) / total.clamp(min=1e-6), (total / max(possible, 1e-6)).clamp(max=1))

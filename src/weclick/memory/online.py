@@ -1,4 +1,4 @@
-"""From a clip to what the student learns from: the teacher's view of the target, and the memory."""
+"""From a clip to soft labels: the teacher's prediction on the target, and the memory of its neighbours."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Teacher = Callable[[Tensor], Tensor]
 
 
 class SoftLabels(NamedTuple):
-    """What the frozen teacher knows about a batch of targets.
+    """What a student learns from beside labels: a frozen teacher's predictions for a batch of targets.
 
     Shape:
-        teacher: its probabilities on the target itself, (B, C, h, w); memory: soft label and confidence, same grid.
+        teacher: probabilities on the target itself, (B, C, h, w); memory: soft label and confidence, same grid.
     """
 
     teacher: Tensor
@@ -49,7 +49,7 @@ def online_memory(
         target: Target frames (B, 3, H, W).
         neighbours: Neighbour frames (B, N, 3, H, W); padding frames are never read.
         offsets: (B, N), 0 marks padding.
-        fusion: How the neighbours' votes are weighed.
+        fusion: Weights of the neighbours' votes.
     """
     own = soft_labels(teacher, target)
     batch, count = offsets.shape
@@ -84,8 +84,8 @@ def carry(probabilities: Tensor, forward: Tensor, backward: Tensor) -> tuple[Ten
         backward: Neighbour-to-target flow, (B, 2, H, W).
 
     Returns:
-        Warped probabilities (B, C, h, w), and where they can be trusted, bool (B, 1, h, w): inside the neighbour, and
-        most of the cell's flow reliable.
+        Warped probabilities (B, C, h, w), and where they are reliable, bool (B, 1, h, w): inside the neighbour, and the
+        flow of most of the cell's pixels is.
     """
     size = (probabilities.shape[-2], probabilities.shape[-1])
     trusted = reliable(forward, backward)

@@ -1,4 +1,4 @@
-"""Leaving out classes that a target is known not to hold."""
+"""Removing classes that are absent from a target."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from weclick.memory.fuse import Memory
 from weclick.memory.online import SoftLabels
 
 
-def restrict(recall: SoftLabels, present: Tensor) -> SoftLabels:
-    """Leave only classes that the target holds: the others' probability is shared out among these in proportion.
+def restrict(labels: SoftLabels, present: Tensor) -> SoftLabels:
+    """Set the probability of absent classes to 0, and scale that of the present ones to the same sum.
 
-    With one click per instance, a class without a click is known not to be there.
+    Where every instance has its click, a class without a click is absent.
 
     Args:
-        recall: Of the targets.
-        present: Classes that each target holds, bool (B, C); a target of which nothing is known stays as it is.
+        labels: Of the targets.
+        present: Classes that each target holds, bool (B, C); all False where they are unknown, which changes nothing.
     """
-    allowed = (present | ~present.any(1, keepdim=True))[:, :, None, None].to(recall.teacher.dtype)
-    memory = recall.memory
+    allowed = (present | ~present.any(1, keepdim=True))[:, :, None, None].to(labels.teacher.dtype)
+    memory = labels.memory
     return SoftLabels(
-        _shared(recall.teacher, allowed), Memory(_shared(memory.probabilities, allowed), memory.confidence)
+        _rescaled(labels.teacher, allowed), Memory(_rescaled(memory.probabilities, allowed), memory.confidence)
     )
 
 
-def _shared(probabilities: Tensor, allowed: Tensor) -> Tensor:
-    """Let the allowed classes have each pixel's sum."""
-    kept = probabilities * allowed + 1e-6 * allowed  # where all that was thought of is absent, any present class may be
+def _rescaled(probabilities: Tensor, allowed: Tensor) -> Tensor:
+    """Give each pixel's sum to the allowed classes."""
+    kept = probabilities * allowed + 1e-6 * allowed  # where all probability is on absent classes, present ones share it
     return kept * (probabilities.sum(1, keepdim=True) / kept.sum(1, keepdim=True))

@@ -32,7 +32,7 @@ from weclick.memory.fuse import Memory
 from weclick.memory.online import SoftLabels
 
 FORMAT: Final = 3
-"""Version of what items hold; stands in the manifest as ``version``."""
+"""Version of the items' contents; ``version`` in the manifest."""
 
 
 class MemoryItem(NamedTuple):
@@ -51,7 +51,7 @@ def quantise(labels: SoftLabels) -> list[MemoryItem]:
 
 
 def dequantise(teacher: Tensor, memory: Tensor, confidence: Tensor) -> SoftLabels:
-    """Return soft labels from what items hold, uint8 tensors (B, C, h, w), (B, C, h, w) and (B, 1, h, w)."""
+    """Return soft labels from the arrays of items, as uint8 tensors (B, C, h, w), (B, C, h, w) and (B, 1, h, w)."""
     roots = (teacher.float() / 255, memory.float() / 255)
     return SoftLabels(roots[0].square(), Memory(roots[1].square(), confidence.float() / 255))
 
@@ -115,13 +115,28 @@ class MemoryStore:
             np.savez_compressed(stream, **item._asdict())
 
     def read(self, key: FrameKey) -> MemoryItem:
-        """Load one item."""
+        """Load one item.
+
+        Raises:
+            RunError: The item is missing or damaged, or its arrays are not those of an item.
+        """
+        path = self.path(key)
         try:
-            with self.path(key).open("rb") as stream, np.load(stream) as arrays:
-                return MemoryItem(*(arrays[name] for name in MemoryItem._fields))
+            with path.open("rb") as stream, np.load(stream) as arrays:
+                item = MemoryItem(*(arrays[name] for name in MemoryItem._fields))
         except FileNotFoundError:
-            raise RunError(f"memory item {self.path(key)} is missing; resume the run, which builds it again") from None
-        except Exception as error:  # reading a damaged zip fails in many ways; numpy advises to load it without checks
+            raise RunError(f"memory item {path} is missing; resume the run, which builds it again") from None
+        except (
+            Exception
+        ) as error:  # a damaged zip raises many kinds of errors, some of which advise to load it unsafely
             raise RunError(
-                f"memory item {self.path(key)} is damaged; delete it and resume the run, which builds it again"
+                f"memory item {path} is damaged; delete it and resume the run, which builds it again"
             ) from error
+        shape = (len(self.manifest.get("classes", item.teacher)), *item.teacher.shape[1:])
+        fits = (
+            a.dtype == np.uint8 and a.shape == s for a, s in zip(item, (shape, shape, (1, *shape[1:])), strict=True)
+        )
+        if len(shape) != 3 or not all(fits):
+            found = ", ".join(f"{name} {a.dtype} {a.shape}" for name, a in item._asdict().items())
+            raise RunError(f"memory item {path} has unexpected arrays ({found}); delete it and resume the run")
+        return item

@@ -1,4 +1,4 @@
-"""The memory of many targets in one pass: each frame read and judged once, each flow found once."""
+"""The memory of many targets in one pass over the frames: teacher and flow run once per frame and pair of frames."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from weclick.flow.estimators import FlowEstimator
 from weclick.memory.fuse import PLAIN, Fusion, fuse
 from weclick.memory.online import SoftLabels, Teacher, carry, soft_labels
 
-Wanted = Mapping[FrameKey, Sequence[FrameKey]]
-"""Targets and the neighbours of each."""
+Clips = Mapping[FrameKey, Sequence[FrameKey]]
+"""Neighbours by target."""
 
 
 class Votes(NamedTuple):
-    """What the frames of a clip say about its target, before :func:`~weclick.memory.fuse` weighs it.
+    """Predictions for a target by the frames of its clip, which :func:`~weclick.memory.fuse` averages.
 
     Shape:
-        own: (1, C, h, w); warped: (1, N, C, h, w); trusted: bool (1, N, 1, h, w); offsets: (1, N), 0 marks padding.
+        own: (1, C, h, w); warped: (1, N, C, h, w); reliable: bool (1, N, 1, h, w); offsets: (1, N), 0 marks padding.
     """
 
     own: Tensor
     warped: Tensor
-    trusted: Tensor
+    reliable: Tensor
     offsets: Tensor
 
     def of(self, positions: slice) -> Votes:
-        """Return the votes without any neighbours but those at some positions."""
-        return Votes(self.own, self.warped[:, positions], self.trusted[:, positions], self.offsets[:, positions])
+        """Return the votes of the target and of the neighbours at some positions only."""
+        return Votes(self.own, self.warped[:, positions], self.reliable[:, positions], self.offsets[:, positions])
 
 
 @torch.no_grad()
@@ -40,17 +40,23 @@ def stream_memory(
     teacher: Teacher,
     flow: FlowEstimator,
     frames: Iterable[Mapping[FrameKey, Tensor | None]],
-    wanted: Wanted,
+    wanted: Clips,
     *,
     count: int,
     fusion: Fusion = PLAIN,
 ) -> Iterator[tuple[FrameKey, SoftLabels]]:
-    """Yield each target's recall, as :func:`~weclick.memory.online_memory` finds it, from frames that pass by once.
+    """Yield the soft labels of each target, equal to those of :func:`~weclick.memory.online_memory`.
 
-    Arguments are those of :func:`stream_votes`, which says what is held meanwhile, and how votes are weighed.
+    Args:
+        teacher: As in :func:`stream_votes`, like the following.
+        flow: Flow estimator.
+        frames: Batches of frames.
+        wanted: Neighbours by target.
+        count: Neighbours of a target by the settings.
+        fusion: Weights of the votes.
 
     Yields:
-        Target and recall (batch of 1), in the order of ``wanted``; a damaged target is left out.
+        Target and soft labels (batch of 1), in the order of ``wanted``; a damaged target is left out.
     """
     for target, votes in stream_votes(teacher, flow, frames, wanted, count=count):
         yield target, SoftLabels(votes.own, fuse(*votes, fusion))
@@ -61,14 +67,14 @@ def stream_votes(
     teacher: Teacher,
     flow: FlowEstimator,
     frames: Iterable[Mapping[FrameKey, Tensor | None]],
-    wanted: Wanted,
+    wanted: Clips,
     *,
     count: int,
 ) -> Iterator[tuple[FrameKey, Votes]]:
-    """Yield what the frames of each target's clip say about it, from frames that pass by once.
+    """Yield the votes on each target, from frames that are read once.
 
-    A frame is held from its arrival to the last target that needs it. With targets in the order of their videos that
-    is a window of a few frames, however long the videos are.
+    A frame stays in memory from its arrival to the last target that needs it. With targets in the order of their videos
+    that is a window of a few frames, however long the videos are.
 
     Args:
         teacher: Frozen network, RGB images (B, 3, H, W) in 0..1 to logits.
@@ -81,83 +87,79 @@ def stream_votes(
     Yields:
         Target and votes, in the order of ``wanted``; a damaged target is left out.
     """
-    window, coming = _Window(teacher, flow, wanted, count), deque(wanted.items())
+    window, remaining = _Window(teacher, flow, wanted, count), deque(wanted.items())
     for batch in frames:
-        window.take(batch)
-        while coming and window.holds(*coming[0]):
-            target, neighbours = coming.popleft()
+        window.add(batch)
+        while remaining and window.is_complete(*remaining[0]):
+            target, neighbours = remaining.popleft()
             votes = window.votes(target, neighbours)
-            window.drop(target, neighbours)
+            window.release(target, neighbours)
             if votes is not None:
                 yield target, votes
 
 
-class _Seen(NamedTuple):
-    """A frame, uint8 (1, 3, H, W), and what the teacher sees in it, (1, C, h, w)."""
+class _Frame(NamedTuple):
+    """A frame, uint8 (1, 3, H, W), and the teacher's probabilities, (1, C, h, w)."""
 
     image: Tensor
-    soft: Tensor
+    probabilities: Tensor
 
 
 class _Window:
-    """The frames and flows that targets still to come need."""
+    """The frames and flows that the remaining targets need."""
 
-    def __init__(self, teacher: Teacher, flow: FlowEstimator, wanted: Wanted, count: int) -> None:
+    def __init__(self, teacher: Teacher, flow: FlowEstimator, wanted: Clips, count: int) -> None:
         self._teacher, self._flow, self._count = teacher, flow, count
-        self._left = Counter(need for clip in wanted.items() for need in _needs(*clip))
-        self._seen: dict[FrameKey, _Seen | None] = {}
+        self._uses = Counter(need for clip in wanted.items() for need in _needs(*clip))
+        self._frames: dict[FrameKey, _Frame | None] = {}  # None where it is damaged
         self._flows: dict[tuple[FrameKey, FrameKey], Tensor] = {}
 
-    def take(self, batch: Mapping[FrameKey, Tensor | None]) -> None:
-        """Let the teacher see new frames."""
-        self._seen |= dict.fromkeys(batch)
-        sound = {key: image for key, image in batch.items() if image is not None}
-        if sound:
-            images = torch.stack(list(sound.values()))
-            soft = soft_labels(self._teacher, images.float() / 255)
-            self._seen |= zip(sound, map(_Seen, images.unsqueeze(1), soft.unsqueeze(1)), strict=True)
+    def add(self, batch: Mapping[FrameKey, Tensor | None]) -> None:
+        """Add new frames with the teacher's predictions."""
+        self._frames |= dict.fromkeys(batch)
+        readable = {key: image for key, image in batch.items() if image is not None}
+        if readable:
+            images = torch.stack(list(readable.values()))
+            maps = soft_labels(self._teacher, images.float() / 255)
+            self._frames |= zip(readable, map(_Frame, images.unsqueeze(1), maps.unsqueeze(1)), strict=True)
 
-    def holds(self, target: FrameKey, neighbours: Sequence[FrameKey]) -> bool:
-        """Tell whether all frames of a clip have come."""
-        return all(key in self._seen for key in (target, *neighbours))
+    def is_complete(self, target: FrameKey, neighbours: Sequence[FrameKey]) -> bool:
+        """Return whether all frames of a clip have been added."""
+        return all(key in self._frames for key in (target, *neighbours))
 
     def votes(self, target: FrameKey, neighbours: Sequence[FrameKey]) -> Votes | None:
-        """Return what is said about a target; None if it is damaged. Damaged neighbours are padding."""
-        own = self._seen[target]
+        """Return the votes on a target; None if it is damaged. Damaged neighbours are padding."""
+        own = self._frames[target]
         if own is None:
             return None
-        warped = own.soft.new_zeros(1, self._count, *own.soft.shape[1:])
-        trusted = warped.new_zeros(1, self._count, 1, *own.soft.shape[-2:], dtype=torch.bool)
+        warped = own.probabilities.new_zeros(1, self._count, *own.probabilities.shape[1:])
+        reliable = warped.new_zeros(1, self._count, 1, *warped.shape[-2:], dtype=torch.bool)
         offsets = torch.zeros(1, self._count, dtype=torch.long, device=warped.device)
-        there = {key: seen.soft for key in neighbours if (seen := self._seen[key]) is not None}
-        self._find_flows([pair for key in there for pair in ((target, key), (key, target))])
+        readable = {key: frame for key in neighbours if (frame := self._frames[key]) is not None}
+        self._estimate(target, own, readable)
         for position, key in enumerate(neighbours):
-            if key in there:
-                carried = carry(there[key], self._flows[target, key], self._flows[key, target])
-                warped[:, position], trusted[:, position] = carried
+            if key in readable:
+                flows = self._flows[target, key], self._flows[key, target]
+                warped[:, position], reliable[:, position] = carry(readable[key].probabilities, *flows)
                 offsets[:, position] = key.number - target.number
-        return Votes(own.soft, warped, trusted, offsets)
+        return Votes(own.probabilities, warped, reliable, offsets)
 
-    def _find_flows(self, pairs: list[tuple[FrameKey, FrameKey]]) -> None:
-        """Find the flows not known yet; all at once, so that the estimator can work on several."""
-        new = [pair for pair in pairs if pair not in self._flows]
-        if new:
-            here, there = (torch.cat([self._image(pair[side]) for pair in new]) for side in (0, 1))
-            self._flows |= zip(new, self._flow(here, there).unsqueeze(1), strict=True)
+    def _estimate(self, target: FrameKey, own: _Frame, neighbours: Mapping[FrameKey, _Frame]) -> None:
+        """Estimate the missing flows between a target and its neighbours, as one batch that an estimator may parallelise."""
+        images = {target: own.image, **{key: frame.image for key, frame in neighbours.items()}}
+        pairs = [pair for key in neighbours for pair in ((target, key), (key, target)) if pair not in self._flows]
+        if pairs:
+            first, second = (torch.cat([images[pair[side]] for pair in pairs]) for side in (0, 1))
+            self._flows |= zip(pairs, self._flow(first, second).unsqueeze(1), strict=True)
 
-    def _image(self, key: FrameKey) -> Tensor:
-        seen = self._seen[key]
-        assert seen is not None  # flows of damaged frames are never asked for
-        return seen.image
-
-    def drop(self, target: FrameKey, neighbours: Sequence[FrameKey]) -> None:
-        """Let go of what only this clip still needed."""
+    def release(self, target: FrameKey, neighbours: Sequence[FrameKey]) -> None:
+        """Drop the frames and flows that no remaining clip needs."""
         for need in _needs(target, neighbours):
-            self._left[need] -= 1
-            if not self._left[need]:
-                del self._left[need]
-        self._seen = {key: seen for key, seen in self._seen.items() if frozenset({key}) in self._left}
-        self._flows = {pair: flow for pair, flow in self._flows.items() if frozenset(pair) in self._left}
+            self._uses[need] -= 1
+            if not self._uses[need]:
+                del self._uses[need]
+        self._frames = {key: frame for key, frame in self._frames.items() if frozenset({key}) in self._uses}
+        self._flows = {pair: flow for pair, flow in self._flows.items() if frozenset(pair) in self._uses}
 
 
 def _needs(target: FrameKey, neighbours: Sequence[FrameKey]) -> list[frozenset[FrameKey]]:

@@ -120,7 +120,7 @@ def make_network(options: NetworkOptions, num_classes: int) -> SegmentationNetwo
     are normalised; otherwise as for ImageNet.
 
     Raises:
-        ConfigError: Unknown network or encoder, or weights that cannot be had.
+        ConfigError: Unknown network or encoder, or weights that cannot be loaded.
 
     Example:
         >>> make_network(NetworkOptions("pspnet", "resnet18", pretrained=False), 11)(torch.rand(1, 3, 64, 96)).shape
@@ -145,7 +145,7 @@ def _architectures() -> dict[str, type[nn.Module]]:
 
 
 def _statistics(options: NetworkOptions, body: nn.Module) -> Statistics:
-    """Return what the encoder's ImageNet weights were trained with, or what a network from outside states."""
+    """Return the normalisation that the encoder's ImageNet weights were trained with, or that a network from outside states."""
     mean, std = getattr(body, "mean", None), getattr(body, "std", None)
     if mean is not None and std is not None:
         return tuple(mean), tuple(std)

@@ -1,4 +1,4 @@
-"""LR-ASPP of torchvision: what people run on phones, here to compare with."""
+"""LR-ASPP of torchvision, a common network on phones, for comparison."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LRASPP(nn.Module):
         (B, 3, H, W), H and W divisible by 8, to logits (B, num_classes, H / 8, W / 8).
 
     Raises:
-        ConfigError: Another encoder, or weights that cannot be had.
+        ConfigError: Another encoder, or weights that cannot be loaded.
 
     References:
         Howard et al.: Searching for MobileNetV3, ICCV 2019, section 6.4.
@@ -34,12 +34,12 @@ class LRASPP(nn.Module):
         if encoder != ENCODER:
             raise ConfigError(f"lraspp is built on {ENCODER} only, found encoder {encoder!r}")
         try:
-            made = segmentation.lraspp_mobilenet_v3_large(
+            network = segmentation.lraspp_mobilenet_v3_large(
                 weights=None, weights_backbone="DEFAULT" if pretrained else None, num_classes=num_classes
             )
         except Exception as error:  # a download fails in many ways
             raise no_weights(encoder, error) from None
-        self.backbone, self.classifier = made.backbone, made.classifier
+        self.backbone, self.classifier = network.backbone, network.classifier
         for module in self.backbone.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = (

