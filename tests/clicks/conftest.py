@@ -32,7 +32,7 @@ def other(tmp_path, classes):
 
 @pytest.fixture(scope="session")
 def fixtures():
-    """Files as other tools write them, made by hand from what is published of their formats."""
+    """Files of other tools, written by hand from the published descriptions of their formats."""
     return Path(__file__).parent / "fixtures"
 
 

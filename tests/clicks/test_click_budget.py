@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weclick.clicks import Click
-from weclick.clicks.budget import some_clicks, spread_frames, spread_order, within_budget
+from weclick.clicks.budget import limit_clicks, spread_frames, spread_order, within_budget
 from weclick.conventions import FrameKey
 
 SHARES = st.floats(0, 1, exclude_min=True)
@@ -36,9 +36,9 @@ def test_no_frames_stay_none():
 @settings(deadline=None)
 @given(KEYS, SHARES)
 def test_a_share_is_a_beginning_of_the_order(keys, share):
-    order, chosen = spread_order(keys), spread_frames(keys, share)
+    order, selected = spread_order(keys), spread_frames(keys, share)
     assert sorted(order) == sorted(keys)
-    assert set(chosen) == set(order[: len(chosen)])
+    assert set(selected) == set(order[: len(selected)])
 
 
 @settings(deadline=None)
@@ -52,20 +52,20 @@ def test_a_smaller_shares_frames_are_among_a_larger_ones(keys, one, other):
 @settings(deadline=None)
 @given(st.integers(1, 200), SHARES)
 def test_frames_are_a_power_of_two_or_its_double_apart(count, share):
-    found = numbers(count, share)
-    gaps = {after - before for before, after in pairwise(found)}
+    selected = numbers(count, share)
+    gaps = {after - before for before, after in pairwise(selected)}
     if gaps:
         assert max(gaps) <= 2 * min(gaps)
         assert all(gap & (gap - 1) == 0 for gap in gaps)
-        assert count - found[-1] <= 2 * max(gaps)
+        assert count - selected[-1] <= 2 * max(gaps)
 
 
 @settings(deadline=None)
 @given(st.lists(st.integers(8, 60), min_size=2, max_size=5), st.sampled_from([0.125, 0.25, 0.5]))
 def test_every_video_gives_its_share(lengths, share):
     keys = [FrameKey(f"v{video}", number) for video, length in enumerate(lengths) for number in range(length)]
-    chosen = Counter(key.video for key in spread_frames(keys, share))
-    assert all(abs(chosen[f"v{video}"] - share * length) <= 2 for video, length in enumerate(lengths))
+    selected = Counter(key.video for key in spread_frames(keys, share))
+    assert all(abs(selected[f"v{video}"] - share * length) <= 2 for video, length in enumerate(lengths))
 
 
 def test_many_videos_of_one_frame_thin_out_too():
@@ -75,32 +75,32 @@ def test_many_videos_of_one_frame_thin_out_too():
 @settings(deadline=None)
 @given(CLICKS, st.integers(1, 12), st.integers(0, 3))
 def test_classes_take_turns(clicks, count, seed):
-    found = some_clicks(clicks, count, seed=seed, key=KEY)
-    assert len(found) == min(count, len(clicks))
-    assert [click for click in clicks if click in found] == found  # a part of them, in their order
-    had, kept = (Counter(click.class_id for click in some) for some in (clicks, found))
-    for class_id, number in had.items():  # a class that lost clicks has as many as any other, but for the last turn
+    selected = limit_clicks(clicks, count, seed=seed, key=KEY)
+    assert len(selected) == min(count, len(clicks))
+    assert [click for click in clicks if click in selected] == selected  # a subset, in the original order
+    had, kept = (Counter(click.class_id for click in some) for some in (clicks, selected))
+    for class_id, number in had.items():  # a class that lost clicks has at most one less than any other
         assert kept[class_id] == number or kept[class_id] >= max(kept.values()) - 1
 
 
 @settings(deadline=None)
 @given(CLICKS, st.integers(1, 12), st.integers(0, 3))
 def test_fewer_clicks_are_among_more(clicks, count, seed):
-    more = some_clicks(clicks, count + 1, seed=seed, key=KEY)
-    assert set(some_clicks(clicks, count, seed=seed, key=KEY)) <= set(more)
+    more = limit_clicks(clicks, count + 1, seed=seed, key=KEY)
+    assert set(limit_clicks(clicks, count, seed=seed, key=KEY)) <= set(more)
 
 
 def test_seed_and_frame_decide_and_nothing_else():
     clicks = [Click(float(x), 0.0, x % 3) for x in range(30)]
-    chosen = some_clicks(clicks, 3, seed=0, key=KEY)
-    assert some_clicks(clicks, 3, seed=0, key=KEY) == chosen
+    selected = limit_clicks(clicks, 3, seed=0, key=KEY)
+    assert limit_clicks(clicks, 3, seed=0, key=KEY) == selected
     others = [(1, KEY), (0, FrameKey("Straße", 8)), (0, FrameKey("Strasse", 7))]
-    assert all(some_clicks(clicks, 3, seed=seed, key=key) != chosen for seed, key in others)
+    assert all(limit_clicks(clicks, 3, seed=seed, key=key) != selected for seed, key in others)
 
 
 @pytest.mark.parametrize(("share", "count", "left"), [(1.0, None, 12), (0.5, None, 6), (1.0, 1, 4), (0.5, 2, 4)])
 def test_the_budget_counts_clicked_frames_only(share, count, left):
     clicks = {FrameKey("a", number): [Click(float(x), 0.0, x) for x in range(3)] for number in range(4)}
-    found = within_budget({**clicks, FrameKey("a", 9): []}, share=share, count=count, seed=0)
-    assert sum(map(len, found.values())) == left
-    assert all(found.values())
+    selected = within_budget({**clicks, FrameKey("a", 9): []}, share=share, count=count, seed=0)
+    assert sum(map(len, selected.values())) == left
+    assert all(selected.values())

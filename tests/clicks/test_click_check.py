@@ -27,10 +27,10 @@ def test_good_clicks_give_no_finding(store):
     assert check_clicks(store, {A: lambda: (truth, None), B: None}) == []
 
 
-@pytest.mark.parametrize(("x", "found"), [(6.4, ["duplicate"]), (7.0, ["duplicate"]), (7.1, [])])
-def test_two_clicks_of_a_class_within_two_pixels_are_duplicates(store, x, found):
+@pytest.mark.parametrize(("x", "expected"), [(6.4, ["duplicate"]), (7.0, ["duplicate"]), (7.1, [])])
+def test_two_clicks_of_a_class_within_two_pixels_are_duplicates(store, x, expected):
     store.add(A, [Click(5, 5, 0), Click(x, 5, 0)])
-    assert kinds(store) == found
+    assert kinds(store) == expected
 
 
 def test_two_classes_on_one_pixel_are_a_conflict(store):
@@ -40,39 +40,39 @@ def test_two_classes_on_one_pixel_are_a_conflict(store):
     assert str(finding) == "a:7: road and car are clicked on one pixel, at (5.4, 5) and (4.6, 5)"
 
 
-def test_frames_done_without_clicks_and_clicked_but_not_done_are_found(store):
+def test_done_frames_without_clicks_and_unfinished_frames_with_clicks_are_reported(store):
     store.add(A, [])
     store.add(B, [Click(1, 1, 0)], status="todo")
     assert kinds(store) == ["empty", "unfinished"]
     assert str(check_clicks(store)[1]) == "b:0: carries 1 clicks, but is still to do: no class counts as absent"
 
 
-def test_skipped_frames_are_left_alone(store):
+def test_skipped_frames_are_not_checked(store):
     store.add(A, [Click(5, 5, 0), Click(5, 5, 0)])
     store.add(A, [], status="skipped")
     assert check_clicks(store, {}) == []
 
 
-def test_frames_the_data_set_lacks_are_found(store):
+def test_frames_missing_from_the_data_set_are_reported(store):
     store.add(A, [Click(5, 5, 0)])
     assert kinds(store, {}) == ["missing-frame"]
     assert kinds(store, {A: None}) == []
     assert kinds(store) == []
 
 
-def test_clicks_outside_the_mask_are_found_when_the_store_knows_no_size(store):
+def test_clicks_outside_the_mask_are_reported_when_no_size_is_stored(store):
     store.add(A, [Click(25, 5, 0), Click(5, 5, 0)])
     assert kinds(store) == []
     assert kinds(store, {A: lambda: (label(), None)}) == ["outside"]
 
 
-def test_clicks_outside_the_picture_are_found_without_size_and_mask(store, pictures):
+def test_clicks_outside_the_picture_are_reported_without_size_and_mask(store, pictures):
     store.add(A, [Click(5000, 5, 0), Click(5, 5, 0)])
     (finding,) = check_clicks(store, {A: None}, pictures.size)
     assert str(finding) == "a:7: click at (5000, 5) lies outside the image of 20x10 pixels"
 
 
-def test_a_picture_of_another_size_than_was_clicked_is_found_without_a_mask(store, pictures):
+def test_a_picture_whose_size_differs_from_the_clicked_one_is_reported_without_a_mask(store, pictures):
     store.add(A, [Click(5, 5, 0)], size=(20, 40))
     (finding,) = check_clicks(store, {A: None}, pictures.size)
     assert str(finding) == "a:7: clicked at 40x20, but its picture has 20x10 pixels"
@@ -91,7 +91,7 @@ def two_cars(ids):
     return {A: lambda: (truth, instances)}
 
 
-def test_two_near_clicks_are_one_object_or_two_as_the_mask_shows(store):
+def test_the_mask_decides_whether_two_near_clicks_are_on_one_object(store):
     store.add(A, [Click(5, 5, 1), Click(6, 5, 1)], size=(10, 20))
     assert kinds(store) == ["duplicate"]
     assert kinds(store, two_cars((7, 7))) == ["duplicate"]
@@ -100,7 +100,7 @@ def test_two_near_clicks_are_one_object_or_two_as_the_mask_shows(store):
     assert kinds(store, two_cars((0, 8))) == []
 
 
-def test_two_near_clicks_on_separate_regions_are_two(store):
+def test_two_near_clicks_on_separate_regions_are_no_duplicate(store):
     truth = label()
     truth[4], truth[6] = 2, 2
     store.add(A, [Click(5, 4, 2), Click(5, 6, 2)], size=(10, 20))
@@ -116,7 +116,7 @@ def test_a_frame_whose_mask_is_void_needs_no_click(store):
     assert kinds(store, {A: lambda: (label(0), None)}) == ["empty"]
 
 
-def test_clicks_made_at_another_size_are_found(store):
+def test_clicks_made_at_another_size_are_reported(store):
     store.add(A, [Click(25, 5, 0)], size=(20, 40))
     assert kinds(store, {A: lambda: (label(), None)}) == ["size"]
 
@@ -129,7 +129,7 @@ def test_clicks_that_disagree_with_the_mask_are_counted_and_ignored_pixels_are_n
     assert str(finding) == "a:7: 2 of 4 clicks have another class than the mask"
 
 
-def test_clicks_another_program_put_there_are_checked(store, path):
+def test_clicks_written_by_another_program_are_checked(store, path):
     store.add(A, [Click(1, 1, 0)], size=(10, 20))
     with sqlite3.connect(path) as db:
         db.execute("INSERT INTO clicks VALUES (NULL, 'a', 7, 500.0, 5.0, 77, 'tool', '', NULL)")
@@ -158,5 +158,5 @@ def test_stats_by_hand(store):
 
 
 def test_stats_of_an_empty_store(store):
-    found = stats(store)
-    assert found.clicks == 0 and found.clicks_per_frame is None and len(found.never_clicked) == 3
+    empty = stats(store)
+    assert empty.clicks == 0 and empty.clicks_per_frame is None and len(empty.never_clicked) == 3

@@ -26,7 +26,7 @@ def clicks(label, instances=None, *, rule="center", min_area=1, seed=0, classes=
 
 
 def count_regions(mask):
-    """Regions by flood fill over 8 neighbours."""
+    """Count the regions by flood fill over 8 neighbours."""
     left, count = {(int(y), int(x)) for y, x in np.argwhere(mask)}, 0
     while left:
         count += 1
@@ -55,7 +55,7 @@ def test_regions_below_min_area_get_no_click():
     assert [c.x for c in clicks(label, min_area=3)] == [1.0]
 
 
-def test_a_class_of_specks_only_is_clicked_once_on_the_largest():
+def test_a_class_with_only_tiny_regions_is_clicked_once_on_the_largest():
     label = [
         [2, 255, 255, 255, 2, 2, 2],
         [255, 255, 255, 255, 255, 255, 255],
@@ -66,16 +66,16 @@ def test_a_class_of_specks_only_is_clicked_once_on_the_largest():
     assert len(clicks(label, min_area=1)) == 3
 
 
-def test_of_equally_large_specks_the_first_in_reading_order_is_clicked():
+def test_of_equally_large_tiny_regions_the_first_in_reading_order_is_clicked():
     assert clicks([[255, 255, 2], [255, 255, 255], [2, 255, 255]], min_area=2) == [Click(2.0, 0.0, WALL)]
 
 
 def test_one_click_per_instance_also_when_they_touch_or_are_small():
     label = np.full((4, 6), CAR)
     instances = np.array([[1, 1, 1, 2, 2, 2]] * 3 + [[1, 1, 1, 9, 2, 2]])
-    found = clicks(label, instances, min_area=100)
-    assert len(found) == 3
-    assert {instances[int(c.y), int(c.x)] for c in found} == {1, 2, 9}
+    simulated = clicks(label, instances, min_area=100)
+    assert len(simulated) == 3
+    assert {instances[int(c.y), int(c.x)] for c in simulated} == {1, 2, 9}
 
 
 def test_an_instance_in_pieces_is_clicked_once_on_the_largest():
@@ -125,15 +125,15 @@ def test_center_of_a_ring_is_on_the_ring():
 
 def test_uniform_clicks_reach_every_pixel_of_the_region():
     label = [[0, 0, 255], [0, 255, 255]]
-    found = {(c.x, c.y) for seed in range(100) for c in clicks(label, rule="uniform", seed=seed)}
-    assert found == {(0, 0), (1, 0), (0, 1)}
+    simulated = {(c.x, c.y) for seed in range(100) for c in clicks(label, rule="uniform", seed=seed)}
+    assert simulated == {(0, 0), (1, 0), (0, 1)}
 
 
 def test_human_clicks_scatter_by_half_the_inner_radius():
     label = np.zeros((81, 81))  # inner radius 41 (40 pixels and half a border either side)
-    found = np.array([clicks(label, rule="human", seed=seed)[0][:2] for seed in range(300)])
-    assert np.abs(found.mean(axis=0) - 40).max() < 4
-    assert np.all((found.std(axis=0) > 14) & (found.std(axis=0) < 24))
+    simulated = np.array([clicks(label, rule="human", seed=seed)[0][:2] for seed in range(300)])
+    assert np.abs(simulated.mean(axis=0) - 40).max() < 4
+    assert np.all((simulated.std(axis=0) > 14) & (simulated.std(axis=0) < 24))
 
 
 maps = st.integers(1, 12).flatmap(
@@ -150,21 +150,21 @@ maps = st.integers(1, 12).flatmap(
 @given(maps, st.sampled_from(RULES), st.integers(0, 99))
 def test_every_click_lies_on_its_class_and_the_number_is_that_of_regions_and_instances(masks, rule, seed):
     label, instances = masks
-    found = clicks(label, instances, rule=rule, seed=seed)
-    assert all(label[int(c.y), int(c.x)] == c.class_id for c in found)
+    simulated = clicks(label, instances, rule=rule, seed=seed)
+    assert all(label[int(c.y), int(c.x)] == c.class_id for c in simulated)
     objects = np.zeros_like(label, np.int32) if instances is None else np.where(label == CAR, instances, 0)
     regions = sum(count_regions((label == class_id) & (objects == 0)) for class_id in range(3))
-    assert len(found) == regions + len(set(objects[objects > 0].tolist()))
-    assert len({(c.x, c.y) for c in found}) == len(found)
+    assert len(simulated) == regions + len(set(objects[objects > 0].tolist()))
+    assert len({(c.x, c.y) for c in simulated}) == len(simulated)
 
 
 @settings(deadline=None)
 @given(maps, st.sampled_from(RULES), st.integers(1, 60))
 def test_every_class_in_the_mask_is_clicked_whatever_the_smallest_area(masks, rule, min_area):
     label, instances = masks
-    found = clicks(label, instances, rule=rule, min_area=min_area)
-    assert {c.class_id for c in found} == set(np.unique(label).tolist()) - {255}
-    assert len(found) <= len(clicks(label, instances, rule=rule))
+    simulated = clicks(label, instances, rule=rule, min_area=min_area)
+    assert {c.class_id for c in simulated} == set(np.unique(label).tolist()) - {255}
+    assert len(simulated) <= len(clicks(label, instances, rule=rule))
 
 
 @settings(deadline=None)
@@ -173,7 +173,7 @@ def test_the_same_seed_gives_the_same_clicks(masks, rule, seed):
     assert clicks(*masks, rule=rule, seed=seed) == clicks(*masks, rule=rule, seed=seed)
 
 
-def test_label_with_ids_no_class_has_is_refused():
+def test_label_with_unknown_class_ids_is_refused():
     with pytest.raises(DataError, match=r"ids 3, 17.*end at 2"):
         clicks([[0, 3, 17, 255]])
 
@@ -208,9 +208,9 @@ def simulate(path, keys, **options):
         return store.all_clicks(), store.provenance, store.frames()
 
 
-def test_simulated_store_holds_clicks_sizes_and_where_they_come_from(tmp_path):
-    found, provenance, frames = simulate(tmp_path / "c.sqlite", KEYS, min_area=10)
-    assert list(found) == sorted(KEYS) and set(frames) == set(KEYS)
+def test_simulated_store_holds_clicks_sizes_and_provenance(tmp_path):
+    simulated, provenance, frames = simulate(tmp_path / "c.sqlite", KEYS, min_area=10)
+    assert list(simulated) == sorted(KEYS) and set(frames) == set(KEYS)
     assert provenance == {"source": "simulation", "rule": "uniform", "seed": "5", "min_area": "10"}
     assert {frame[:3] for frame in frames.values()} == {("done", "simulation", (48, 64))}
     assert [p.name for p in tmp_path.iterdir()] == ["c.sqlite"]
@@ -218,11 +218,11 @@ def test_simulated_store_holds_clicks_sizes_and_where_they_come_from(tmp_path):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_clicks_of_a_frame_depend_on_neither_order_nor_subset(tmp_path, rule):
-    found, _, _ = simulate(tmp_path / "1", KEYS, rule=rule)
+    simulated, _, _ = simulate(tmp_path / "1", KEYS, rule=rule)
     again, _, _ = simulate(tmp_path / "2", KEYS[::-1], rule=rule)
     part, _, _ = simulate(tmp_path / "3", KEYS[2:4], rule=rule)
-    assert again == found
-    assert part == {key: found[key] for key in KEYS[2:4]}
+    assert again == simulated
+    assert part == {key: simulated[key] for key in KEYS[2:4]}
 
 
 def test_another_seed_gives_other_clicks(tmp_path):
@@ -279,7 +279,7 @@ def test_camvid_masks_give_a_plausible_number_of_clicks():
     for mask in masks:
         label = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)
         label[label == 11] = 255
-        found = clicks(label, min_area=100, classes=classes, rule="human")
-        assert 5 < len(found) < 100
-        assert {c.class_id for c in found} == set(np.unique(label).tolist()) - {255}
-        assert all(label[int(c.y), int(c.x)] == c.class_id for c in found)
+        simulated = clicks(label, min_area=100, classes=classes, rule="human")
+        assert 5 < len(simulated) < 100
+        assert {c.class_id for c in simulated} == set(np.unique(label).tolist()) - {255}
+        assert all(label[int(c.y), int(c.x)] == c.class_id for c in simulated)

@@ -47,7 +47,7 @@ def obey_permissions():
         ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
 
 
-def test_what_is_added_is_there_after_opening_again(path, classes):
+def test_clicks_are_still_there_after_reopening(path, classes):
     with ClickStore.create(path, classes) as store:
         store.add(A, [Click(1.25, 2.0, 0), Click(3.0, 4.5, 2)], size=(10, 20), annotator="ann")
         store.add(B, [Click(5, 6, 1)])
@@ -179,7 +179,7 @@ def test_fingerprint_follows_clicks_and_classes_not_order_or_annotator(tmp_path,
     assert fingerprint("5", [A, B], ClassSet.from_list([{"name": n} for n in "abc"])) != same
 
 
-def test_fingerprint_tells_finished_frames_from_unfinished_ones(store):
+def test_fingerprint_distinguishes_finished_frames_from_unfinished_ones(store):
     store.add(A, [Click(1, 2, 0)])
     store.add(B, [Click(3, 4, 1)])
     done = store.fingerprint()
@@ -187,7 +187,7 @@ def test_fingerprint_tells_finished_frames_from_unfinished_ones(store):
     assert store.fingerprint() != done
     store.add(B, [], status="done")
     assert store.fingerprint() == done
-    store.add(FrameKey("c", 0), [], status="todo")  # without clicks it takes no part
+    store.add(FrameKey("c", 0), [], status="todo")  # frames without clicks are not in the hash
     assert store.fingerprint() == done
 
 
@@ -204,7 +204,7 @@ def test_store_of_other_classes_is_refused_naming_the_difference(store, path):
         ClickStore(path, ClassSet.from_list([{"name": "road"}]))
 
 
-def test_missing_store_is_refused_with_what_to_do(path, classes):
+def test_missing_store_is_refused_with_a_hint(path, classes):
     with pytest.raises(ClickError, match="not found; make one with `weclick clicks simulate`"):
         ClickStore(path, classes)
     assert not path.exists()
@@ -217,7 +217,7 @@ def test_create_refuses_to_overwrite(store, path, classes):
     assert list(store.all_clicks()) == [A]
 
 
-def test_create_refuses_the_log_of_a_store_that_is_gone(path, classes):
+def test_create_refuses_the_log_of_a_removed_store(path, classes):
     log = path.with_name(path.name + "-wal")
     log.write_bytes(b"clicks not yet in the file")
     with pytest.raises(ClickError, match="left over"):
@@ -227,14 +227,14 @@ def test_create_refuses_the_log_of_a_store_that_is_gone(path, classes):
 
 @pytest.mark.parametrize("readonly", [False, True])
 @pytest.mark.parametrize("content", [b"", b"video,number,x,y\n" * 100, b"SQLite format 3\0" + bytes(5000)])
-def test_file_that_is_no_store_is_refused_and_left_alone(path, classes, content, readonly):
+def test_file_that_is_no_store_is_refused_and_not_changed(path, classes, content, readonly):
     path.write_bytes(content)
     with pytest.raises(ClickError, match=path.name):
         ClickStore(path, classes, readonly=readonly)
     assert path.read_bytes() == content
 
 
-def test_foreign_database_is_refused_and_left_alone(path, classes):
+def test_foreign_database_is_refused_and_not_changed(path, classes):
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE frames (video TEXT)")
     db.close()
@@ -376,12 +376,12 @@ def save(store, clicks, version=0, status="todo", annotator="ann", seconds=0.0, 
 
 
 def made(path):
-    """Place, annotator and time of every click, as another program sees them."""
+    """Return x, annotator and times of every click, as another program reads them."""
     with closing(sqlite3.connect(path)) as db:
         return db.execute("SELECT x, annotator, created, seconds FROM clicks ORDER BY id").fetchall()
 
 
-def test_a_saved_frame_is_there_with_its_version_and_times(store):
+def test_a_saved_frame_has_its_version_and_times(store):
     assert store.frame(A) == FrameRecord() and store.frame(A).version == 0
     record = save(store, [TimedClick(Click(1, 2, 0), 1.5), Click(3, 4, 1)], status="done", seconds=9.5)
     assert record == store.frame(A) == store.frames()[A]
@@ -405,7 +405,7 @@ def test_every_change_by_anyone_is_a_new_version(store):
     assert (store.frame(A).version, store.frame(A).seconds) == (4, 4.0)
 
 
-def test_a_save_from_another_version_is_refused_naming_who_was_faster(store):
+def test_a_save_from_another_version_is_refused_naming_the_other_annotator(store):
     save(store, [Click(1, 1, 0)])
     save(store, [Click(2, 2, 0)], version=1, annotator="bob")
     for version in (0, 1, 3):
@@ -421,7 +421,7 @@ def test_a_save_sent_again_changes_nothing_whatever_its_version(store):
     assert save(store, [Click(1, 1, 0)], version=1, seconds=3.0).version == 2  # more time spent is a change
 
 
-def test_clicks_that_stay_keep_who_made_them_and_their_order(store, path):
+def test_clicks_that_stay_keep_their_annotator_and_order(store, path):
     save(store, [TimedClick(Click(1, 1, 0), 1.0), TimedClick(Click(2, 2, 0), 2.0), Click(3, 3, 0)])
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE clicks SET created = 'earlier'")
@@ -443,7 +443,7 @@ def test_a_wrong_click_is_not_saved(store, click):
     assert store.clicks(A) == [Click(1, 1, 0)] and store.frame(A).version == 1
 
 
-def test_clicks_of_another_size_are_not_saved_beside_those_there_are(store):
+def test_clicks_of_another_size_are_not_saved_beside_existing_ones(store):
     save(store, [Click(1, 1, 0)])
     for clicks in ([Click(1, 1, 0)], [Click(1, 1, 0), Click(2, 2, 0)]):
         with pytest.raises(ClickError, match="is 20x10 in the store but 40x10 here"):
@@ -532,7 +532,7 @@ def test_a_store_of_version_1_is_read_without_changing_it(old, classes):
 
 def test_a_migration_that_fails_leaves_version_1(old, classes):
     with closing(sqlite3.connect(old)) as db:
-        db.execute("ALTER TABLE clicks ADD COLUMN seconds REAL")  # somebody's own
+        db.execute("ALTER TABLE clicks ADD COLUMN seconds REAL")  # the migration will fail on this
     with pytest.raises(StoreError, match="duplicate column"):
         ClickStore(old, classes)
     with closing(sqlite3.connect(old)) as db:

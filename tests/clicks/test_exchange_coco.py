@@ -80,10 +80,10 @@ def test_ids_may_be_text_and_sizes_missing(store, pictures, tmp_path):
         (content(annotation(image_id=[1])), "image_id [1] is not in the file"),
         (content(annotation(category_id=5)), "category_id 5 is not in the file"),
         (content(annotation(), categories=[{"id": 1, "name": "bus"}]), "unknown class 'bus'; the data set has: road"),
-        (content(annotation(), categories=[{"id": 1}]), "no class name but None"),
+        (content(annotation(), categories=[{"id": 1}]), "has None instead of a class name"),
         (content(annotation(), images=[{**IMAGE, "file_name": "holiday.png"}]), "no picture 'holiday.png'"),
         (content(annotation(), images=[{**IMAGE, "file_name": "000007.png"}]), "may be frames/a/000007.png or"),
-        (content(annotation(), images=[{**IMAGE, "width": 21}]), "was 21x10 there but is 20x10"),
+        (content(annotation(), images=[{**IMAGE, "width": 21}]), "is 21x10 in the file but 20x10 here"),
         (
             content(annotation(), annotation(image_id=2), images=[IMAGE, {**IMAGE, "id": 2}]),
             "frame a:7, which has points here twice",
@@ -103,14 +103,14 @@ def test_an_annotation_that_cannot_be_used_is_refused_by_id_and_nothing_imported
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ([], "no COCO file"),
+        ([], "is not a COCO file"),
         ({}, "images must be a list"),
         ({"images": [], "categories": []}, "annotations must be a list"),
-        (content(images=[IMAGE, IMAGE]), "images need an id each, found 1 twice"),
-        (content(images=[{}]), "images need an id each, found None"),
-        (content(categories=[{"id": [1]}]), r"categories need an id each, found \[1\]"),
+        (content(images=[IMAGE, IMAGE]), "each of the images needs its own id, found 1 twice"),
+        (content(images=[{}]), "each of the images needs an id, found None"),
+        (content(categories=[{"id": [1]}]), r"each of the categories needs an id, found \[1\]"),
     ],
 )
-def test_a_file_that_is_no_coco_is_refused(store, pictures, tmp_path, bad, words):
+def test_a_file_that_is_not_coco_is_refused(store, pictures, tmp_path, bad, words):
     with pytest.raises(ClickError, match=words):
         import_coco(write(tmp_path / "in.json", bad), store, pictures)

@@ -21,8 +21,8 @@ def weclick(capfd):
     return call
 
 
-def refused(answer, *words):
-    status, out, err = answer
+def refused(result, *words):
+    status, out, err = result
     assert status == 1 and not out
     assert err.startswith("weclick: ") and err.count("\n") == 1
     assert all(str(word) in err for word in words), err
@@ -38,16 +38,16 @@ def refused(answer, *words):
         ("out.json", ["--format", "label-studio"]),
     ],
 )
-def test_clicks_go_out_and_come_back(weclick, synthetic_root, click_file, tmp_path, file, options):
-    out, back = tmp_path / file, tmp_path / "back.sqlite"
+def test_exported_clicks_can_be_imported(weclick, synthetic_root, click_file, tmp_path, file, options):
+    out, imported = tmp_path / file, tmp_path / "imported.sqlite"
     status, text, _ = weclick("clicks", "export", synthetic_root, out, "--store", click_file, *options)
     assert status == 0
     classes = open_layout("auto", synthetic_root).classes
     with ClickStore(click_file, classes, readonly=True) as store:
         expected = store.fingerprint()
         assert text == f"{len(store.records())} clicks in {out}\n"
-    assert weclick("clicks", "import", synthetic_root, out, "--store", back)[0] == 0  # recognises the format
-    with ClickStore(back, classes, readonly=True) as store:
+    assert weclick("clicks", "import", synthetic_root, out, "--store", imported)[0] == 0  # detects the format
+    with ClickStore(imported, classes, readonly=True) as store:
         assert store.fingerprint() == expected
 
 
@@ -59,14 +59,13 @@ def test_json_needs_a_format_when_writing(weclick, synthetic_root, click_file, t
 
 
 def test_a_refused_import_leaves_no_store_behind(weclick, synthetic_root, click_file, tmp_path):
-    out, back = tmp_path / "out.json", tmp_path / "back.sqlite"
+    out, imported = tmp_path / "out.json", tmp_path / "imported.sqlite"
     weclick("clicks", "export", synthetic_root, out, "--store", click_file, "--format", "label-studio")
     tasks = json.loads(out.read_text(encoding="utf-8"))
     tasks[-1]["annotations"][0]["result"][-1]["value"]["keypointlabels"] = ["spaceship"]
     out.write_text(json.dumps(tasks), encoding="utf-8")
-    refused(
-        weclick("clicks", "import", synthetic_root, out, "--store", back), str(out), "spaceship", "nothing was imported"
-    )
+    result = weclick("clicks", "import", synthetic_root, out, "--store", imported)
+    refused(result, str(out), "spaceship", "nothing was imported")
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
 
 
@@ -74,7 +73,7 @@ def test_a_refused_import_leaves_a_store_as_it_was(weclick, synthetic_root, clic
     out, mine = tmp_path / "out.xml", shutil.copy(click_file, tmp_path / "mine.sqlite")
     weclick("clicks", "export", synthetic_root, out, "--store", click_file)
     command = ("clicks", "import", synthetic_root, out, "--store", mine)
-    refused(weclick(*command), "carries clicks", "--replace")
+    refused(weclick(*command), "already has clicks", "--replace")
     assert weclick(*command, "--replace", "true")[0] == 0
     classes = open_layout("auto", synthetic_root).classes
     with ClickStore(mine, classes) as ours, ClickStore(click_file, classes, readonly=True) as before:
@@ -106,7 +105,7 @@ def test_clicks_outside_their_picture_are_refused_whole(weclick, copied, tmp_pat
     assert status == 1 and f"{second}: click at (120, 60) lies outside the image of 100x50 pixels" in text
 
 
-def test_where_no_store_can_be_made_another_place_is_named(weclick, synthetic_root, click_file, tmp_path):
+def test_a_store_that_cannot_be_written_is_refused_with_a_hint(weclick, synthetic_root, click_file, tmp_path):
     out = tmp_path / "out.csv"
     weclick("clicks", "export", synthetic_root, out, "--store", click_file)
     refused(weclick("clicks", "import", synthetic_root, out, "--store", "/proc/x.sqlite"), "/proc/x.sqlite", "--store")

@@ -97,9 +97,9 @@ def test_malformed_line_is_refused_naming_file_and_line_and_nothing_is_imported(
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "found columns none; want video"),
-        (b"video;number;x;y;class;annotator\n", "want video, number"),
-        (b"video,number,x,y,class\n", "want video, number"),
+        (b"", "found columns none; expected video"),
+        (b"video;number;x;y;class;annotator\n", "expected video, number"),
+        (b"video,number,x,y,class\n", "expected video, number"),
         (HEADER.encode() + b"\xff\xfe", "not UTF-8"),
     ],
 )
@@ -118,10 +118,10 @@ def test_spreadsheet_file_with_byte_order_mark_and_other_column_order_is_read(st
     assert store.all_clicks() == {A: [Click(1, 2, 1)]}
 
 
-def test_frames_that_carry_clicks_are_refused_unless_replaced(store, pictures, tmp_path):
+def test_frames_that_already_have_clicks_are_refused_unless_replaced(store, pictures, tmp_path):
     store.add(A, [Click(5, 5, 0)])
     (tmp_path / "in.csv").write_text(HEADER + "b,7,1,2,car,\n" + GOOD)
-    with pytest.raises(ClickError, match="a:7 carries clicks"):
+    with pytest.raises(ClickError, match="a:7 already has clicks"):
         import_csv(tmp_path / "in.csv", store, pictures)
     assert store.all_clicks() == {A: [Click(5, 5, 0)]}
     for _ in range(2):

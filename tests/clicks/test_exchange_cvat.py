@@ -30,7 +30,7 @@ def test_export_writes_one_element_per_click_half_a_pixel_from_ours(store, pictu
     root = ET.parse(tmp_path / "clicks.xml").getroot()
     assert root.findtext("version") == "1.1"
     assert [label.text for label in root.iterfind("meta/task/labels/label/name")] == ["road", "car", "Mauer, rot"]
-    assert [found.attrib for found in root.iter("image")] == [{"id": "0", "name": NAME, "width": "20", "height": "10"}]
+    assert [image.attrib for image in root.iter("image")] == [{"id": "0", "name": NAME, "width": "20", "height": "10"}]
     points = [(shape.get("label"), shape.get("points")) for shape in root.iter("points")]
     assert points == [("car", "0.5,0.5"), ("Mauer, rot", "1.75,2.5")]
 
@@ -47,14 +47,14 @@ def test_export_writes_one_element_per_click_half_a_pixel_from_ours(store, pictu
         (image("1_0,1"), "x is '1_0', not a number"),
         (image("1,b"), "y is 'b', not a number"),
         (image("1,2,3"), "y is '2,3'"),
-        (image(""), "found the point '', want x,y"),
+        (image(""), "found the point '', expected x,y"),
         (image("1,2;"), "found the point ''"),
         (image("1,2", label="bus"), "unknown class 'bus'; the data set has: road, car, Mauer, rot"),
-        (image("1,2").replace(' label="car"', ""), "no class name"),
+        (image("1,2").replace(' label="car"', ""), "None instead of a class name"),
         (image("1,2", name="holiday.png"), "no picture 'holiday.png'"),
         (image("1,2", name="000007.png"), "may be frames/a/000007.png or frames/b/000007.png"),
         (image("1,2", name=""), "no picture ''"),
-        (image("1,2", width="40"), "was 40x10 there but is 20x10"),
+        (image("1,2", width="40"), "is 40x10 in the file but 20x10 here"),
         (image("1,2", height=""), "height is '', not a number"),
         (image("1,2", width="9" * 5000), "width is '999"),
         (image("1,2") + image("3,4"), "twice"),
@@ -77,7 +77,7 @@ def test_an_image_that_cannot_be_used_is_refused_by_name_and_nothing_imported(
 def test_tracks_of_a_video_are_refused(store, pictures, tmp_path):
     path = tmp_path / "in.xml"
     path.write_text(document('<track id="0" label="car"><points frame="0" outside="0" points="1,2"/></track>'))
-    with pytest.raises(ClickError, match=r"in\.xml holds tracks .* \"CVAT for images 1\.1\""):
+    with pytest.raises(ClickError, match=r"in\.xml contains tracks .* \"CVAT for images 1\.1\""):
         import_cvat(path, store, pictures)
 
 
@@ -96,7 +96,7 @@ LAUGHS = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 12))
 def test_entities_are_not_read(store, pictures, tmp_path, prolog):
     path = tmp_path / "in.xml"
     path.write_text('<?xml version="1.0"?>' + prolog + document(image("1,1", label="&l11;")))
-    with pytest.raises(ClickError, match="holds a DOCTYPE"):
+    with pytest.raises(ClickError, match="contains a DOCTYPE"):
         import_cvat(path, store, pictures)
 
 
@@ -108,17 +108,17 @@ def test_no_encoding_hides_entities(store, pictures, tmp_path, encoding):
     path.write_bytes(
         f'<?xml version="1.0" encoding="{encoding}"?>'.encode() + hidden if encoding == "utf-7" else hidden
     )
-    with pytest.raises(ClickError, match=r"not UTF-8|no XML|DOCTYPE"):
+    with pytest.raises(ClickError, match=r"not UTF-8|not XML|DOCTYPE"):
         import_cvat(path, store, pictures)
 
 
-def test_a_byte_order_mark_is_read_over(store, pictures, tmp_path):
+def test_a_byte_order_mark_is_ignored(store, pictures, tmp_path):
     (tmp_path / "in.xml").write_text(document(image("1,1")), encoding="utf-8-sig")
     assert import_cvat(tmp_path / "in.xml", store, pictures) == 1
     assert store.all_clicks() == {A: [Click(0.5, 0.5, 1)]}
 
 
-def test_names_with_marks_of_xml_survive_and_control_characters_are_refused(pictures, tmp_path):
+def test_names_with_xml_markup_survive_and_control_characters_are_refused(pictures, tmp_path):
     classes = ClassSet.from_list([{"name": "<&\"\n'>"}, {"name": "bell \a"}])
     with ClickStore.create(tmp_path / "1", classes) as store, ClickStore.create(tmp_path / "2", classes) as other:
         store.add(A, [Click(1, 1, 0)])

@@ -1,4 +1,4 @@
-"""What holds for every format that names frames by pictures."""
+"""Tests of every format that identifies frames by pictures."""
 
 import logging
 
@@ -20,7 +20,7 @@ LEFT_OUT = {
     "coco": "1 annotations without key points, 1 unlabelled key points",
 }
 LAST = 1e-6
-"""A point on the right or lower border is so far inside the last pixel."""
+"""Distance from the right or lower border at which a point on it is imported."""
 
 
 def clicks_of(store):
@@ -85,10 +85,10 @@ def test_files_of_other_tools_are_read(fixtures, store, pictures, caplog, name):
         "label-studio": {B: [(19.5 - LAST, -0.5, road)], STILL: [(1, 2, car)]},
         "coco": {A: [(1, 2, car), (*corner, car)], STILL: [(10, 9, road)]},
     }[name]
-    found = {key: [tuple(click) for click in clicks] for key, clicks in store.all_clicks().items()}
-    assert found.keys() == expected.keys()
+    imported = {key: [tuple(click) for click in clicks] for key, clicks in store.all_clicks().items()}
+    assert imported.keys() == expected.keys()
     for key, clicks in expected.items():
-        assert found[key] == [pytest.approx(click) for click in clicks]
+        assert imported[key] == [pytest.approx(click) for click in clicks]
     assert count == sum(map(len, expected.values()))
     assert store.frames()[STILL].size == (10, 20)
     assert caplog.messages == [f"{fixtures / FILES[name]}: left out: {LEFT_OUT[name]}"]
@@ -101,9 +101,9 @@ def test_import_then_export_then_import_changes_nothing(fixtures, store, other, 
     assert other.records() == store.records()
 
 
-def test_frames_that_carry_clicks_are_refused_unless_replaced(fixtures, store, pictures, name):
+def test_frames_that_already_have_clicks_are_refused_unless_replaced(fixtures, store, pictures, name):
     store.add(STILL, [Click(5, 5, 0)])
-    with pytest.raises(ClickError, match="frame 0001TP:6690 carries clicks"):
+    with pytest.raises(ClickError, match="frame 0001TP:6690 already has clicks"):
         FORMATS[name].load(fixtures / FILES[name], store, pictures)
     assert store.all_clicks() == {STILL: [Click(5, 5, 0)]}
     FORMATS[name].load(fixtures / FILES[name], store, pictures, replace=True)
@@ -115,7 +115,7 @@ def test_frames_that_carry_clicks_are_refused_unless_replaced(fixtures, store, p
 def test_sizes_come_from_the_store_before_the_picture(store, other, pictures, tmp_path, name):
     store.add(A, [Click(30, 5, 0)], size=(40, 60))
     FORMATS[name].export(store, tmp_path / "out", pictures)
-    with pytest.raises(ClickError, match=r"the picture was 60x40 there but is 20x10.*; nothing was imported"):
+    with pytest.raises(ClickError, match=r"the picture is 60x40 in the file but 20x10 here.*; nothing was imported"):
         FORMATS[name].load(tmp_path / "out", other, pictures)
     assert not other.frames()
 
@@ -150,7 +150,7 @@ def test_a_path_that_cannot_be_written_is_refused(store, pictures, tmp_path, nam
     ],
     ids=lambda content: repr(content[:40]),
 )
-def test_a_file_that_is_none_of_the_kind_is_refused_in_one_line(store, pictures, tmp_path, content, name):
+def test_a_file_of_another_kind_is_refused_in_one_line(store, pictures, tmp_path, content, name):
     path = tmp_path / "in"
     path.write_bytes(content)
     with pytest.raises(ClickError) as caught:
@@ -199,7 +199,7 @@ POINT = {"type": "keypointlabels", "value": {"x": 1, "y": 1, "keypointlabels": [
     ],
     ids=map(str, range(12)),
 )
-def test_what_is_too_deep_for_text_is_refused_in_one_short_line(monkeypatch, store, pictures, tmp_path, name, content):
+def test_deeply_nested_json_is_refused_in_one_short_line(monkeypatch, store, pictures, tmp_path, name, content):
     for module in ("labelme", "label_studio", "coco"):
         monkeypatch.setattr(f"weclick.clicks.exchange.{module}.read_json", lambda path: content)
     with pytest.raises(ClickError) as caught:
@@ -208,7 +208,7 @@ def test_what_is_too_deep_for_text_is_refused_in_one_short_line(monkeypatch, sto
     assert not store.frames()
 
 
-def test_an_import_is_one_change_of_a_frame_for_each_in_a_row_who_clicked(store, other, pictures, tmp_path):
+def test_each_run_of_clicks_by_one_annotator_is_imported_as_one_change(store, other, pictures, tmp_path):
     for annotator in ("ann", "ann", "bob", "ann"):
         store.add(A, [Click(len(store.clicks(A)), 0, 0)], annotator=annotator)
     FORMATS["csv"].export(store, tmp_path / "out.csv", pictures)
@@ -217,12 +217,12 @@ def test_an_import_is_one_change_of_a_frame_for_each_in_a_row_who_clicked(store,
     assert other.frame(A).version == 3
 
 
-def test_a_file_that_is_not_there_is_refused(store, pictures, tmp_path, name):
+def test_a_missing_file_is_refused(store, pictures, tmp_path, name):
     with pytest.raises(ClickError, match="gone cannot be read"):
         FORMATS[name].load(tmp_path / "gone", store, pictures)
 
 
-def test_a_store_that_somebody_made_meanwhile_is_kept(classes, path):
+def test_a_store_that_another_process_created_meanwhile_is_kept(classes, path):
     with pytest.raises(ClickError, match="already exists"), open_or_create(path, classes) as mine:
         mine.add(A, [Click(1, 1, 0)])
         with ClickStore.create(path, classes) as theirs:
@@ -242,11 +242,11 @@ def test_the_format_to_write_follows_from_the_name(tmp_path):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_format_of_a_file_is_recognised(fixtures, name):
+def test_the_format_of_a_file_is_detected(fixtures, name):
     assert format_of(fixtures / FILES[name]) == name
 
 
-def test_one_labelme_file_is_recognised_and_other_json_refused(fixtures, tmp_path):
+def test_one_labelme_file_is_detected_and_other_json_refused(fixtures, tmp_path):
     assert format_of(fixtures / "labelme" / "0001TP_006690.json") == "labelme"
     with pytest.raises(ClickError, match=r"other\.json is JSON, but not of"):
         format_of(fixtures / "labelme" / "other.json")

@@ -13,8 +13,8 @@ A, B, STILL = FrameKey("a", 7), FrameKey("b", 7), FrameKey("0001TP", 6690)
 
 def result(x=50, y=50, label="car", **changes):
     value = {"x": x, "y": y, "width": 0.5, "keypointlabels": [label]}
-    told = {"original_width": 20, "original_height": 10, "image_rotation": 0}
-    return {**told, "type": "keypointlabels", "from_name": "label", "to_name": "image", "value": value, **changes}
+    picture = {"original_width": 20, "original_height": 10, "image_rotation": 0}
+    return {**picture, "type": "keypointlabels", "from_name": "label", "to_name": "image", "value": value, **changes}
 
 
 def task(*results, image="frames/a/000007.png", **changes):
@@ -76,7 +76,7 @@ def test_a_picture_under_another_variable_is_found(store, pictures, tmp_path):
         (3, {"annotator": "ann"}, "ann"),
     ],
 )
-def test_the_annotator_is_whom_the_result_or_the_annotation_names(store, pictures, tmp_path, completed_by, meta, who):
+def test_the_annotator_comes_from_the_result_or_the_annotation(store, pictures, tmp_path, completed_by, meta, who):
     marked = result() if meta is None else result(meta=meta)
     path = write(tmp_path / "in.json", task(annotations=[{"result": [marked], "completed_by": completed_by}]))
     import_label_studio(path, store, pictures)
@@ -99,14 +99,14 @@ def annotations(*results):
         (task(result(value={"x": 1, "y": 1, "keypointlabels": ["car", "road"]})), "one label"),
         (task(result(value={"x": 1, "y": 1, "keypointlabels": []})), "one label"),
         (task(result(value=None)), "one label"),
-        (task(result(original_width=40)), "was 40x10 there but is 20x10"),
-        (task(result(), result(original_height=11)), "was 20x11 there"),
-        (task(result(image_rotation=90)), "turned"),
+        (task(result(original_width=40)), "is 40x10 in the file but 20x10 here"),
+        (task(result(), result(original_height=11)), "is 20x11 in the file but 20x10 here"),
+        (task(result(image_rotation=90)), "was rotated"),
         (task(image="holiday.png"), "no picture 'holiday.png'"),
         (task(image="000007.png"), "may be frames/a/000007.png or"),
-        (task(image="http://[x"), "no address"),
-        (task(image=3), "names no picture"),
-        (task(data={"a": "x.png", "b": "y.png"}), "names no picture"),
+        (task(image="http://[x"), "is not the URL of a picture"),
+        (task(image=3), "has no picture named image"),
+        (task(data={"a": "x.png", "b": "y.png"}), "has no picture named image"),
         (task(data=None), "JSON-MIN"),
         ({"id": 8, "image": "frames/a/000007.png", "kp": []}, "JSON-MIN"),
         (task(annotations=None), "annotations must be a list"),
@@ -125,11 +125,11 @@ def test_a_task_that_cannot_be_used_is_refused_by_number_and_nothing_imported(st
     assert not store.frames()
 
 
-def test_sizes_that_are_not_told_are_not_compared(store, pictures, tmp_path):
+def test_missing_sizes_are_not_compared(store, pictures, tmp_path):
     path = write(tmp_path / "in.json", task(result(original_width=None, original_height=None)))
     assert import_label_studio(path, store, pictures) == 1
 
 
-def test_an_annotation_without_key_points_beside_one_with_them_is_passed_over(store, pictures, tmp_path):
+def test_an_annotation_without_key_points_beside_one_with_them_is_ignored(store, pictures, tmp_path):
     path = write(tmp_path / "in.json", task(annotations=[{"result": []}, *annotations(result())]))
     assert import_label_studio(path, store, pictures) == 1

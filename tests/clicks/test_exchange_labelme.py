@@ -28,12 +28,12 @@ def test_export_writes_a_file_where_labelme_finds_its_picture(store, pictures, t
     store.add(A, [Click(0, 0, 1)])
     store.add(STILL, [Click(1.25, 2, 2)], annotator="ann")
     assert export_labelme(store, tmp_path / "out", pictures) == 2
-    found = {file.relative_to(tmp_path / "out").as_posix(): file for file in (tmp_path / "out").rglob("*.json")}
-    assert sorted(found) == ["frames/a/000007.json", "train/0001TP_006690.json"]
+    files = {file.relative_to(tmp_path / "out").as_posix(): file for file in (tmp_path / "out").rglob("*.json")}
+    assert sorted(files) == ["frames/a/000007.json", "train/0001TP_006690.json"]
     for name, key in (("frames/a/000007.json", A), ("train/0001TP_006690.json", STILL)):
-        image = found[name].parent / json.loads(found[name].read_text(encoding="utf-8"))["imagePath"]
+        image = files[name].parent / json.loads(files[name].read_text(encoding="utf-8"))["imagePath"]
         assert image.resolve() == pictures.path(key).resolve()
-    written = json.loads(found["train/0001TP_006690.json"].read_text(encoding="utf-8"))
+    written = json.loads(files["train/0001TP_006690.json"].read_text(encoding="utf-8"))
     assert (written["imageData"], written["imageHeight"], written["imageWidth"]) == (None, 10, 20)
     (shape,) = written["shapes"]
     assert (shape["label"], shape["points"], shape["shape_type"]) == ("Mauer, rot", [[1.75, 2.5]], "point")
@@ -57,7 +57,7 @@ def test_files_beside_the_pictures_are_told_apart_by_their_folder(store, other, 
             file.unlink()
 
 
-def test_a_file_that_is_there_is_not_overwritten(store, pictures, tmp_path):
+def test_an_existing_file_is_not_overwritten(store, pictures, tmp_path):
     store.add(A, [Click(0, 0, 1)])
     store.add(B, [Click(0, 0, 1)])
     theirs = tmp_path / "frames" / "b" / "000007.json"
@@ -92,12 +92,12 @@ def test_two_pictures_that_would_share_a_file_are_refused(store, tmp_path):
         (content([[1, 2], [3, 4]]), "one position"),
         (content([[1, 2, 3]]), "one position"),
         (content(label="bus"), "unknown class 'bus'; the data set has: road"),
-        (content(label=3), "no class name but 3"),
+        (content(label=3), "has 3 instead of a class name"),
         (content(imagePath="holiday.png"), "no picture"),
         (content(imagePath=None), "no picture"),
         (content(imagePath="000007.png"), "may be frames/a/000007.png or frames/b/000007.png"),
-        (content(imageWidth=40), "was 40x10 there but is 20x10"),
-        (content(imageHeight="10"), "was 20x'10' there"),
+        (content(imageWidth=40), "is 40x10 in the file but 20x10 here"),
+        (content(imageHeight="10"), "is 20x'10' in the file"),
         (content(shapes=[3]), "shapes must be a list of objects"),
         (content(imagePath="frames/b/000007.png"), "frame b:7, which has points here twice"),
     ],
@@ -112,7 +112,7 @@ def test_a_file_that_cannot_be_used_is_refused_by_name_and_nothing_imported(stor
     assert not store.frames()
 
 
-def test_sizes_that_are_not_told_are_not_compared(store, pictures, tmp_path):
+def test_missing_sizes_are_not_compared(store, pictures, tmp_path):
     folder = write(tmp_path / "in", a=content(imageHeight=None, imageWidth=None))
     assert import_labelme(folder, store, pictures) == 1
     assert store.all_clicks() == {A: [Click(0.5, 1.5, 1)]}
@@ -121,13 +121,13 @@ def test_sizes_that_are_not_told_are_not_compared(store, pictures, tmp_path):
 def test_a_folder_without_labelme_files_is_refused(store, pictures, tmp_path):
     folder = write(tmp_path / "in", polygons={"objects": []})
     (folder / ".hidden.json").write_text("{")
-    with pytest.raises(ClickError, match="holds no labelme file"):
+    with pytest.raises(ClickError, match="contains no labelme file"):
         import_labelme(folder, store, pictures)
 
 
 def test_a_damaged_file_is_refused(store, pictures, tmp_path):
     folder = write(tmp_path / "in", a=content())
     (folder / "b.json").write_text('{"shapes": [')
-    with pytest.raises(ClickError, match=r"b\.json is no JSON"):
+    with pytest.raises(ClickError, match=r"b\.json is not JSON"):
         import_labelme(folder, store, pictures)
     assert not store.frames()

@@ -30,18 +30,18 @@ def test_names_are_relative_to_the_root_with_forward_slashes(pictures):
         ("x/" * 5000 + "frames/a/000007.png", A),
     ],
 )
-def test_a_name_is_found_by_the_end_it_shares(pictures, name, key):
+def test_a_name_matches_by_the_end_of_its_path(pictures, name, key):
     assert pictures.key(name) == key
 
 
-def test_an_exact_name_wins_over_one_that_ends_alike(tmp_path):
+def test_an_exact_match_comes_before_a_match_by_the_end(tmp_path):
     inner, outer = FrameKey("x", 1), FrameKey("y", 1)
     pictures = Pictures(tmp_path, {inner: tmp_path / "a" / "1.png", outer: tmp_path / "b" / "a" / "1.png"})
     assert pictures.key("a/1.png") == inner
     assert pictures.key("b/a/1.png") == outer
 
 
-def test_the_first_name_that_is_known_counts(pictures):
+def test_the_first_name_that_matches_counts(pictures):
     assert pictures.key("nothing.png", "frames/a/000007.png", "frames/b/000007.png") == A
 
 
@@ -57,13 +57,13 @@ def test_an_unknown_name_is_refused(pictures, name):
         pictures.key(name)
 
 
-def test_sizes_are_read_upright_from_the_head(tmp_path):
+def test_upright_sizes_are_read_from_the_header(tmp_path):
     turned = tmp_path / "1.jpg"
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (20, 10)).save(turned, exif=exif)
     assert Pictures(tmp_path, {A: turned}).size(A) == (20, 10)
-    turned.write_bytes(turned.read_bytes()[:-2])  # the head is enough
+    turned.write_bytes(turned.read_bytes()[:-2])  # the header is enough
     assert Pictures(tmp_path, {A: turned}).size(A) == (20, 10)
 
 
@@ -76,7 +76,7 @@ def test_a_picture_without_a_size_is_refused(tmp_path, content):
         Pictures(tmp_path, {A: path}).size(A)
 
 
-def test_a_frame_the_data_set_lacks_is_refused(pictures):
+def test_a_frame_missing_from_the_data_set_is_refused(pictures):
     with pytest.raises(ClickError, match="no picture of frame c:1"):
         pictures.name(FrameKey("c", 1))
 

@@ -30,19 +30,19 @@ def update(metric, probabilities, label):
 
 
 def test_value_by_hand():
-    # two bins: up to 1/2, of two pixels none is right at a mean of 0.4; above, one of two at a mean of 0.8
-    found = error([0, 0, 1, 1], [0.3, 0.5, 0.7, 0.9], [1, 1, 1, 0], bins=2)
-    assert found == pytest.approx((2 * abs(0 - 0.4) + 2 * abs(0.5 - 0.8)) / 4)
+    # two bins: up to 1/2, none of two pixels is right, mean probability 0.4; above 1/2, one of two, mean probability 0.8
+    value = error([0, 0, 1, 1], [0.3, 0.5, 0.7, 0.9], [1, 1, 1, 0], bins=2)
+    assert value == pytest.approx((2 * abs(0 - 0.4) + 2 * abs(0.5 - 0.8)) / 4)
 
 
-def test_a_bin_holds_its_upper_edge():
+def test_a_bin_includes_its_upper_edge():
     assert error([0, 0], [0.5, 0.75], [0, 0], bins=2) == pytest.approx((0.5 + 0.25) / 2)
-    # in one bin the two would even out: one right, one wrong, at a mean of 1/2
+    # in a single bin the errors would cancel: one right, one wrong, mean probability 1/2
     assert error([0, 0], [0.25, 0.75], [0, 1], bins=2) == pytest.approx((0.75 + 0.75) / 2)
     assert error([0, 0], [0.25, 0.75], [0, 1], bins=1) == 0
 
 
-def test_being_sure_and_right_is_no_error_being_sure_and_wrong_is_all():
+def test_the_error_of_certain_predictions_is_0_if_right_and_1_if_wrong():
     assert error([0, 1], [1.0, 1.0], [0, 1]) == 0
     assert error([0, 1], [1.0, 1.0], [1, 0]) == 1
     assert error([0, 1], [0.0, 0.0], [1, 0]) == 0
@@ -55,7 +55,7 @@ def test_ignored_pixels_do_not_count():
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**31), st.integers(1, 20))
-def test_equals_what_torchmetrics_finds_with_all_pixels_at_hand(seed, bins):
+def test_equals_torchmetrics(seed, bins):
     probabilities, label = frame(seed)
     theirs = MulticlassCalibrationError(3, n_bins=bins, ignore_index=255)
     theirs.update(probabilities, label)
@@ -86,7 +86,7 @@ def test_processes_are_reduced_by_sum():
         assert torch.equal(reduce(torch.stack([getattr(part, name) for part in parts])), getattr(both, name))
 
 
-def test_what_is_kept_does_not_grow():
+def test_the_state_does_not_grow():
     metric = CalibrationError()
     sizes = []
     for seed in range(3):
@@ -95,17 +95,17 @@ def test_what_is_kept_does_not_grow():
     assert len(set(sizes)) == 1
 
 
-def test_reset_forgets():
+def test_reset_clears_the_state():
     metric = CalibrationError()
     update(metric, *frame(0))
     metric.reset()
     assert not any(state.any() for state in metric.metric_state.values())
 
 
-@pytest.mark.parametrize("found", [1.5, -0.1, math.nan])
-def test_what_is_no_probability_is_refused(found):
+@pytest.mark.parametrize("value", [1.5, -0.1, math.nan])
+def test_values_outside_0_to_1_are_refused(value):
     with pytest.raises(DataError, match=r"0\.\.1"):
-        error([0, 0], [0.5, found], [0, 0])
+        error([0, 0], [0.5, value], [0, 0])
 
 
 def test_sizes_must_agree():
@@ -113,6 +113,6 @@ def test_sizes_must_agree():
         error([0], [0.5], [0, 1])
 
 
-def test_there_must_be_a_bin():
+def test_at_least_one_bin_is_needed():
     with pytest.raises(ConfigError, match="found 0"):
         CalibrationError(0)

@@ -34,27 +34,27 @@ def by_sets(prediction, label):
 
 
 def test_values_by_hand():
-    found = score([[0, 0, 1, 1], [2, 2, 2, 0]], [[0, 0, 0, 1], [2, 2, 255, 2]])
+    scores = score([[0, 0, 1, 1], [2, 2, 2, 0]], [[0, 0, 0, 1], [2, 2, 255, 2]])
     # class 0: 2 hits, 1 missed, 1 false; class 1: 1 hit, 1 false; class 2: 2 hits, 1 missed (the false one is ignored).
-    assert found.iou[:3] == (2 / 4, 1 / 2, 2 / 3)
-    assert found.miou == pytest.approx((2 / 4 + 1 / 2 + 2 / 3) / 3)
-    assert found.accuracy == pytest.approx(5 / 7)
-    assert found.class_accuracy[:3] == pytest.approx((2 / 3, 1, 2 / 3))
-    assert found.mean_class_accuracy == pytest.approx((2 / 3 + 1 + 2 / 3) / 3)
-    assert found.confusion[0].tolist() == [2, 1, 0, 0]
+    assert scores.iou[:3] == (2 / 4, 1 / 2, 2 / 3)
+    assert scores.miou == pytest.approx((2 / 4 + 1 / 2 + 2 / 3) / 3)
+    assert scores.accuracy == pytest.approx(5 / 7)
+    assert scores.class_accuracy[:3] == pytest.approx((2 / 3, 1, 2 / 3))
+    assert scores.mean_class_accuracy == pytest.approx((2 / 3 + 1 + 2 / 3) / 3)
+    assert scores.confusion[0].tolist() == [2, 1, 0, 0]
 
 
 def test_absent_class_is_nan_and_not_in_the_mean():
-    found = score([[0, 0]], [[0, 0]])
-    assert found.miou == 1.0
-    assert all(math.isnan(value) for value in found.iou[1:])
+    scores = score([[0, 0]], [[0, 0]])
+    assert scores.miou == 1.0
+    assert all(math.isnan(value) for value in scores.iou[1:])
 
 
 def test_class_predicted_but_never_true_has_iou_zero_and_no_accuracy():
-    found = score([[0, 3]], [[0, 0]])
-    assert found.iou[3] == 0.0
-    assert math.isnan(found.class_accuracy[3])
-    assert found.miou == pytest.approx(0.25)
+    scores = score([[0, 3]], [[0, 0]])
+    assert scores.iou[3] == 0.0
+    assert math.isnan(scores.class_accuracy[3])
+    assert scores.miou == pytest.approx(0.25)
 
 
 def test_predictions_on_ignored_pixels_do_not_count():
@@ -62,8 +62,8 @@ def test_predictions_on_ignored_pixels_do_not_count():
 
 
 def test_nothing_counted_gives_nan_and_no_error():
-    found = score([[0, 3]], [[255, 255]])
-    assert math.isnan(found.miou) and math.isnan(found.accuracy) and math.isnan(found.mean_class_accuracy)
+    scores = score([[0, 3]], [[255, 255]])
+    assert math.isnan(scores.miou) and math.isnan(scores.accuracy) and math.isnan(scores.mean_class_accuracy)
 
 
 frames = npst.array_shapes(min_dims=2, max_dims=3, max_side=6).flatmap(
@@ -78,11 +78,11 @@ frames = npst.array_shapes(min_dims=2, max_dims=3, max_side=6).flatmap(
 @given(frames)
 def test_iou_equals_the_definition_by_sets(pair):
     prediction, label = pair
-    found = score(prediction, label)
+    scores = score(prediction, label)
     expected = by_sets(prediction, label)
-    np.testing.assert_allclose(found.iou, expected)
+    np.testing.assert_allclose(scores.iou, expected)
     if np.isfinite(expected).any():
-        assert found.miou == pytest.approx(np.nanmean(expected))
+        assert scores.miou == pytest.approx(np.nanmean(expected))
 
 
 @settings(deadline=None)
@@ -99,8 +99,8 @@ def test_frames_add_up_as_if_they_were_one(first, second):
 @given(frames)
 def test_perfect_prediction_scores_one(pair):
     label = pair[1]
-    found = score(np.where(label == IGNORE_INDEX, 0, label), label)
-    assert found.miou == 1.0 or (label == IGNORE_INDEX).all()
+    scores = score(np.where(label == IGNORE_INDEX, 0, label), label)
+    assert scores.miou == 1.0 or (label == IGNORE_INDEX).all()
 
 
 def test_counts_stay_exact_beyond_float32():
@@ -169,7 +169,7 @@ def test_equals_the_official_cityscapes_evaluator(matrix):
     full[np.ix_(ids, ids)] = matrix
     full[0, ids] = 1000
     official.args.evalLabels = [label.id for label in official.labels if label.id >= 0]
-    scores = {i: official.getIouScoreForLabel(i, full, official.args) for i in ids}
-    found = scores_from_confusion(matrix)
-    np.testing.assert_allclose(found.iou, list(scores.values()), atol=1e-9)
-    np.testing.assert_allclose(found.miou, official.getScoreAverage(scores, official.args), atol=1e-9)
+    official_iou = {i: official.getIouScoreForLabel(i, full, official.args) for i in ids}
+    scores = scores_from_confusion(matrix)
+    np.testing.assert_allclose(scores.iou, list(official_iou.values()), atol=1e-9)
+    np.testing.assert_allclose(scores.miou, official.getScoreAverage(official_iou, official.args), atol=1e-9)

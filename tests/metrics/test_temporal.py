@@ -19,35 +19,35 @@ def consistency(*pairs, num_classes=3):
 
 
 def test_values_by_hand():
-    found = consistency(([[0, 0, 1, 1]], [[0, 1, 1, 2]], [[True, True, True, False]], [[True, False, True, True]]))
+    result = consistency(([[0, 0, 1, 1]], [[0, 1, 1, 2]], [[True, True, True, False]], [[True, False, True, True]]))
     # Inside: (0,0), (0,1), (1,1). Reliable and inside: (0,0), (1,1).
-    assert found.unmasked_iou[:2] == (1 / 2, 1 / 2)
-    assert found.unmasked == 0.5
-    assert found.masked == 1.0
-    assert math.isnan(found.masked_iou[2])
-    assert found.coverage == pytest.approx(2 / 3)
+    assert result.unmasked_iou[:2] == (1 / 2, 1 / 2)
+    assert result.unmasked == 0.5
+    assert result.masked == 1.0
+    assert math.isnan(result.masked_iou[2])
+    assert result.coverage == pytest.approx(2 / 3)
 
 
 def test_counts_are_pooled_over_pairs_before_dividing():
     on = [[True, True]]
-    found = consistency(([[0, 0]], [[0, 0]], on, on), ([[0, 1]], [[1, 1]], on, on))
-    assert found.masked_iou[:2] == (2 / 3, 1 / 2)
+    result = consistency(([[0, 0]], [[0, 0]], on, on), ([[0, 1]], [[1, 1]], on, on))
+    assert result.masked_iou[:2] == (2 / 3, 1 / 2)
 
 
 def test_steady_prediction_scores_one():
     labels = torch.arange(12).reshape(3, 4) % 3
     on = torch.ones(3, 4, dtype=torch.bool)
-    found = consistency((labels, labels, on, on))
-    assert found.masked == found.unmasked == found.coverage == 1.0
+    result = consistency((labels, labels, on, on))
+    assert result.masked == result.unmasked == result.coverage == 1.0
 
 
 def test_nothing_inside_is_nan():
     off = [[False]]
-    found = consistency(([[0]], [[0]], off, off))
-    assert math.isnan(found.masked) and math.isnan(found.unmasked) and math.isnan(found.coverage)
+    result = consistency(([[0]], [[0]], off, off))
+    assert math.isnan(result.masked) and math.isnan(result.unmasked) and math.isnan(result.coverage)
 
 
-def test_takes_warped_ids_as_floats():
+def test_accepts_warped_ids_as_floats():
     on = torch.ones(1, 2, dtype=torch.bool)
     assert consistency((torch.tensor([[0, 2]]), torch.tensor([[0.0, 2.0]]), on, on)).masked == 1.0
 
@@ -63,8 +63,8 @@ def pairs(draw):
 @settings(deadline=None)
 @given(st.lists(pairs(), min_size=1, max_size=3))
 def test_equals_the_definition(drawn):
-    found = consistency(*drawn)
-    for masked, values in ((False, found.unmasked_iou), (True, found.masked_iou)):
+    result = consistency(*drawn)
+    for masked, values in ((False, result.unmasked_iou), (True, result.masked_iou)):
         for c, value in enumerate(values):
             both = either = 0
             for now, following, inside, reliable in drawn:

@@ -47,7 +47,7 @@ def test_values_by_hand():
     assert consistency(3, video) == 0.0
 
 
-def test_constant_but_wrong_is_not_consistent():
+def test_constant_wrong_predictions_are_not_consistent():
     assert consistency(2, [([[1]], [[0]])] * 4) == 0.0
 
 
@@ -61,7 +61,7 @@ def test_short_videos_have_no_window():
     assert math.isnan(consistency(3, [([[0]], [[0]])] * 2))
 
 
-def test_windows_without_a_steady_pixel_are_left_out():
+def test_windows_without_a_constant_label_are_left_out():
     assert consistency(2, [([[0]], [[0]]), ([[1]], [[1]]), ([[1]], [[1]])]) == 1.0
 
 
@@ -87,7 +87,7 @@ def test_memory_does_not_grow_with_the_video():
     assert metric.windows == 35
 
 
-def test_reset_forgets_video_and_windows():
+def test_reset_clears_video_and_windows():
     metric = VideoConsistency(2)
     frame = torch.zeros(1, 1, dtype=torch.int64)
     metric.update(frame, frame)

@@ -40,7 +40,7 @@ def test_projection_by_hand():
     assert (x, y) == pytest.approx((100 + 10.05, 50.5 + 5.025))
 
 
-def test_driving_nears_what_stands_and_keeps_what_drives_along():
+def test_driving_shortens_the_distance_to_static_surfaces_only():
     assert project(STILL, 1.0, quad((0, 0, 10.0)), 0, 0)[2] == pytest.approx(5.0)
     assert project(STILL, 1.0, quad((0, 0, 10.0), velocity=(0, 0, 5.0)), 0, 0)[2] == pytest.approx(10.0)
 

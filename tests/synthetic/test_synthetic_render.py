@@ -42,7 +42,7 @@ def test_instance_ids_follow_labels(video):
     assert (frame.instances[things] % 1000 > 0).all()
 
 
-def test_sky_is_infinitely_far_and_nothing_else_is(video):
+def test_only_the_sky_has_infinite_depth(video):
     frame = video.frame(3)
     assert (np.isinf(frame.depth) == (frame.label == Label.SKY)).all()
     assert frame.depth.min() > 0.25
@@ -85,7 +85,7 @@ def test_flow_there_and_back_cancels(video):
     assert np.median(np.abs(there + returned)[:, smooth]) < 0.05
 
 
-def test_driving_forward_lets_the_road_flow_outwards_and_down(video):
+def test_driving_forward_moves_the_road_down(video):
     flow, visible = video.flow(0, 1)
     near_road = visible & (video.frame(0).label == Label.ROAD)
     near_road[: SIZE[0] * 3 // 4] = False
@@ -93,7 +93,7 @@ def test_driving_forward_lets_the_road_flow_outwards_and_down(video):
     assert (flow[1][near_road] > 0).mean() > 0.95
 
 
-def test_something_becomes_hidden(video):
+def test_some_pixels_are_hidden_in_another_frame(video):
     assert not video.flow(7, 3).visible.all()
 
 
@@ -130,8 +130,8 @@ def test_street_reaches_the_last_frame():
 
 
 @pytest.mark.parametrize("number", [-1, 100])
-def test_refuses_frames_beyond_the_street(number):
-    with pytest.raises(DataError, match=f"frames 0 to 99, asked for {number}"):
+def test_refuses_frame_numbers_out_of_range(number):
+    with pytest.raises(DataError, match=f"frames 0 to 99, requested was {number}"):
         SyntheticVideo(size=(32, 32)).frame(number)
 
 

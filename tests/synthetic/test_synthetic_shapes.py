@@ -13,7 +13,7 @@ def test_left_side_of_a_car_mirrors_its_right_side():
     assert (bitmaps[shape("sedan_left")] == bitmaps[shape("sedan_right")][:, ::-1]).all()
 
 
-def test_silhouettes_have_holes_and_parts():
+def test_shapes_have_holes_and_parts():
     names, bitmaps = bank()
     for name in ("sedan_right", "person_0", "tree_0", "sign_disc", "hedge_0"):
         share = (bitmaps[names[name]] > 0).mean()

@@ -42,7 +42,7 @@ def test_sequence_holds_every_frame(written):
     assert len(names(written / "leftImg8bit_sequence/val")) == 3
 
 
-def test_files_hold_what_the_renderer_shows(written):
+def test_files_contain_the_rendered_frames(written):
     frame = SyntheticVideo(7, FIRST_WORLD["val"], SMALL["size"]).frame(2)
     stem = "val/synthfield/synthfield_000000_000002"
     image = cv2.imread(str(written / f"leftImg8bit/{stem}_leftImg8bit.png"))
@@ -53,7 +53,7 @@ def test_files_hold_what_the_renderer_shows(written):
         assert np.array_equal(stored, array)
 
 
-def test_notice_says_synthetic_licence_version_and_seed(written):
+def test_notice_states_licence_version_and_seed(written):
     text = (written / "README.txt").read_text(encoding="utf-8")
     assert all(word in text for word in ("Synthetic", "CC0", "version 1", "seed 7"))
 
@@ -64,7 +64,7 @@ def test_same_seed_writes_the_same_bytes(written, tmp_path):
     assert all((tmp_path / "again" / name).read_bytes() == (written / name).read_bytes() for name in names(written))
 
 
-def test_more_training_snippets_leave_validation_alone(written, tmp_path):
+def test_more_training_snippets_do_not_change_validation(written, tmp_path):
     write_synthetic(tmp_path / "more", seed=7, **(SMALL | {"train": 3, "frames": 2}))
     name = "leftImg8bit/val/synthfield/synthfield_000000_000000_leftImg8bit.png"
     assert (tmp_path / "more" / name).read_bytes() == (written / name).read_bytes()
@@ -101,7 +101,7 @@ def test_refuses_a_root_below_a_file(tmp_path):
 @pytest.mark.parametrize(
     "failure, expected", [(OSError(28, "No space left on device"), DataError), (KeyboardInterrupt(), KeyboardInterrupt)]
 )
-def test_nothing_is_left_behind_on_failure(tmp_path, monkeypatch, failure, expected):
+def test_no_files_remain_after_a_failure(tmp_path, monkeypatch, failure, expected):
     def fail(self, number):
         if number == 2:
             raise failure
@@ -119,15 +119,15 @@ def test_nothing_is_left_behind_on_failure(tmp_path, monkeypatch, failure, expec
     [
         ({"train": 0, "val": 0}, "at least one, found train = 0, val = 0"),
         ({"train": -1}, "found train = -1"),
-        ({"frames": 0}, "1 to 100 frames, asked for 0"),
-        ({"frames": 101}, "asked for 101"),
+        ({"frames": 0}, "1 to 100 frames, found 0"),
+        ({"frames": 101}, "1 to 100 frames, found 101"),
         ({"target": 3}, "target frame 3 is outside a snippet of 3 frames"),
         ({"target": -1}, "target frame -1"),
         ({"seed": -1}, "seed must be 0 or more"),
         ({"size": (16, 512)}, "found 16 x 512"),
     ],
 )
-def test_refuses_what_makes_no_sense_before_writing(tmp_path, wrong, message):
+def test_refuses_values_out_of_range_before_writing(tmp_path, wrong, message):
     with pytest.raises(DataError, match=message):
         write_synthetic(tmp_path / "street", **(SMALL | wrong))
     assert list(tmp_path.iterdir()) == []

@@ -20,8 +20,8 @@ from weclick.annotate.overlay import Overlays
 from weclick.annotate.pictures import Picture, Pictures
 from weclick.annotate.worker import StoreWorker
 from weclick.clicks import ClickStore
-from weclick.clicks.records import FrameRecord, Progress, Size, TimedClick, is_stored
-from weclick.conventions import FrameKey
+from weclick.clicks.records import FrameRecord, Progress, TimedClick, is_unchanged
+from weclick.conventions import FrameKey, Size
 from weclick.errors import ConflictError, DataError
 
 State = tuple[FrameRecord, list[TimedClick]]
@@ -133,7 +133,7 @@ class Handlers:
         clicks = [click.timed() for click in body.clicks]
 
         def work(store: ClickStore) -> State:
-            if holder and not is_stored(body.status, clicks, *_read(store, place)):
+            if holder and not is_unchanged(body.status, clicks, *_read(store, place)):
                 raise ConflictError(f"{holder} is working on this frame; nothing was stored")
             store.save(
                 place.frame.key,

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import ExifTags, Image
 from platformdirs import user_cache_path
 
-from weclick.clicks.records import Size
+from weclick.conventions import Size
 from weclick.errors import DataError, OutsideError
 from weclick.images import read_bytes, read_image
 

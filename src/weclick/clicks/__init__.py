@@ -1,4 +1,4 @@
-"""Clicks: where they are kept, how they are simulated from masks, exchanged and checked."""
+"""Clicks: the store, simulation from masks, import and export, checks."""
 
 from weclick.clicks.check import Finding, StoreStats, check_clicks, stats
 from weclick.clicks.exchange import (
@@ -12,7 +12,7 @@ from weclick.clicks.exchange import (
     import_csv,
     open_or_create,
 )
-from weclick.clicks.records import Click, ClickRecord, FrameRecord, Size, Status
+from weclick.clicks.records import Click, ClickRecord, FrameRecord, Status
 from weclick.clicks.simulate import Rule, simulate_clicks, simulate_store
 from weclick.clicks.sqlite import copy_store
 from weclick.clicks.store import CLICKS_FILE, ClickStore
@@ -29,7 +29,6 @@ __all__ = [
     "FrameRecord",
     "Pictures",
     "Rule",
-    "Size",
     "Status",
     "StoreStats",
     "check_clicks",

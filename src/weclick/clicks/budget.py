@@ -1,6 +1,7 @@
-"""Learning from a part of the clicks: which frames, and which clicks of a frame.
+"""Select a part of the clicks for training: which frames, and which clicks of a frame.
 
-Every choice is the beginning of one fixed order, so that a smaller budget's frames and clicks are among a larger one's.
+Frames and clicks have one fixed order, and a budget takes the first ones. A larger budget therefore contains every
+smaller one, which makes results comparable.
 """
 
 from __future__ import annotations
@@ -15,18 +16,19 @@ from weclick.conventions import FrameKey
 
 
 def spread_frames(keys: Iterable[FrameKey], share: float) -> list[FrameKey]:
-    """Choose a share of the frames, evenly spread over all videos in a row.
+    """Select a share of the frames, evenly spread over all videos.
 
-    Frames are lined up by video and number and taken in the order of their bit-reversed positions: every second one comes
-    after every fourth one, and so on. Distances of chosen frames, counted in frames given, are some power of two or its
-    double. All videos make one line, as a share of one frame per video would be all of it or nothing.
+    Frames are sorted by video and number and taken in the order of their bit-reversed positions (van der Corput
+    sequence). The distances between selected frames, counted in frames of ``keys``, take at most two values: a power of
+    two and its double. All videos share one sequence; selecting within each video would take all or nothing of a video
+    with a single frame.
 
     Args:
-        keys: Frames to choose from, in any order, each once.
-        share: Above 0, at most 1; at least one frame is chosen.
+        keys: Frames to select from, in any order, each once.
+        share: Above 0, at most 1; at least one frame is selected.
 
     Returns:
-        Chosen frames, by video and number.
+        Selected frames, sorted by video and number.
 
     Example:
         >>> [key.number for key in spread_frames([FrameKey("a", number) for number in range(8)], 0.5)]
@@ -37,41 +39,42 @@ def spread_frames(keys: Iterable[FrameKey], share: float) -> list[FrameKey]:
 
 
 def spread_order(keys: Iterable[FrameKey]) -> list[FrameKey]:
-    """Return all frames in the order of :func:`spread_frames`: any beginning of it is evenly spread over each video."""
-    line = sorted(keys)
-    bits = max(len(line) - 1, 0).bit_length()
-    order = sorted(range(len(line)), key=lambda position: f"{position:0{bits}b}"[::-1])
-    return [line[position] for position in order]
+    """Return all frames in the order of :func:`spread_frames`: the first n are evenly spread, for every n."""
+    frames = sorted(keys)
+    bits = max(len(frames) - 1, 0).bit_length()
+    order = sorted(range(len(frames)), key=lambda position: f"{position:0{bits}b}"[::-1])
+    return [frames[position] for position in order]
 
 
-def some_clicks(clicks: Sequence[Click], count: int, *, seed: int, key: FrameKey) -> list[Click]:
-    """Choose at most ``count`` clicks of a frame, classes in turn: each keeps one before any keeps two.
+def limit_clicks(clicks: Sequence[Click], count: int, *, seed: int, key: FrameKey) -> list[Click]:
+    """Select at most ``count`` clicks of a frame. Classes take turns: each gets one click before any gets two.
 
     Args:
-        clicks: Of one frame.
+        clicks: Clicks of one frame.
         count: At least 1.
-        seed: With the frame, decides on the order of classes and of the clicks within each.
+        seed: Together with ``key``, determines the order of classes and of the clicks of each class.
         key: The frame.
 
     Returns:
-        Chosen clicks, in the order given.
+        Selected clicks, in their original order.
     """
+    # crc32, as Python's hash of a string differs between processes
     rng = np.random.default_rng([seed, zlib.crc32(key.video.encode()), key.number])
-    turns: list[tuple[int, int, int]] = []
-    for place, class_id in enumerate(rng.permutation(sorted({click.class_id for click in clicks}))):
+    turns: list[tuple[int, int, int]] = []  # (turn, rank of the class in a turn, position of the click)
+    for rank, class_id in enumerate(rng.permutation(sorted({click.class_id for click in clicks}))):
         own = [position for position, click in enumerate(clicks) if click.class_id == class_id]
-        turns += [(turn, place, position) for turn, position in enumerate(rng.permutation(own).tolist())]
+        turns += [(turn, rank, position) for turn, position in enumerate(rng.permutation(own).tolist())]
     return [clicks[position] for position in sorted(position for _, _, position in sorted(turns)[:count])]
 
 
 def within_budget(
     clicks: Mapping[FrameKey, Sequence[Click]], *, share: float, count: int | None, seed: int
 ) -> dict[FrameKey, Sequence[Click]]:
-    """Return the clicks of a share of the clicked frames, of each at most ``count``; None keeps all.
+    """Select a share of the clicked frames, and at most ``count`` clicks of each (None: all).
 
-    See :func:`spread_frames` and :func:`some_clicks` for what is chosen.
+    See :func:`spread_frames` and :func:`limit_clicks` for the selection.
     """
-    chosen = spread_frames((key for key, found in clicks.items() if found), share)
+    selected = spread_frames((key for key, own in clicks.items() if own), share)
     if count is None:
-        return {key: clicks[key] for key in chosen}
-    return {key: some_clicks(clicks[key], count, seed=seed, key=key) for key in chosen}
+        return {key: clicks[key] for key in selected}
+    return {key: limit_clicks(clicks[key], count, seed=seed, key=key) for key in selected}

@@ -1,4 +1,4 @@
-"""What is wrong with a click store, and what is in it."""
+"""Check a click store for probable mistakes, and count its contents."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from weclick.classes import ClassSet
-from weclick.clicks.records import Click, FrameRecord, Size, Status
+from weclick.clicks.records import Click, FrameRecord, Status
 from weclick.clicks.simulate import LoadMasks, Masks
 from weclick.clicks.store import ClickStore
-from weclick.conventions import IGNORE_INDEX, FrameKey
+from weclick.conventions import IGNORE_INDEX, FrameKey, Size
 from weclick.errors import DataError
 
 Kind = Literal[
@@ -35,12 +35,12 @@ ReadSize = Callable[[FrameKey], Size]
 """Reads the size (H, W) of a frame's picture."""
 
 DUPLICATE_DISTANCE: Final = 2.0
-"""Two clicks of one class this near (source pixels) are taken for one click made twice."""
+"""Two clicks of one class within this distance (source pixels) count as one click made twice."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to look at: its kind, the frame, and one line for a person."""
+    """A probable mistake: its kind, the frame, and a one-line description."""
 
     kind: Kind
     key: FrameKey
@@ -52,9 +52,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class StoreStats:
-    """What is in a store; clicks on skipped frames are not counted.
+    """Contents of a store; clicks on skipped frames are not counted.
 
-    ``clicks_per_frame`` is (minimum, median, maximum) over target frames, None without any.
+    ``clicks_per_frame`` is (minimum, median, maximum) over target frames, None if there are none.
     """
 
     frames: dict[Status, int]
@@ -66,7 +66,7 @@ class StoreStats:
 
 
 def stats(store: ClickStore) -> StoreStats:
-    """Count what is in a store."""
+    """Count the contents of a store."""
     statuses = Counter(store.statuses().values())
     per_frame = Counter(record.key for record in store.records()).values()
     counts = store.counts()
@@ -83,41 +83,37 @@ def stats(store: ClickStore) -> StoreStats:
 def check_clicks(
     store: ClickStore, frames: Mapping[FrameKey, LoadMasks | None] | None = None, read_size: ReadSize | None = None
 ) -> list[Finding]:
-    """Look for clicks that are probably mistakes.
+    """Find clicks and frames that are probably mistakes.
 
     Args:
-        store: The store; skipped frames are not looked at.
-        frames: The data set's frames with the function that reads their masks, None where there are none. Without
-            ``frames`` only what the store alone shows is found.
-        read_size: Reads the size of a frame's picture; without it, masks alone tell sizes that the store does not know.
+        store: The store; skipped frames are not checked.
+        frames: All frames of the data set, each with the function that loads its masks, or None for frames without
+            masks. Without ``frames``, only the store itself is checked.
+        read_size: Reads the size of a frame's picture. Without it, sizes that are not stored are taken from the masks.
 
     Returns:
-        Findings ordered by frame: clicks outside the image, unknown classes, the same object clicked twice, two classes
-        on one pixel, frames done without a click, frames with clicks that are still to do (no class is known to be
-        absent there), frames the data set lacks, pictures and masks that cannot be read, image sizes that differ, clicks
-        whose class is not the mask's.
+        Findings ordered by frame: clicks outside the image, unknown classes, an object clicked twice, two classes on one
+        pixel, finished frames without clicks, unfinished frames with clicks (they do not show which classes are
+        absent), frames that are not in the data set, unreadable pictures and masks, sizes that differ, clicks whose
+        class differs from the mask.
     """
     clicks: dict[FrameKey, list[Click]] = {}
     for record in store.records():
         clicks.setdefault(record.key, []).append(record.click)
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for key, frame in store.frames().items():
         if frame.status == "skipped":
             continue
         own = clicks.get(key, [])
-        found += _check_frame(key, frame, own, store.classes)
+        if frame.status == "todo" and own:
+            text = f"carries {len(own)} clicks, but is still to do: no class counts as absent"
+            findings.append(Finding("unfinished", key, text))
+        findings += _check_clicks(key, own, frame.size, store.classes)
         if frames is not None and key not in frames:
-            found.append(Finding("missing-frame", key, "the data set has no such frame"))
+            findings.append(Finding("missing-frame", key, "the data set has no such frame"))
         load, read = (frames[key], read_size) if frames is not None and key in frames else (None, None)
-        found += _check_on_picture(key, frame, own, store.classes, load, read)
-    return found
-
-
-def _check_frame(key: FrameKey, frame: FrameRecord, clicks: list[Click], classes: ClassSet) -> Iterator[Finding]:
-    if frame.status == "todo" and clicks:
-        yield Finding("unfinished", key, f"carries {len(clicks)} clicks, but is still to do: no class counts as absent")
-    yield from _check_places(key, clicks, frame.size)
-    yield from _check_classes(key, clicks, classes)
+        findings += _check_on_picture(key, frame, own, store.classes, load, read)
+    return findings
 
 
 def _check_on_picture(
@@ -128,9 +124,10 @@ def _check_on_picture(
     load: LoadMasks | None,
     read_size: ReadSize | None,
 ) -> Iterator[Finding]:
-    """Find what the picture and the masks of a frame show, as far as there are any."""
+    """Compare the clicks of a frame with its picture and its masks, where available."""
     masks, size = None, frame.size
     try:
+        # A mask is also loaded for a finished frame without clicks: if all of it is ignored, there was nothing to click.
         masks = load() if load is not None and (clicks or frame.status == "done") else None
         size = read_size(key) if read_size is not None and clicks else _size(masks[0]) if masks else size
     except DataError as error:
@@ -139,28 +136,29 @@ def _check_on_picture(
         yield Finding("empty", key, "done, but carries no click")
     yield from _check_pairs(key, clicks, classes, masks)
     if frame.size is None:
-        yield from _check_places(key, clicks, size)
+        yield from _check_inside(key, clicks, size)
     elif size is not None and size != frame.size:
         clicked = f"{frame.size[1]}x{frame.size[0]}"
         yield Finding("size", key, f"clicked at {clicked}, but its picture has {size[1]}x{size[0]} pixels")
-        return
+        return  # coordinates of another size cannot be compared with the mask
     if masks is not None:
         yield from _check_label(key, clicks, masks[0])
 
 
-def _check_places(key: FrameKey, clicks: list[Click], size: Size | None) -> Iterator[Finding]:
+def _check_clicks(key: FrameKey, clicks: list[Click], size: Size | None, classes: ClassSet) -> Iterator[Finding]:
+    # The store refuses such clicks itself, but another program may have written to the file.
+    yield from _check_inside(key, clicks, size)
+    for click in clicks:
+        if not 0 <= click.class_id < len(classes):
+            text = f"click at ({click.x:g}, {click.y:g}) has unknown class {click.class_id}"
+            yield Finding("unknown-class", key, text)
+
+
+def _check_inside(key: FrameKey, clicks: list[Click], size: Size | None) -> Iterator[Finding]:
     for click in clicks:
         if size is not None and not click.inside(size):
             where = f"click at ({click.x:g}, {click.y:g})"
             yield Finding("outside", key, f"{where} lies outside the image of {size[1]}x{size[0]} pixels")
-
-
-def _check_classes(key: FrameKey, clicks: list[Click], classes: ClassSet) -> Iterator[Finding]:
-    for click in clicks:
-        if not 0 <= click.class_id < len(classes):
-            yield Finding(
-                "unknown-class", key, f"click at ({click.x:g}, {click.y:g}) has unknown class {click.class_id}"
-            )
 
 
 def _check_pairs(key: FrameKey, clicks: list[Click], classes: ClassSet, masks: Masks | None) -> Iterator[Finding]:
@@ -178,9 +176,10 @@ def _check_pairs(key: FrameKey, clicks: list[Click], classes: ClassSet, masks: M
 def _on_two_objects(
     one: Click, other: Click, classes: ClassSet, label: np.ndarray, instances: np.ndarray | None
 ) -> bool:
-    """Tell whether masks show two clicks of a class to be on what is clicked once each, as simulated clicks are."""
+    """Return whether two clicks of one class are on different instances or regions of the masks."""
     if not (one.inside(_size(label)) and other.inside(_size(label)) and one.class_id in range(len(classes))):
         return False
+    # the same rule as in simulate_clicks: instances of things count first, anything else by connected region
     region = label == one.class_id
     if instances is not None and classes[one.class_id].thing:
         first, second = (instances[click.pixel[::-1]] for click in (one, other))

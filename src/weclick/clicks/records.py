@@ -1,7 +1,7 @@
-"""Clicks and frames as the store holds them, and what a valid one is.
+"""Records of a click store, and the checks that a record must pass.
 
-Convention: x runs right and y down in pixels of the source image, pixel centres at integers, so an image of width W
-covers -0.5 <= x < W - 0.5. Sizes are (H, W).
+Convention: x points right and y down, in pixels of the source image. Pixel centres are at integers, so an image of
+width W covers -0.5 <= x < W - 0.5. Sizes are (H, W).
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ from operator import index
 from typing import Literal, NamedTuple, get_args
 
 from weclick.classes import ClassSet
-from weclick.conventions import FrameKey
+from weclick.conventions import FrameKey, Size
 from weclick.errors import ClickError
 
 Status = Literal["todo", "done", "skipped"]
-Size = tuple[int, int]
 
 
 class Click(NamedTuple):
-    """A point in source pixels and the class of what lies there."""
+    """A point in source pixels and the class of the object there."""
 
     x: float
     y: float
@@ -28,27 +27,28 @@ class Click(NamedTuple):
 
     @property
     def pixel(self) -> tuple[int, int]:
-        """The pixel (x, y) the click falls on."""
+        """The pixel (x, y) that contains the click."""
+        # not round(): it rounds halves to even, so border points would go left or right depending on the pixel
         return math.floor(self.x + 0.5), math.floor(self.y + 0.5)
 
     def inside(self, size: Size) -> bool:
-        """Tell whether the click falls on a pixel of an image of ``size`` (H, W)."""
+        """Return whether the click is inside an image of ``size`` (H, W)."""
         x, y = self.pixel
         return 0 <= x < size[1] and 0 <= y < size[0]
 
 
 class TimedClick(NamedTuple):
-    """A click and the time it took, in seconds; None where nobody measured."""
+    """A click and the time it took, in seconds; None if it was not measured."""
 
     click: Click
     seconds: float | None = None
 
 
 class FrameRecord(NamedTuple):
-    """What the store knows of a frame.
+    """The stored state of a frame.
 
-    ``size`` is (H, W), None when never told; ``updated``, ISO time in UTC; ``version`` goes up by one with every change and
-    is 0 where nothing was ever stored; ``seconds`` is the time people spent on the frame.
+    ``size`` is (H, W), or None if unknown. ``updated`` is an ISO time in UTC. ``version`` increases by one with every
+    change and is 0 for a frame that is not in the store. ``seconds`` is the time people spent on the frame.
     """
 
     status: Status = "todo"
@@ -60,7 +60,7 @@ class FrameRecord(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far frames are; ``clicks`` leaves out those on skipped frames."""
+    """Number of finished frames and clicks; clicks on skipped frames are not counted."""
 
     done: int
     skipped: int
@@ -69,29 +69,35 @@ class Progress(NamedTuple):
 
 
 class ClickRecord(NamedTuple):
-    """A click with its frame and who made it."""
+    """A click with its frame and its annotator."""
 
     key: FrameKey
     click: Click
     annotator: str
 
 
-def is_stored(status: Status, clicks: Sequence[TimedClick], record: FrameRecord, stored: Sequence[TimedClick]) -> bool:
-    """Tell whether a frame with this record and these clicks is as somebody wants it, however long it took."""
+def is_unchanged(
+    status: Status, clicks: Sequence[TimedClick], record: FrameRecord, stored: Sequence[TimedClick]
+) -> bool:
+    """Return whether status and clicks equal the stored ones; times are not compared."""
     return status == record.status and [c.click for c in clicks] == [c.click for c in stored]
 
 
 def validate_status(status: str) -> None:
-    """Refuse a word that is no frame status."""
+    """Check a frame status.
+
+    Raises:
+        ClickError: There is no such status.
+    """
     if status not in get_args(Status):
         raise ClickError(f"unknown frame status {status!r}; use one of: {', '.join(get_args(Status))}")
 
 
 def validate_click(click: Click, classes: ClassSet, size: Size | None = None) -> None:
-    """Refuse a click that cannot be right: a coordinate that is not finite, an unknown class, a place outside ``size``.
+    """Check a click.
 
     Raises:
-        ClickError: One line that names the click and what is wrong with it.
+        ClickError: A coordinate is not finite, the class is unknown, or the click is outside ``size``.
     """
     where = f"click at ({click.x}, {click.y})"
     if not (math.isfinite(click.x) and math.isfinite(click.y)):
@@ -103,8 +109,13 @@ def validate_click(click: Click, classes: ClassSet, size: Size | None = None) ->
 
 
 def validate_key(key: FrameKey) -> None:
-    """Refuse a frame key that cannot be stored: no video name, one that is not text, or a negative number."""
+    """Check that a frame key can be stored.
+
+    Raises:
+        ClickError: The video name is empty or not text, or the number is negative or too large.
+    """
     try:
+        # SQLite stores signed 64-bit integers; file names that are not UTF-8 reach Python as lone surrogates
         valid = bool(key.video.encode()) and 0 <= index(key.number) < 2**63
     except UnicodeEncodeError:
         valid = False

@@ -1,4 +1,4 @@
-"""What a click store says of one frame, as rows of its tables. To be called inside a transaction."""
+"""Read and write the rows of one frame in a click store. Call these functions inside a transaction."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from operator import index
 from typing import Final, NamedTuple
 
-from weclick.clicks.records import Click, FrameRecord, Size, Status, TimedClick, validate_key
-from weclick.conventions import FrameKey
+from weclick.clicks.records import Click, FrameRecord, Status, TimedClick, validate_key
+from weclick.conventions import FrameKey, Size
 
 FRAME_COLUMNS: Final = "status, annotator, height, width, updated, version, seconds"
-"""What :func:`frame_record` takes."""
+"""Columns that :func:`frame_record` takes, in this order."""
 
 
 class Origin(NamedTuple):
-    """Who made a click, and when: ISO time in UTC."""
+    """Who made a click, and when (ISO time in UTC)."""
 
     annotator: str
     created: str
@@ -25,18 +25,19 @@ class Origin(NamedTuple):
 def frame_record(
     status: Status, annotator: str, height: int | None, width: int | None, updated: str, version: int, seconds: float
 ) -> FrameRecord:
-    """Return a row of ``FRAME_COLUMNS`` as a record."""
+    """Convert a row of ``FRAME_COLUMNS`` to a record."""
     size = None if height is None or width is None else (height, width)
     return FrameRecord(status, annotator, size, updated, version, seconds)
 
 
 def row_key(key: FrameKey) -> tuple[str, int]:
-    """Return a frame's key as the tables hold it.
+    """Return the values of the columns ``video`` and ``number``.
 
     Raises:
-        ClickError: It cannot be stored.
+        ClickError: The key cannot be stored.
     """
     validate_key(key)
+    # sqlite3 would store numpy integers as blobs
     return key.video, index(key.number)
 
 
@@ -48,8 +49,9 @@ def set_frame(
     annotator: str,
     seconds: float | None = None,
 ) -> None:
-    """Set what is known of a frame, as a new version; no ``seconds`` leaves those that are stored."""
+    """Store a new version of a frame's record; ``seconds=None`` keeps the stored seconds."""
     values = (*row_key(key), status, annotator, *(size or (None, None)), _now())
+    # one statement for both cases, so that the version also counts up for frames that are already stored
     db.execute(
         """INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?) ON CONFLICT DO UPDATE SET
         status = excluded.status, annotator = excluded.annotator, height = excluded.height, width = excluded.width,
@@ -59,7 +61,7 @@ def set_frame(
 
 
 def remove_clicks(db: sqlite3.Connection, key: FrameKey, *, start: int = 0) -> dict[Click, Origin]:
-    """Remove a frame's clicks from the one at ``start`` on; return whose they were."""
+    """Remove a frame's clicks from position ``start`` on, and return their origins."""
     rows = db.execute(
         """DELETE FROM clicks WHERE id IN
         (SELECT id FROM clicks WHERE video = ? AND number = ? ORDER BY id LIMIT -1 OFFSET ?)
@@ -76,7 +78,7 @@ def append_clicks(
     annotator: str,
     origins: dict[Click, Origin] | None = None,
 ) -> None:
-    """Add clicks to a frame, made now by ``annotator`` unless ``origins`` knows better."""
+    """Add clicks to a frame. Those without an entry in ``origins`` are recorded as made now by ``annotator``."""
     origins, new = origins or {}, Origin(annotator, _now())
     rows = [
         (*row_key(key), float(click.x), float(click.y), index(click.class_id), *origins.get(click, new), seconds)
@@ -86,14 +88,16 @@ def append_clicks(
     db.executemany(f"INSERT INTO clicks ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
-def exchange_clicks(
+def update_clicks(
     db: sqlite3.Connection,
     key: FrameKey,
     stored: Sequence[TimedClick],
     clicks: Sequence[TimedClick],
     annotator: str,
 ) -> None:
-    """Put ``clicks`` in place of the ``stored`` ones of a frame; those that stay keep who made them, and when."""
+    """Replace the ``stored`` clicks of a frame; clicks that are in both lists keep their annotator and time."""
+    # The id is the order. Rows before the first difference stay as they are, the rest is written again: a typical
+    # save adds one click, so one row is written.
     pairs = enumerate(zip(clicks, stored, strict=False))
     first = next((position for position, (new, old) in pairs if new != old), min(len(clicks), len(stored)))
     append_clicks(db, key, clicks[first:], annotator, remove_clicks(db, key, start=first))

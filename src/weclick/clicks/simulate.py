@@ -1,4 +1,4 @@
-"""Clicks as an annotator would make them, drawn from masks: one per instance, or per connected region."""
+"""Simulate an annotator's clicks from masks: one per instance, or one per connected region."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ from weclick.classes import ClassSet
 from weclick.clicks.records import Click, validate_key
 from weclick.clicks.sqlite import require_free
 from weclick.clicks.store import ClickStore
-from weclick.conventions import IGNORE_INDEX, FrameKey
+from weclick.conventions import IGNORE_INDEX, FrameKey, Size
 from weclick.errors import ClickError, ConfigError, DataError, ShapeError, WeclickError
 from weclick.files import atomic_path
 
 Rule = Literal["center", "uniform", "human"]
 Masks = tuple[np.ndarray, np.ndarray | None]
 LoadMasks = Callable[[], Masks]
-"""Reads a frame's label uint8 (H, W) and, where there are any, its instances int32 (H, W)."""
+"""Loads a frame's label, uint8 (H, W), and its instances, int32 (H, W) or None."""
 
 HUMAN_SPREAD: Final = 0.5
 """Standard deviation of the "human" rule as a share of the region's inner radius."""
 HUMAN_TRIES: Final = 32
+"""Positions that the "human" rule samples; if all are outside the region, the centre is clicked."""
 
 
 class _Region(NamedTuple):
-    """A region cut out of the image: its upper left corner, its pixels and their number, its class."""
+    """A region cut out of the image: upper left corner, mask, number of pixels, class."""
 
     top: int
     left: int
@@ -42,7 +43,7 @@ class _Region(NamedTuple):
 
     @property
     def order(self) -> tuple[int, int, int]:
-        """Class and first pixel in reading order: no two regions share it."""
+        """Class and first pixel in reading order, unique among the regions of an image."""
         return self.class_id, self.top, self.left + int(self.mask[0].argmax())
 
 
@@ -57,33 +58,33 @@ def simulate_clicks(
 ) -> list[Click]:
     """Click once on every object of a mask.
 
-    Each instance of a thing class gets one click, on its largest piece. Everything else, stuff as well as thing pixels
-    without an instance id, gets one click per connected region (8 neighbours). Every class in the mask gets a click, so
-    that a class without one is known to be absent.
+    Each instance of a thing class gets one click, on its largest connected part. All other pixels (stuff, and things
+    without an instance id) get one click per connected region (8 neighbours). Every class in the mask gets at least one
+    click, so a class without clicks is absent from the frame.
 
     Shape:
         ``label`` uint8 (H, W), class ids and 255; ``instances`` integer (H, W), 0 = none, else one id per object.
 
     Args:
         label: Class ids.
-        instances: Instance ids, or None where the data set has none.
-        classes: The data set's classes; they say which are things.
-        rule: Where to click. "center": the pixel farthest from the region's border, on a tie the one nearest to the
-            centroid. "uniform": any pixel, equally likely. "human": normally distributed around the centre, with half
-            the inner radius as standard deviation, kept inside the region.
-        min_area: Connected regions with fewer pixels get no click, since specks are accidents of labelling; but the
-            largest of a class that would else have none gets one. It does not apply to instances, which somebody
-            outlined one by one. Meant at the label's size; 100 suits 480x360.
-        rng: Source of randomness; "center" does not use it.
+        instances: Instance ids, or None if the data set has none.
+        classes: The data set's classes, which state what is a thing.
+        rule: Where to click. "center": the pixel farthest from the region's border; of several, the one nearest to the
+            centroid. "uniform": any pixel, with equal probability. "human": normally distributed around the centre
+            (standard deviation: half the inner radius), inside the region.
+        min_area: Connected regions with fewer pixels get no click, as very small regions are usually labelling errors.
+            If all regions of a class are smaller, its largest is clicked. Instances are clicked whatever their size.
+            In pixels of the label; 100 suits 480x360.
+        rng: Random generator; "center" does not use it.
 
     Raises:
-        DataError: The label holds ids that no class has.
+        DataError: The label contains unknown class ids.
         ShapeError: Label and instances differ in size.
     """
     _validate(label, instances, classes)
     _validate_rule(rule, min_area)
-    found = sorted(_regions_of(label, instances, classes, min_area), key=lambda region: region.order)
-    return [_click(region, rule, rng) for region in found]
+    regions = sorted(_find_regions(label, instances, classes, min_area), key=lambda region: region.order)
+    return [_click(region, rule, rng) for region in regions]
 
 
 def simulate_store(
@@ -96,22 +97,22 @@ def simulate_store(
     seed: int = 0,
     progress: bool = True,
 ) -> int:
-    """Make a click store from masks and return the number of clicks.
+    """Create a click store from masks and return the number of clicks.
 
-    The store appears whole or not at all. A frame's clicks depend on its mask, the seed, its video and its number only,
-    not on which other frames there are; rule, seed and min_area are kept in the store's provenance.
+    The store is written completely or not at all. The clicks of a frame depend only on its mask, video and number and on
+    the seed, not on other frames. Rule, seed and min_area are recorded in the store's provenance.
 
     Args:
-        frames: Key of each frame with the function that reads its masks; masks are held one at a time.
-        path: Where the store shall be; nothing may be there.
+        frames: Frame keys, each with the function that loads the masks; one frame's masks are in memory at a time.
+        path: The new store's file; it must not exist.
         classes: The data set's classes.
         rule: See :func:`simulate_clicks`.
         min_area: See :func:`simulate_clicks`.
-        seed: Not negative.
-        progress: Show a progress bar when standard error is a terminal.
+        seed: At least 0.
+        progress: Show a progress bar if standard error is a terminal.
 
     Raises:
-        ClickError: Something is at ``path``, or the folder cannot be written.
+        ClickError: ``path`` already exists, or the folder cannot be written.
         DataError: A mask cannot be used; the message names the frame.
     """
     _validate_rule(rule, min_area)
@@ -122,17 +123,19 @@ def simulate_store(
         with atomic_path(path) as temporary:
             with ClickStore.create(temporary, classes) as store, store.transaction():
                 store.note(source="simulation", rule=rule, seed=seed, min_area=min_area)
-                for key, load in _shown(frames, progress):
+                for key, load in _with_progress(frames, progress):
                     clicks, size = _frame_clicks(key, load, classes, rule, min_area, seed)
                     store.replace(key, clicks, size=size, annotator="simulation")
                 count = len(store.records())
-            require_free(path)
+            require_free(path)  # again: simulating takes minutes, and the rename would overwrite a store made meanwhile
     except OSError as error:
         raise ClickError(f"{path} cannot be written: {error.strerror or error}; choose another folder") from None
     return count
 
 
-def _shown(frames: Iterable[tuple[FrameKey, LoadMasks]], progress: bool) -> Iterator[tuple[FrameKey, LoadMasks]]:
+def _with_progress(
+    frames: Iterable[tuple[FrameKey, LoadMasks]], progress: bool
+) -> Iterator[tuple[FrameKey, LoadMasks]]:
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not (progress and console.is_terminal)) as bar:
         yield from bar.track(frames, total=operator.length_hint(frames) or None, description="simulating clicks")
@@ -140,8 +143,9 @@ def _shown(frames: Iterable[tuple[FrameKey, LoadMasks]], progress: bool) -> Iter
 
 def _frame_clicks(
     key: FrameKey, load: LoadMasks, classes: ClassSet, rule: Rule, min_area: int, seed: int
-) -> tuple[list[Click], tuple[int, int]]:
+) -> tuple[list[Click], Size]:
     validate_key(key)
+    # one generator per frame, so that its clicks do not depend on other frames or their order
     rng = np.random.default_rng([seed, zlib.crc32(key.video.encode()), key.number])
     try:
         label, instances = load()
@@ -153,15 +157,13 @@ def _frame_clicks(
 
 def _validate(label: np.ndarray, instances: np.ndarray | None, classes: ClassSet) -> None:
     if label.ndim != 2 or label.dtype != np.uint8:
-        raise ShapeError(f"a label is uint8 (H, W), found {label.dtype} {label.shape}")
+        raise ShapeError(f"a label must be uint8 (H, W), found {label.dtype} {label.shape}")
     if instances is not None and instances.shape != label.shape:
         raise ShapeError(f"label {label.shape} and instances {instances.shape} differ in size")
     unknown = [v for v in np.flatnonzero(np.bincount(label.ravel())) if v >= len(classes) and v != IGNORE_INDEX]
     if unknown:
         ids = ", ".join(map(str, unknown))
-        raise DataError(
-            f"the label holds ids {ids}, but the data set's classes end at {len(classes) - 1}; check the layout"
-        )
+        raise DataError(f"the label contains ids {ids}, but the class ids end at {len(classes) - 1}; check the layout")
 
 
 def _validate_rule(rule: str, min_area: int) -> None:
@@ -171,29 +173,28 @@ def _validate_rule(rule: str, min_area: int) -> None:
         raise ConfigError(f"min_area {min_area} must be at least 1 pixel")
 
 
-def _regions_of(label: np.ndarray, instances: np.ndarray | None, classes: ClassSet, min_area: int) -> Iterator[_Region]:
+def _find_regions(
+    label: np.ndarray, instances: np.ndarray | None, classes: ClassSet, min_area: int
+) -> Iterator[_Region]:
     for class_id in np.flatnonzero(np.bincount(label.ravel(), minlength=256)[: len(classes)]).tolist():
         mask, objects = label == class_id, []
         if classes[class_id].thing and instances is not None:
-            objects = list(_instances(np.where(mask, instances, 0), class_id))
+            ids = np.where(mask, instances, 0)
+            objects = [_largest(_connected_regions(ids == one, class_id)) for one in np.unique(ids[ids != 0])]
             mask &= instances == 0
-        regions = list(_connected(mask, class_id))
+        regions = list(_connected_regions(mask, class_id))
         objects += [region for region in regions if region.area >= min_area]
-        # A class without a click would be taken to be absent.
+        # training takes a class without clicks for absent, so every class in the mask needs one
         yield from objects or [_largest(regions)]
 
 
-def _instances(ids: np.ndarray, class_id: int) -> Iterator[_Region]:
-    for instance in np.unique(ids[ids != 0]):
-        yield _largest(_connected(ids == instance, class_id))
-
-
 def _largest(regions: Iterable[_Region]) -> _Region:
+    # the position decides between regions of equal size, so that the result is the same on every machine
     return min(regions, key=lambda region: (-region.area, region.order))
 
 
-def _connected(mask: np.ndarray, class_id: int) -> Iterator[_Region]:
-    # Labelling only the bounding box spares most of the image for most instances.
+def _connected_regions(mask: np.ndarray, class_id: int) -> Iterator[_Region]:
+    # Labelling the bounding box alone is much faster: most instances are small.
     left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
     window = mask[top : top + height, left : left + width].astype(np.uint8)
     if not window.size:
@@ -211,24 +212,25 @@ def _click(region: _Region, rule: Rule, rng: np.random.Generator) -> Click:
     else:
         y, x, radius = _center(region.mask)
         if rule == "human":
-            y, x = _near(region.mask, y, x, HUMAN_SPREAD * radius, rng)
+            y, x = _sample_near(region.mask, y, x, HUMAN_SPREAD * radius, rng)
     return Click(float(region.left + x), float(region.top + y), region.class_id)
 
 
 def _center(mask: np.ndarray) -> tuple[int, int, float]:
-    """Return y, x and the distance to the border of the pixel farthest from it; the image's border counts as one."""
+    """Return y, x of the pixel farthest from the region's border, and its distance to it."""
+    # the padding makes the image's own border count as border
     padded = np.pad(mask.astype(np.uint8), 1)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     farthest = np.argwhere(distance == distance.max())
     pixels = np.argwhere(mask)
-    # In integers (offset from the centroid, times the area), so that ties are ties on every machine.
+    # Integer arithmetic (offset from the centroid, times the area), so that equal distances are equal on every machine.
     offset = farthest * len(pixels) - pixels.sum(axis=0)
     y, x = farthest[(offset**2).sum(axis=1).argmin()]
     return int(y), int(x), float(distance[y, x])
 
 
-def _near(mask: np.ndarray, y: int, x: int, sigma: float, rng: np.random.Generator) -> tuple[int, int]:
-    # All tries are drawn at once: a region uses the same amount of randomness whatever its shape.
+def _sample_near(mask: np.ndarray, y: int, x: int, sigma: float, rng: np.random.Generator) -> tuple[int, int]:
+    # All tries are sampled at once, so that the shape of one region does not change the random numbers of the next.
     tries = np.rint(rng.normal((y, x), sigma, size=(HUMAN_TRIES, 2))).astype(int)
     inside = ((tries >= 0) & (tries < mask.shape)).all(axis=1)
     for row, column in tries[inside]:

@@ -1,4 +1,4 @@
-"""The SQLite file under a click store: schema, opening it safely, and errors a user can act on."""
+"""The SQLite file of a click store: schema, opening, migration, and error messages."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ APPLICATION_ID: Final = 0x57436C6B
 """Marks a SQLite file as a click store ("WClk")."""
 SCHEMA_VERSION: Final = 2
 BUSY_SECONDS: Final = 30.0
-ELSEWHERE: Final = "make the folder writable, or keep the store in another (--store FILE)"
-"""What to do where a store cannot be written."""
+"""How long to wait while another process writes; importing a large file is the longest write."""
+WRITE_HINT: Final = "make the folder writable, or keep the store in another (--store FILE)"
+"""What to do if a store cannot be written."""
 
+# The CHECKs on typeof are needed because SQLite stores any type in any column.
 _SCHEMA: Final = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE provenance (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -38,16 +40,16 @@ _SCHEMA: Final = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
-# version 1 knew neither versions of frames nor how long things took
-_FROM_1: Final = (
+# version 1 had neither versions of frames nor seconds
+_MIGRATE_FROM_1: Final = (
     "ALTER TABLE frames ADD COLUMN version INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE frames ADD COLUMN seconds REAL NOT NULL DEFAULT 0",
     "ALTER TABLE clicks ADD COLUMN seconds REAL",
     "UPDATE frames SET version = 1",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
-# temporary views go before tables of the same name: a store that cannot be changed is read as if it were migrated
-_READ_1: Final = (
+# Temporary views hide tables of the same name, so a read-only store of version 1 reads as if it were migrated.
+_VIEWS_OF_1: Final = (
     "PRAGMA temp_store = MEMORY",
     "CREATE TEMP VIEW frames AS SELECT *, 1 AS version, 0.0 AS seconds FROM main.frames",
     "CREATE TEMP VIEW clicks AS SELECT *, NULL AS seconds FROM main.clicks",
@@ -55,8 +57,8 @@ _READ_1: Final = (
 _HINTS: Final = {
     sqlite3.SQLITE_FULL: "free some disk space; this change was not stored",
     sqlite3.SQLITE_IOERR: "check the disk and its free space; this change was not stored",
-    sqlite3.SQLITE_READONLY: f"the store is read-only here; {ELSEWHERE}",
-    sqlite3.SQLITE_CANTOPEN: f"SQLite keeps a log beside the store; {ELSEWHERE}",
+    sqlite3.SQLITE_READONLY: f"the store is read-only here; {WRITE_HINT}",
+    sqlite3.SQLITE_CANTOPEN: f"SQLite keeps a log beside the store; {WRITE_HINT}",
     sqlite3.SQLITE_BUSY: "another process is writing to it; try again when it is done",
     sqlite3.SQLITE_NOTADB: "this is not a click store; choose another file",
     sqlite3.SQLITE_CORRUPT: "the file is damaged; restore a copy",
@@ -65,26 +67,27 @@ _HINTS: Final = {
 
 @contextmanager
 def clear_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors inside the block into one line that names the store and says what to do.
+    """Convert SQLite errors in the block to one line that names the store and states what to do.
 
     Raises:
-        StoreError: In place of the error; misuse of the interface (a closed store) stays what it is.
+        StoreError: An SQLite error occurred; ``sqlite3.ProgrammingError`` (such as using a closed store) is a bug in the
+            caller and is not converted.
     """
     try:
         yield
     except sqlite3.ProgrammingError:
         raise
     except sqlite3.Error as error:
-        # The low byte is the kind of error, the rest its variety.
+        # an extended error code carries the primary one in its low byte
         hint = _HINTS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "the click store cannot be used as it is")
         raise StoreError(f"{path}: {error}; {hint}") from None
 
 
 def require_free(path: Path) -> None:
-    """Refuse to make a store where something is already.
+    """Check that a new store can be created at ``path``.
 
     Raises:
-        ClickError: A file is there, or the log of a store that was removed: SQLite would replay it into the new store.
+        ClickError: The file exists, or the log of a removed store does: SQLite would replay it into the new store.
     """
     if path.exists() and (not path.is_file() or path.stat().st_size):
         raise ClickError(f"{path} already exists; open it, remove it or choose another path")
@@ -93,13 +96,14 @@ def require_free(path: Path) -> None:
 
 
 def create_file(path: Path, classes: ClassSet) -> None:
-    """Make the file of an empty store, whole or not at all."""
+    """Create the file of an empty store, completely or not at all."""
     require_free(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ClickError(f"{path.parent} cannot be made: {error.strerror}; choose another folder") from None
     with clear_errors(path), closing(_connect(path, "mode=rwc")) as db:
+        # in one transaction, as another process may try to create the same file
         db.execute("BEGIN IMMEDIATE")
         _execute(db, _SCHEMA)
         db.execute("INSERT INTO meta VALUES ('classes', ?)", (json.dumps(classes.names),))
@@ -107,7 +111,7 @@ def create_file(path: Path, classes: ClassSet) -> None:
 
 
 def connect_existing(path: Path, classes: ClassSet) -> sqlite3.Connection:
-    """Open a store for reading and writing, migrated if it is of version 1; a commit is on disk when it returns."""
+    """Open a store for reading and writing, and migrate it from version 1 if necessary."""
     _require_file(path)
     if not os.access(path, os.W_OK):
         raise ClickError(f"{path} is read-only; make it writable, or work on a copy (--store FILE)")
@@ -115,6 +119,8 @@ def connect_existing(path: Path, classes: ClassSet) -> sqlite3.Connection:
         db = _connect(path, "mode=rw")
         try:
             _verify(db, path, classes)
+            # WAL: readers (training, checks) do not block the annotator, and are not blocked. FULL: each commit is on
+            # disk when it returns; with NORMAL, a power cut may lose the last ones.
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             _migrate(db)
@@ -125,20 +131,21 @@ def connect_existing(path: Path, classes: ClassSet) -> sqlite3.Connection:
 
 
 def connect_readonly(path: Path, classes: ClassSet) -> sqlite3.Connection:
-    """Open a store for reading, also where neither file nor folder can be written."""
+    """Open a store for reading; neither its file nor its folder needs to be writable."""
     _require_file(path)
     with clear_errors(path):
         try:
             db = _connect(path, "mode=rw")
         except sqlite3.OperationalError:
-            # SQLite cannot set up its log here; without a log the file alone is the whole store, readable as it is.
+            # SQLite cannot create its log in a read-only folder. Without an existing log the file is complete and can
+            # be read directly; with one, clicks would be missing.
             if _has_log(path):
                 raise
             db = _connect(path, "mode=ro&immutable=1")
         try:
             _verify(db, path, classes)
             if _version(db) == 1:
-                _execute(db, _READ_1)
+                _execute(db, _VIEWS_OF_1)
             db.execute("PRAGMA query_only = ON")
         except BaseException:
             db.close()
@@ -147,12 +154,12 @@ def connect_readonly(path: Path, classes: ClassSet) -> sqlite3.Connection:
 
 
 def copy_store(path: Path, out: Path, classes: ClassSet) -> None:
-    """Copy a store, as it is at one moment, whole or not at all; somebody may be writing to it meanwhile.
+    """Copy a store completely or not at all; other processes may write to it meanwhile.
 
-    The copy has no log beside it.
+    The copy is a single file, without a log.
 
     Raises:
-        ClickError: There is no such store; see :func:`connect_readonly`.
+        ClickError: The store is missing or cannot be opened.
         DataError: The copy cannot be written.
     """
     with closing(connect_readonly(path, classes)) as db, writing(out), clear_errors(out), atomic_path(out) as temporary:
@@ -163,9 +170,10 @@ def copy_store(path: Path, out: Path, classes: ClassSet) -> None:
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?{mode}"
+    # isolation_level None: no implicit BEGIN, transactions are written out
     db = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
     try:
-        # Only the first read finds out whether the file can be used.
+        # SQLite opens files lazily: errors appear only with the first read
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except BaseException:
         db.close()
@@ -179,14 +187,14 @@ def _verify(db: sqlite3.Connection, path: Path, classes: ClassSet) -> None:
     version = _version(db)
     if not 1 <= version <= SCHEMA_VERSION:
         raise ClickError(
-            f"{path} has store version {version}, this weclick reads up to {SCHEMA_VERSION}; update weclick"
+            f"{path} has store version {version}, but this weclick reads up to {SCHEMA_VERSION}; update weclick"
         )
     if (problem := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
         raise ClickError(f"{path} is damaged ({' '.join(problem.split())}); restore a copy")
     stored = json.loads(db.execute("SELECT value FROM meta WHERE key = 'classes'").fetchone()[0])
     if stored != list(classes.names):
         raise ClickError(
-            f"{path} was made for other classes: {_difference(stored, classes.names)}; choose its data set"
+            f"{path} was made for other classes: {_difference(stored, classes.names)}; use the data set it was made for"
         )
 
 
@@ -195,8 +203,8 @@ def _migrate(db: sqlite3.Connection) -> None:
         return
     db.execute("BEGIN IMMEDIATE")
     try:
-        if _version(db) == 1:  # nobody was faster
-            _execute(db, _FROM_1)
+        if _version(db) == 1:  # another process may have migrated it while this one waited for the lock
+            _execute(db, _MIGRATE_FROM_1)
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:

@@ -1,4 +1,4 @@
-"""The click store: one SQLite file per data set with clicks, frame status, annotator and time."""
+"""The click store: one SQLite file per data set with clicks, frame status, annotators and times."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from weclick.clicks.records import (
     ClickRecord,
     FrameRecord,
     Progress,
-    Size,
     Status,
     TimedClick,
-    is_stored,
+    is_unchanged,
     validate_click,
     validate_status,
 )
 from weclick.clicks.rows import (
     FRAME_COLUMNS,
     append_clicks,
-    exchange_clicks,
     frame_record,
     remove_clicks,
     row_key,
     set_frame,
+    update_clicks,
 )
 from weclick.clicks.sqlite import clear_errors, connect_existing, connect_readonly, create_file
-from weclick.conventions import FrameKey
+from weclick.conventions import FrameKey, Size
 from weclick.errors import ClickError, ConflictError
 
 CLICKS_FILE: Final = "clicks.sqlite"
-"""Name of a data set's own click store, in its root."""
+"""File name of a data set's click store, in its root folder."""
 
 
 class ClickStore:
-    """An open click store. Every change is one transaction and durable when the call returns.
+    """An open click store. Every change is one transaction, and is on disk when the call returns.
 
-    Several processes may use one file at once; an object belongs to the thread that opened it.
+    Several processes may use one file at the same time; an object must be used in the thread that opened it.
 
     Args:
         path: An existing store; see :meth:`create`.
-        classes: The data set's classes; a store made for others is refused.
-        readonly: Refuse changes, and accept files and folders that cannot be written.
+        classes: The data set's classes; they must be those the store was created with.
+        readonly: Refuse changes; file and folder need not be writable then.
 
     Raises:
-        ClickError: The file is missing, damaged, no click store, made for other classes or by a newer version.
+        ClickError: The file is missing or damaged, is not a click store, or was made for other classes or by a newer
+            version.
 
     Example:
         >>> import tempfile
@@ -70,10 +70,10 @@ class ClickStore:
 
     @classmethod
     def create(cls, path: Path, classes: ClassSet) -> Self:
-        """Make an empty store and open it.
+        """Create an empty store and open it.
 
         Raises:
-            ClickError: Something is there already, or the folder cannot be written.
+            ClickError: The file already exists, or the folder cannot be written.
         """
         create_file(path, classes)
         return cls(path, classes)
@@ -85,22 +85,23 @@ class ClickStore:
         self.close()
 
     def close(self) -> None:
-        """Close the file; the object is of no use afterwards."""
+        """Close the file; the object cannot be used afterwards."""
         self._db.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make all changes inside the block one change: stored whole when it ends, not at all when it fails."""
+        """Run all changes in the block as one transaction: stored when it ends, discarded when it raises."""
         if self._db.in_transaction:
             yield
             return
         with clear_errors(self.path):
+            # IMMEDIATE takes the write lock before reading, so that a version read here is still valid when written
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
-                if self._db.in_transaction:
+                if self._db.in_transaction:  # some errors, such as a full disk, have rolled back already
                     self._db.execute("ROLLBACK")
                 raise
 
@@ -113,17 +114,17 @@ class ClickStore:
         size: Size | None = None,
         annotator: str = "",
     ) -> None:
-        """Add clicks to a frame and set its status; without clicks, only the status.
+        """Add clicks to a frame and set its status; without clicks, set only the status.
 
         Raises:
-            ClickError: A coordinate is not finite or outside the image, a class is unknown, or ``size`` is not the
-                one stored (clicks made on a scaled image); nothing is stored then.
+            ClickError: A click is invalid, or ``size`` differs from the stored one (the usual cause is that a scaled
+                image was clicked). Nothing is stored then.
         """
         with self.transaction():
-            known = self.frame(key).size
-            self._check_size(key, known, size)
-            self._check(clicks, status, size or known)
-            set_frame(self._db, key, status, size or known, annotator)
+            stored_size = self.frame(key).size
+            self._check_size(key, stored_size, size)
+            self._check(clicks, status, size or stored_size)
+            set_frame(self._db, key, status, size or stored_size, annotator)
             append_clicks(self._db, key, map(TimedClick, clicks), annotator)
 
     def replace(
@@ -135,10 +136,10 @@ class ClickStore:
         size: Size | None = None,
         annotator: str = "",
     ) -> None:
-        """Put ``clicks`` in place of all clicks of a frame.
+        """Replace all clicks of a frame.
 
         Raises:
-            ClickError: As for :meth:`add`, except that a new ``size`` is taken over.
+            ClickError: A click is invalid. A ``size`` that differs replaces the stored one.
         """
         with self.transaction():
             size = size or self.frame(key).size
@@ -158,57 +159,59 @@ class ClickStore:
         annotator: str,
         seconds: float,
     ) -> FrameRecord:
-        """Put ``clicks`` in place of a frame's if it is still what the change was made from; return what is stored now.
+        """Replace a frame's clicks if nobody has changed the frame since it was read (compare and swap).
 
-        Clicks that stay keep who made them and when. Saving what is stored already changes nothing, whatever the
-        ``version``: a save whose answer was lost can be sent again.
+        Clicks that stay keep their annotator and time. Saving what is already stored succeeds with any ``version``, so
+        a client whose response was lost can send the same save again.
 
         Args:
             key: The frame.
-            clicks: All its clicks.
-            version: Of the frame as it was read; 0 when the store did not know it.
-            status: Its status from now on.
+            clicks: All clicks of the frame.
+            version: The frame's version when it was read; 0 if it was not in the store.
+            status: The new status.
             size: (H, W) of the source image.
             annotator: Who made the change.
-            seconds: Time spent on the frame in all.
+            seconds: Total time spent on the frame.
+
+        Returns:
+            The record as it is now stored.
 
         Raises:
-            ConflictError: Somebody changed the frame since.
-            ClickError: As for :meth:`add`; a frame without clicks takes over a new ``size``.
+            ConflictError: The frame was changed since it was read.
+            ClickError: As for :meth:`add`; if the frame had no clicks, a ``size`` that differs is stored.
         """
         with self.transaction():
-            known, stored = self.frame(key), self.timed_clicks(key)
-            same = is_stored(status, clicks, known, stored)
-            if same and (version != known.version or (seconds == known.seconds and list(clicks) == stored)):
-                return known
-            if version != known.version:
-                who = f" by {known.annotator}" if known.annotator else ""
+            record, stored = self.frame(key), self.timed_clicks(key)
+            same = is_unchanged(status, clicks, record, stored)
+            if same and (version != record.version or (seconds == record.seconds and list(clicks) == stored)):
+                return record
+            if version != record.version:
+                who = f" by {record.annotator}" if record.annotator else ""
                 raise ConflictError(
-                    f"frame {key} was changed{who} meanwhile: it has version {known.version} now, this change was made "
-                    f"from {version}"
+                    f"frame {key} was changed{who} meanwhile: it has version {record.version} now, but this change was "
+                    f"made from version {version}"
                 )
             if clicks and stored:
-                self._check_size(key, known.size, size)
+                self._check_size(key, record.size, size)
             self._check((c.click for c in clicks), status, size)
             set_frame(self._db, key, status, size, annotator, seconds)
-            exchange_clicks(self._db, key, stored, clicks, annotator)
+            update_clicks(self._db, key, stored, clicks, annotator)
             return self.frame(key)
 
     def note(self, **entries: object) -> None:
-        """Record where clicks came from, as text under the given names; :attr:`provenance` reads it."""
+        """Record where the clicks came from, as text under the given names; see :attr:`provenance`."""
         with self.transaction():
             rows = [(name, str(value)) for name, value in entries.items()]
             self._db.executemany("INSERT OR REPLACE INTO provenance VALUES (?, ?)", rows)
 
     @property
     def provenance(self) -> dict[str, str]:
-        """What :meth:`note` recorded, such as the rule and seed of a simulation."""
+        """Entries recorded by :meth:`note`, such as the rule and seed of a simulation."""
         return dict(self._rows("SELECT key, value FROM provenance ORDER BY key"))
 
     def clicks(self, key: FrameKey) -> list[Click]:
-        """Return the clicks of one frame in the order they were made, whatever its status."""
-        rows = self._rows("SELECT x, y, class_id FROM clicks WHERE video = ? AND number = ? ORDER BY id", row_key(key))
-        return [Click(*row) for row in rows]
+        """Return the clicks of one frame, with any status, in the order they were made."""
+        return [click for click, _ in self.timed_clicks(key)]
 
     def timed_clicks(self, key: FrameKey) -> list[TimedClick]:
         """Return the clicks of one frame with the time each took."""
@@ -216,48 +219,47 @@ class ClickStore:
         return [TimedClick(Click(*row), seconds) for *row, seconds in self._rows(query, row_key(key))]
 
     def records(self) -> list[ClickRecord]:
-        """Return all clicks with frame and annotator, ordered by frame; skipped frames are left out."""
+        """Return all clicks of target frames with frame and annotator, ordered by frame."""
         rows = self._rows(
-            """SELECT video, number, x, y, class_id, clicks.annotator FROM clicks JOIN frames USING (video, number)
+            """SELECT video, number, clicks.annotator, x, y, class_id FROM clicks JOIN frames USING (video, number)
             WHERE status != 'skipped' ORDER BY video, number, id"""
         )
-        return [
-            ClickRecord(FrameKey(video, number), Click(x, y, class_id), who)
-            for video, number, x, y, class_id, who in rows
-        ]
+        return [ClickRecord(FrameKey(video, number), Click(*click), who) for video, number, who, *click in rows]
 
     def all_clicks(self) -> dict[FrameKey, list[Click]]:
-        """Return the clicks of every target frame, in one pass over the file, fit for training.
+        """Return the valid clicks of every target frame, for training and export.
 
         Raises:
-            ClickError: Another program stored a click that cannot be right; ``weclick clicks check`` lists them.
+            ClickError: The store contains an invalid click, written by another program; ``weclick clicks check`` lists
+                them.
         """
-        found: dict[FrameKey, list[Click]] = {}
+        clicks: dict[FrameKey, list[Click]] = {}
         for key, click, _ in self.records():
             try:
                 validate_click(click, self.classes)
             except ClickError as error:
                 raise ClickError(f"{self.path}: frame {key}: {error}; see `weclick clicks check`") from None
-            found.setdefault(key, []).append(click)
-        return found
+            clicks.setdefault(key, []).append(click)
+        return clicks
 
     def frames(self) -> dict[FrameKey, FrameRecord]:
-        """Return every frame the store knows, with or without clicks."""
+        """Return the records of all stored frames, with or without clicks."""
         rows = self._rows(f"SELECT video, number, {FRAME_COLUMNS} FROM frames ORDER BY video, number")
         return {FrameKey(video, number): frame_record(*row) for video, number, *row in rows}
 
     def frame(self, key: FrameKey) -> FrameRecord:
-        """Return what the store knows of one frame."""
+        """Return the record of one frame, which is ``FrameRecord()`` if it is not stored."""
         rows = self._rows(f"SELECT {FRAME_COLUMNS} FROM frames WHERE video = ? AND number = ?", row_key(key))
         return frame_record(*rows[0]) if rows else FrameRecord()
 
     def statuses(self) -> dict[FrameKey, Status]:
-        """Return the status of every frame the store knows."""
+        """Return the status of every stored frame."""
         rows = self._rows("SELECT video, number, status FROM frames ORDER BY video, number")
         return {FrameKey(video, number): status for video, number, status in rows}
 
     def progress(self, among: Container[FrameKey]) -> Progress:
-        """Count what is done of some frames, without fetching them."""
+        """Count finished frames and clicks of the frames ``among``, inside the database."""
+        # SQLite calls the function back per row: a list of 150,000 keys would not fit in a query
         self._db.create_function("among", 2, lambda video, number: FrameKey(video, number) in among)
         rows = self._rows(
             """SELECT count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status = 'skipped'),
@@ -272,11 +274,11 @@ class ClickStore:
         return {name: counted[class_id] for class_id, name in enumerate(self.classes.names)}
 
     def fingerprint(self) -> str:
-        """Return a hash of what matters for training: classes, clicks of target frames, which of these are unfinished."""
+        """Return a hash of what training uses: classes, clicks of target frames, and which of these are unfinished."""
         records, statuses = self.records(), self.statuses()
         content: list[object] = [self.classes.names, sorted((*key, *click) for key, click, _ in records)]
         unfinished = sorted({key for key, _, _ in records if statuses[key] == "todo"})
-        if unfinished:  # a store without any keeps the hash it always had
+        if unfinished:  # not in the hash otherwise, so that finished stores keep the hash of earlier versions
             content.append(unfinished)
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
@@ -284,15 +286,15 @@ class ClickStore:
         with clear_errors(self.path):
             return self._db.execute(query, values).fetchall()
 
-    def _check_size(self, key: FrameKey, known: Size | None, size: Size | None) -> None:
-        if known and size and known != tuple(size):
+    def _check_size(self, key: FrameKey, stored: Size | None, size: Size | None) -> None:
+        if stored and size and stored != tuple(size):
             raise ClickError(
-                f"{self.path}: frame {key} is {known[1]}x{known[0]} in the store but {size[1]}x{size[0]} here; "
+                f"{self.path}: frame {key} is {stored[1]}x{stored[0]} in the store but {size[1]}x{size[0]} here; "
                 "clicks must be in pixels of the source image"
             )
 
     def _check(self, clicks: Iterable[Click], status: Status, size: Size | None) -> None:
-        # Refuse before changing anything: inside a larger transaction the caller may go on after a refusal.
+        # Called before any write: inside a larger transaction the caller may catch the error and continue.
         validate_status(status)
         for click in clicks:
             validate_click(click, self.classes, size)

@@ -6,7 +6,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from weclick.clicks import Click, Size
+from weclick.clicks import Click
+from weclick.conventions import Size
 from weclick.errors import DataError
 
 

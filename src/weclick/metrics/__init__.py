@@ -1,4 +1,4 @@
-"""Measures of quality: pure tensor code, states reduced over processes by torchmetrics."""
+"""Metrics in pure tensor code; torchmetrics reduces their states over processes."""
 
 from weclick.metrics.calibration import CalibrationError
 from weclick.metrics.confusion import Scores, SegmentationScore, scores_from_confusion

@@ -1,4 +1,4 @@
-"""Calibration: is a network as often right as it is sure?"""
+"""Calibration: does the predicted probability equal the share of correct pixels?"""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from weclick.conventions import IGNORE_INDEX
 from weclick.errors import ConfigError, DataError, ShapeError
 
 _UNIT: Final = 2.0**-24
+"""Resolution of stored probabilities: that of float32 below 1."""
 
 
 class CalibrationError(Metric):
-    """Expected calibration error: how far probabilities are from the share of pixels that are right, over bins.
+    """Expected calibration error (ECE): difference between predicted probability and accuracy, over bins.
 
-    Pixels are sorted by the probability of the predicted class into bins of equal width, of which each holds its upper
-    edge; the error is the mean over pixels of ``|share right - mean probability|`` of their bin. Only sums per bin are
-    kept: torchmetrics' own ``MulticlassCalibrationError`` keeps every pixel.
+    Pixels are grouped by the probability of the predicted class into bins of equal width, each including its upper edge.
+    The error is the mean over pixels of ``|accuracy - mean probability|`` of their bin. Only sums per bin are stored;
+    torchmetrics' ``MulticlassCalibrationError`` stores every pixel.
 
     Args:
         bins: Number of bins.
 
     Shape:
-        - update: prediction (class ids), its probability in 0..1 and label, all of one shape.
+        - update: prediction (class ids), its probability in 0..1 and label, all of the same shape.
         - compute: float in 0..1, NaN before the first pixel.
 
     Raises:
-        ConfigError: There is not at least one bin.
-        ShapeError: Sizes differ; the usual cause is a prediction at the network's and not the label's resolution.
-        DataError: A probability is outside 0..1; the usual cause are logits.
+        ConfigError: ``bins`` is below 1.
+        ShapeError: Sizes differ; the usual cause is a prediction at the network's instead of the label's resolution.
+        DataError: A probability is outside 0..1; the usual cause is that logits were passed.
 
     Example:
         >>> error = CalibrationError()
@@ -56,28 +57,31 @@ class CalibrationError(Metric):
         super().__init__()
         self.bins = bins
         zeros = torch.zeros(bins, dtype=torch.int64)
-        # probabilities too are summed as whole numbers, of 2^-24: exact in any order, and some accelerators have no float64
+        # Probabilities are summed as integers, in units of 2^-24: the sum is exact in any order of frames and processes,
+        # and needs no float64, which some accelerators lack.
         for name in ("pixels", "right", "probability"):
             self.add_state(name, zeros.clone(), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, probability: Tensor, label: Tensor) -> None:
-        """Count one frame or one batch; pixels whose label is ``IGNORE_INDEX`` do not count."""
+        """Add one frame or batch; pixels whose label is ``IGNORE_INDEX`` are ignored."""
         shapes = [tuple(t.shape) for t in (prediction, probability, label)]
         if len(set(shapes)) > 1:
             raise ShapeError(
                 "prediction {}, probability {} and label {} differ; resize the prediction first".format(*shapes)
             )
         counted = label != IGNORE_INDEX
-        sure, right = probability[counted].float(), (prediction == label)[counted]
-        if sure.numel() and not 0 <= float(sure.min()) <= float(sure.max()) <= 1:
-            raise DataError(f"probabilities must be 0..1, found {float(sure.min()):g}..{float(sure.max()):g}")
-        inside = ((sure * self.bins).ceil().long() - 1).clamp(min=0)
-        self.pixels += torch.bincount(inside, minlength=self.bins)
-        self.right += torch.bincount(inside[right], minlength=self.bins)
-        self.probability.index_add_(0, inside, (sure / _UNIT).round().long())
+        confidence, right = probability[counted].float(), (prediction == label)[counted]
+        if confidence.numel() and not 0 <= float(confidence.min()) <= float(confidence.max()) <= 1:
+            raise DataError(
+                f"probabilities must be 0..1, found {float(confidence.min()):g}..{float(confidence.max()):g}"
+            )
+        bin_index = ((confidence * self.bins).ceil().long() - 1).clamp(min=0)
+        self.pixels += torch.bincount(bin_index, minlength=self.bins)
+        self.right += torch.bincount(bin_index[right], minlength=self.bins)
+        self.probability.index_add_(0, bin_index, (confidence / _UNIT).round().long())
 
     def compute(self) -> float:
-        """Return the error over everything counted since the last reset."""
-        # as doubles on the CPU: a sum has more digits than a float has
+        """Return the error over all pixels since the last reset."""
+        # in float64 on the CPU: float32 cannot hold the sums exactly
         right, probability = self.right.cpu().double(), self.probability.cpu().double() * _UNIT
         return float((right - probability).abs().sum() / int(self.pixels.sum()))

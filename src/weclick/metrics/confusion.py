@@ -15,17 +15,17 @@ from weclick.errors import DataError, ShapeError
 
 @dataclass
 class Scores:
-    """What a confusion matrix says; fractions in 0..1, NaN where there is nothing to divide by.
+    """Scores of a confusion matrix; fractions in 0..1, NaN for a division by zero.
 
-    Not frozen because torchmetrics rebuilds what ``compute`` returns, and cannot rebuild a frozen dataclass.
+    Not frozen, because torchmetrics copies the result of ``compute`` and cannot copy a frozen dataclass.
 
     Args:
-        miou: Mean of ``iou`` over the classes that have one.
-        accuracy: Share of the counted pixels that are right.
-        mean_class_accuracy: Mean of ``class_accuracy`` over the classes that have one.
-        iou: Per class, TP / (TP + FP + FN); NaN where the class is neither in the labels nor predicted.
-        class_accuracy: Per class, the share of its pixels that are found; NaN where it is not in the labels.
-        confusion: Pixel counts, int64 (C, C); rows are the truth, columns the prediction.
+        miou: Mean of ``iou`` over the classes where it is not NaN.
+        accuracy: Share of correct pixels.
+        mean_class_accuracy: Mean of ``class_accuracy`` over the classes where it is not NaN.
+        iou: Per class, TP / (TP + FP + FN); NaN if the class is neither in the labels nor predicted.
+        class_accuracy: Per class, TP / (TP + FN); NaN if the class is not in the labels.
+        confusion: Pixel counts, int64 (C, C); rows are the true classes, columns the predicted ones.
     """
 
     miou: float
@@ -37,15 +37,15 @@ class Scores:
 
 
 def confusion_matrix(prediction: Tensor, label: Tensor, num_classes: int) -> Tensor:
-    """Count pixels by (true class, predicted class); pixels whose label is ``IGNORE_INDEX`` do not count.
+    """Count pixels by (true class, predicted class); pixels whose label is ``IGNORE_INDEX`` are ignored.
 
     Shape:
-        - prediction, label: class ids of equal, any shape.
-        - returns: int64 (num_classes, num_classes), rows are the truth.
+        - prediction, label: class ids, any shape, the same for both.
+        - returns: int64 (num_classes, num_classes), rows are the true classes.
 
     Raises:
-        ShapeError: Sizes differ; the usual cause is a prediction at the network's and not the label's resolution.
-        DataError: A class id is not below ``num_classes``; the usual cause is a label that was not mapped to train ids.
+        ShapeError: Sizes differ; the usual cause is a prediction at the network's instead of the label's resolution.
+        DataError: A class id is not in 0..num_classes - 1; the usual cause is a label that was not mapped to train ids.
     """
     if prediction.shape != label.shape:
         raise ShapeError(
@@ -55,18 +55,19 @@ def confusion_matrix(prediction: Tensor, label: Tensor, num_classes: int) -> Ten
     truth, guess = label[counted].long(), prediction[counted].long()
     for name, ids in (("label", truth), ("prediction", guess)):
         if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < num_classes:
-            found = sorted({int(ids.min()), int(ids.max())})
-            raise DataError(f"{name} holds class ids {found[0]}..{found[-1]}, allowed are 0..{num_classes - 1}")
-    # Not torchmetrics' own counting: under deterministic algorithms it needs pixels * C^2 integers, 6 GB per Cityscapes
-    # frame. Counting without weights is deterministic by itself.
+            raise DataError(
+                f"the {name} contains class ids {int(ids.min())}..{int(ids.max())}, allowed are 0..{num_classes - 1}"
+            )
+    # Not torchmetrics' bincount: with deterministic algorithms it needs pixels * C^2 integers, 6 GB per Cityscapes
+    # frame. torch.bincount without weights is deterministic anyway.
     return torch.bincount(truth * num_classes + guess, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
 def scores_from_confusion(matrix: np.ndarray | Tensor) -> Scores:
-    """Derive all scores from a confusion matrix whose rows are the truth.
+    """Compute all scores from a confusion matrix whose rows are the true classes.
 
-    Equals the official Cityscapes evaluator: a class is left out of the mean (NaN) only when its TP + FP + FN is 0.
-    A class that is absent from the labels but predicted on a counted pixel has IoU 0 and lowers the mean.
+    Equals the official Cityscapes evaluator: a class is left out of the mean (NaN) only if its TP + FP + FN is 0. A class
+    that is predicted but absent from the labels has IoU 0 and lowers the mean.
 
     Example:
         >>> scores_from_confusion(np.array([[3, 1], [0, 4]])).iou
@@ -77,7 +78,7 @@ def scores_from_confusion(matrix: np.ndarray | Tensor) -> Scores:
     """
     counts = matrix.cpu().numpy() if isinstance(matrix, Tensor) else matrix
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
-        raise ShapeError(f"a confusion matrix is square, found {counts.shape}")
+        raise ShapeError(f"a confusion matrix must be square, found {counts.shape}")
     hits, in_truth, predicted = np.diag(counts), counts.sum(1), counts.sum(0)
     iou = _ratio(hits, in_truth + predicted - hits)
     class_accuracy = _ratio(hits, in_truth)
@@ -125,9 +126,9 @@ class SegmentationScore(Metric):
         self.add_state("confusion", zeros, dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, label: Tensor) -> None:
-        """Count one frame or one batch; see :func:`confusion_matrix` for what it refuses."""
+        """Add one frame or batch; see :func:`confusion_matrix`."""
         self.confusion += confusion_matrix(prediction, label, self.num_classes)
 
     def compute(self) -> Scores:
-        """Return the scores over everything counted since the last reset."""
+        """Return the scores over all pixels since the last reset."""
         return scores_from_confusion(self.confusion)

@@ -1,17 +1,18 @@
-"""What one evaluation of one network found."""
+"""Results of an evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from weclick.conventions import Size
 from weclick.metrics.confusion import Scores
 from weclick.metrics.temporal import Consistency
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Speed of one network on one device; a frame rate means nothing without size and precision.
+    """Speed of one network on one device, with the input size and precision it depends on.
 
     Args:
         fps: Frames per second.
@@ -24,7 +25,7 @@ class Speed:
     fps: float
     ms: float
     device: str
-    size: tuple[int, int]
+    size: Size
     precision: str
 
 

@@ -1,4 +1,4 @@
-"""Temporal consistency: does the prediction follow the motion?"""
+"""Temporal consistency: agreement of successive predictions along the motion."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from weclick.metrics.confusion import confusion_matrix, scores_from_confusion
 
 @dataclass
 class Consistency:
-    """Temporal consistency of a network; fractions in 0..1, NaN where nothing was compared.
+    """Temporal consistency of a network; fractions in 0..1, NaN if nothing was compared.
 
     Args:
         masked: Mean of ``masked_iou``.
         unmasked: Mean of ``unmasked_iou``.
-        masked_iou: Per class, over reliable pixels; NaN where the class was never predicted there.
-        unmasked_iou: Per class, over all pixels whose motion stays inside the image.
+        masked_iou: Per class, over reliable pixels; NaN if the class was never predicted there.
+        unmasked_iou: Per class, over all pixels whose flow stays inside the image.
         coverage: Share of the inside pixels that are reliable.
     """
 
@@ -33,13 +33,13 @@ class Consistency:
 
 
 class TemporalConsistency(Metric):
-    """IoU of the prediction at t with the prediction at t+1 carried to t, pooled per class over all pairs of frames.
+    """IoU of the prediction at t with the prediction at t+1 warped to t, pooled per class over all pairs of frames.
 
-    Needs no labels. It rewards steadiness and not correctness: a network that always says "road" scores 1.
+    It needs no labels and does not measure accuracy: a network that always predicts "road" scores 1.
 
     Shape:
         - update: prediction at t, next prediction warped to t (class ids, nearest), and the bool masks ``inside`` and
-          ``reliable`` of the flow, all (H, W) or all (B, H, W) on the grid of t.
+          ``reliable`` of the flow, all (H, W) or all (B, H, W), on the grid of t.
         - compute: :class:`Consistency`.
 
     Raises:
@@ -63,10 +63,10 @@ class TemporalConsistency(Metric):
         self.add_state("reliable_pairs", zeros.clone(), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, warped_next: Tensor, inside: Tensor, reliable: Tensor) -> None:
-        """Count one pair of frames, or one batch of pairs."""
+        """Add one pair of frames, or a batch of pairs."""
         shapes = {tuple(t.shape) for t in (prediction, warped_next, inside, reliable)}
         if len(shapes) > 1:
-            raise ShapeError(f"prediction, warped prediction and masks need one shape, found {sorted(shapes)}")
+            raise ShapeError(f"prediction, warped prediction and masks must have one shape, found {sorted(shapes)}")
         self.inside_pairs += self._count(prediction, warped_next, inside)
         self.reliable_pairs += self._count(prediction, warped_next, inside & reliable)
 

@@ -13,15 +13,15 @@ from weclick.errors import ConfigError, ShapeError
 
 
 class VideoConsistency(Metric):
-    """Mean over windows of n consecutive frames: of the pixels whose true class holds, how many are right throughout?
+    """Share of the pixels with a constant true class that are predicted correctly in n consecutive frames.
 
-    A window counts the pixels that carry the same class in all n labels; its score is the share of them at which all
-    n predictions equal that class. Windows without such a pixel are left out. Feed frames in order and call
-    :meth:`reset_video` at every gap, so that no window reaches over it. Run lengths per pixel are kept, not frames,
-    hence memory does not depend on n. Call :meth:`update`, never the metric itself: torchmetrics' ``forward`` resets.
+    In each window of n frames, the pixels that have the same class in all n labels are counted; the score of the window
+    is the share of them where all n predictions equal that class. The metric is the mean over windows; those without such
+    a pixel are left out. Add frames in order, and call :meth:`reset_video` at every gap between frames. Call
+    :meth:`update` and not the metric itself, as torchmetrics' ``forward`` resets the state.
 
-    This is the formula of the paper. The script released with VSPW asks only that the prediction be constant, counts
-    ignored pixels and skips each video's last window; its numbers are not comparable.
+    This is the formula of the paper. The script released with VSPW is different (it only requires constant predictions,
+    counts ignored pixels and skips the last window of each video), so its numbers are not comparable.
 
     Shape:
         - update: prediction and label of one frame, class ids (H, W).
@@ -46,17 +46,17 @@ class VideoConsistency(Metric):
             raise ConfigError(f"video consistency needs windows of at least 1 frame, found n = {n}")
         super().__init__()
         self.n = n
-        # Each process must see whole videos; float32 because some accelerators have no float64.
+        # Each process must evaluate whole videos. float32, as some accelerators lack float64.
         self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
         self.add_state("windows", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         self.reset_video()
 
     def reset_video(self) -> None:
-        """Forget the current video; windows already counted stay."""
+        """Start a new video; the windows counted so far stay."""
         self._last: _Runs | None = None
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Reset all windows and the current video."""
         super().reset()
         self.reset_video()
 
@@ -64,11 +64,11 @@ class VideoConsistency(Metric):
         """Add the next frame of the current video."""
         if prediction.ndim != 2 or prediction.shape != label.shape:
             shapes = f"prediction {tuple(prediction.shape)} and label {tuple(label.shape)}"
-            raise ShapeError(f"{shapes} must be one frame (H, W) of equal size")
+            raise ShapeError(f"{shapes} must be one frame (H, W) of the same size")
         if self._last is not None and self._last.label.shape != label.shape:
             sizes = f"{tuple(self._last.label.shape)} to {tuple(label.shape)}"
             raise ShapeError(f"frame size changes from {sizes}; call reset_video() between videos")
-        self._last = _lengthen(self._last, prediction, label)
+        self._last = _next_runs(self._last, prediction, label)
         steady = int((self._last.steady >= self.n).sum())
         if steady:
             self.total += int((self._last.right >= self.n).sum()) / steady
@@ -80,19 +80,22 @@ class VideoConsistency(Metric):
 
 
 class _Runs(NamedTuple):
-    """Label of the last frame and, per pixel, for how many frames it has held, and been predicted."""
+    """Label of the last frame and, per pixel, for how many frames it is unchanged and predicted correctly.
+
+    Run lengths are enough to count windows, so memory depends neither on n nor on the length of the video.
+    """
 
     label: Tensor
     steady: Tensor
     right: Tensor
 
 
-def _lengthen(last: _Runs | None, prediction: Tensor, label: Tensor) -> _Runs:
-    known = label != IGNORE_INDEX
-    right = known & (prediction == label)
+def _next_runs(last: _Runs | None, prediction: Tensor, label: Tensor) -> _Runs:
+    labelled = label != IGNORE_INDEX
+    right = labelled & (prediction == label)
     if last is None:
-        return _Runs(label.clone(), known.int(), right.int())
-    held = label == last.label
+        return _Runs(label.clone(), labelled.int(), right.int())
+    same = label == last.label
     return _Runs(
-        label.clone(), torch.where(known, last.steady * held + 1, 0), torch.where(right, last.right * held + 1, 0)
+        label.clone(), torch.where(labelled, last.steady * same + 1, 0), torch.where(right, last.right * same + 1, 0)
     )

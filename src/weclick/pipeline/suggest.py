@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
-from weclick.clicks import Click, ClickStore, Size
+from weclick.clicks import Click, ClickStore
 from weclick.clicks.budget import spread_frames
+from weclick.conventions import Size
 from weclick.data.dataset import DataSet
 from weclick.data.index import Frame, FrameKey, Layout, Split
 from weclick.errors import ConfigError, DataError

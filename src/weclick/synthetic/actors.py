@@ -1,4 +1,4 @@
-"""Things that stand or move in the street: cars, persons, poles with signs, trees."""
+"""Objects in the street: cars, persons, poles with signs, trees."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ SIGN_TONES: list[tuple[Tone, Tone, Tone]] = [
 ]
 
 
-def car(rng: Generator, place: Vec, heading: Vec, speed: float, number: int) -> list[Surface]:
-    """Return the surfaces of a car standing with the middle of its floor at ``place``, driving along ``heading``."""
+def car(rng: Generator, position: Vec, heading: Vec, speed: float, number: int) -> list[Surface]:
+    """Return the surfaces of a car; ``position`` is the centre of its floor, ``heading`` a unit vector."""
     style = str(rng.choice(list(CAR_STYLES)))
     length, width = rng.uniform(3.9, 4.8), rng.uniform(1.7, 1.9)
     height = rng.uniform(1.42, 1.58) * (1.38 if style == "van" else 1.0)
     forward, right = np.array(heading), np.array([heading[2], 0.0, -heading[0]])
     base = Surface(
-        origin=place,
+        origin=position,
         along=_vec(right),
         up=(0.0, 1.0, 0.0),
         labels=(Label.CAR,),
@@ -42,7 +42,7 @@ def car(rng: Generator, place: Vec, heading: Vec, speed: float, number: int) -> 
         one_sided=True,
         detail=24,
     )
-    corner = np.array(place) - right * width / 2 - forward * length / 2
+    corner = np.array(position) - right * width / 2 - forward * length / 2
     extent = (width, height, length)
     return [
         *_car_sides(base, style, corner, right, forward, extent),
@@ -87,14 +87,14 @@ def _car_tops(base: Surface, style: str, corner: Double, right: Double, forward:
     ]
 
 
-def person(rng: Generator, place: Vec, velocity: Vec, number: int) -> list[Surface]:
-    """Return a person who keeps one pose while walking, so that the motion stays exact."""
+def person(rng: Generator, position: Vec, velocity: Vec, number: int) -> list[Surface]:
+    """Return a person; the pose does not change while walking, so that the optical flow is exact."""
     height = rng.uniform(1.5, 1.92) * (0.72 if rng.random() < 0.12 else 1.0)
     width = 0.46 * height
     body = (tones.skin(rng), tones.cloth(rng), tones.cloth(rng), tones.grey(rng, 20, 110, 8, 12))
     return [
         Surface(
-            origin=(place[0] - width / 2, 0.0, place[2]),
+            origin=(position[0] - width / 2, 0.0, position[2]),
             along=(width, 0.0, 0.0),
             up=(0.0, height, 0.0),
             labels=(Label.PERSON,),
@@ -108,13 +108,13 @@ def person(rng: Generator, place: Vec, velocity: Vec, number: int) -> list[Surfa
 
 
 def upright(label: Label, tone: tuple[Tone, ...], foot: Vec, width: float, height: float, name: str) -> Surface:
-    """Return a patch across the street, its foot's middle at ``foot``."""
+    """Return a surface that stands across the street; ``foot`` is the middle of its lower edge."""
     origin = (foot[0] - width / 2, foot[1], foot[2])
     return Surface(origin, (width, 0.0, 0.0), (0.0, height, 0.0), (label,), tone, shape=shape(name))
 
 
 def pole(rng: Generator, x: float, z: float) -> list[Surface]:
-    """Return a lamp post, a sign post or a bare pole at the kerb."""
+    """Return a lamp post, a sign post or a pole at the kerb."""
     tone = tones.grey(rng, 50, 150, 8)
     if rng.random() < 0.4:
         height, reach = rng.uniform(5.0, 8.0), -np.sign(x) * rng.uniform(0.8, 2.2)
@@ -123,19 +123,17 @@ def pole(rng: Generator, x: float, z: float) -> list[Surface]:
         return [post, arm]
     height = rng.uniform(2.5, 3.6)
     post = upright(Label.POLE, (tone,), (x, 0.0, z), rng.uniform(0.14, 0.24), height, "full")
-    return [post, *(_sign(rng, x, height, z) if rng.random() < 0.85 else [])]
-
-
-def _sign(rng: Generator, x: float, height: float, z: float) -> list[Surface]:
+    if rng.random() >= 0.85:
+        return [post]
     name = str(rng.choice(["sign_disc", "sign_triangle", "sign_plate"], p=[0.45, 0.25, 0.3]))
     width = rng.uniform(0.8, 1.3)
     tall = width * (rng.uniform(0.7, 1.4) if name == "sign_plate" else 1.0)
-    tone = SIGN_TONES[rng.integers(len(SIGN_TONES))]
-    return [upright(Label.TRAFFIC_SIGN, tone, (x, height - tall * 0.8, z - 0.05), width, tall, name)]
+    colors = SIGN_TONES[rng.integers(len(SIGN_TONES))]
+    return [post, upright(Label.TRAFFIC_SIGN, colors, (x, height - tall * 0.8, z - 0.05), width, tall, name)]
 
 
 def tree(rng: Generator, x: float, z: float) -> list[Surface]:
-    """Return a tree; Cityscapes counts the trunk as vegetation too."""
+    """Return a tree; in Cityscapes the trunk is vegetation too."""
     height = rng.uniform(3.5, 8.0)
     light = tones.leaves(rng)
     bark = tones.grey(rng, 45, 95, 12, 10)

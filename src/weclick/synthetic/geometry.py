@@ -1,8 +1,8 @@
-"""Flat patches in a street and the camera that drives past them.
+"""Flat surfaces in a street, and the camera that drives past them.
 
 Convention: metres; world X right, Y up, Z along the street; pixel centres at integers (:mod:`weclick.conventions`).
-Every surface is flat, so one 3x3 matrix per surface and time carries it to pixels and back: depth, occlusion and
-optical flow are exact without any search.
+Every surface is flat, so at any time one 3x3 matrix per surface maps it to pixels, and its inverse maps back: depth,
+occlusion and optical flow are computed exactly.
 """
 
 from __future__ import annotations
@@ -14,21 +14,25 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from weclick.conventions import Size
+
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]
 Vec = tuple[float, float, float]
 Tone = tuple[float, float, float, float]
-"""Red, green, blue in 0..255 and the strength of the texture on top."""
+"""Red, green, blue in 0..255, and the amplitude of the texture."""
 
 PARTS = 8
-"""A shape tells up to 7 parts apart; 0 is a hole."""
+"""A shape has up to 7 parts; number 0 is a hole."""
 
 NEAR = 0.3
+"""Nearest visible depth, in metres."""
 FRAME_RATE = 17.0
+"""That of Cityscapes, in frames per second."""
 
 
 class Label(IntEnum):
-    """Cityscapes labelIds of what the street shows."""
+    """Cityscapes labelIds of the classes in the street."""
 
     ROAD = 7
     SIDEWALK = 8
@@ -44,7 +48,7 @@ class Label(IntEnum):
 
 
 class Material(IntEnum):
-    """Which pattern is painted over a surface's tones."""
+    """The pattern painted over a surface's tones."""
 
     PLAIN = 0
     GROUND = 1
@@ -55,10 +59,11 @@ class Material(IntEnum):
 
 @dataclass(frozen=True)
 class Surface:
-    """A flat patch; its points are ``origin + u * along + v * up`` for u, v in 0..1.
+    """A flat surface with the points ``origin + u * along + v * up`` for u, v in 0..1.
 
-    ``tones[part - 1]`` colours a part of the shape. ``pattern`` holds three numbers the material understands.
-    A one-sided surface is seen only where cross(along, up) points away from the camera.
+    ``tones[part - 1]`` is the colour of a part of the shape. ``pattern`` holds three parameters of the material;
+    ``detail`` is the number of texels per metre. A one-sided surface is visible if cross(along, up) points away from the
+    camera.
     """
 
     origin: Vec
@@ -86,7 +91,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class CameraPath:
-    """Forward drive with slow swings, each with its amplitude, period and phase: lateral, yaw, pitch, roll, speed."""
+    """Forward drive with slow sine motions, given by amplitude, period and phase: lateral, yaw, pitch, roll, speed."""
 
     speed: float
     lane: float
@@ -98,25 +103,25 @@ class CameraPath:
     phases: Sequence[float]
 
     def travelled(self, time: float) -> float:
-        """Metres along the street since frame 0."""
-        return self.speed * time + float(self._swings(time)[4] - self._swings(0.0)[4])
+        """Return the metres along the street since frame 0."""
+        return self.speed * time + float(self._oscillations(time)[4] - self._oscillations(0.0)[4])
 
-    def at(self, time: float, size: tuple[int, int]) -> Camera:
+    def at(self, time: float, size: Size) -> Camera:
         """Return the camera at ``time`` seconds for images of ``size`` (H, W)."""
-        lateral, yaw, pitch, roll, _ = self._swings(time)
+        lateral, yaw, pitch, roll, _ = self._oscillations(time)
         height, width = size
         focal = self.focal * width
         matrix = np.array([[focal, 0, (width - 1) / 2], [0, focal, self.horizon * height], [0, 0, 1.0]])
-        flip = np.diag([1.0, -1.0, 1.0])
-        rotation = _turn(2, roll) @ _turn(0, pitch) @ _turn(1, yaw) @ flip
+        flip = np.diag([1.0, -1.0, 1.0])  # world Y points up, image y down
+        rotation = _rotation(2, roll) @ _rotation(0, pitch) @ _rotation(1, yaw) @ flip
         return Camera(matrix, rotation, np.array([self.lane + lateral, self.height, self.travelled(time)]))
 
-    def _swings(self, time: float) -> Double:
+    def _oscillations(self, time: float) -> Double:
         angle = 2 * np.pi * time / np.asarray(self.periods) + np.asarray(self.phases)
         return np.asarray(np.asarray(self.amplitudes) * np.sin(angle), np.float64)
 
 
-def _turn(axis: int, angle: float) -> Double:
+def _rotation(axis: int, angle: float) -> Double:
     matrix = np.eye(3)
     a, b = (axis + 1) % 3, (axis + 2) % 3
     matrix[a, a] = matrix[b, b] = np.cos(angle)
@@ -125,7 +130,7 @@ def _turn(axis: int, angle: float) -> Double:
 
 
 class SurfaceTable:
-    """Columns of many surfaces; row 0 is the sky, which lies infinitely far away."""
+    """Attributes of all surfaces as arrays, a row per surface; row 0 is the sky, at infinite distance."""
 
     def __init__(self, surfaces: Sequence[Surface]) -> None:
         self.origin = np.array([s.origin for s in surfaces])
@@ -148,32 +153,33 @@ class SurfaceTable:
             self.instances[row] = surface.instance or self.labels[row]
 
     def to_pixels(self, camera: Camera, time: float) -> Double:
-        """Return (S, 3, 3) matrices from (u, v, 1) to (x, y, 1) times depth."""
+        """Return matrices (S, 3, 3) from (u, v, 1) to (x, y, 1) times depth."""
         offset = self.origin + self.velocity * time - camera.position
-        offset[0] = self.origin[0]
+        offset[0] = self.origin[0]  # at infinite distance, the camera's position does not matter
         columns = np.stack([self.along, self.up, offset], axis=2)
         return np.asarray(camera.matrix @ camera.rotation @ columns, np.float64)
 
     def faces(self, camera: Camera, time: float) -> NDArray[np.bool_]:
-        """Return which surfaces turn their visible side to the camera."""
+        """Return the surfaces whose visible side faces the camera, bool (S,)."""
         offset = self.origin + self.velocity * time - camera.position
         front = np.einsum("si,si->s", np.cross(self.along, self.up), offset) > 0
         return np.asarray(front | ~self.one_sided)
 
 
-def pixel_boxes(matrices: Double, size: tuple[int, int]) -> NDArray[np.int64]:
-    """Return per surface the pixels its four corners span, as (x0, y0, x1, y1) half-open, clipped to the image."""
+def pixel_boxes(matrices: Double, size: Size) -> NDArray[np.int64]:
+    """Return the bounding box of each surface in pixels, (x0, y0, x1, y1), half-open, clipped to the image."""
+    # A surface that passes the camera is cut at the plane z = NEAR: its corners and the cuts of its edges count.
     corners = matrices @ np.array([[0.0, 1, 1, 0], [0, 0, 1, 1], [1, 1, 1, 1]])
     following = np.roll(corners, -1, axis=2)
     z, z_next = corners[:, 2], following[:, 2]
-    crosses = (z > NEAR) != (z_next > NEAR)
-    share = np.where(crosses, (NEAR - z) / np.where(crosses, z_next - z, 1.0), 0.0)[:, None]
+    cut = (z > NEAR) != (z_next > NEAR)
+    share = np.where(cut, (NEAR - z) / np.where(cut, z_next - z, 1.0), 0.0)[:, None]
     points = np.concatenate([corners, corners + share * (following - corners)], axis=2)
-    seen = np.concatenate([z > NEAR, crosses], axis=1)
-    depth = np.where(seen, points[:, 2], 1.0)
+    visible = np.concatenate([z > NEAR, cut], axis=1)
+    depth = np.where(visible, points[:, 2], 1.0)
     low, high = [], []
     for axis, limit in ((0, size[1]), (1, size[0])):
-        place = points[:, axis] / depth
-        low.append(np.clip(np.ceil(np.where(seen, place, np.inf).min(axis=1)), 0, limit))
-        high.append(np.clip(np.floor(np.where(seen, place, -np.inf).max(axis=1)) + 1, 0, limit))
+        pixel = points[:, axis] / depth
+        low.append(np.clip(np.ceil(np.where(visible, pixel, np.inf).min(axis=1)), 0, limit))
+        high.append(np.clip(np.floor(np.where(visible, pixel, -np.inf).max(axis=1)) + 1, 0, limit))
     return np.stack([*low, *high], axis=1).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Look at a synthetic world: images, labels, instances, depth, and the exact optical flow between any two frames."""
+"""Render a synthetic world: images, labels, instances, depth, and the exact optical flow between any two frames."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from weclick.conventions import Size
 from weclick.errors import DataError
 from weclick.synthetic.geometry import FRAME_RATE, Float
 from weclick.synthetic.raster import flow_between, rasterise
@@ -16,12 +17,12 @@ from weclick.synthetic.shade import shade
 
 MIN_SIZE, MAX_SIZE = 32, 4096
 MAX_FRAMES = 100
-"""Frames a world is built for; further on the street would end."""
+"""Number of frames per video; after that the camera would reach the end of the street."""
 
 
 @dataclass(frozen=True)
 class RenderedFrame:
-    """One frame with everything known about it.
+    """One frame with its exact labels.
 
     Shape:
         image: uint8 (H, W, 3), RGB. label: uint8 (H, W), Cityscapes labelIds. instances: uint16 (H, W), Cityscapes
@@ -36,10 +37,10 @@ class RenderedFrame:
 
 
 class Flow(NamedTuple):
-    """Exact optical flow, and where it can be seen.
+    """Exact optical flow, and the pixels whose point is visible in the other frame.
 
-    ``flow`` is float32 (2, H, W) by the convention of :mod:`weclick.conventions`; ``visible`` is bool (H, W): the
-    point lies inside the other frame and nothing stands before it there. Behind the camera ``flow`` means nothing.
+    ``flow`` is float32 (2, H, W), see :mod:`weclick.conventions`; it is undefined for points that are behind the camera
+    in the other frame. ``visible`` is bool (H, W): the point is inside the other frame and not hidden there.
     """
 
     flow: Float
@@ -51,7 +52,7 @@ class SyntheticVideo:
 
     Args:
         seed: Seed of the data set.
-        index: Number of the video in it; every index is another street.
+        index: Number of the video; every index gives a different street.
         size: Image size (H, W).
 
     Raises:
@@ -65,7 +66,7 @@ class SyntheticVideo:
         (2, 64, 128)
     """
 
-    def __init__(self, seed: int = 0, index: int = 0, size: tuple[int, int] = (256, 512)) -> None:
+    def __init__(self, seed: int = 0, index: int = 0, size: Size = (256, 512)) -> None:
         check_size(size)
         if seed < 0 or index < 0:
             raise DataError(f"seed and index of a synthetic video must be 0 or more, found {seed} and {index}")
@@ -84,31 +85,31 @@ class SyntheticVideo:
         table = self.world.surfaces
         with np.errstate(divide="ignore"):
             depth = np.where(raster.ids == SKY, np.float32(np.inf), 1 / raster.inverse_depth)
-        places = raster.ids, raster.parts
-        return RenderedFrame(image, table.labels[places], table.instances[places], depth)
+        index = raster.ids, raster.parts
+        return RenderedFrame(image, table.labels[index], table.instances[index], depth)
 
     def flow(self, number: int, other: int) -> Flow:
-        """Return the flow on the grid of frame ``number`` that leads to frame ``other``.
+        """Return the flow from frame ``number``, on its grid, to frame ``other``.
 
         Raises:
             DataError: A number is not in 0..99.
         """
         times = self._time(number), self._time(other)
-        here, there = (rasterise(self.world, time, self.size) for time in times)
-        return Flow(*flow_between(self.world, here, there, times[1]))
+        source, target = (rasterise(self.world, time, self.size) for time in times)
+        return Flow(*flow_between(self.world, source, target, times[1]))
 
     def _time(self, number: int) -> float:
         if not 0 <= number < MAX_FRAMES:
-            raise DataError(f"a synthetic video has frames 0 to {MAX_FRAMES - 1}, asked for {number}")
+            raise DataError(f"a synthetic video has frames 0 to {MAX_FRAMES - 1}, requested was {number}")
         return number / FRAME_RATE
 
 
-def check_size(size: tuple[int, int]) -> None:
-    """Refuse image sizes that cannot be rendered.
+def check_size(size: Size) -> None:
+    """Check that images of this size can be rendered.
 
     Raises:
         DataError: A side is not in 32..4096.
     """
     if len(size) != 2 or not all(MIN_SIZE <= side <= MAX_SIZE for side in size):
-        found = " x ".join(str(side) for side in size)
-        raise DataError(f"synthetic frames need a height and width of {MIN_SIZE} to {MAX_SIZE} pixels, found {found}")
+        sides = " x ".join(str(side) for side in size)
+        raise DataError(f"synthetic frames need a height and width of {MIN_SIZE} to {MAX_SIZE} pixels, found {sides}")

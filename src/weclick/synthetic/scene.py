@@ -1,4 +1,4 @@
-"""Draw a whole street from a seed: camera, light, ground, houses, traffic."""
+"""Sample a street from a seed: camera, light, ground, houses, traffic."""
 
 from __future__ import annotations
 
@@ -13,15 +13,24 @@ from weclick.synthetic.geometry import CameraPath, Label, Material, Surface, Sur
 from weclick.synthetic.street import Ground, ground_surface, roadside, sample_ground
 
 SKY, GROUND = 0, 1
-"""Rows of the surface table that every world has."""
+"""Rows of the sky and the ground in every surface table."""
 
 DETAIL_END = 130.0
-"""Poles, trees and parked cars end here: what is only a few pixels high cannot be clicked."""
+"""Largest distance of poles, trees and parked cars, in metres: objects a few pixels high cannot be clicked."""
 
 
 @dataclass(frozen=True)
 class Light:
-    """How a video is lit and seen: gain per channel, its slow change, haze, blur, sensor noise."""
+    """Light and camera sensor of a video.
+
+    Args:
+        gain: Factor per channel.
+        swing: Slow change of the gain: amplitude, period in seconds, phase.
+        haze: Colour of the haze, RGB.
+        sight: Distance at which haze takes 63 % of the colour, in metres.
+        blur: Standard deviation in pixels, at a width of 512.
+        noise: Standard deviation of the sensor noise, in grey levels.
+    """
 
     gain: Vec
     swing: tuple[float, float, float]
@@ -33,7 +42,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Shadow:
-    """A dark spot on the ground that follows its object: centre, half axes, velocity."""
+    """A dark ellipse on the ground that moves with its object: centre, half axes, velocity."""
 
     center: tuple[float, float]
     radii: tuple[float, float]
@@ -42,7 +51,7 @@ class Shadow:
 
 @dataclass(frozen=True)
 class World:
-    """Everything a renderer needs to know about one video."""
+    """Everything needed to render one video."""
 
     path: CameraPath
     light: Light
@@ -52,7 +61,7 @@ class World:
 
 
 def sample_world(seed: int, index: int) -> World:
-    """Draw world ``index`` of the data set ``seed``; the same two numbers give the same world."""
+    """Sample world ``index`` of the data set ``seed``; the same two numbers give the same world."""
     rng = np.random.default_rng([seed, index])
     light = _light(rng)
     ground = sample_ground(rng)
@@ -90,8 +99,8 @@ def _camera_path(rng: Generator, ground: Ground) -> CameraPath:
 
 
 def _lane(ground: Ground) -> float:
-    """Return the middle of the right lane; parked cars take the road's outer 1.9 m."""
-    return (ground.half_road - 1.9) / 2 + 0.1
+    """Return the middle of the right lane, in metres from the middle of the road."""
+    return (ground.half_road - 1.9) / 2 + 0.1  # parked cars take the outer 1.9 m
 
 
 def _sky(rng: Generator) -> Surface:
@@ -109,7 +118,7 @@ def _sky(rng: Generator) -> Surface:
 
 def _objects(rng: Generator, ground: Ground, path: CameraPath) -> Iterator[Surface]:
     yield from _traffic(rng, ground, path)
-    yield from _walkers(rng, ground)
+    yield from _persons(rng, ground)
     for side in (-1, 1):
         verge = ground.verge[0 if side < 0 else 1]
         z = rng.uniform(6, 14)
@@ -149,17 +158,17 @@ def _traffic(rng: Generator, ground: Ground, path: CameraPath) -> Iterator[Surfa
 
 
 def _side_traffic(rng: Generator, ground: Ground, number: int) -> Iterator[Surface]:
-    """Yield cars that wait or drive in the side streets, seen from their side."""
+    """Yield cars in the side streets, waiting or driving; the camera sees them from the side."""
     for crossing in ground.crossings:
         if rng.random() < 0.6:
             number += 1
             x = crossing.side * (ground.half_road + rng.uniform(3, 12))
-            way = float(rng.choice([-1, 1]))
-            z = (crossing.begin + crossing.end) / 2 + 1.6 * way
-            yield from car(rng, (x, 0, z), (way, 0, 0), float(rng.choice([0.0, 1.5])), number)
+            direction = float(rng.choice([-1, 1]))
+            z = (crossing.begin + crossing.end) / 2 + 1.6 * direction
+            yield from car(rng, (x, 0, z), (direction, 0, 0), float(rng.choice([0.0, 1.5])), number)
 
 
-def _walkers(rng: Generator, ground: Ground) -> Iterator[Surface]:
+def _persons(rng: Generator, ground: Ground) -> Iterator[Surface]:
     number = 0
     for side in (-1, 1):
         begin, end = ground.verge[0 if side < 0 else 1] + 0.9, ground.outer(side) - 0.2
@@ -168,26 +177,28 @@ def _walkers(rng: Generator, ground: Ground) -> Iterator[Surface]:
             pace = float(rng.choice([-1, 0, 1], p=[0.4, 0.2, 0.4])) * rng.uniform(0.8, 1.6)
             for _ in range(int(rng.integers(1, 4))):
                 number += 1
-                place = (side * rng.uniform(begin, end), 0.0, z + rng.uniform(0, 1.2))
-                yield from person(rng, place, (rng.uniform(-0.1, 0.1), 0.0, pace), number)
+                position = (side * rng.uniform(begin, end), 0.0, z + rng.uniform(0, 1.2))
+                yield from person(rng, position, (rng.uniform(-0.1, 0.1), 0.0, pace), number)
             z += rng.uniform(4, 18)
+    # three persons cross the road, one of them on the zebra crossing
     for z in (ground.zebra + 1.5, rng.uniform(14, 45), rng.uniform(14, 60)):
         number += 1
-        way = float(rng.choice([-1, 1]))
-        x = -way * rng.uniform(0, ground.half_road + 1)
-        yield from person(rng, (x, 0.0, z), (way * rng.uniform(0.7, 1.7), 0.0, 0.0), number)
+        direction = float(rng.choice([-1, 1]))
+        x = -direction * rng.uniform(0, ground.half_road + 1)
+        yield from person(rng, (x, 0.0, z), (direction * rng.uniform(0.7, 1.7), 0.0, 0.0), number)
 
 
 def _shadows(objects: list[Surface]) -> Iterator[Shadow]:
-    """Yield one spot per object: cars by their deck (the only level patch as long as the car), others by their foot."""
-    seen = set()
+    """Yield one shadow per object."""
+    cars = set()
     for surface in objects:
         x, height, z = surface.origin
         level = surface.up[1] == 0
         if surface.instance // 1000 == Label.CAR:
-            if not level or surface.instance in seen:
+            # the first level surface of a car is its deck, which is as long and wide as the car
+            if not level or surface.instance in cars:
                 continue
-            seen.add(surface.instance)
+            cars.add(surface.instance)
             span = np.abs(np.array(surface.along) + np.array(surface.up))
             middle = np.array(surface.origin) + (np.array(surface.along) + np.array(surface.up)) / 2
             yield Shadow((middle[0], middle[2]), (span[0] * 0.62, span[2] * 0.55), surface.velocity)

@@ -1,4 +1,4 @@
-"""Colour of a raster: texture that sticks to surfaces, then light, haze, blur and sensor noise."""
+"""Colours of a raster: texture fixed to the surfaces, then light, haze, blur and sensor noise."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from weclick.synthetic.scene import GROUND, SKY, Light, World
 from weclick.synthetic.street import ROAD, SIDEWALK
 
 TILE, LEVELS, COARSE = 256, 8, 14.0
+"""Size of a noise tile, number of its resolution levels, and the scale of the coarse noise."""
 STRIDE = TILE + 2
+"""Rows per level: the tile and a border of one pixel on each side, for bilinear sampling."""
 LANE_PAINT = np.float32(70.0)
 
 Where = tuple[NDArray[np.signedinteger], ...]
 
 
 def shade(world: World, raster: Raster, time: float, rng: Generator) -> NDArray[np.uint8]:
-    """Return the image (H, W, 3), RGB, at ``time`` seconds; ``rng`` draws the sensor noise."""
+    """Return the image (H, W, 3), RGB, at ``time`` seconds; ``rng`` samples the sensor noise."""
     table = world.surfaces
     tone = np.take(table.tones.reshape(-1, 4), raster.ids * PARTS + raster.parts, axis=0)
     fine, coarse = _texture(world, raster)
@@ -34,14 +36,16 @@ def shade(world: World, raster: Raster, time: float, rng: Generator) -> NDArray[
     color[..., 2] -= tint
     _paint(world, raster, color, coarse)
     color *= _shadow(world, raster, time)[..., None]
-    _haze(world.light, raster, color)
-    color *= _gain(world.light, time)
+    _add_haze(world.light, raster, color)
+    amount, period, phase = world.light.swing
+    change = 1 + amount * np.sin(2 * np.pi * time / period + phase)
+    color *= np.asarray(np.array(world.light.gain) * change, np.float32)
     return _expose(world.light, color, rng)
 
 
 @cache
 def _noise_levels() -> Float:
-    """Return tileable noise, three kinds as channels, each level blurred twice as far, stacked with a seam of one."""
+    """Return tileable noise in three channels with different spectra, as stacked levels of increasing blur (mipmap)."""
     rng = np.random.default_rng(4)
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(TILE), np.fft.fftfreq(TILE)))
     levels = np.zeros((LEVELS * STRIDE, STRIDE, 3), np.float32)
@@ -57,10 +61,11 @@ def _noise_levels() -> Float:
 
 
 def _texture(world: World, raster: Raster) -> tuple[Float, Float]:
-    """Return fine and coarse noise (H, W, 3) in surface coordinates, smooth where a pixel covers many texels."""
+    """Return fine and coarse noise (H, W, 3) in surface coordinates, without aliasing."""
     table = world.surfaces
     detail = table.detail.astype(np.float32)[raster.ids]
     lengths = table.lengths.astype(np.float32)
+    # offsets by row give each surface another part of the tile
     u = raster.u.astype(np.float32) * lengths[raster.ids, 0] * detail + (raster.ids * 37 % TILE).astype(np.float32)
     v = raster.v.astype(np.float32) * lengths[raster.ids, 1] * detail + (raster.ids * 91 % TILE).astype(np.float32)
     level = np.log2(np.maximum(raster.footprint * detail, 1e-3)) + 0.5
@@ -71,12 +76,12 @@ def _lookup(u: Float, v: Float, level: Float) -> Float:
     row = np.clip(np.rint(level), 0, LEVELS - 1) * STRIDE
     x = u - np.floor(u * (1 / TILE)) * TILE + 0.5
     y = v - np.floor(v * (1 / TILE)) * TILE + 0.5
-    found = cv2.remap(_noise_levels(), x.astype(np.float32), (y + row).astype(np.float32), cv2.INTER_LINEAR)
-    return np.asarray(found, np.float32)
+    noise = cv2.remap(_noise_levels(), x.astype(np.float32), (y + row).astype(np.float32), cv2.INTER_LINEAR)
+    return np.asarray(noise, np.float32)
 
 
 def _paint(world: World, raster: Raster, color: Float, coarse: Float) -> None:
-    """Add what a material shows beyond tone and noise."""
+    """Paint the patterns of the materials."""
     material = world.surfaces.material[raster.ids]
     for kind, painter in ((Material.FACADE, _facade), (Material.FENCE, _fence)):
         where = np.nonzero((material == kind) & (raster.parts == 1))
@@ -91,19 +96,19 @@ def _paint(world: World, raster: Raster, color: Float, coarse: Float) -> None:
 def _metres(world: World, raster: Raster, where: Where) -> tuple[NDArray[np.intp], Float, Float, Float]:
     rows = raster.ids[where]
     lengths = world.surfaces.lengths.astype(np.float32)[rows]
-    u, v = (place[where].astype(np.float32) for place in (raster.u, raster.v))
+    u, v = (coordinate[where].astype(np.float32) for coordinate in (raster.u, raster.v))
     return rows, u * lengths[:, 0], v * lengths[:, 1], raster.footprint[where]
 
 
-def _band(place: Float, low: Float | float, high: Float | float, soft: Float) -> Float:
-    """Return how much of a pixel of width ``soft`` at ``place`` lies in low..high."""
+def _band(position: Float, low: Float | float, high: Float | float, soft: Float) -> Float:
+    """Return the share of a pixel of width ``soft`` at ``position`` that is within low..high (anti-aliasing)."""
     width = np.maximum(soft, 1e-4)
-    rise = np.clip((place - low) / width + 0.5, 0, 1)
-    return np.asarray(rise * np.clip((high - place) / width + 0.5, 0, 1), np.float32)
+    rise = np.clip((position - low) / width + 0.5, 0, 1)
+    return np.asarray(rise * np.clip((high - position) / width + 0.5, 0, 1), np.float32)
 
 
 def _facade(world: World, raster: Raster, where: Where, color: Float) -> Float:
-    """Windows in rows and columns, some lit, each with a frame; brick courses between them."""
+    """Paint rows of windows with frames, some of them lit, and courses of bricks."""
     rows, u, v, soft = _metres(world, raster, where)
     step_u, step_v, share = world.surfaces.pattern[rows].T
     column, line = np.floor(u / step_u), np.floor((v - 0.3) / step_v)
@@ -111,6 +116,7 @@ def _facade(world: World, raster: Raster, where: Where, color: Float) -> Float:
     half = share * step_u / 2
     pane = _band(x - step_u / 2, -half, half, soft) * _band(y, 0.28 * step_v, 0.8 * step_v, soft)
     frame = _band(x - step_u / 2, -half - 0.1, half + 0.1, soft) * _band(y, 0.25 * step_v, 0.83 * step_v, soft)
+    # a hash of the window's position: lit windows must stay lit in every frame
     dice = ((column * 7 + line * 13 + rows * 5).astype(np.int64) * 2654435761 >> 7) % 97 / np.float32(97)
     glass = np.where(dice > 0.85, 120 + 60 * dice, 34 + 60 * dice)[:, None] * np.array([0.92, 1.0, 1.08])
     course = _band(v % 0.3, 0.0, 0.05, soft) * np.clip(1 - soft * 6, 0, 1)
@@ -120,7 +126,7 @@ def _facade(world: World, raster: Raster, where: Where, color: Float) -> Float:
 
 
 def _fence(world: World, raster: Raster, where: Where, color: Float) -> Float:
-    """Pickets with dark gaps and two rails."""
+    """Paint pickets with dark gaps and two rails."""
     rows, u, v, soft = _metres(world, raster, where)
     step, share, dark = world.surfaces.pattern[rows].T
     fade = np.clip(1.5 - soft / step, 0, 1)
@@ -131,7 +137,7 @@ def _fence(world: World, raster: Raster, where: Where, color: Float) -> Float:
 
 
 def _ground(world: World, raster: Raster, where: Where, color: Float) -> Float:
-    """Lane marks and a zebra on the road, joints and a kerb on the sidewalk, the houses' shade on everything."""
+    """Paint lane marks and a zebra crossing, joints and kerb of the sidewalk, and the shade of the houses."""
     ground, part = world.ground, raster.parts[where]
     x, z = ground_point(world.surfaces, raster.u[where], raster.v[where])
     depth = 1 / np.maximum(raster.inverse_depth[where], 1e-4)
@@ -153,7 +159,7 @@ def _ground(world: World, raster: Raster, where: Where, color: Float) -> Float:
 
 
 def _sky(world: World, raster: Raster, where: Where, color: Float, coarse: Float) -> Float:
-    """A gradient from haze to blue, and clouds."""
+    """Paint a gradient from haze to blue, and clouds."""
     rise = np.clip(raster.v[where] * 2.2, 0, 1)[:, None]
     haze = np.array(world.light.haze, np.float32)
     cloud = np.clip(coarse[:, 1:2] * 0.6 + 0.2, 0, 1) * np.float32(0.7)
@@ -162,7 +168,7 @@ def _sky(world: World, raster: Raster, where: Where, color: Float, coarse: Float
 
 
 def _shadow(world: World, raster: Raster, time: float) -> Float:
-    """Return the factor (H, W) by which spots below objects darken the ground."""
+    """Return the factor (H, W) by which the shadows of objects darken the ground."""
     factor = np.ones(raster.ids.shape, np.float32)
     where = np.nonzero((raster.ids == GROUND) & (raster.inverse_depth > 1 / 70))
     if not len(where[0]):
@@ -170,6 +176,7 @@ def _shadow(world: World, raster: Raster, time: float) -> Float:
     x, z = ground_point(world.surfaces, raster.u[where], raster.v[where])
     dark = np.ones_like(x)
     near, far = z.min(), z.max()
+    # sorted by distance, so that each shadow only visits the pixels in its range
     order = np.argsort(z, kind="stable")
     sorted_z = z[order]
     for shadow in world.shadows:
@@ -183,17 +190,11 @@ def _shadow(world: World, raster: Raster, time: float) -> Float:
     return factor
 
 
-def _haze(light: Light, raster: Raster, color: Float) -> None:
-    """Mix far things with the colour of the air; the sky has it already."""
+def _add_haze(light: Light, raster: Raster, color: Float) -> None:
+    """Mix distant surfaces with the colour of the haze; the sky already contains it."""
     far = 1 - np.exp(-1 / np.maximum(raster.inverse_depth * np.float32(light.sight), 1e-6))
     far[raster.ids == SKY] = 0
     color += (np.array(light.haze, np.float32) - color) * far[..., None]
-
-
-def _gain(light: Light, time: float) -> Float:
-    amount, period, phase = light.swing
-    change = 1 + amount * np.sin(2 * np.pi * time / period + phase)
-    return np.asarray(np.array(light.gain) * change, np.float32)
 
 
 def _expose(light: Light, color: Float, rng: Generator) -> NDArray[np.uint8]:

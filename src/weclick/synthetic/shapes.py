@@ -1,4 +1,4 @@
-"""Silhouettes: small bitmaps of part numbers that are hung on surfaces. One bitmap decides label and colour alike."""
+"""Shapes: small bitmaps of part numbers on surfaces. Label and colour come from the same bitmap, so they always agree."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Bitmap = NDArray[np.uint8]
 Points = list[tuple[float, float]]
 
 CAR_STYLES = {"sedan": (0.08, 0.24, 0.58, 0.76), "hatch": (0.0, 0.1, 0.56, 0.76), "van": (0.0, 0.03, 0.76, 0.9)}
-"""Where the cabin stands along a car: foot and head of the rear window, head and foot of the windscreen."""
+"""Lower and upper end of the rear window, then upper and lower end of the windscreen, as shares of the car's length."""
 
 DECK = {"sedan": 0.6, "hatch": 0.6, "van": 0.52}
 """Height of the bonnet, as a share of the car's height."""
@@ -25,7 +25,7 @@ PERSONS, TREES, HEDGES, ROOFS = 6, 5, 3, 3
 @cache
 def bank() -> tuple[dict[str, int], NDArray[np.uint8]]:
     """Return shape numbers by name, and all bitmaps (N, R, R); row 0 is the top, number 0 is the full rectangle."""
-    rng = np.random.default_rng(20210708)
+    rng = np.random.default_rng(20210708)  # fixed: all data sets share the shapes
     shapes: dict[str, Bitmap] = {"full": np.ones((RESOLUTION, RESOLUTION), np.uint8)}
     for style in CAR_STYLES:
         side = _car_side(style)
@@ -49,7 +49,7 @@ def _blank() -> Bitmap:
 
 
 def _polygon(image: Bitmap, points: Points, part: int) -> None:
-    """Fill a polygon given in u, v (v = 0 at the foot)."""
+    """Fill a polygon given in u, v (v = 0 is the lower edge)."""
     pixels = [(u * RESOLUTION - 0.5, (1 - v) * RESOLUTION - 0.5) for u, v in points]
     cv2.fillPoly(image, [np.round(np.array(pixels) * 16).astype(np.int32)], part, shift=4)
 
@@ -70,7 +70,7 @@ def _car_side(style: str) -> Bitmap:
     deck = DECK[style]
     image = _blank()
     _polygon(image, [(0, 0.18), (1, 0.18), (1, deck), (0, deck)], 1)
-    edge = 2 / RESOLUTION  # overlaps the windows' patches, so that no crack shows between them
+    edge = 2 / RESOLUTION  # an overlap with the windows' surfaces, so that no gap is visible between them
     _polygon(image, [(a - edge, deck - 0.02), (b - edge, 1), (c + edge, 1), (d + edge, deck - 0.02)], 1)
     low, high = deck + 0.03, 0.94
     middle = (b + c) / 2
@@ -85,7 +85,7 @@ def _car_side(style: str) -> Bitmap:
 
 
 def _car_end() -> Bitmap:
-    """Parts as in the side view, 4 the number plate; the lights' colour makes it front or rear."""
+    """Parts as in the side view, but 4 is the number plate; the colour of the lights makes it front or rear."""
     image = _blank()
     _polygon(image, [(0, 0.25), (1, 0.25), (1, 1), (0, 1)], 1)
     _rectangle(image, 0.04, 0.0, 0.17, 0.3, 3)
@@ -125,7 +125,7 @@ def _person(rng: np.random.Generator) -> Bitmap:
 
 
 def _tree(rng: np.random.Generator) -> Bitmap:
-    """Parts: 1 dark leaves, 2 light leaves, 3 trunk; a few holes show what lies behind."""
+    """Parts: 1 dark leaves, 2 light leaves, 3 trunk; with a few holes."""
     image = _blank()
     top = rng.uniform(0.04, 0.07)
     _polygon(image, [(0.5 - 0.06, 0), (0.5 + 0.06, 0), (0.5 + top / 2, 0.6), (0.5 - top / 2, 0.6)], 3)
@@ -153,7 +153,7 @@ def _hedge(rng: np.random.Generator) -> Bitmap:
 
 
 def _roof(kind: int) -> Bitmap:
-    """Parts: 1 wall, 2 roof: flat with chimney, saddle seen from its long side, gable."""
+    """Parts: 1 wall, 2 roof. Kinds: 0 flat with a chimney, 1 gable roof from its long side, 2 its gable end."""
     image = _blank()
     eaves = (0.93, 0.78, 0.72)[kind]
     _rectangle(image, 0, 0, 1, eaves, 1)

@@ -1,4 +1,4 @@
-"""What does not move: the ground with its strips, the houses, fences and hedges beside it."""
+"""The static part of a street: the ground with its strips, and houses, fences and hedges beside it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from weclick.synthetic.geometry import Float, Label, Material, Surface, Tone
 from weclick.synthetic.shapes import HEDGES, ROOFS, shape
 
 START, END = -12.0, 300.0
+"""Extent of the houses and fences along the street, in metres."""
 FAR = 420.0
+"""Half the width of the ground, in metres."""
 
 ROAD, SIDEWALK, TERRAIN = 1, 2, 3
 """Part numbers of the ground."""
@@ -23,7 +25,7 @@ ROAD, SIDEWALK, TERRAIN = 1, 2, 3
 
 @dataclass(frozen=True)
 class Crossing:
-    """A side street: on one side (-1 or 1), between two distances along the street."""
+    """A side street on one side (-1 left, 1 right), between two distances along the street."""
 
     side: int
     begin: float
@@ -32,7 +34,7 @@ class Crossing:
 
 @dataclass(frozen=True)
 class Ground:
-    """Strips beside the road's middle, left to right, and the side streets that cut them."""
+    """The strips of the street from left to right (their edges and parts), and the side streets that cross them."""
 
     half_road: float
     edges: NDArray[np.float32]
@@ -56,12 +58,12 @@ class Ground:
         return parts
 
     def outer(self, side: int) -> float:
-        """Distance of the sidewalk's far edge from the road's middle."""
+        """Return the distance from the middle of the road to the outer edge of the sidewalk."""
         return self.walk[0 if side < 0 else 1]
 
 
 def sample_ground(rng: Generator) -> Ground:
-    """Draw widths and kinds of the strips, side streets, markings and the houses' shade."""
+    """Sample the strips, side streets, markings and the shade of the houses."""
     half = rng.uniform(4.0, 5.2)
     verge = [half + (rng.uniform(1.2, 2.6) if rng.random() < 0.45 else 0.0) for _ in range(2)]
     walk = [v + rng.uniform(2.4, 4.4) for v in verge]
@@ -89,7 +91,7 @@ def sample_ground(rng: Generator) -> Ground:
 
 
 def ground_surface(rng: Generator) -> Surface:
-    """Return the plane under everything; road and sidewalk differ in texture more than in tone."""
+    """Return the ground plane; road and sidewalk differ more in texture than in colour."""
     asphalt = tones.grey(rng, 66, 128, 7, 6)
     offset = rng.choice([-1, 1]) * rng.uniform(6, 30)
     paving = (asphalt[0] + offset + rng.uniform(-4, 10), asphalt[1] + offset, asphalt[2] + offset - 4, 11.0)
@@ -105,7 +107,7 @@ def ground_surface(rng: Generator) -> Surface:
 
 
 def roadside(rng: Generator, ground: Ground) -> Iterator[Surface]:
-    """Yield houses, fences and hedges along both sides, with gaps at the side streets, and what closes the view."""
+    """Yield houses, fences and hedges along both sides, with gaps at the side streets, and the horizon."""
     for side in (-1, 1):
         base = ground.outer(side) + (rng.uniform(1.0, 5.0) if rng.random() < 0.7 else 0.0)
         town = rng.uniform(0.1, 0.65)
@@ -141,7 +143,7 @@ def _lot(rng: Generator, side: int, x: float, z: float, length: float, town: flo
 def _along(
     side: int, x: float, z: float, length: float, height: float, label: Label, tone: tuple[Tone, ...]
 ) -> Surface:
-    """Return a wall along the street, ``x`` metres from the road's middle."""
+    """Return a wall along the street, ``x`` metres from the middle of the road."""
     return Surface((side * x, 0.0, z), (0.0, 0.0, length), (0.0, height, 0.0), (label,), tone)
 
 
@@ -153,28 +155,28 @@ def _fence(rng: Generator, side: int, x: float, z: float, length: float) -> Surf
 
 
 def _house(rng: Generator, side: int, x: float, z: float, length: float) -> Iterator[Surface]:
-    """Yield the front along the street and the gable that faces the camera."""
+    """Yield the front along the street, and the side that faces the camera."""
     height = rng.uniform(5, 15)
     plaster = tones.wall(rng)
     tone = (plaster, tones.pick(rng, [(112, 62, 48), (78, 74, 74), (96, 84, 74)], 12, 12))
     pattern = (rng.uniform(1.8, 3.4), rng.uniform(2.6, 3.4), rng.uniform(0.3, 0.6))
     front = _along(side, x, z, length, height, Label.BUILDING, tone)
-    look = replace(front, material=Material.FACADE, pattern=pattern, shape=shape(f"roof_{rng.integers(ROOFS)}"))
-    yield look
+    front = replace(front, material=Material.FACADE, pattern=pattern, shape=shape(f"roof_{rng.integers(ROOFS)}"))
+    yield front
     depth = rng.uniform(7, 12)
     origin = (x if side > 0 else -x - depth, 0.0, z)
     shade = rng.uniform(0.7, 1.1)
     yield replace(
-        look,
+        front,
         origin=origin,
         along=(depth, 0.0, 0.0),
-        shape=shape("roof_2" if look.shape != shape("roof_0") else "roof_0"),
+        shape=shape("roof_2" if front.shape != shape("roof_0") else "roof_0"),
         tones=tuple(tones.scaled(t, shade) for t in tone),
     )
 
 
 def _horizon(rng: Generator) -> Iterator[Surface]:
-    """Yield far trees and houses, so that no bare edge of the world shows."""
+    """Yield distant trees and houses, which hide the edge of the world."""
     for side in (-1, 1):
         hedge = _along(
             side, rng.uniform(45, 80), START, END, rng.uniform(5, 12), Label.VEGETATION, (tones.leaves(rng),)

@@ -1,4 +1,4 @@
-"""Colours of the street. They overlap between classes on purpose: a network must look at shape and place as well."""
+"""Colours of the street. The classes overlap on purpose, so that a network also has to use shape and position."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def grey(rng: Generator, low: float, high: float, texture: float, tint: float = 
 
 
 def pick(rng: Generator, colors: list[tuple[float, float, float]], spread: float, texture: float) -> Tone:
-    """Return one of ``colors``, shifted at random by up to ``spread`` per channel."""
+    """Return one of ``colors`` with a random shift of up to ``spread`` per channel."""
     red, green, blue = colors[rng.integers(len(colors))] + rng.uniform(-spread, spread, 3)
     return (red, green, blue, texture)
 
 
 def scaled(tone: Tone, factor: float) -> Tone:
-    """Return ``tone`` brighter or darker, texture included."""
+    """Return ``tone`` with colour and texture multiplied by ``factor``."""
     return (tone[0] * factor, tone[1] * factor, tone[2] * factor, tone[3] * factor)
 
 
@@ -52,7 +52,7 @@ def paint(rng: Generator) -> Tone:
 
 
 def cloth(rng: Generator) -> Tone:
-    """Return any colour clothes may have, dark ones most often."""
+    """Return a colour of clothes, mostly dark."""
     if rng.random() < 0.55:
         return grey(rng, 22, 120, 12, 14)
     red, green, blue = rng.uniform(25, 210, 3)

@@ -14,18 +14,20 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
+from weclick.conventions import Size
 from weclick.errors import DataError
 from weclick.synthetic.render import MAX_FRAMES, RenderedFrame, SyntheticVideo, check_size
 
 GENERATOR_VERSION = 1
-"""Raised when the same seed gives other pixels than before."""
+"""Increased whenever the same seed gives different pixels than before."""
 
 CITIES = {"train": "synthaven", "val": "synthfield"}
 FIRST_WORLD = {"train": 0, "val": 1_000_000}
-"""Number of a split's first world: far apart, so that more training snippets leave the validation snippets alone."""
+"""Index of each split's first world. They are far apart, so that the number of training snippets does not change the
+validation snippets."""
 
 Report = Callable[[int, int], None]
-"""Called with the frames done and the frames in total."""
+"""Called with the number of finished frames and of all frames."""
 
 NOTICE = """Synthetic street scenes in Cityscapes layout
 
@@ -45,26 +47,26 @@ def write_synthetic(
     val: int = 8,
     frames: int = 12,
     target: int = 7,
-    size: tuple[int, int] = (256, 512),
+    size: Size = (256, 512),
     progress: Report | None = None,
 ) -> None:
     """Write synthetic street video with exact labels, in Cityscapes layout.
 
-    The data set appears at ``root`` whole or not at all. Every snippet shows another street; the same seed gives the
+    The data set is written completely or not at all. Every snippet shows a different street; the same seed gives the
     same bytes.
 
     Args:
-        root: Folder to make; it may exist if it is empty.
+        root: Folder to create; it may exist if it is empty.
         seed: Seed of all streets.
         train: Training snippets, labelled on the target frame only.
         val: Validation snippets, labelled on every frame.
         frames: Frames per snippet, 1/17 s apart.
         target: Number of the target frame, counted from 0.
         size: Image size (H, W).
-        progress: Called after each frame; None shows a bar on a terminal when writing takes longer than 2 s.
+        progress: Called after each frame; None shows a progress bar on a terminal if writing takes longer than 2 s.
 
     Raises:
-        DataError: ``root`` is not empty or cannot be written, or a count or size makes no sense.
+        DataError: ``root`` is not empty or cannot be written, or a count or size is out of range.
 
     Example:
         >>> import tempfile
@@ -82,7 +84,7 @@ def write_synthetic(
     jobs = [
         (split, sequence, number) for split in counts for sequence in range(counts[split]) for number in range(frames)
     ]
-    with _new_folder(root) as folder, nullcontext(progress) if progress else _bar() as report:
+    with _new_folder(root) as folder, nullcontext(progress) if progress else _progress_bar() as report:
         for done, (split, sequence, number) in enumerate(jobs, start=1):
             if number == 0:
                 video = SyntheticVideo(seed, FIRST_WORLD[split] + sequence, size)
@@ -96,17 +98,17 @@ def _check(seed: int, counts: dict[str, int], frames: int, target: int) -> None:
     if seed < 0:
         raise DataError(f"the seed must be 0 or more, found {seed}")
     if any(not 0 <= count < FIRST_WORLD["val"] for count in counts.values()) or not any(counts.values()):
-        found = ", ".join(f"{split} = {count}" for split, count in counts.items())
-        raise DataError(f"a synthetic data set needs 0 to 999999 snippets per split and at least one, found {found}")
+        listed = ", ".join(f"{split} = {count}" for split, count in counts.items())
+        raise DataError(f"a synthetic data set needs 0 to 999999 snippets per split and at least one, found {listed}")
     if not 1 <= frames <= MAX_FRAMES:
-        raise DataError(f"a synthetic snippet has 1 to {MAX_FRAMES} frames, asked for {frames}")
+        raise DataError(f"a synthetic snippet has 1 to {MAX_FRAMES} frames, found {frames}")
     if not 0 <= target < frames:
         raise DataError(f"target frame {target} is outside a snippet of {frames} frames; choose 0 to {frames - 1}")
 
 
 @contextmanager
 def _new_folder(root: Path) -> Iterator[Path]:
-    """Yield a hidden folder beside ``root`` that takes its place on success and vanishes on failure."""
+    """Yield a hidden folder beside ``root``, which is renamed to ``root`` on success and removed on failure."""
     root = root.absolute()
     if root.is_symlink() or (root.exists() and not root.is_dir()):
         raise DataError(f"{root} is not a folder; choose another place for the synthetic data set")
@@ -123,15 +125,15 @@ def _new_folder(root: Path) -> Iterator[Path]:
             root.rmdir()
         folder.rename(root)
     except OSError as error:
-        raise DataError(f"{root} cannot be written ({error}); check rights and free space") from None
+        raise DataError(f"{root} cannot be written ({error}); check permissions and free space") from None
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
-def _bar() -> Iterator[Report]:
-    """Yield a report that shows a bar on a terminal once two seconds have passed."""
+def _progress_bar() -> Iterator[Report]:
+    """Yield a function that shows a progress bar on a terminal after two seconds."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task, start = bar.add_task("Synthetic street", visible=False), bar.get_time()
@@ -140,16 +142,16 @@ def _bar() -> Iterator[Report]:
 
 def _write_frame(folder: Path, split: str, name: str, frame: RenderedFrame, labelled: bool) -> None:
     city = CITIES[split]
-    place, stem = Path(split) / city, f"{city}_{name}"
-    image = _png(np.ascontiguousarray(frame.image[..., ::-1]))
+    subfolder, stem = Path(split) / city, f"{city}_{name}"
+    image = _png(np.ascontiguousarray(frame.image[..., ::-1]))  # OpenCV writes BGR
     files = {"leftImg8bit_sequence": {"leftImg8bit": image}}
     if labelled:
         files["leftImg8bit"] = {"leftImg8bit": image}
         files["gtFine"] = {"gtFine_labelIds": _png(frame.label), "gtFine_instanceIds": _png(frame.instances)}
     for kind, contents in files.items():
-        (folder / kind / place).mkdir(parents=True, exist_ok=True)
+        (folder / kind / subfolder).mkdir(parents=True, exist_ok=True)
         for suffix, content in contents.items():
-            (folder / kind / place / f"{stem}_{suffix}.png").write_bytes(content)
+            (folder / kind / subfolder / f"{stem}_{suffix}.png").write_bytes(content)
 
 
 def _png(array: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:

@@ -1,4 +1,4 @@
-"""Clicks to and from files of other tools; :data:`FORMATS` lists the formats by name."""
+"""Import and export of clicks in the formats of other tools; :data:`FORMATS` lists them by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from weclick.clicks.exchange.cvat import export_cvat, import_cvat
 from weclick.clicks.exchange.label_studio import export_label_studio, import_label_studio
 from weclick.clicks.exchange.labelme import export_labelme, import_labelme
 from weclick.clicks.exchange.pictures import Pictures
-from weclick.clicks.sqlite import ELSEWHERE, require_free
+from weclick.clicks.sqlite import WRITE_HINT, require_free
 from weclick.clicks.store import ClickStore
 from weclick.errors import ClickError, ConfigError
 from weclick.files import atomic_path
@@ -52,19 +52,15 @@ class _Import(Protocol):
 
 
 class Format(NamedTuple):
-    """How a format is written and read; both return the number of clicks."""
+    """The functions that write and read a format; both return the number of clicks."""
 
     export: _Export
     load: _Import
 
 
-# A table names frames by video and number: writing one needs no pictures.
-def _export_csv(store: ClickStore, path: Path, pictures: Pictures) -> int:
-    return export_csv(store, path)
-
-
 FORMATS: Final[dict[FormatName, Format]] = {
-    "csv": Format(_export_csv, import_csv),
+    # CSV identifies frames by video and number, so writing it needs no pictures
+    "csv": Format(lambda store, path, pictures: export_csv(store, path), import_csv),
     "cvat": Format(export_cvat, import_cvat),
     "labelme": Format(export_labelme, import_labelme),
     "label-studio": Format(export_label_studio, import_label_studio),
@@ -76,10 +72,10 @@ _SUFFIXES: Final[dict[str, FormatName]] = {".csv": "csv", ".xml": "cvat", "": "l
 
 
 def format_to_write(path: Path) -> FormatName:
-    """Choose a format by the name of the file to write: .csv, .xml (CVAT), or a folder (labelme).
+    """Return the format for a path to write: .csv, .xml (CVAT), or a folder (labelme).
 
     Raises:
-        ConfigError: The suffix leaves it open.
+        ConfigError: The suffix belongs to no format or to several.
     """
     suffix = "" if path.is_dir() else path.suffix.lower()
     if suffix == ".json":
@@ -90,11 +86,11 @@ def format_to_write(path: Path) -> FormatName:
 
 
 def format_of(path: Path) -> FormatName:
-    """Recognise the format of a file to read: by its suffix, or, if it is JSON, by what is in it.
+    """Detect the format of a file to read: by its suffix, or by its content if it is JSON.
 
     Raises:
         ConfigError: No format has this suffix.
-        ClickError: The file cannot be read, or is JSON of another kind.
+        ClickError: The file cannot be read, or is JSON of an unknown format.
     """
     if path.suffix.lower() != ".json" or path.is_dir():
         return format_to_write(path)
@@ -110,12 +106,10 @@ def format_of(path: Path) -> FormatName:
 
 @contextmanager
 def open_or_create(path: Path, classes: ClassSet) -> Iterator[ClickStore]:
-    """Open a store for an import, or make one that appears only if all goes well.
-
-    An empty store left behind by a refused import would be taken at its word by training.
+    """Open a store for an import, or create one that only appears if the import succeeds.
 
     Raises:
-        ClickError: The store cannot be opened or made, or somebody else made one meanwhile.
+        ClickError: The store cannot be opened or created, or another process created it meanwhile.
     """
     if path.exists():
         with ClickStore(path, classes) as store:
@@ -123,9 +117,10 @@ def open_or_create(path: Path, classes: ClassSet) -> Iterator[ClickStore]:
         return
     require_free(path)
     try:
-        with atomic_path(path) as made:
-            with ClickStore.create(made, classes) as store:
+        # a failed import must not leave an empty store behind: training would read it as "nothing is clicked"
+        with atomic_path(path) as temporary:
+            with ClickStore.create(temporary, classes) as store:
                 yield store
             require_free(path)
     except OSError as error:
-        raise ClickError(f"{path} cannot be made: {error.strerror or error}; {ELSEWHERE}") from None
+        raise ClickError(f"{path} cannot be written: {error.strerror or error}; {WRITE_HINT}") from None

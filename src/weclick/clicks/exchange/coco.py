@@ -1,8 +1,8 @@
-"""Clicks as COCO key points: one JSON file with images, categories and annotations, a category per class.
+"""COCO key points: one JSON file with images, annotations and a category per class.
 
-Assumed of the format (https://cocodataset.org/#format-data): x and y are measured from the image's upper left corner,
-as boxes and polygons are and as annotation tools write them. Files whose key points are whole numbers that mean pixels,
-such as COCO's own, come to lie half a pixel up and to the left.
+Assumption (https://cocodataset.org/#format-data): x and y are measured from the image's upper left corner, like boxes
+and polygons, as annotation tools do. COCO's own key points are integer pixel indices instead; they are imported half a
+pixel too far up and to the left.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from typing import Any
 from weclick.classes import ClassSet
 from weclick.clicks.exchange.common import (
     Reader,
-    Target,
-    at,
     entries,
     from_corner,
+    locate_errors,
     number,
     read_json,
     save_text,
@@ -33,7 +32,7 @@ from weclick.errors import ClickError
 
 
 def export_coco(store: ClickStore, path: Path, pictures: Pictures) -> int:
-    """Write the clicks of all target frames as COCO, an annotation with one visible key point each; return their number.
+    """Write each click of the target frames as an annotation with one visible key point; return the number of clicks.
 
     Raises:
         ClickError: A frame has no picture, or the file cannot be written.
@@ -41,20 +40,19 @@ def export_coco(store: ClickStore, path: Path, pictures: Pictures) -> int:
     frames = targets(store, pictures)
     clicks = [(image_id, record) for image_id, frame in enumerate(frames, 1) for record in frame.clicks]
     content = {
-        "images": [_image(image_id, frame) for image_id, frame in enumerate(frames, 1)],
-        "annotations": [_annotation(number_, *click) for number_, click in enumerate(clicks, 1)],
+        "images": [
+            {"id": image_id, "file_name": frame.name, "width": frame.size[1], "height": frame.size[0]}
+            for image_id, frame in enumerate(frames, 1)
+        ],
+        "annotations": [_annotation(annotation_id, *click) for annotation_id, click in enumerate(clicks, 1)],
         "categories": _categories(store.classes),
     }
     save_text(path, to_json(content))
     return len(clicks)
 
 
-def _image(image_id: int, frame: Target) -> dict[str, Any]:
-    return {"id": image_id, "file_name": frame.name, "width": frame.size[1], "height": frame.size[0]}
-
-
 def _categories(classes: ClassSet) -> list[dict[str, Any]]:
-    # 0 is the background to many readers
+    # from 1, as many readers use 0 for the background
     return [
         {
             "id": category_id,
@@ -84,70 +82,72 @@ def _annotation(annotation_id: int, image_id: int, record: ClickRecord) -> dict[
 
 
 def import_coco(path: Path, store: ClickStore, pictures: Pictures, *, replace: bool = False) -> int:
-    """Read COCO key points, all or none of them, and return their number; the frames become "done".
+    """Import COCO key points, all or none of them, and return their number; the frames become "done".
 
     Every key point with visibility 1 or 2 is a click of its annotation's category. Those with 0, and annotations
     without key points, are counted and left out.
 
     Args:
         path: A COCO file.
-        store: Where to put the clicks.
+        store: The store to add the clicks to.
         pictures: The data set's pictures.
-        replace: Put the clicks in place of those the frames carry, instead of refusing such frames.
+        replace: Replace the clicks of frames that already have some, instead of refusing the file.
 
     Raises:
-        ClickError: The file is no COCO, or an image, category or annotation in it cannot be used (the message names it).
+        ClickError: The file is not COCO, or an image, category or annotation in it cannot be used (the message names
+            it).
     """
-    found = Reader(path, store.classes, pictures)
+    reader = Reader(path, store.classes, pictures)
     content = read_json(path)
     if not isinstance(content, dict):
-        raise ClickError(f"{path} is no COCO file: it holds no object with images, annotations and categories")
-    with at(str(path)):
+        raise ClickError(f"{path} is not a COCO file: it has no object with images, annotations and categories")
+    with locate_errors(str(path)):
         images, categories = (_by_id(content.get(what), what) for what in ("images", "categories"))
         annotations = entries(content.get("annotations"), "annotations")
     keys: dict[object, FrameKey] = {}
     for annotation in annotations:
-        with at(f"{path}: annotation {text_of(annotation.get('id', '?'))[:20]}"):
+        with locate_errors(f"{path}: annotation {text_of(annotation.get('id', '?'))[:20]}"):
             image = _look_up(annotation, "image_id", images)
-            points = _points(annotation, found)
+            points = _points(annotation, reader)
             if points and image["id"] not in keys:
-                keys[image["id"]] = key = found.open(text_of(image.get("file_name")))
-                found.size(key, image.get("height"), image.get("width"))
+                keys[image["id"]] = key = reader.add_frame(text_of(image.get("file_name")))
+                reader.check_size(key, image.get("height"), image.get("width"))
             for x, y in points:
                 label = _look_up(annotation, "category_id", categories).get("name")
-                found.click(keys[image["id"]], x, y, label, text_of(annotation.get("annotator", "")))
-    return found.store(store, replace=replace)
+                reader.add_click(keys[image["id"]], x, y, label, text_of(annotation.get("annotator", "")))
+    return reader.save(store, replace=replace)
 
 
 def _by_id(value: object, what: str) -> dict[object, dict[str, Any]]:
-    found: dict[object, dict[str, Any]] = {}
+    by_id: dict[object, dict[str, Any]] = {}
     for entry in entries(value, what):
-        own = entry.get("id")
-        if not isinstance(own, int | str):
-            raise ClickError(f"{what} need an id each, found {reprlib.repr(own)}")
-        if own in found:
-            raise ClickError(f"{what} need an id each, found {reprlib.repr(own)} twice")
-        found[own] = entry
-    return found
+        entry_id = entry.get("id")
+        if not isinstance(entry_id, int | str):
+            raise ClickError(f"each of the {what} needs an id, found {reprlib.repr(entry_id)}")
+        if entry_id in by_id:
+            raise ClickError(f"each of the {what} needs its own id, found {reprlib.repr(entry_id)} twice")
+        by_id[entry_id] = entry
+    return by_id
 
 
-def _look_up(annotation: dict[str, Any], what: str, among: dict[object, dict[str, Any]]) -> dict[str, Any]:
-    own = annotation.get(what)
-    if not isinstance(own, int | str) or own not in among:
-        raise ClickError(f"its {what} {reprlib.repr(own)} is not in the file")
-    return among[own]
+def _look_up(annotation: dict[str, Any], field: str, by_id: dict[object, dict[str, Any]]) -> dict[str, Any]:
+    entry_id = annotation.get(field)
+    # the type first: a list or an object cannot be a key of a dictionary
+    if not isinstance(entry_id, int | str) or entry_id not in by_id:
+        raise ClickError(f"its {field} {reprlib.repr(entry_id)} is not in the file")
+    return by_id[entry_id]
 
 
-def _points(annotation: dict[str, Any], found: Reader) -> list[tuple[float, float]]:
+def _points(annotation: dict[str, Any], reader: Reader) -> list[tuple[float, float]]:
     """Return the labelled key points (x, y) of an annotation."""
     values = annotation.get("keypoints")
     if values is None:
-        found.left_out["annotations without key points"] += 1
+        reader.left_out["annotations without key points"] += 1
         return []
     if not isinstance(values, list) or len(values) % 3:
-        raise ClickError(f"keypoints must be a list of x, y, v for each, found {reprlib.repr(values)}")
+        raise ClickError(f"keypoints must be a list of x, y, v per point, found {reprlib.repr(values)}")
     numbers = [number(value, "a key point's coordinate") for value in values]
     visible = [(x, y) for x, y, v in zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True) if v > 0]
     if hidden := len(values) // 3 - len(visible):
-        found.left_out["unlabelled key points"] += hidden
+        reader.left_out["unlabelled key points"] += hidden
     return visible

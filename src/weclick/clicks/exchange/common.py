@@ -1,7 +1,8 @@
-"""What all formats share: which clicks are written, and how clicks are read, checked and stored.
+"""Shared by all formats: which clicks are exported, and how imported clicks are checked and stored.
 
-Convention: other tools measure from the outer corner of the upper left pixel, so that an image covers 0..W; ours cover
--0.5..W - 0.5 (:mod:`weclick.clicks.records`). The half pixel between the two is added and taken away here.
+Convention: in other tools the origin is the outer corner of the upper left pixel, and an image covers 0..W. In ours it
+is the centre of that pixel, and an image covers -0.5..W - 0.5 (:mod:`weclick.clicks.records`). The conversion, half a
+pixel, is done here.
 """
 
 from __future__ import annotations
@@ -18,25 +19,25 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from weclick.classes import ClassSet
 from weclick.clicks.exchange.pictures import Pictures
-from weclick.clicks.records import Click, ClickRecord, Size, validate_click
+from weclick.clicks.records import Click, ClickRecord, validate_click
 from weclick.clicks.store import ClickStore
-from weclick.conventions import FrameKey
+from weclick.conventions import FrameKey, Size
 from weclick.errors import ClickError, DataError
 from weclick.files import write_text
 
 Number = TypeVar("Number", int, float)
 
 DIGITS: Final = 6
-"""Positions are rounded to a millionth of a pixel, so that whole numbers survive percentages and half pixels."""
+"""Decimals of a position, in pixels: rounding restores whole numbers after conversion to percentages and back."""
 
 BORDER: Final = 1e-3
-"""Points so little outside the image, in pixels, were set on its border, and belong to the pixel there."""
+"""Points at most this far outside the image, in pixels, count as points on its border."""
 
 _log = logging.getLogger(__name__)
 
 
 class Target(NamedTuple):
-    """A target frame as it is written: its picture's name, its size (H, W), its clicks."""
+    """A target frame to export: name and size (H, W) of its picture, and its clicks."""
 
     key: FrameKey
     name: str
@@ -45,47 +46,43 @@ class Target(NamedTuple):
 
 
 def targets(store: ClickStore, pictures: Pictures) -> list[Target]:
-    """Return the target frames in order; skipped ones are left out.
+    """Return the target frames with their clicks, in order.
 
     Raises:
-        ClickError: A frame has no picture, or a click lies outside of it.
-        DataError: The size of a picture is not known and cannot be read.
+        ClickError: A frame has no picture, or a click is invalid or outside of it.
+        DataError: The size of a picture is not stored and cannot be read.
     """
-    store.all_clicks()  # refuses what no reader could take
-    sizes = {key: frame.size for key, frame in store.frames().items()}
-    found: dict[FrameKey, list[ClickRecord]] = {}
-    for record in store.records():
-        found.setdefault(record.key, []).append(record)
-    return [_target(key, clicks, store, sizes[key] or pictures.size(key), pictures) for key, clicks in found.items()]
-
-
-def _target(key: FrameKey, clicks: list[ClickRecord], store: ClickStore, size: Size, pictures: Pictures) -> Target:
-    for record in clicks:
+    store.all_clicks()  # raises on invalid clicks, which no importer accepts
+    frames, result = store.frames(), []
+    for key, group in groupby(store.records(), lambda record: record.key):
+        size, clicks = frames[key].size or pictures.size(key), list(group)
         try:
-            validate_click(record.click, store.classes, size)
+            for record in clicks:
+                validate_click(record.click, store.classes, size)
         except ClickError as error:
             raise ClickError(f"{store.path}: frame {key}: {error}; see `weclick clicks check`") from None
-    return Target(key, pictures.name(key), size, clicks)
+        result.append(Target(key, pictures.name(key), size, clicks))
+    return result
 
 
 def from_corner(click: Click) -> tuple[float, float]:
-    """Return a click's (x, y) as other tools measure it, from the image's corner."""
+    """Return (x, y) of a click relative to the image's corner, as other tools measure."""
     return round(click.x + 0.5, DIGITS), round(click.y + 0.5, DIGITS)
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what goes wrong when writing into a ClickError that names ``path``."""
+    """Convert errors of writing in the block to a ClickError that names ``path``."""
     try:
         yield
     except OSError as error:
         raise ClickError(f"{path} cannot be written: {error.strerror}; choose another path") from None
     except UnicodeEncodeError:
-        raise ClickError(f"{path} cannot be written: a file or class name is no text; rename it") from None
+        raise ClickError(f"{path} cannot be written: a file or class name is not valid Unicode; rename it") from None
 
 
 def save_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
+    """Write a file completely or not at all.
 
     Raises:
         ClickError: The file cannot be written.
@@ -95,7 +92,7 @@ def save_text(path: Path, text: str) -> None:
 
 
 def to_json(value: object) -> str:
-    """Return readable JSON."""
+    """Return indented JSON."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -103,9 +100,10 @@ def read_text(path: Path) -> str:
     """Read UTF-8 text.
 
     Raises:
-        ClickError: The file cannot be read or is no such text.
+        ClickError: The file cannot be read or is not UTF-8.
     """
     try:
+        # -sig: Windows programs put a byte order mark in front
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ClickError(f"{path} is not UTF-8 text; export it again") from None
@@ -117,30 +115,31 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever is in the file
     """Read a JSON file.
 
     Raises:
-        ClickError: The file cannot be read or is no JSON.
+        ClickError: The file cannot be read or is not JSON.
     """
     try:
         return json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
-        raise ClickError(f"{path} is no JSON: {error}; export it again") from None
+        raise ClickError(f"{path} is not JSON: {error}; export it again") from None
 
 
 def entries(value: object, what: str) -> list[dict[str, Any]]:
-    """Take ``value`` for a list of JSON objects, or refuse it."""
+    """Return ``value`` if it is a list of JSON objects, else raise a ClickError that starts with ``what``."""
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         raise ClickError(f"{what} must be a list of objects, found {reprlib.repr(value)}")
     return value
 
 
 def text_of(value: object) -> str:
-    """Return what is in a file as text: text itself, anything else shortened; JSON may lie too deep for ``str``."""
+    """Return text unchanged and any other JSON value in a shortened form."""
+    # not str(): it exceeds the recursion limit on deeply nested JSON
     return value if isinstance(value, str) else reprlib.repr(value)
 
 
 def parse(kind: Callable[[str], Number], text: str, what: str) -> Number:
-    """Read a number from text, or refuse it."""
+    """Convert text to a number, or raise a ClickError that starts with ``what``."""
     try:
-        if "_" in text:  # Python would take 1_0 for 10
+        if "_" in text:  # Python reads 1_0 as 10
             raise ValueError
         return kind(text)
     except ValueError:
@@ -148,8 +147,9 @@ def parse(kind: Callable[[str], Number], text: str, what: str) -> Number:
 
 
 def number(value: object, what: str) -> float:
-    """Take a JSON value for a number, or refuse it."""
+    """Convert a JSON number to a float, or raise a ClickError that starts with ``what``."""
     try:
+        # bool is a subclass of int
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError
         return float(value)
@@ -158,8 +158,8 @@ def number(value: object, what: str) -> float:
 
 
 @contextmanager
-def at(place: str) -> Iterator[None]:
-    """Say in a refusal which file, and where in it, it is about."""
+def locate_errors(place: str) -> Iterator[None]:
+    """Put ``place``, the file and the position in it, in front of error messages raised in the block."""
     try:
         yield
     except DataError as error:
@@ -167,7 +167,7 @@ def at(place: str) -> Iterator[None]:
 
 
 class Reader:
-    """Collects the clicks of a file and what was left out, and stores them once all of it has proved good."""
+    """Collects the clicks of a file and what was left out, and stores the clicks once the whole file is valid."""
 
     def __init__(self, path: Path, classes: ClassSet, pictures: Pictures) -> None:
         self.path = path
@@ -177,11 +177,11 @@ class Reader:
         self._records: list[ClickRecord] = []
         self._sizes: dict[FrameKey, Size] = {}
 
-    def open(self, *names: str) -> FrameKey:
-        """Find the frame that clicks are about to be added to.
+    def add_frame(self, *names: str) -> FrameKey:
+        """Add the frame that one of these picture names refers to, before its clicks.
 
         Raises:
-            ClickError: The name is not that of one picture, or the frame was opened before.
+            ClickError: No picture or several pictures match, or the frame was added before.
         """
         key = self._pictures.key(*names)
         if key in self._sizes:
@@ -189,33 +189,35 @@ class Reader:
         self._sizes[key] = self._pictures.size(key)
         return key
 
-    def size(self, key: FrameKey, height: object, width: object) -> Size:
-        """Return the (H, W) of an opened frame, which the file must agree with where it says something.
+    def check_size(self, key: FrameKey, height: object, width: object) -> Size:
+        """Return the (H, W) of a frame, after comparing it with the size in the file, if that is given.
 
         Raises:
-            ClickError: The file tells another size; the usual cause is that resized pictures were clicked.
+            ClickError: The sizes differ; the usual cause is that resized pictures were clicked.
         """
-        own = self._sizes[key]
-        if (height, width) not in (own, (None, None)):
-            found = f"{reprlib.repr(width)}x{reprlib.repr(height)}"
-            raise ClickError(f"the picture was {found} there but is {own[1]}x{own[0]}; click on pictures of that size")
-        return own
+        size = self._sizes[key]
+        if (height, width) not in (size, (None, None)):
+            stated = f"{reprlib.repr(width)}x{reprlib.repr(height)}"
+            raise ClickError(
+                f"the picture is {stated} in the file but {size[1]}x{size[0]} here; click on pictures of that size"
+            )
+        return size
 
-    def click(self, key: FrameKey, x: float, y: float, label: object, annotator: str = "") -> None:
+    def add_click(self, key: FrameKey, x: float, y: float, label: object, annotator: str = "") -> None:
         """Add a click at (x, y), in pixels from the image's corner.
 
         Raises:
-            DataError: The class is unknown, or the place outside the image.
+            DataError: The class is unknown, or the point is outside the image.
         """
         if not isinstance(label, str):
-            raise ClickError(f"point at ({x}, {y}) has no class name but {reprlib.repr(label)}")
+            raise ClickError(f"point at ({x}, {y}) has {reprlib.repr(label)} instead of a class name")
         height, width = self._sizes[key]
         click = Click(_to_center(x, width), _to_center(y, height), self._classes.index(label))
         validate_click(click, self._classes, (height, width))
         self._records.append(ClickRecord(key, click, annotator))
 
-    def store(self, store: ClickStore, *, replace: bool) -> int:
-        """Store all clicks and return their number; tell what was left out."""
+    def save(self, store: ClickStore, *, replace: bool) -> int:
+        """Store all clicks, log what was left out, and return the number of clicks."""
         store_records(self._records, self._sizes, store, self.path, replace)
         if self.left_out:
             kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.left_out.items()))
@@ -224,6 +226,7 @@ class Reader:
 
 
 def _to_center(value: float, length: int) -> float:
+    # a point on the right or lower border, at W or H, would fall on the first pixel outside
     if -BORDER <= value <= length + BORDER:
         value = min(max(value, 0.0), length - 10.0**-DIGITS)
     return round(value - 0.5, DIGITS)
@@ -232,10 +235,10 @@ def _to_center(value: float, length: int) -> float:
 def store_records(
     records: Sequence[ClickRecord], sizes: Mapping[FrameKey, Size], store: ClickStore, source: Path, replace: bool
 ) -> None:
-    """Store all clicks in one transaction; their frames become "done".
+    """Store all clicks in one transaction and mark their frames as "done".
 
     Raises:
-        ClickError: A frame carries clicks already and ``replace`` is not set.
+        ClickError: A frame already has clicks and ``replace`` is not set.
     """
     by_frame: dict[FrameKey, list[ClickRecord]] = {}
     for record in records:
@@ -244,11 +247,12 @@ def store_records(
         for key, own in by_frame.items():
             if store.clicks(key) and not replace:
                 raise ClickError(
-                    f"{source}: frame {key} carries clicks in {store.path} already; nothing was imported "
-                    "(--replace true puts these in their place)"
+                    f"{source}: frame {key} already has clicks in {store.path}; nothing was imported "
+                    "(--replace true replaces them)"
                 )
-            put = store.replace
-            for annotator, run in groupby(own, lambda record: record.annotator):
-                put(key, [record.click for record in run], size=sizes.get(key), annotator=annotator)
-                put = store.add
+            write = store.replace
+            # one call takes one annotator: the first replaces the stored clicks, the others add to them
+            for annotator, group in groupby(own, lambda record: record.annotator):
+                write(key, [record.click for record in group], size=sizes.get(key), annotator=annotator)
+                write = store.add
         store.note(imported=source.name)

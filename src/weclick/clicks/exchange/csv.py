@@ -1,4 +1,4 @@
-"""Clicks as a table, one line each; the only format that knows frames by video and number."""
+"""CSV, one line per click; the only format that identifies frames by video and number."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from weclick.classes import ClassSet
-from weclick.clicks.exchange.common import at, parse, save_text, store_records
+from weclick.clicks.exchange.common import locate_errors, parse, save_text, store_records
 from weclick.clicks.exchange.pictures import Pictures
-from weclick.clicks.records import Click, ClickRecord, Size, validate_click, validate_key
+from weclick.clicks.records import Click, ClickRecord, validate_click, validate_key
 from weclick.clicks.store import ClickStore
-from weclick.conventions import FrameKey
+from weclick.conventions import FrameKey, Size
 from weclick.errors import ClickError
 
 CSV_COLUMNS: Final = ("video", "number", "x", "y", "class", "annotator")
@@ -22,17 +22,16 @@ CSV_COLUMNS: Final = ("video", "number", "x", "y", "class", "annotator")
 def export_csv(store: ClickStore, path: Path) -> int:
     """Write the clicks of all target frames as CSV and return their number.
 
-    One line per click with the columns video, number, x, y, class, annotator: x and y in source pixels, centres at
-    integers; class by name. Skipped frames are left out.
+    Columns: video, number, x and y (source pixels, pixel centres at integers), class (its name), annotator.
 
     Raises:
         ClickError: The file cannot be written.
     """
     text = io.StringIO()
-    # Quoting all text: by itself the writer leaves a bare carriage return unquoted, and no reader takes that back.
+    # Quote all text: by default the writer leaves a single carriage return unquoted, which readers take for a new line.
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(CSV_COLUMNS)
-    store.all_clicks()  # refuses what no reader could take
+    store.all_clicks()  # raises on invalid clicks, which no importer accepts
     records = store.records()
     for record in records:
         name = store.classes[record.click.class_id].name
@@ -42,17 +41,17 @@ def export_csv(store: ClickStore, path: Path) -> int:
 
 
 def import_csv(path: Path, store: ClickStore, pictures: Pictures, *, replace: bool = False) -> int:
-    """Read clicks from CSV, all or none of them, and return their number; the frames become "done".
+    """Import clicks from CSV, all or none of them, and return their number; the frames become "done".
 
     Args:
-        path: A file as :func:`export_csv` writes it; the columns may come in any order.
-        store: Where to put the clicks.
+        path: A file as written by :func:`export_csv`, with the columns in any order.
+        store: The store to add the clicks to.
         pictures: The data set's pictures.
-        replace: Put the clicks in place of those the frames carry, instead of refusing such frames.
+        replace: Replace the clicks of frames that already have some, instead of refusing the file.
 
     Raises:
-        ClickError: A line is malformed, or is about no frame of the data set or a place outside of its picture (the
-            message names file and line), or a frame carries clicks already.
+        ClickError: A line is malformed, or its frame is unknown or its point outside of the picture (the message names
+            file and line), or a frame already has clicks.
     """
     sizes: dict[FrameKey, Size] = {}
     records = list(_read(path, store.classes, pictures, sizes))
@@ -61,16 +60,16 @@ def import_csv(path: Path, store: ClickStore, pictures: Pictures, *, replace: bo
 
 
 def _read(path: Path, classes: ClassSet, pictures: Pictures, sizes: dict[FrameKey, Size]) -> Iterator[ClickRecord]:
-    """Yield the clicks of a file, and put the sizes of their pictures into ``sizes``."""
+    """Yield the clicks of a file, and fill ``sizes`` with the sizes of their pictures."""
     try:
-        # Spreadsheets put a byte order mark in front.
+        # -sig: spreadsheets put a byte order mark in front
         with path.open(encoding="utf-8-sig", newline="") as stream:
             lines = csv.DictReader(stream, strict=True)
             if sorted(lines.fieldnames or ()) != sorted(CSV_COLUMNS):
-                found = ", ".join(lines.fieldnames or ()) or "none"
-                raise ClickError(f"{path}:1: found columns {found}; want {', '.join(CSV_COLUMNS)}")
+                columns = ", ".join(lines.fieldnames or ()) or "none"
+                raise ClickError(f"{path}:1: found columns {columns}; expected {', '.join(CSV_COLUMNS)}")
             for line in lines:
-                with at(f"{path}:{lines.reader.line_num}"):
+                with locate_errors(f"{path}:{lines.reader.line_num}"):
                     record = _record(line, classes)
                     if record.key not in sizes:
                         sizes[record.key] = pictures.size(record.key)
@@ -85,6 +84,7 @@ def _read(path: Path, classes: ClassSet, pictures: Pictures, sizes: dict[FrameKe
 
 
 def _record(line: dict[str, str], classes: ClassSet) -> ClickRecord:
+    # DictReader collects extra fields under the key None, and fills missing ones with None
     if None in line or None in line.values():
         raise ClickError(f"a line needs {len(CSV_COLUMNS)} fields")
     key = FrameKey(line["video"], parse(int, line["number"], "number"))

@@ -1,8 +1,8 @@
-"""Clicks as Label Studio exchanges them: a JSON list of tasks, one per picture, with KeyPointLabels results.
+"""Label Studio JSON: a list of tasks, one per picture, with KeyPointLabels results.
 
-Assumed of the format (https://labelstud.io/tags/keypointlabels, https://labelstud.io/guide/task_format): x and y are
-percentages of width and height from the image's corner. Users are known by numbers of one installation, so that a
-click's annotator goes into the ``meta`` of its result instead.
+Assumptions (https://labelstud.io/tags/keypointlabels, https://labelstud.io/guide/task_format): x and y are percentages
+of width and height from the image's corner. User numbers are only valid within one installation, so the annotator of a
+click is written into the ``meta`` of its result.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from weclick.classes import ClassSet
 from weclick.clicks.exchange.common import (
     Reader,
     Target,
-    at,
     entries,
     from_corner,
+    locate_errors,
     number,
     read_json,
     save_text,
@@ -28,22 +28,22 @@ from weclick.clicks.exchange.common import (
     to_json,
 )
 from weclick.clicks.exchange.pictures import Pictures
-from weclick.clicks.records import ClickRecord, Size
+from weclick.clicks.records import ClickRecord
 from weclick.clicks.store import ClickStore
-from weclick.conventions import FrameKey
+from weclick.conventions import FrameKey, Size
 from weclick.errors import ClickError
 
 _KIND: Final = "keypointlabels"
 _LOCAL_FILES: Final = "/data/local-files/?d="
 _UPLOADED: Final = re.compile(r"(?:^|(?<=/))[0-9a-f]{8}-(?=[^/]+$)")
-"""Label Studio puts eight hex digits before the name of an uploaded file."""
+"""Prefix of eight hex digits that Label Studio adds to the name of an uploaded file."""
 
 
 def export_label_studio(store: ClickStore, path: Path, pictures: Pictures) -> int:
     """Write the clicks of all target frames as Label Studio tasks and return their number.
 
-    The tasks show pictures from local storage, whose root is to be the data set's. The labelling interface is to have
-    ``<Image name="image" value="$image"/>`` and ``<KeyPointLabels name="label" toName="image">``.
+    The tasks refer to pictures in local storage, whose root must be the data set's root. The labelling interface must
+    have ``<Image name="image" value="$image"/>`` and ``<KeyPointLabels name="label" toName="image">``.
 
     Raises:
         ClickError: A frame has no picture, or the file cannot be written.
@@ -75,85 +75,85 @@ def _result(name: str, record: ClickRecord, size: Size, classes: ClassSet) -> di
 
 
 def import_label_studio(path: Path, store: ClickStore, pictures: Pictures, *, replace: bool = False) -> int:
-    """Read the key points of Label Studio tasks, all or none of them, and return their number; the frames become "done".
+    """Import key points of Label Studio tasks, all or none of them, and return their number; the frames become "done".
 
-    Results of other kinds and cancelled annotations are counted and left out; predictions are not looked at.
+    Results of other types and cancelled annotations are counted and left out; predictions are ignored.
 
     Args:
         path: An export as "JSON".
-        store: Where to put the clicks.
-        pictures: The data set's pictures; a task's picture may be an upload, a local file or an address, as long as its
-            name is that of one of them.
-        replace: Put the clicks in place of those the frames carry, instead of refusing such frames.
+        store: The store to add the clicks to.
+        pictures: The data set's pictures; a task's picture may be an upload, a local file or a URL, and is matched by
+            name.
+        replace: Replace the clicks of frames that already have some, instead of refusing the file.
 
     Raises:
-        ClickError: The file is no such export, two people annotated one picture, or a task cannot be used (the message
-            names it).
+        ClickError: The file is not such an export, two people annotated one picture, or a task cannot be used (the
+            message names it).
     """
-    found = Reader(path, store.classes, pictures)
+    reader = Reader(path, store.classes, pictures)
     content = read_json(path)
-    with at(str(path)):
+    with locate_errors(str(path)):
         tasks = entries(content, "tasks")
-    for place, task in enumerate(tasks, 1):
-        with at(f"{path}: task {text_of(task.get('id', place))[:20]}"):
-            _read_task(task, found)
-    return found.store(store, replace=replace)
+    for position, task in enumerate(tasks, 1):
+        with locate_errors(f"{path}: task {text_of(task.get('id', position))[:20]}"):
+            _read_task(task, reader)
+    return reader.save(store, replace=replace)
 
 
-def _read_task(task: dict[str, Any], found: Reader) -> None:
+def _read_task(task: dict[str, Any], reader: Reader) -> None:
     if not isinstance(task.get("data"), dict) or "annotations" not in task:
         raise ClickError('it lacks data or annotations; export as "JSON", not as "JSON-MIN"')
     annotations = entries(task["annotations"], "annotations")
     kept = [annotation for annotation in annotations if not annotation.get("was_cancelled")]
     if len(kept) < len(annotations):
-        found.left_out["cancelled annotations"] += len(annotations) - len(kept)
-    marked = [(annotation, _key_points(annotation, found)) for annotation in kept]
-    marked = [(annotation, points) for annotation, points in marked if points]
-    if len(marked) > 1:
-        raise ClickError(f"{len(marked)} annotations of one picture hold key points; keep one of them")
-    for annotation, points in marked:
-        key = found.open(*_names(task["data"]))
+        reader.left_out["cancelled annotations"] += len(annotations) - len(kept)
+    with_points = [(annotation, points) for annotation in kept if (points := _key_points(annotation, reader))]
+    if len(with_points) > 1:
+        raise ClickError(f"{len(with_points)} annotations of one picture have key points; keep one of them")
+    for annotation, points in with_points:
+        key = reader.add_frame(*_names(task["data"]))
         for result in points:
-            _read_result(result, key, _user(annotation.get("completed_by")), found)
+            _read_result(result, key, _user(annotation.get("completed_by")), reader)
 
 
-def _key_points(annotation: dict[str, Any], found: Reader) -> list[dict[str, Any]]:
+def _key_points(annotation: dict[str, Any], reader: Reader) -> list[dict[str, Any]]:
     results = entries(annotation.get("result"), "result")
-    found.left_out.update(text_of(result.get("type"))[:40] for result in results if result.get("type") != _KIND)
+    reader.left_out.update(text_of(result.get("type"))[:40] for result in results if result.get("type") != _KIND)
     return [result for result in results if result.get("type") == _KIND]
 
 
-def _read_result(result: dict[str, Any], key: FrameKey, user: str, found: Reader) -> None:
+def _read_result(result: dict[str, Any], key: FrameKey, user: str, reader: Reader) -> None:
     if result.get("image_rotation"):
-        raise ClickError("the picture was turned there; turn it back and click again")
-    height, width = found.size(key, result.get("original_height"), result.get("original_width"))
+        raise ClickError("the picture was rotated in Label Studio; rotate it back and click again")
+    height, width = reader.check_size(key, result.get("original_height"), result.get("original_width"))
     match result.get("value"):
         case {"x": x, "y": y, "keypointlabels": [label]}:
             meta = result.get("meta")
             who = meta.get("annotator", user) if isinstance(meta, dict) else user
-            found.click(key, number(x, "x") / 100 * width, number(y, "y") / 100 * height, label, text_of(who))
+            reader.add_click(key, number(x, "x") / 100 * width, number(y, "y") / 100 * height, label, text_of(who))
         case other:
             raise ClickError(f"a key point needs x, y and one label, found {reprlib.repr(other)}")
 
 
 def _user(completed_by: object) -> str:
-    """Return whom Label Studio names: by number, or by number and address."""
+    """Return the e-mail address of the user if the export contains it, else the user number."""
     if isinstance(completed_by, dict):
         completed_by = completed_by.get("email") or completed_by.get("id")
     return "" if completed_by is None else text_of(completed_by)
 
 
 def _names(data: dict[str, Any]) -> tuple[str, str]:
-    """Return what a task's picture may be called: as it is there, and as before its upload."""
+    """Return possible names of a task's picture: as stated in the task, and without the prefix of an upload."""
     texts = [value for value in data.values() if isinstance(value, str)]
+    # the labelling interface may use another variable than "image"; with a single text, that is the picture
     image = data.get("image", texts[0] if len(texts) == 1 else None)
     if not isinstance(image, str):
-        raise ClickError("its data names no picture as image")
+        raise ClickError("its data has no picture named image")
     try:
-        address = urlsplit(image)
+        url = urlsplit(image)
     except ValueError:
-        raise ClickError(f"{image[:80]!r} is no address of a picture") from None
-    local = parse_qs(address.query).get("d")
-    name = unquote(address.path) if address.scheme or image.startswith("/data/") else image
+        raise ClickError(f"{image[:80]!r} is not the URL of a picture") from None
+    local = parse_qs(url.query).get("d")
+    name = unquote(url.path) if url.scheme or image.startswith("/data/") else image
     name = local[0] if local else name
     return name, _UPLOADED.sub("", name)

@@ -1,4 +1,4 @@
-"""How other tools name the frames: by picture files, relative to the data set's root."""
+"""Names of frames in other tools: picture files, relative to the data set's root."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Final
 
 from PIL import Image
 
-from weclick.clicks.records import Size
-from weclick.conventions import FrameKey
+from weclick.conventions import FrameKey, Size
 from weclick.errors import ClickError, DataError
 
 _ORIENTATION: Final = 0x0112
-_TURNED: Final = (5, 6, 7, 8)
+_ROTATED: Final = (5, 6, 7, 8)
+"""Values of the EXIF orientation that swap width and height."""
 
 
 class Pictures:
@@ -22,7 +22,7 @@ class Pictures:
 
     Args:
         root: Folder of the data set; names are relative to it, with forward slashes.
-        images: Picture of every frame.
+        images: The picture of each frame.
 
     Example:
         >>> pictures = Pictures(Path("set"), {FrameKey("drive", 12): Path("set/frames/drive/000012.jpg")})
@@ -43,13 +43,13 @@ class Pictures:
             ClickError: The data set has no such frame.
         """
         if key not in self._images:
-            raise ClickError(f"{self.root} has no picture of frame {key}; restore it, or leave its clicks out")
+            raise ClickError(f"{self.root} has no picture of frame {key}; restore it, or remove its clicks")
         return self._images[key]
 
     def name(self, key: FrameKey) -> str:
         """Return the name of a frame's picture, such as ``frames/drive/000012.jpg``.
 
-        Pictures outside the root, decoded from the videos of a read-only data set, are named as if they lay inside.
+        Pictures outside the root (decoded from the videos of a read-only data set) are named as if they were inside.
 
         Raises:
             ClickError: The data set has no such frame.
@@ -59,66 +59,68 @@ class Pictures:
         return path.relative_to(self.root).as_posix() if inside else f"frames/{path.parent.name}/{path.name}"
 
     def key(self, *names: str) -> FrameKey:
-        """Find the frame another tool means.
+        """Return the frame that a picture name of another tool refers to.
 
-        A name counts as it is, else by the most folders at its end that any picture shares, whatever the suffix; at the
-        least, the stem must be the same. Either way it must be that of one picture only.
+        An exact name comes first. Otherwise the longest end of the path that matches any picture counts, without its
+        suffix; at least the stem must match. The match must be unique.
 
         Args:
-            names: What the picture may be called, the likeliest first.
+            names: Possible names of the picture, the most likely first.
 
         Raises:
-            ClickError: No picture, or more than one, goes by that name.
+            ClickError: No picture or several pictures match.
         """
         for name in names:
-            found = self._find(name)
-            if len(found) > 1:
-                meant = " or ".join(self.name(key) for key in found[:2])
-                raise ClickError(f"picture {name!r} may be {meant}; name pictures by their path in the data set")
-            if found:
-                return found[0]
+            matches = self._matches(name)
+            if len(matches) > 1:
+                candidates = " or ".join(self.name(key) for key in matches[:2])
+                raise ClickError(f"picture {name!r} may be {candidates}; name pictures by their path in the data set")
+            if matches:
+                return matches[0]
         first = next(map(self.name, self._images), "none")
         raise ClickError(f"no picture {names[0]!r} in {self.root}; the names there are such as {first}")
 
     def size(self, key: FrameKey) -> Size:
-        """Read (H, W) from the head of a picture's file, as it is after turning it upright.
+        """Read the upright (H, W) from the header of a picture's file.
 
         Raises:
-            DataError: The file cannot be read or is no image.
+            DataError: The file cannot be read or is not an image.
         """
         path = self.path(key)
         try:
             with Image.open(path) as image:
                 width, height = image.size
-                # a PNG's own getexif reads all of the picture
-                turned = Image.Image.getexif(image).get(_ORIENTATION) in _TURNED
+                # the getexif of PngImageFile would decode the whole picture
+                rotated = Image.Image.getexif(image).get(_ORIENTATION) in _ROTATED
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            raise DataError(f"{path} is damaged or no image; fetch it again or remove its frame") from None
-        return (width, height) if turned else (height, width)
+            raise DataError(f"{path} is damaged or not an image; fetch it again or remove its frame") from None
+        return (width, height) if rotated else (height, width)
 
     @cached_property
     def _keys(self) -> dict[str, FrameKey]:
         return {self.name(key): key for key in self._images}
 
     @cached_property
-    def _tails(self) -> dict[tuple[str, ...], list[FrameKey]]:
-        found: dict[tuple[str, ...], list[FrameKey]] = {}
+    def _endings(self) -> dict[tuple[str, ...], list[FrameKey]]:
+        """Frames by every ending of their path: (stem,), (folder, stem), and so on."""
+        endings: dict[tuple[str, ...], list[FrameKey]] = {}
         for name, key in self._keys.items():
             parts = _parts(name)
             for start in range(len(parts)):
-                found.setdefault(parts[start:], []).append(key)
-        return found
+                endings.setdefault(parts[start:], []).append(key)
+        return endings
 
-    def _find(self, name: str) -> list[FrameKey]:
+    def _matches(self, name: str) -> list[FrameKey]:
         if name in self._keys:
             return [self._keys[name]]
         parts = _parts(name.replace("\\", "/"))
-        parts = parts[-max(map(len, self._tails), default=1) :]
-        tails = (parts[start:] for start in range(len(parts)))
-        return next((self._tails[tail] for tail in tails if tail in self._tails), [])
+        # names come from foreign files: one with thousands of folders would take quadratic time below
+        parts = parts[-max(map(len, self._endings), default=1) :]
+        endings = (parts[start:] for start in range(len(parts)))
+        return next((self._endings[ending] for ending in endings if ending in self._endings), [])
 
 
 def _parts(name: str) -> tuple[str, ...]:
-    """Return folders and stem; ``..`` says nothing about what a picture is called."""
+    """Return the folders and the stem of a path, without ``..``."""
     path = PurePosixPath(name)
     return (*(part for part in path.parent.parts if part not in ("/", "//", "..")), path.stem)
