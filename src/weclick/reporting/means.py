@@ -1,15 +1,18 @@
-"""Means of the loss terms over an epoch, also over one that was interrupted."""
+"""Means of the loss terms over an epoch, of all processes, also over an epoch that was interrupted."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import lightning.pytorch as pl
 import torch
 
+KEY: Final = "epoch_means"
+"""Where a checkpoint holds what was added so far in an epoch."""
+
 
 class EpochMeans(pl.Callback):
-    """Logs ``train/loss`` and its terms as means over the samples of each epoch.
+    """Logs ``train/loss`` and its terms as means over the samples that all processes saw in an epoch.
 
     Lightning's own means are not part of a checkpoint: after a resume they would be of the rest of the epoch. Terms come
     from ``training_step``, which returns them under ``terms``.
@@ -36,14 +39,33 @@ class EpochMeans(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log the means and begin anew."""
-        for name, value in self._sums.items():
-            pl_module.log(f"train/{name}", value / self._samples, prog_bar=name == "loss")
+        sums, samples = self._over_processes(trainer)
+        for name, value in sums.items():
+            pl_module.log(f"train/{name}", value / samples, prog_bar=name == "loss")
         self._sums, self._samples = {}, 0
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what was added in this epoch."""
-        return {"sums": self._sums, "samples": self._samples}
+    def _over_processes(self, trainer: pl.Trainer) -> tuple[dict[str, float], int]:
+        """Return the sum of each term and the number of samples, over all processes."""
+        if trainer.world_size == 1:
+            return self._sums, self._samples
+        # the number of samples travels with the sums: one reduction instead of two
+        own = [*self._sums.values(), float(self._samples)]
+        summed = torch.tensor(own, dtype=torch.float64, device=trainer.strategy.root_device)
+        *sums, samples = trainer.strategy.reduce(summed, reduce_op="sum").tolist()
+        return dict(zip(self._sums, sums, strict=True)), int(samples)
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
-        self._sums, self._samples = dict(state["sums"]), state["samples"]
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Save what all processes added in this epoch; all take part, though only the first one writes the file."""
+        sums, samples = self._over_processes(trainer)
+        checkpoint[KEY] = {"sums": dict(sums), "samples": samples}
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Go on from there: the first process holds the sums of all, so that none counts twice."""
+        state = checkpoint[KEY]
+        first = trainer.global_rank == 0
+        self._sums = {name: value if first else 0.0 for name, value in state["sums"].items()}
+        self._samples = state["samples"] if first else 0
