@@ -2,9 +2,9 @@ import os
 
 import pytest
 
-from weclick.machine import process_rank, processes_on_machine, usable_cores
+from weclick.machine import process_rank, usable_cores
 
-VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
+VARIABLES = ("RANK", "LOCAL_RANK")
 
 
 @pytest.fixture
@@ -27,15 +27,6 @@ def launched(monkeypatch):
 def test_the_rank_is_that_of_the_whole_training(launched, variables, rank):
     launched(**variables)
     assert process_rank() == rank
-
-
-@pytest.mark.parametrize(
-    ("variables", "count"),
-    [({}, 1), ({"WORLD_SIZE": "4"}, 4), ({"WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "2"}, 2), ({"WORLD_SIZE": "0"}, 1)],
-)
-def test_processes_are_counted_as_the_launcher_states(launched, variables, count):
-    launched(**variables)
-    assert processes_on_machine() == count
 
 
 def test_cores_are_those_that_this_process_may_use(monkeypatch):

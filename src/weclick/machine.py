@@ -1,4 +1,4 @@
-"""This machine's cores, and the processes of one training that share them."""
+"""This process: its rank in a training, and the CPU cores it may use."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ import os
 def process_rank() -> int:
     """Return this process's rank; 0 is the one the user started, the only one that prints and writes."""
     return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
-
-
-def processes_on_machine() -> int:
-    """Return how many processes of this training run on this machine; 1 where no launcher has set it."""
-    # torchrun sets LOCAL_WORLD_SIZE. Lightning's own launcher sets only WORLD_SIZE, which counts the processes of all
-    # machines: too large a number costs some speed, too small a one overloads the machine.
-    return max(1, int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("WORLD_SIZE") or 1))
 
 
 def usable_cores() -> int:

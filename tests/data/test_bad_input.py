@@ -9,7 +9,7 @@ import pytest
 from weclick.clicks import ClickStore
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.dataset import DataSet
-from weclick.data.masks import found_store, require_masks, simulate_split
+from weclick.data.masks import find_click_store, require_masks, simulate_split
 from weclick.data.supplies import OnlineMemory
 from weclick.errors import WeclickError
 
@@ -69,11 +69,11 @@ class Set:
     def clicked(self, **options):
         """Return a data module with the clicks that are there, or simulated ones."""
         dataset, store = DataSet.open(self.root), self.root.with_name("run") / "clicks.sqlite"
-        if found_store(dataset.layout, None) is None and not store.exists():
+        if find_click_store(dataset.layout, None) is None and not store.exists():
             require_masks(dataset.layout)
             simulate_split(dataset.layout, "train", store, rule="center", min_area=1, seed=0)
         options = {"root": str(self.root), "size": SIZE, "batch_size": 2, "workers": 0, **options}
-        return ClipDataModule(options, dataset=dataset, clicks=found_store(dataset.layout, None) or store)
+        return ClipDataModule(options, dataset=dataset, clicks=find_click_store(dataset.layout, None) or store)
 
     def use(self, batch_size=2, **draws):
         """Read everything a training reads, and return the training batches."""

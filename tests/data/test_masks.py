@@ -6,7 +6,7 @@ import pytest
 from weclick.clicks import ClickStore, check_clicks
 from weclick.data.index import Frame, FrameKey
 from weclick.data.layouts import open_layout
-from weclick.data.masks import found_store, load_masks, masks_of, pictures_of, simulate_split
+from weclick.data.masks import find_click_store, load_masks, masks_of, pictures_of, simulate_split
 from weclick.errors import ClickError, DataError
 
 
@@ -84,14 +84,14 @@ def test_clicks_that_exist_are_never_overwritten(layout, click_file):
 def test_a_store_nobody_has_touched_counts_as_none_where_there_are_masks(copied, tmp_path):
     layout, store = open_layout("auto", copied), copied / "clicks.sqlite"
     ClickStore.create(store, layout.classes).close()
-    assert found_store(layout, None) is None
-    assert found_store(layout, store) == store  # which somebody has named
+    assert find_click_store(layout, None) is None
+    assert find_click_store(layout, store) == store  # which somebody has named
     shutil.rmtree(copied / "gtFine" / "train")
-    assert found_store(open_layout("auto", copied), None) == store
+    assert find_click_store(open_layout("auto", copied), None) == store
 
 
 def test_a_store_with_a_frame_is_found_beside_masks(copied):
     layout, store = open_layout("auto", copied), copied / "clicks.sqlite"
     with ClickStore.create(store, layout.classes) as opened:
         opened.add(next(iter(layout.frames("train"))).key, [], status="skipped")
-    assert found_store(layout, None) == store
+    assert find_click_store(layout, None) == store

@@ -7,7 +7,7 @@ from weclick.classes import ClassSet
 from weclick.clicks import Click
 from weclick.data.index import FrameKey
 from weclick.data.layouts import open_layout
-from weclick.data.unused import clicks_elsewhere, unlearned_classes, unused_validation
+from weclick.data.unused import unused_classes, unused_clicks, unused_validation
 
 
 @pytest.fixture
@@ -59,14 +59,14 @@ def test_of_many_videos_the_first_are_named(make):
 def test_clicks_are_counted_where_nothing_is_trained_from_them(make):
     layout, click = make(["a", "b"]), Click(1, 1, 0)
     clicks = {FrameKey("a", 0): [click], FrameKey("b", 1): [click, click], FrameKey("sunday", 0): [click]}
-    assert clicks_elsewhere(layout, clicks).startswith(
+    assert unused_clicks(layout, clicks).startswith(
         "clicks not trained from: 2 in val (b), 1 on frames of no split (sunday); "
     )
-    assert clicks_elsewhere(layout, {FrameKey("a", 0): [click]}) is None
+    assert unused_clicks(layout, {FrameKey("a", 0): [click]}) is None
 
 
 def test_classes_without_clicks_are_named():
     classes = ClassSet.from_list([{"name": name} for name in ("road", "car", "tree")])
-    assert unlearned_classes(classes, {0, 1, 2}) is None
-    assert unlearned_classes(classes, {1}) == "never clicked, so never learned: road, tree"
-    assert "road is the only class" in unlearned_classes(ClassSet.from_list([{"name": "road"}]), {0})
+    assert unused_classes(classes, {0, 1, 2}) is None
+    assert unused_classes(classes, {1}) == "never clicked, so never learned: road, tree"
+    assert "road is the only class" in unused_classes(ClassSet.from_list([{"name": "road"}]), {0})

@@ -20,14 +20,14 @@ from weclick.data.draws import GeometricDraw
 from weclick.data.finish import finish
 from weclick.data.index import Clip, Split, unlabelled_clips
 from weclick.data.loader import ResumableLoader, collate_frames, default_workers
-from weclick.data.masks import found_store
+from weclick.data.masks import find_click_store
 from weclick.data.options import CROP_MULTIPLE, DataOptions
 from weclick.data.photometric import make_augmentation
 from weclick.data.sampler import SeededSampler, own_share, sample_seed
 from weclick.data.samples import ClipFrames, EvaluationFrames, TrainingSamples, Unlabelled
 from weclick.data.supply import Batch, Sample, Supply
 from weclick.data.targets import TargetClicks
-from weclick.data.unused import clicks_elsewhere
+from weclick.data.unused import unused_clicks
 from weclick.errors import ConfigError, DataError
 
 MAX_DAMAGED: Final = 0.05
@@ -93,7 +93,7 @@ class ClipDataModule(pl.LightningDataModule):
             return None
         chosen = self.options.clicks
         given = Path(chosen.store) if chosen.store else None
-        store = self._store or found_store(self.dataset.layout, given)
+        store = self._store or find_click_store(self.dataset.layout, given)
         if store is None:
             raise DataError(f"no clicks in {self.dataset.root}; weclick clicks simulate makes some from its masks")
         return TargetClicks.read(store, self.dataset, chosen, seed=self.seed)
@@ -116,7 +116,7 @@ class ClipDataModule(pl.LightningDataModule):
             return clips
         clips = self._clips(self.clicks.clicks)
         if not clips:
-            hint = clicks_elsewhere(self.dataset.layout, self.clicks.stored) or "click some, or check data.root"
+            hint = unused_clicks(self.dataset.layout, self.clicks.stored) or "click some, or check data.root"
             raise DataError(f"no training frame of {self.dataset.root} has clicks ({self.clicks.store}); {hint}")
         return clips
 

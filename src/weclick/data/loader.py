@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from weclick.data.sampler import SeededSampler
 from weclick.data.supply import Sample
+from weclick.machine import usable_cores
 
 
 class ResumableLoader(DataLoader[Sample]):
@@ -56,4 +56,4 @@ def collate_frames(samples: list[Sample]) -> Sample:
 
 def default_workers(processes: int = 1) -> int:
     """Return half the CPU cores that each of some processes of a training may use, 1 to 8."""
-    return min(8, max(1, len(os.sched_getaffinity(0)) // (2 * processes)))
+    return min(8, max(1, usable_cores() // (2 * processes)))

@@ -58,7 +58,7 @@ def simulate_split(layout: Layout, split: Split, path: Path, *, rule: Rule, min_
     return simulate_store(masks, path, layout.classes, rule=rule, min_area=min_area, seed=seed)
 
 
-def found_store(layout: Layout, given: Path | None) -> Path | None:
+def find_click_store(layout: Layout, given: Path | None) -> Path | None:
     """Return the click store to train from: the given one, otherwise the one in the data set's root, otherwise None.
 
     A store in the root that holds no frame yet does not count where there are masks to simulate from: ``weclick annotate``

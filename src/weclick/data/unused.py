@@ -31,7 +31,7 @@ def unused_validation(layout: Layout) -> str | None:
     )
 
 
-def left_out(
+def unused_messages(
     layout: Layout, clicks: Mapping[FrameKey, Sequence[Click]], used: Mapping[FrameKey, Sequence[Click]]
 ) -> list[str]:
     """Return all messages of this module.
@@ -42,7 +42,7 @@ def left_out(
         used: The clicks that are trained from.
     """
     clicked = {click.class_id for own in used.values() for click in own}
-    messages = (unused_validation(layout), clicks_elsewhere(layout, clicks), unlearned_classes(layout.classes, clicked))
+    messages = (unused_validation(layout), unused_clicks(layout, clicks), unused_classes(layout.classes, clicked))
     return [message for message in messages if message]
 
 
@@ -51,7 +51,7 @@ def _as_yaml(names: list[str]) -> str:
     return text.strip() if len(names) <= _MOST_NAMED else f"{text.strip()[:-1]}, ...]"
 
 
-def clicks_elsewhere(layout: Layout, clicks: Mapping[FrameKey, Sequence[Click]]) -> str | None:
+def unused_clicks(layout: Layout, clicks: Mapping[FrameKey, Sequence[Click]]) -> str | None:
     """Return a message with the number of clicks on frames outside of train, by place; None where there are none."""
     splits: dict[FrameKey, Split] = {f.key: split for split in layout.splits() for f in layout.frames(split)}
     places: dict[str, Counter[str]] = {}
@@ -66,7 +66,7 @@ def clicks_elsewhere(layout: Layout, clicks: Mapping[FrameKey, Sequence[Click]])
     return f"clicks not trained from: {', '.join(counts)}{hint}"
 
 
-def unlearned_classes(classes: ClassSet, clicked: Collection[int]) -> str | None:
+def unused_classes(classes: ClassSet, clicked: Collection[int]) -> str | None:
     """Return a message about classes that cannot be learned, for lack of clicks or of a second class; None where all can.
 
     Args:

@@ -9,8 +9,8 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from weclick.clicks import CLICKS_FILE, ClickStore, copy_store
 from weclick.data.decode import locked
-from weclick.data.masks import found_store, require_masks, simulate_split
-from weclick.data.unused import left_out
+from weclick.data.masks import find_click_store, require_masks, simulate_split
+from weclick.data.unused import unused_messages
 from weclick.errors import DataError
 from weclick.files import writing
 from weclick.pipeline.run import Run
@@ -29,7 +29,7 @@ def store_in_use(settings: FitSettings) -> Path | None:
         DataError: It is missing, cannot be read, or has nothing to train from; or there are neither clicks nor masks.
     """
     layout = settings.dataset.layout
-    store = found_store(layout, _given_store(settings))
+    store = find_click_store(layout, _given_store(settings))
     if store is None:
         require_masks(layout)
     else:
@@ -97,7 +97,7 @@ def report_newer_clicks(settings: FitSettings, own: Path) -> None:
     with ClickStore(own, dataset.classes, readonly=True) as store:
         count, fingerprint = len(store.records()), store.fingerprint()
     try:
-        live = found_store(dataset.layout, given)
+        live = find_click_store(dataset.layout, given)
         if live is None:
             return
         with ClickStore(live, dataset.classes, readonly=True) as store:
@@ -125,5 +125,5 @@ def _report_unused(settings: FitSettings, store: Path) -> None:
     data = settings.make_data(clicks=store)
     clips, clicks = data.clips, data.clicks
     assert clips and clicks is not None  # else clips would have raised; a run of masks takes no clicks
-    for line in left_out(data.dataset.layout, clicks.stored, clicks.clicks):
+    for line in unused_messages(data.dataset.layout, clicks.stored, clicks.clicks):
         rank_zero_info(line)

@@ -16,7 +16,7 @@ from lightning.fabric import Fabric
 
 from weclick.clicks import ClickStore
 from weclick.data.datamodule import ClipDataModule
-from weclick.data.masks import found_store, simulate_split
+from weclick.data.masks import find_click_store, simulate_split
 from weclick.data.supplies import OnlineMemory, StoredMemory
 from weclick.data.supply import Batch
 from weclick.data.targets import TargetClicks
@@ -191,7 +191,7 @@ def _to(batch: Batch, device: torch.device) -> Batch:
 def _few_clicks(settings: FitSettings, scratch: Path) -> Path:
     """Write a click store with only as many targets as the benchmark needs."""
     chosen, layout = settings.data.clicks, settings.dataset.layout
-    store = found_store(layout, Path(chosen.store) if chosen.store else None)
+    store = find_click_store(layout, Path(chosen.store) if chosen.store else None)
     if store is None:
         store = scratch / "all.sqlite"
         simulate_split(layout, "train", store, rule=chosen.rule, min_area=chosen.min_area, seed=settings.seed)
