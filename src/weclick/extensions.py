@@ -32,6 +32,10 @@ Part = str | dict[str, Any]
 """How a config names a part: a short name, a class path, or ``{class_path: ..., init_args: {...}}``."""
 
 
+class NotLoadedError(ConfigError):
+    """A part from outside whose module is not loaded."""
+
+
 def make_part(
     kind: Kind,
     part: Part,
@@ -78,7 +82,8 @@ def find_class(kind: Kind, name: str, shipped: tuple[str, ...], members: tuple[s
     """Return the class behind the name of an entry point, or behind a class path.
 
     Raises:
-        ConfigError: There is none, its module is not loaded, or it lacks one of the ``members``.
+        NotLoadedError: It is a class path whose module is not loaded.
+        ConfigError: There is no such class, or it lacks one of the ``members``.
     """
     module, _, attribute = name.rpartition(".")
     points = {point.name: point for point in entry_points(group=_GROUPS[kind])}
@@ -88,7 +93,7 @@ def find_class(kind: Kind, name: str, shipped: tuple[str, ...], members: tuple[s
     elif not module:
         raise ConfigError(f"unknown {kind} {name!r}; choose one of: {', '.join([*shipped, *points])}")
     elif module not in sys.modules:
-        raise ConfigError(
+        raise NotLoadedError(
             f"{kind} {name}: its module is not loaded, and neither a config nor a checkpoint may import code; give "
             f"weclick --import {module}, or install a package with an entry point in {_GROUPS[kind]}"
         )

@@ -73,6 +73,7 @@ def test_network_loss_flow_and_augmentation_by_class_path(outside, synthetic_roo
     refused = outside("predict", "--source", source, "--out", "other")  # without --import nothing is imported
     assert refused.returncode == 1
     assert "give weclick --import tiny_network" in refused.stderr
+    assert "train again" not in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
@@ -85,6 +86,12 @@ def test_a_layout_by_class_path(outside, tmp_path):
         for number in range(2):
             cv2.imwrite(str(root / f"{video}-{number}.png"), rng.integers(0, 255, (64, 128, 3), np.uint8))
             cv2.imwrite(str(root / f"{video}-{number}.mask.png"), np.eye(64, 128, dtype=np.uint8))
+    for command in (["data", "check", root], ["clicks", "simulate", root]):
+        done = outside("--import", "flat_layout", *command, "--layout", "flat_layout.FlatLayout")
+        assert done.returncode == 0, done.stderr
+    refused = outside("data", "check", root, "--layout", "flat")
+    assert refused.returncode == 1
+    assert "unknown layout 'flat'; choose one of: cityscapes, camvid, folder" in refused.stderr
     layout = ["--data.layout", "{class_path: flat_layout.FlatLayout}", "--data.root", root]
     done = outside("--import", "flat_layout", "fit", *layout, *TINY, "--arm", "clicks", "--name", "flat")
     assert done.returncode == 0, done.stderr

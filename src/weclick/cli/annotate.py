@@ -21,7 +21,7 @@ from weclick.classes import ClassSet
 from weclick.clicks import ClickStore
 from weclick.clicks.store import CLICKS_FILE
 from weclick.data.index import FrameKey, Layout, Split
-from weclick.data.layouts import LayoutName, open_layout
+from weclick.data.layouts import open_layout
 from weclick.data.unused import unused_validation
 
 Student = Any
@@ -44,7 +44,7 @@ def annotate(
     port: int = 8765,
     goal: int | None = None,
     split: Split = "train",
-    layout: LayoutName = "auto",
+    layout: str = "auto",
     store: str | None = None,
     annotator: str = "",
     run: str | None = None,
@@ -61,7 +61,7 @@ def annotate(
         port: Port to serve at; 0 takes any free one.
         goal: Frames to click; by default 200, or all where there are fewer.
         split: Split whose frames to click.
-        layout: Layout of the data set; auto recognises it.
+        layout: cityscapes, camvid, folder, or the class path of another layout; auto recognises the first three.
         store: Click store, made if missing; by default clicks.sqlite in the root, where training finds it.
         annotator: Name to store with what nobody signed in the page.
         run: Run whose student to ask, by name or folder: its prediction can be laid over a frame, and frames are offered in

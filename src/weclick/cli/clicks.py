@@ -21,7 +21,7 @@ from weclick.clicks import (
     stats,
 )
 from weclick.data.index import Layout, Split
-from weclick.data.layouts import LayoutName, open_layout
+from weclick.data.layouts import open_layout
 from weclick.data.masks import pictures_of
 from weclick.data.unused import unused_validation
 from weclick.errors import ClickError, DataError
@@ -41,7 +41,7 @@ def simulate(
     min_area: int = 100,
     seed: int = 0,
     split: Split = "train",
-    layout: LayoutName = "auto",
+    layout: str = "auto",
 ) -> None:
     """Click once on every object of a masked data set, as an annotator would.
 
@@ -53,7 +53,7 @@ def simulate(
             however small, and so is the largest region of a class.
         seed: Of the positions.
         split: Which split's masks to click on.
-        layout: Layout of the data set; auto recognises it.
+        layout: cityscapes, camvid, folder, or the class path of another layout; auto recognises the first three.
     """
     from weclick.data.masks import simulate_split
 
@@ -62,13 +62,13 @@ def simulate(
     print(f"{count} clicks in {path}")
 
 
-def count(root: str, store: str | None = None, layout: LayoutName = "auto") -> None:
+def count(root: str, store: str | None = None, layout: str = "auto") -> None:
     """Print what is in a click store.
 
     Args:
         root: Folder of the data set.
         store: Click store; by default clicks.sqlite in the root.
-        layout: Layout of the data set; auto recognises it.
+        layout: cityscapes, camvid, folder, or the class path of another layout; auto recognises the first three.
     """
     opened = open_layout(layout, Path(root))
     with _opened(_store_path(root, store), opened) as clicks:
@@ -84,13 +84,13 @@ def count(root: str, store: str | None = None, layout: LayoutName = "auto") -> N
     _tell_set_aside(opened)
 
 
-def check(root: str, store: str | None = None, layout: LayoutName = "auto") -> int:
+def check(root: str, store: str | None = None, layout: str = "auto") -> int:
     """Look for clicks that are probably mistakes; exit status 1 if there are any.
 
     Args:
         root: Folder of the data set.
         store: Click store; by default clicks.sqlite in the root.
-        layout: Layout of the data set; auto recognises it.
+        layout: cityscapes, camvid, folder, or the class path of another layout; auto recognises the first three.
     """
     from weclick.data.masks import masks_of
 
@@ -105,7 +105,7 @@ def check(root: str, store: str | None = None, layout: LayoutName = "auto") -> i
 
 
 def export_file(
-    root: str, file: str, store: str | None = None, layout: LayoutName = "auto", format: FormatName | None = None
+    root: str, file: str, store: str | None = None, layout: str = "auto", format: FormatName | None = None
 ) -> None:
     """Write the clicks to a file of another format.
 
@@ -113,7 +113,7 @@ def export_file(
         root: Folder of the data set.
         file: File to write, or folder for labelme.
         store: Click store; by default clicks.sqlite in the root.
-        layout: Layout of the data set; auto recognises it.
+        layout: cityscapes, camvid, folder, or the class path of another layout; auto recognises the first three.
         format: By default as the file is named: .csv, .xml (cvat), a folder (labelme); .json needs to be told which.
     """
     opened = open_layout(layout, Path(root))
@@ -127,7 +127,7 @@ def import_file(
     root: str,
     file: str,
     store: str | None = None,
-    layout: LayoutName = "auto",
+    layout: str = "auto",
     replace: bool = False,
     format: FormatName | None = None,
 ) -> None:
@@ -137,7 +137,7 @@ def import_file(
         root: Folder of the data set.
         file: File to read, or labelme's folder.
         store: Click store, made if missing; by default clicks.sqlite in the root.
-        layout: Layout of the data set; auto recognises it.
+        layout: cityscapes, camvid, folder, or the class path of another layout; auto recognises the first three.
         replace: Replace the clicks of frames that have some, instead of refusing.
         format: By default recognised by suffix and content.
     """
@@ -158,7 +158,7 @@ def suggest(
     count: int = 20,
     store: str | None = None,
     split: Split = "train",
-    layout: LayoutName = "auto",
+    layout: str = "auto",
     most: int = 400,
     runs: str = "runs",
 ) -> None:
@@ -174,7 +174,7 @@ def suggest(
         count: How many frames to list.
         store: Click store; by default clicks.sqlite in the root. Frames that are clicked or skipped there are left out.
         split: Split whose frames to list.
-        layout: Layout of the data set; auto recognises it.
+        layout: cityscapes, camvid, folder, or the class path of another layout; auto recognises the first three.
         most: How many frames to look at, evenly spread over the videos.
         runs: Folder of all runs.
     """

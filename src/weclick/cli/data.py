@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from jsonargparse import auto_cli
 
-from weclick.data.layouts import LayoutName, open_layout
+from weclick.data.layouts import open_layout
 from weclick.reporting.progress import progress_bar
 
 
@@ -17,12 +17,12 @@ def main(command: str, arguments: list[str]) -> int | None:
     return status
 
 
-def check(root: str, layout: LayoutName = "auto") -> int:
+def check(root: str, layout: str = "auto") -> int:
     """Read every file of a data set and print what is there; exit status 1 if something is wrong.
 
     Args:
         root: Folder of the data set.
-        layout: cityscapes, camvid, folder, or auto to recognise it.
+        layout: cityscapes, camvid, folder, or the class path of another layout; auto recognises the first three.
     """
     from weclick.data.check import check_data, print_report
 

@@ -13,6 +13,7 @@ import torch
 from weclick.classes import ClassSet
 from weclick.conventions import Size
 from weclick.errors import CheckpointError, ConfigError, WeclickError, one_line
+from weclick.extensions import NotLoadedError
 
 if TYPE_CHECKING:
     from weclick.models import SegmentationNetwork
@@ -98,7 +99,9 @@ def check_classes(path: Path | str, classes: ClassSet, needed: ClassSet | None) 
 
 
 def refused_options(path: Path | str, checkpoint: dict[str, Any], error: Exception) -> CheckpointError:
-    """Return the error to raise when a checkpoint's options are not those of this version."""
+    """Return the error to raise when a checkpoint's options are not those of this version, or name a part not loaded here."""
+    if isinstance(error, NotLoadedError):
+        return CheckpointError(f"{path} cannot be opened: {error}")
     return CheckpointError(
         f"{path} has options that this weclick (version {version('weclick')}) does not take ({one_line(error)}); it was "
         f"made by version {checkpoint.get(VERSION_KEY, 'unknown')}: use that, or train again"

@@ -44,6 +44,12 @@ TERMS: dict[str, type[LossTerm]] = {
 }
 """Shipped terms by name."""
 
+_DOC = """Loss terms by name, each with its options.
+
+Args:
+    extra: Terms from outside, each {class_path: ..., init_args: {...}}; see CONTRIBUTING.md.
+"""
+
 Terms: type[Any] = make_dataclass(
     "Terms",
     [
@@ -53,7 +59,7 @@ Terms: type[Any] = make_dataclass(
     bases=(Options,),
     namespace={
         "__module__": __name__,
-        "__doc__": "Loss terms by name, each with its options; extra: terms from outside.",
+        "__doc__": _DOC,
     },
     frozen=True,
 )

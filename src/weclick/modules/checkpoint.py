@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from weclick.classes import ClassSet
 from weclick.errors import CheckpointError, ConfigError
+from weclick.extensions import NotLoadedError
 from weclick.inference.checkpoint import (
     CLASS_KEY,
     STAGE_KEY,
@@ -63,13 +64,14 @@ def _module_class(checkpoint: dict[str, Any]) -> type[SegmentationModule]:
     """Return the class that was saved; one from outside only if its module is loaded: a checkpoint imports nothing.
 
     Raises:
-        ConfigError: The class is not loaded, or is no module of the checkpoint's stage.
+        NotLoadedError: The class is not loaded.
+        ConfigError: It is no module of the checkpoint's stage.
     """
     base = _MODULES[checkpoint[STAGE_KEY]]
     module, _, name = str(checkpoint[CLASS_KEY]).rpartition(".")
     saved = getattr(sys.modules.get(module), name, None)
     if saved is None:
-        raise ConfigError(f"its class {module}.{name} is not loaded; give weclick --import {module}")
+        raise NotLoadedError(f"its class {module}.{name} is not loaded; give weclick --import {module}")
     if not (isinstance(saved, type) and issubclass(saved, base)):
         raise ConfigError(f"{module}.{name} is no {base.__name__}")
     return saved

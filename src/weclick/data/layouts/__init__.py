@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from weclick.data.index import Layout, Refuse, refuse
 from weclick.data.layouts.camvid import CamVidLayout
@@ -12,9 +12,6 @@ from weclick.data.layouts.folder import FolderLayout, decode_videos
 from weclick.data.layouts.listed import ListedLayout
 from weclick.errors import DataError
 from weclick.extensions import Part, make_part
-
-LayoutName = Literal["auto", "cityscapes", "camvid", "folder"]
-"""What ``--layout`` takes: a key of ``LAYOUTS``, or "auto" to recognise one of them."""
 
 LAYOUTS: Final[dict[str, type[ListedLayout]]] = {
     "cityscapes": CityscapesLayout,
@@ -26,7 +23,7 @@ LAYOUTS: Final[dict[str, type[ListedLayout]]] = {
 _MEMBERS: Final = ("name", "splits", "frames", "label_ids")
 """What a class must have to be taken for a layout; see :class:`weclick.data.index.Layout`."""
 
-__all__ = ["LAYOUTS", "CamVidLayout", "CityscapesLayout", "FolderLayout", "LayoutName", "open_layout"]
+__all__ = ["LAYOUTS", "CamVidLayout", "CityscapesLayout", "FolderLayout", "open_layout"]
 
 
 def open_layout(name: Part, root: Path, refuse: Refuse = refuse) -> Layout:
