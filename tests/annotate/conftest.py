@@ -64,14 +64,14 @@ def client(serve):
 
 @pytest.fixture
 def store(store_path, catalog):
-    """The store as another process sees it."""
+    """The store, opened as by another process."""
     with ClickStore(store_path, catalog.classes) as store:
         yield store
 
 
 @pytest.fixture
 def contents(store):
-    """All that is in the store, to compare."""
+    """Return a function that returns all contents of the store, to compare."""
     return lambda: (store.frames(), {key: store.timed_clicks(key) for key in store.frames()}, store.provenance)
 
 
@@ -82,10 +82,10 @@ def key():
 
 @pytest.fixture
 def url(catalog, key):
-    return f"/api/frames/{catalog.name(key)}"
+    return f"/api/frames/{catalog.id_of(key)}"
 
 
-# what follows loads playwright when it is asked for only: it is not installed everywhere
+# the fixtures below import playwright only when they are used, as it is not installed everywhere
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def mortal(tmp_path):
-    """A server of its own, to be killed."""
+    """A server for one test, which the test may kill."""
     from .browser import Server, write_marked_set
 
     started = Server(write_marked_set(tmp_path / "set", videos=("a",)))
@@ -117,7 +117,7 @@ def mortal(tmp_path):
 
 @pytest.fixture
 def visit(chromium):
-    """Open a page like a person with a browser of his own; at the end nothing may have gone wrong in it."""
+    """Return a function that opens a page in a new browser context; at the end, no page may have reported an error."""
     from .browser import Person
 
     people, contexts = [], []

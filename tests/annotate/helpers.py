@@ -1,4 +1,4 @@
-"""A small data set, and what a page sends."""
+"""A small data set, and request bodies of the page."""
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ ANN, BOB = "client-of-ann", "client-of-bob"
 
 
 def make_root(root, videos, classes=("ground", "<script>alert(1)</script>")):
-    """Write a "folder" data set with the given number of frames per video, all for training, and one video for validation."""
+    """Write a "folder" data set: training videos with the given numbers of frames, and one video for validation."""
     for video, count in {**videos, "unseen": 1}.items():
         (root / "frames" / video).mkdir(parents=True)
         for number in range(count):
@@ -27,7 +27,7 @@ def click(x=1.0, y=2.0, class_id=0, seconds=None):
 
 
 def body(clicks=(), *, version=0, status="todo", seconds=0.0, client=ANN, annotator="ann"):
-    """A frame to PUT."""
+    """Return the body of a PUT request for a frame."""
     return {
         "client": client,
         "annotator": annotator,

@@ -1,4 +1,4 @@
-"""Which frames there are to click, and in which order."""
+"""The frames to click and their order."""
 
 import hashlib
 from collections import Counter
@@ -17,7 +17,7 @@ from weclick.errors import ClickError, ConfigError, DataError
 
 
 def make(videos, root=Path("root"), store="clicks.sqlite", **options):
-    """A catalogue of so many frames per video, every third number of which exists."""
+    """Return a catalog with the given numbers of frames per video, numbered 0, 3, 6, ..."""
     frames = [
         Frame(FrameKey(video, 3 * number), Path(f"{video}/{number}.png"))
         for video, count in videos.items()
@@ -28,64 +28,63 @@ def make(videos, root=Path("root"), store="clicks.sqlite", **options):
 
 
 def offered(catalog, statuses=None, after=None):
-    places = map(catalog.place, catalog.upcoming(statuses or {}, after))
-    return [place.frame.key for place in places]
+    return [catalog.entry(name).frame.key for name in catalog.upcoming(statuses or {}, after)]
 
 
 def keys(catalog):
     return [frame.key for frames in catalog.videos.values() for frame in frames]
 
 
-def test_an_id_is_a_part_of_a_hash_and_says_nothing_of_the_path():
-    places = Path("/home"), Path("/store")
-    assert frame_id(*places, FrameKey("a/../b", 7)) == hashlib.sha256(b"/home\0/store\0a/../b\x007").hexdigest()[:16]
-    assert frame_id(*places, FrameKey("a", 17)) != frame_id(*places, FrameKey("a1", 7))
-    assert frame_id(Path("\udcff"), Path("\udcfe"), FrameKey("a", 7))  # folders whose names are no UTF-8
+def test_an_id_is_a_part_of_a_hash_and_does_not_reveal_the_path():
+    paths = Path("/home"), Path("/store")
+    assert frame_id(*paths, FrameKey("a/../b", 7)) == hashlib.sha256(b"/home\0/store\0a/../b\x007").hexdigest()[:16]
+    assert frame_id(*paths, FrameKey("a", 17)) != frame_id(*paths, FrameKey("a1", 7))
+    assert frame_id(Path("\udcff"), Path("\udcfe"), FrameKey("a", 7))  # folder names that are not UTF-8
 
 
-def test_two_data_sets_share_no_id_and_one_has_the_same_by_any_path(tmp_path):
+def test_ids_differ_between_data_sets_but_not_between_paths_of_one(tmp_path):
     (tmp_path / "one").mkdir()
     (tmp_path / "link").symlink_to("one")
     one, link, other = (list(make({"a": 2}, root=tmp_path / name).upcoming({})) for name in ("one", "link", "other"))
     assert one == link and not set(one) & set(other)
 
 
-def test_what_is_left_over_from_one_click_store_does_not_go_into_another(tmp_path):
+def test_ids_differ_between_click_stores(tmp_path):
     one, other = (set(make({"a": 2}, root=tmp_path, store=name).upcoming({})) for name in ("a.sqlite", "b.sqlite"))
     assert not one & other
 
 
-def test_frames_are_found_by_id_with_their_place_in_the_video():
+def test_an_entry_has_its_position_in_the_video():
     catalog = make({"a": 3, "b": 2})
-    place = catalog.place(catalog.name(FrameKey("a", 6)))
-    assert (place.frame.key, place.position) == (FrameKey("a", 6), 2)
-    assert catalog.place("nonsense") is None
+    entry = catalog.entry(catalog.id_of(FrameKey("a", 6)))
+    assert (entry.frame.key, entry.position) == (FrameKey("a", 6), 2)
+    assert catalog.entry("nonsense") is None
     assert FrameKey("b", 3) in catalog and FrameKey("b", 1) not in catalog
 
 
 def test_around_a_frame_are_fifteen_on_each_side_in_its_own_video():
     catalog = make({"a": 40, "b": 40})
-    offsets = [offset for offset, _ in catalog.around(catalog.place(catalog.name(FrameKey("a", 6))))]
+    offsets = [offset for offset, _ in catalog.around(catalog.entry(catalog.id_of(FrameKey("a", 6))))]
     assert offsets == list(range(-2, 16))
-    around = dict(catalog.around(catalog.place(catalog.name(FrameKey("a", 60)))))
+    around = dict(catalog.around(catalog.entry(catalog.id_of(FrameKey("a", 60)))))
     assert sorted(around) == list(range(-15, 16))
-    assert around[-15] == catalog.name(FrameKey("a", 15)) and around[0] == catalog.name(FrameKey("a", 60))
+    assert around[-15] == catalog.id_of(FrameKey("a", 15)) and around[0] == catalog.id_of(FrameKey("a", 60))
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.data())
-def test_every_beginning_is_evenly_spread_over_the_videos(counts, data):
+def test_the_first_n_frames_are_evenly_spread_over_the_videos(counts, data):
     catalog = make({f"v{position}": count for position, count in enumerate(counts)})
     queue = offered(catalog)
     assert sorted(queue) == keys(catalog)
     taken = data.draw(st.integers(1, len(queue)))
-    found = Counter(key.video for key in queue[:taken])
+    counted = Counter(key.video for key in queue[:taken])
     for video, frames in catalog.videos.items():
-        # distances of chosen frames are some power of two or its double, see spread_frames
-        assert found[video] / taken <= 2 * len(frames) / len(queue) + 2 / taken
+        # distances of selected frames are a power of two or its double, see spread_frames
+        assert counted[video] / taken <= 2 * len(frames) / len(queue) + 2 / taken
 
 
-def test_a_given_order_goes_first_and_nothing_is_left_out():
+def test_frames_of_a_given_order_come_first_and_all_others_follow():
     urgent = [FrameKey("b", 3), FrameKey("a", 0)]
     catalog = make({"a": 4, "b": 4})
     catalog.offer_first(urgent)
@@ -95,7 +94,7 @@ def test_a_given_order_goes_first_and_nothing_is_left_out():
         catalog.offer_first([FrameKey("c", 0)])
 
 
-def test_the_goal_is_200_or_all_frames_unless_told():
+def test_the_default_goal_is_200_or_all_frames():
     assert make({"a": GOAL + 1}).goal == GOAL == 200
     assert make({"a": 3}).goal == 3
     assert make({"a": 3}, goal=2).goal == 2 and make({"a": 3}, goal=9).goal == 3
@@ -103,29 +102,29 @@ def test_the_goal_is_200_or_all_frames_unless_told():
         make({"a": 3}, goal=0)
 
 
-def test_offered_are_the_frames_to_do_after_the_last_one_and_then_round():
+def test_the_frames_after_the_last_one_come_first_then_those_before_it():
     catalog = make({"a": 8})
     queue = offered(catalog)
-    assert offered(catalog, after=catalog.name(queue[2])) == queue[3:] + queue[:3]
+    assert offered(catalog, after=catalog.id_of(queue[2])) == queue[3:] + queue[:3]
     decided = {queue[0]: "done", queue[3]: "skipped", queue[4]: "todo"}
-    assert offered(catalog, decided, catalog.name(queue[2])) == [queue[4], *queue[5:], queue[1], queue[2]]
+    assert offered(catalog, decided, catalog.id_of(queue[2])) == [queue[4], *queue[5:], queue[1], queue[2]]
 
 
-def test_the_head_of_the_queue_is_offered_first_wherever_people_looked_in_between():
+def test_the_start_of_the_queue_is_offered_first_even_after_a_jump():
     catalog = make({"a": 64}, goal=4)
     queue = offered(catalog)
-    assert offered(catalog, {queue[0]: "done", queue[50]: "done"}, catalog.name(queue[50]))[:2] == queue[1:3]
+    assert offered(catalog, {queue[0]: "done", queue[50]: "done"}, catalog.id_of(queue[50]))[:2] == queue[1:3]
     # a skipped frame makes room for the next one in the queue
-    assert offered(catalog, {queue[0]: "done", queue[1]: "skipped"}, catalog.name(queue[1]))[:3] == queue[2:5]
+    assert offered(catalog, {queue[0]: "done", queue[1]: "skipped"}, catalog.id_of(queue[1]))[:3] == queue[2:5]
 
 
-def test_frames_the_data_set_lacks_do_not_count():
+def test_frames_missing_from_the_data_set_do_not_count():
     catalog = make({"a": 8}, goal=1)
     queue = offered(catalog)
-    assert offered(catalog, {FrameKey("gone", 1): "done"}, catalog.name(queue[5]))[0] == queue[0]
+    assert offered(catalog, {FrameKey("gone", 1): "done"}, catalog.id_of(queue[5]))[0] == queue[0]
 
 
-def test_nothing_to_click_and_names_that_cannot_be_stored_are_refused():
+def test_an_empty_split_and_names_that_cannot_be_stored_are_refused():
     with pytest.raises(DataError, match="--split"):
         make({})
     with pytest.raises(ClickError, match="UTF-8"):

@@ -1,4 +1,4 @@
-"""Requests made up from the API's own description: each is answered as described, none breaks the server or the store."""
+"""Random requests generated from the OpenAPI description: responses match it, and server and store stay intact."""
 
 import zlib
 
@@ -27,7 +27,7 @@ def described(catalog):
     app = create_app(catalog, Access(frozenset({"testserver"}), 80))
 
     async def running(scope, receive, send):
-        """The application without its end, which schemathesis would bring about after some requests."""
+        """The application without lifespan events: schemathesis would shut it down after some requests."""
         assert scope["type"] == "http"
         await app(scope, receive, send)
 
@@ -36,13 +36,13 @@ def described(catalog):
 
     @schema.hook
     def map_path_parameters(context, path_parameters):
-        """Let every second request be about a frame there is."""
+        """Use an existing frame in every second request."""
         chosen = zlib.crc32(repr(path_parameters).encode()) % (2 * len(names))
         return {"frame_id": names[chosen]} if path_parameters and chosen < len(names) else path_parameters
 
     with TestClient(app):
         yield schema
-    with ClickStore(catalog.store, catalog.classes) as store:  # which refuses a damaged one
+    with ClickStore(catalog.store, catalog.classes) as store:  # raises if it is damaged
         store.all_clicks()
         assert all(key in catalog for key in store.frames())
 
@@ -61,19 +61,19 @@ VALID, INVALID = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMo
     [*((VALID, *one) for one in READS + WRITES), *((INVALID, *one) for one in WRITES)],
     ids=lambda value: getattr(value, "value", value),
 )
-def test_every_request_is_answered_as_the_description_says(described, mode, method, path):
+def test_every_response_matches_the_description(described, mode, method, path):
     cases = described[path][method].as_strategy(generation_mode=mode)
 
     @settings(
         max_examples=20, phases=[Phase.generate], deadline=None, database=None, suppress_health_check=list(HealthCheck)
     )
     @given(cases)
-    def answered(case):
-        # a class or place the data set lacks, or 1.0 for 1, is refused, which the description has no words for
+    def check(case):
+        # OpenAPI cannot describe that unknown classes, points outside the image, or 1.0 for 1 are refused
         case.call_and_validate(excluded_checks=[positive_data_acceptance])
 
-    answered()
+    check()
 
 
-def test_nothing_is_left_out_of_the_fuzzing(described):
+def test_all_operations_are_fuzzed(described):
     assert sum(1 for _ in described.get_all_operations()) == 9

@@ -1,4 +1,4 @@
-"""What is refused: the right status, one line, and a store that is as it was."""
+"""Refused requests: the right status, one line, and an unchanged store."""
 
 import asyncio
 import json
@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from weclick.annotate.security import LIMIT, Access, Guard, is_loopback
+from weclick.annotate.security import MAX_BODY, Access, Guard, is_loopback
 from weclick.clicks import Click
 from weclick.conventions import FrameKey
 
@@ -26,18 +26,18 @@ HEADERS = {
 
 @pytest.fixture
 def refused(client, contents, store, key):
-    """Send something, and see that it is refused and changes nothing."""
+    """Return a function that sends a request and asserts that it is refused and changes nothing."""
     store.add(key, [Click(1, 1, 0)])
 
     def send(method, url, status, client=client, **request):
         before = contents()
-        answer = client.request(method, url, **request)
-        assert answer.status_code == status, answer.text
+        response = client.request(method, url, **request)
+        assert response.status_code == status, response.text
         assert contents() == before
-        detail = answer.json()["detail"]
+        detail = response.json()["detail"]
         assert isinstance(detail, str) and detail and "\n" not in detail
-        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
-        assert answer.headers["cache-control"] == "no-store"
+        assert {name: response.headers[name] for name in HEADERS} == HEADERS
+        assert response.headers["cache-control"] == "no-store"
         return detail
 
     return send
@@ -61,7 +61,7 @@ def test_another_host(refused, url, host):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost:8765", "[::1]:8765", "LocalHost:8765"])
-def test_this_machines_own_hosts_are_answered(client, url, host):
+def test_hosts_of_this_machine_are_accepted(client, url, host):
     headers = {"Host": host, "Origin": f"http://{host.lower()}"}
     assert client.put(url, json=body([click()]), headers=headers).status_code == 200
 
@@ -83,7 +83,7 @@ def test_another_origin(refused, url, origin):
 def test_a_browser_that_hides_its_origin(refused, client, url):
     for site in ("cross-site", "same-origin", "none"):
         refused("PUT", url, 403, json=body(version=1), headers={"Sec-Fetch-Site": site})
-    assert client.put(url, json=body(version=1)).status_code == 200  # as curl asks
+    assert client.put(url, json=body(version=1)).status_code == 200  # as curl does
     assert client.get(url, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
 
 
@@ -115,9 +115,9 @@ def test_paths_in_place_of_ids(client, contents, name):
         ("DELETE", "/lease"),
     ):
         sent = {"PUT": body() if not tail else {"client": ANN, "annotator": ""}, "DELETE": {"client": ANN}}.get(method)
-        answer = client.request(method, f"/api/frames/{name}{tail}", json=sent)
-        assert answer.status_code in (404, 405)
-        assert "root:" not in answer.text
+        response = client.request(method, f"/api/frames/{name}{tail}", json=sent)
+        assert response.status_code in (404, 405)
+        assert "root:" not in response.text
     after = {"client": ANN, "annotator": "", "after": name}
     assert client.post("/api/next", json=after).status_code == 404
     page = client.get(f"/page/{name}")  # "/page/.." is what the client makes "/" of
@@ -137,8 +137,8 @@ def test_ten_megabytes(refused, url, length):
     refused("PUT", url, 413, **raw(content if length else chunks))
 
 
-def test_a_body_that_comes_too_slowly_is_refused_and_its_sender_hung_up_on(monkeypatch):
-    monkeypatch.setattr("weclick.annotate.security.SECONDS", 0.02)
+def test_a_body_that_arrives_too_slowly_is_refused_and_the_connection_closed(monkeypatch):
+    monkeypatch.setattr("weclick.annotate.security.BODY_SECONDS", 0.02)
     sent = []
 
     async def drip():
@@ -157,7 +157,7 @@ def test_a_body_that_comes_too_slowly_is_refused_and_its_sender_hung_up_on(monke
 
 def test_a_body_at_the_limit_is_read(refused, url):
     content = json.dumps(body()).encode()
-    refused("PUT", url, 422, **raw(content[:-1] + b', "x": 1}' + b" " * (LIMIT - len(content) - 8)))
+    refused("PUT", url, 422, **raw(content[:-1] + b', "x": 1}' + b" " * (MAX_BODY - len(content) - 8)))
 
 
 @pytest.mark.parametrize(
@@ -167,13 +167,13 @@ def test_a_body_at_the_limit_is_read(refused, url):
 )
 def test_malformed_json(client, contents, url, content):
     before = contents()
-    answer = client.put(url, **raw(content))
-    assert answer.status_code in ((400, 422) if content in (b"", b"1" * 5000) else (400,)), answer.text
+    response = client.put(url, **raw(content))
+    assert response.status_code in ((400, 422) if content in (b"", b"1" * 5000) else (400,)), response.text
     assert contents() == before
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "json"])
-def test_what_a_form_can_send(refused, url, kind):
+def test_content_types_of_html_forms(refused, url, kind):
     content = json.dumps(body([click(9, 9)], version=1))
     refused("PUT", url, 415, content=content, headers={"Content-Type": kind})
     refused("POST", "/api/next", 415, content=content, headers={"Content-Type": kind})
@@ -189,7 +189,7 @@ def test_json_with_a_charset_is_json(client, url):
 @pytest.mark.parametrize(
     "value", ["NaN", "Infinity", "-Infinity", "1e999", "-0.51", "1e308", "40", '"1"', "true", "null", "[1]", "{}"]
 )
-def test_coordinates_that_cannot_be(refused, url, field, value):
+def test_invalid_coordinates(refused, url, field, value):
     if field == "y" and value == "40":
         value = str(SIZE[0] - 0.5)
     text = json.dumps(body([click(), {**click(), field: "?"}], version=1)).replace('"?"', value)
@@ -230,7 +230,7 @@ def test_coordinates_that_cannot_be(refused, url, field, value):
         ({"client": "newline-at-end\n"}, "client"),
         ({"client": 12345678}, "client"),
         ({"annotator": "a" * 81}, "annotator"),
-        ({"annotator": "two\nlines"}, "annotator: a name must not hold tabs, line breaks"),
+        ({"annotator": "two\nlines"}, "annotator: a name must not contain tabs, line breaks"),
         ({"annotator": "nul\0"}, "annotator"),
         ({"annotator": "\ud800"}, "annotator"),
         ({"annotator": None}, "annotator"),
@@ -238,12 +238,12 @@ def test_coordinates_that_cannot_be(refused, url, field, value):
     ],
     ids=lambda value: re.sub(r"\W+", "-", ascii(value))[:40] if isinstance(value, dict) else "",
 )
-def test_fields_that_cannot_be_right(refused, url, change, words):
+def test_invalid_fields(refused, url, change, words):
     assert words in refused("PUT", url, 422, **raw(json.dumps({**body(version=1), **change})))
 
 
 @pytest.mark.parametrize("value", [None, [], 1, "text"])
-def test_a_body_that_is_no_object(refused, url, value):
+def test_a_body_that_is_not_an_object(refused, url, value):
     refused("PUT", url, 422, **raw(json.dumps(value)))
 
 
@@ -258,7 +258,7 @@ def test_a_frame_that_somebody_else_works_on(refused, client, url):
     refused("PUT", f"{url}/lease", 409, json={"client": ANN, "annotator": ""})
 
 
-def test_what_there_is_not(refused, client):
+def test_unknown_paths_and_methods(refused, client):
     for method, path in (
         ("GET", "/api/frames/0000000000000000"),
         ("GET", "/api"),
@@ -271,19 +271,19 @@ def test_what_there_is_not(refused, client):
     assert client.get("/api/openapi.json").status_code == 200
 
 
-def test_names_of_videos_classes_and_people_are_given_as_data_only(client, catalog):
-    """Text in JSON that no browser takes for a page."""
-    frame = f"/api/frames/{catalog.name(FrameKey('<b>a&b', 0))}"
+def test_names_of_videos_classes_and_people_are_sent_as_json_only(client, catalog):
+    """A browser never renders JSON as a page."""
+    frame = f"/api/frames/{catalog.id_of(FrameKey('<b>a&b', 0))}"
     client.put(frame, json=body([click()], annotator="<script>alert(2)</script>"))
     for path, text in ((frame, "<script>alert(2)"), ("/api/project", "<script>alert(1)"), (frame, "<b>a&b")):
-        answer = client.get(path)
-        assert text in answer.text
-        assert answer.headers["content-type"] == "application/json"
-        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+        response = client.get(path)
+        assert text in response.text
+        assert response.headers["content-type"] == "application/json"
+        assert {name: response.headers[name] for name in HEADERS} == HEADERS
 
 
 def test_a_link_that_leads_out_of_the_data_set(refused, client, catalog, key, url, tmp_path):
-    path = catalog.place(catalog.name(key)).frame.image
+    path = catalog.entry(catalog.id_of(key)).frame.image
     outside = tmp_path / "outside.png"
     path.rename(outside)
     path.symlink_to(outside)
@@ -297,39 +297,39 @@ def test_a_link_that_leads_out_of_the_data_set(refused, client, catalog, key, ur
 
 class TestToken:
     @pytest.fixture
-    def stranger(self, serve):
+    def guarded(self, serve):
         return serve(token=TOKEN)
 
     @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}])
     @pytest.mark.parametrize(
         "cookie", ["", "weclick-8765=wrong", "weclick-8765=", f"weclick-1={TOKEN}", "weclick-8765=é"]
     )
-    def test_without_the_token_nothing_is_told_or_changed(self, refused, stranger, url, headers, cookie):
+    def test_without_the_token_nothing_is_returned_or_changed(self, refused, guarded, url, headers, cookie):
         headers = {**headers, "Cookie": cookie.encode()}
         for path in ("/api/project", url, f"{url}/image", "/api/openapi.json", "/api/nothing"):
-            refused("GET", path, 401, client=stranger, headers=headers)
-        refused("PUT", url, 401, client=stranger, json=body([click()], version=1), headers=headers)
+            refused("GET", path, 401, client=guarded, headers=headers)
+        refused("PUT", url, 401, client=guarded, json=body([click()], version=1), headers=headers)
 
-    def test_the_printed_address_gives_a_cookie_and_leaves_no_token_in_the_address(self, stranger, url):
-        answer = stranger.get("/", params={"token": TOKEN}, follow_redirects=False)
-        assert (answer.status_code, answer.headers["location"]) == (303, "/")
-        cookie = answer.headers["set-cookie"]
+    def test_the_printed_address_sets_a_cookie_and_redirects_to_one_without_the_token(self, guarded, url):
+        response = guarded.get("/", params={"token": TOKEN}, follow_redirects=False)
+        assert (response.status_code, response.headers["location"]) == (303, "/")
+        cookie = response.headers["set-cookie"]
         assert cookie == f"weclick-8765={TOKEN}; HttpOnly; Path=/; SameSite=strict"
-        assert stranger.get(url).status_code == 200
+        assert guarded.get(url).status_code == 200
 
-    def test_a_wrong_token_in_the_address_gives_none(self, stranger):
+    def test_a_wrong_token_in_the_address_sets_no_cookie(self, guarded):
         for token in ("wrong", "", "é", TOKEN + "x"):
-            answer = stranger.get("/", params={"token": token})
-            assert answer.status_code == 401 and "set-cookie" not in answer.headers
+            response = guarded.get("/", params={"token": token})
+            assert response.status_code == 401 and "set-cookie" not in response.headers
 
-    def test_programs_may_show_it_in_a_header(self, stranger, url):
+    def test_programs_may_send_the_token_in_a_header(self, guarded, url):
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        assert stranger.put(url, json=body([click()]), headers=headers).status_code == 200
-        refusal = stranger.get(url, headers={**headers, "Origin": "null"})
+        assert guarded.put(url, json=body([click()]), headers=headers).status_code == 200
+        refusal = guarded.get(url, headers={**headers, "Origin": "null"})
         assert refusal.status_code == 403
 
 
-def test_only_at_the_default_address_there_is_no_token():
+def test_the_default_address_needs_no_token():
     assert Access.at("127.0.0.1", "127.0.0.1", 80).token is None
 
 
@@ -337,27 +337,27 @@ def test_only_at_the_default_address_there_is_no_token():
     ("host", "bound"),
     [("localhost", "127.0.0.1"), ("localhost", "10.0.0.1"), ("::1", "::1"), ("our-machine", "127.0.1.1")],
 )
-def test_every_other_server_has_a_token_of_its_own(host, bound):
+def test_every_other_server_has_its_own_token(host, bound):
     access, other = Access.at(host, bound, 8765), Access.at(host, bound, 8765)
     assert len(access.token) >= 43 and access.token != other.token
-    assert access.answers("localhost:8765") and not access.answers("192.168.1.6:8765")
-    assert Access.at("192.168.1.5", "192.168.1.5", 8765).answers("192.168.1.5:8765")
+    assert access.accepts("localhost:8765") and not access.accepts("192.168.1.6:8765")
+    assert Access.at("192.168.1.5", "192.168.1.5", 8765).accepts("192.168.1.5:8765")
 
 
-def test_an_address_is_this_machines_own_whatever_name_led_to_it():
+def test_loopback_addresses_are_recognised():
     assert all(map(is_loopback, ("127.0.0.1", "127.0.1.1", "::1")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.5", "fe80::1%eth0")))
 
 
-def test_on_all_interfaces_addresses_are_answered_but_no_strange_names():
+def test_on_all_interfaces_addresses_are_accepted_but_unknown_names_are_not():
     for host, bound in (("0.0.0.0", "0.0.0.0"), ("::", "::"), ("0", "0.0.0.0")):
         access = Access.at(host, bound, 8765)
         assert access.token
-        assert access.answers("192.168.1.5:8765") and access.answers("[fe80::1]:8765")
-        assert not access.answers("evil.example:8765") and not access.answers("192.168.1.5:80")
+        assert access.accepts("192.168.1.5:8765") and access.accepts("[fe80::1]:8765")
+        assert not access.accepts("evil.example:8765") and not access.accepts("192.168.1.5:80")
 
 
 def test_browsers_leave_out_the_usual_port():
     access = Access.at("127.0.0.1", "127.0.0.1", 80)
-    assert access.answers("localhost") and access.answers("localhost:80") and access.answers("[::1]")
-    assert not access.answers("evil.example")
+    assert access.accepts("localhost") and access.accepts("localhost:80") and access.accepts("[::1]")
+    assert not access.accepts("evil.example")

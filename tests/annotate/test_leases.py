@@ -1,8 +1,8 @@
-"""Who works on which frame."""
+"""Leases of frames."""
 
 import pytest
 
-from weclick.annotate.leases import SECONDS, Leases
+from weclick.annotate.leases import LEASE_SECONDS, Leases
 from weclick.errors import ConflictError
 
 
@@ -11,7 +11,7 @@ def leases(clock):
     return Leases(clock)
 
 
-def test_a_frame_is_leased_to_one_client_who_can_go_on(leases):
+def test_a_frame_is_leased_to_one_client_who_can_renew(leases):
     leases.take("f", "one", "ann")
     leases.take("f", "one", "ann")
     with pytest.raises(ConflictError, match="ann is working on this frame"):
@@ -20,13 +20,13 @@ def test_a_frame_is_leased_to_one_client_who_can_go_on(leases):
     assert leases.holder("f", "one") is None
 
 
-def test_a_lease_ends_by_itself_unless_it_is_renewed(leases, clock):
+def test_a_lease_expires_unless_it_is_renewed(leases, clock):
     leases.take("f", "one", "ann")
-    clock.now = SECONDS - 1
+    clock.now = LEASE_SECONDS - 1
     leases.take("f", "one", "ann")
-    clock.now = 2 * SECONDS - 2
+    clock.now = 2 * LEASE_SECONDS - 2
     assert leases.holder("f", "two") == "ann"
-    clock.now = 2 * SECONDS - 1
+    clock.now = 2 * LEASE_SECONDS - 1
     assert leases.holder("f", "two") is None
     leases.take("f", "two", "bob")
     assert leases.holder("f", "one") == "bob"
@@ -38,7 +38,7 @@ def test_a_client_has_one_lease(leases):
     assert leases.holder("f", "two") is None and leases.holder("g", "two") == "ann"
 
 
-def test_only_who_has_a_lease_ends_it(leases):
+def test_only_its_client_can_release_a_lease(leases):
     leases.take("f", "one", "ann")
     leases.release("f", "two")
     leases.release("g", "one")
@@ -48,7 +48,7 @@ def test_only_who_has_a_lease_ends_it(leases):
     assert leases.holder("f", "two") is None
 
 
-def test_a_refused_client_keeps_what_it_has(leases):
+def test_a_refused_client_keeps_its_lease(leases):
     leases.take("f", "one", "ann")
     leases.take("g", "two", "bob")
     with pytest.raises(ConflictError):
@@ -56,14 +56,14 @@ def test_a_refused_client_keeps_what_it_has(leases):
     assert leases.holder("g", "one") == "bob"
 
 
-def test_a_lease_that_ended_does_not_end_a_later_one(leases, clock):
+def test_an_expired_lease_does_not_end_a_later_one(leases, clock):
     leases.take("f", "one", "ann")
-    clock.now = SECONDS
+    clock.now = LEASE_SECONDS
     leases.take("f", "two", "bob")
-    leases.take("g", "one", "ann")  # releases what it had, which is bob's now
+    leases.take("g", "one", "ann")  # would release "f", which is now leased to bob
     assert leases.holder("f", "one") == "bob"
 
 
-def test_somebody_without_a_name_is_somebody(leases):
+def test_a_client_without_a_name_is_called_somebody(leases):
     leases.take("f", "one", "")
     assert leases.holder("f", "two") == "somebody"

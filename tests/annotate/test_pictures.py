@@ -1,4 +1,4 @@
-"""What the browser shows is what the training reads."""
+"""The browser shows the pixels that training reads."""
 
 import os
 from pathlib import Path
@@ -27,7 +27,7 @@ def shown(picture):
     return cv2.imdecode(np.frombuffer(picture.data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
-def turned(orientation):
+def rotated(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     return exif
@@ -35,7 +35,7 @@ def turned(orientation):
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_usual_pictures_go_out_byte_for_byte(pictures, image, tmp_path, suffix, mode):
+def test_usual_pictures_are_sent_byte_for_byte(pictures, image, tmp_path, suffix, mode):
     path = tmp_path / f"a.{suffix}"
     image.convert(mode).save(path)
     assert pictures.size(path) == (6, 10)
@@ -44,9 +44,9 @@ def test_usual_pictures_go_out_byte_for_byte(pictures, image, tmp_path, suffix, 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
 @pytest.mark.parametrize("orientation", [2, 3, 6, 8])
-def test_a_turned_picture_goes_out_upright_as_it_is_read(pictures, image, tmp_path, suffix, orientation):
+def test_a_rotated_picture_is_sent_upright_as_training_reads_it(pictures, image, tmp_path, suffix, orientation):
     path = tmp_path / f"a.{suffix}"
-    image.save(path, exif=turned(orientation))
+    image.save(path, exif=rotated(orientation))
     read = read_image(path)
     assert pictures.size(path) == read.shape[:2] == ((10, 6) if orientation > 4 else (6, 10))
     assert (shown(pictures.read(path)) == read).all()
@@ -54,7 +54,7 @@ def test_a_turned_picture_goes_out_upright_as_it_is_read(pictures, image, tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["CMYK", "webp in a jpg"])
-def test_what_browsers_may_show_otherwise_goes_out_as_it_is_read(pictures, image, tmp_path, kind):
+def test_pictures_that_browsers_may_show_differently_are_sent_as_training_reads_them(pictures, image, tmp_path, kind):
     path = tmp_path / "a.jpg"
     if kind == "CMYK":
         image.convert("CMYK").save(path)
@@ -65,7 +65,7 @@ def test_what_browsers_may_show_otherwise_goes_out_as_it_is_read(pictures, image
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", "missing", "16 bits", "huge", "truncated"])
-def test_what_training_refuses_is_refused(pictures, tmp_path, content, image):
+def test_pictures_that_training_refuses_are_refused(pictures, tmp_path, content, image):
     path = tmp_path / "a.png"
     if content == "truncated":
         image.save(path)
@@ -85,7 +85,7 @@ def test_what_training_refuses_is_refused(pictures, tmp_path, content, image):
         pictures.read(path)
 
 
-def test_a_replaced_picture_is_read_anew(pictures, image, tmp_path):
+def test_a_replaced_picture_is_read_again(pictures, image, tmp_path):
     path = tmp_path / "a.png"
     image.save(path)
     before = pictures.read(path)
@@ -95,7 +95,7 @@ def test_a_replaced_picture_is_read_anew(pictures, image, tmp_path):
     assert pictures.size(path) == (12, 20)
 
 
-def test_a_link_that_leads_out_is_refused_and_one_within_is_not(tmp_path, image):
+def test_a_link_out_of_the_data_set_is_refused_and_one_within_it_is_not(tmp_path, image):
     root, outside = tmp_path / "root", tmp_path / "outside.png"
     root.mkdir()
     for path in (outside, root / "inside.png"):
@@ -114,7 +114,7 @@ def test_a_link_that_leads_out_is_refused_and_one_within_is_not(tmp_path, image)
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
-def test_what_is_no_file_is_refused_without_waiting_for_it(pictures, tmp_path, kind):
+def test_special_files_are_refused_without_blocking(pictures, tmp_path, kind):
     path = tmp_path / "a.png"
     if kind == "pipe":
         os.mkfifo(path)
@@ -122,12 +122,12 @@ def test_what_is_no_file_is_refused_without_waiting_for_it(pictures, tmp_path, k
         path.mkdir()
     else:
         pictures, path = Pictures(Path("/dev")), Path("/dev/zero")
-    for ask in (pictures.size, pictures.read):
-        with pytest.raises(DataError, match="no regular file"):
-            ask(path)
+    for method in (pictures.size, pictures.read):
+        with pytest.raises(DataError, match="not a regular file"):
+            method(path)
 
 
-def test_frames_decoded_into_the_users_cache_are_fine(tmp_path, monkeypatch, image):
+def test_frames_decoded_into_the_users_cache_are_allowed(tmp_path, monkeypatch, image):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "cache" / "weclick" / "film-0123"
     folder.mkdir(parents=True)
@@ -135,7 +135,7 @@ def test_frames_decoded_into_the_users_cache_are_fine(tmp_path, monkeypatch, ima
     assert Pictures(tmp_path / "root").size(folder / "0.png") == (6, 10)
 
 
-def test_the_cache_holds_what_was_used_last_up_to_its_limit():
+def test_the_cache_holds_the_most_recently_used_pictures_up_to_its_limit():
     cache, made = Cache(limit=25), []
 
     def get(name):

@@ -1,4 +1,4 @@
-"""Ports, addresses, and a server that is killed."""
+"""Ports, addresses, and killing the server."""
 
 import socket
 import subprocess
@@ -13,13 +13,13 @@ from weclick.errors import ConfigError
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "annotate.py"
 
 
-def test_port_0_is_any_free_one():
+def test_port_0_takes_any_free_port():
     with bind("127.0.0.1", 0) as one, bind("127.0.0.1", 0) as other:
         assert 0 < one.getsockname()[1] != other.getsockname()[1]
 
 
-def test_answers_are_sent_at_once():
-    """asyncio turns the waiting for fuller packets off for sockets it knows to be TCP only."""
+def test_responses_are_sent_without_delay():
+    """asyncio sets TCP_NODELAY only on sockets whose protocol is TCP."""
     with bind("127.0.0.1", 0) as listening:
         assert listening.proto == socket.IPPROTO_TCP
 
@@ -35,14 +35,14 @@ def test_answers_are_sent_at_once():
         ("a" * 300, 0, "--host"),
     ],
 )
-def test_a_port_that_cannot_be_had_is_one_clear_line(host, port, words):
+def test_a_port_that_cannot_be_used_is_refused_in_one_line(host, port, words):
     with bind("127.0.0.1", 0) as taken, pytest.raises(ConfigError, match=words):
         bind(host, taken.getsockname()[1] if port is None else port)
 
 
 @pytest.mark.slow
 def test_nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed():
-    """Promise 4, in short; `benchmarks/annotate.py crash` is the long version."""
+    """Promise 4, a short run; `benchmarks/annotate.py crash` is the long one."""
     command = [sys.executable, str(BENCHMARK), "crash", "--clicks", "300", "--kills", "3"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr

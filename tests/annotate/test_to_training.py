@@ -1,4 +1,4 @@
-"""From clicks through the page's API to a trained student, as a user goes: annotate, fit, test, annotate --run."""
+"""From clicks through the page's API to a trained student: annotate, export, import, fit, test."""
 
 import csv
 import json
@@ -35,7 +35,7 @@ SETTINGS = [
 
 @pytest.fixture(scope="module")
 def street(tmp_path_factory):
-    """Synthetic street video as somebody's own frames: masks for validation only. With the clicks on its targets."""
+    """Synthetic street video as a folder data set with masks for validation only, and the clicks on its targets."""
     made, root = (tmp_path_factory.mktemp("street") / name for name in ("synthetic", "mine"))
     write_synthetic(made, train=12, val=3, frames=4, target=3, size=(64, 128))
     layout = open_layout("cityscapes", made)
@@ -65,16 +65,16 @@ def _write_masks(layout, root):
 
 
 def click_like_a_person(root, truth):
-    """Take the frames as they are offered; click one point after the other where there is something to click on."""
+    """Work through the frames in the order offered, and save after every click."""
     store, layout = root / "clicks.sqlite", open_layout("folder", root)
     ClickStore.create(store, layout.classes).close()
     app = create_app(Catalog(layout, store), Access(frozenset({"127.0.0.1"}), 8765))
     with TestClient(app, base_url=HERE) as page:
         frame = page.post("/api/next", json={"client": "a-person", "annotator": "ann", "after": None})
         while frame.status_code == 200:
-            found = frame.json()
-            _click_frame(page, found, truth.get((found["video"], found["number"]), []))
-            frame = page.post("/api/next", json={"client": "a-person", "annotator": "ann", "after": found["id"]})
+            content = frame.json()
+            _click_frame(page, content, truth.get((content["video"], content["number"]), []))
+            frame = page.post("/api/next", json={"client": "a-person", "annotator": "ann", "after": content["id"]})
 
 
 def _click_frame(page, frame, points):
@@ -83,12 +83,12 @@ def _click_frame(page, frame, points):
         made.append(click(point.x, point.y, point.class_id, 1.5))
         version = page.put(url, json=body(made, version=version, client="a-person")).json()["version"]
     status = "done" if points else "skipped"
-    answer = page.put(url, json=body(made, version=version, status=status, client="a-person"))
-    assert answer.status_code == 200
+    response = page.put(url, json=body(made, version=version, status=status, client="a-person"))
+    assert response.status_code == 200
 
 
 def trained(root, runs, name):
-    """Fit and test on a data set; return the mIoU, and that of saying the most frequent class everywhere."""
+    """Fit and test on a data set; return the mIoU, and that of predicting the most frequent class everywhere."""
     options = [*SETTINGS, f"--data.root={root}", f"--runs={runs}", f"--name={name}"]
     assert run(["fit", *options]) == 0
     assert run(["test", f"--run={name}", f"--runs={runs}"]) == 0
@@ -99,7 +99,7 @@ def trained(root, runs, name):
     return json.loads((results / "metrics.json").read_text(encoding="utf-8"))["miou"], chance
 
 
-def test_clicks_made_in_the_page_train_a_student_as_those_of_a_file_do(street, tmp_path):
+def test_clicks_from_the_page_and_from_a_file_train_the_same_student(street, tmp_path):
     root, truth, store = street
     by_page, by_file = tmp_path / "page", tmp_path / "file"
     for copy in (by_page, by_file):

@@ -1,4 +1,4 @@
-"""The thread of the click store: together to the disk, each answered for itself."""
+"""The thread of the click store: shared transactions, separate results."""
 
 import asyncio
 import threading
@@ -38,7 +38,7 @@ def worker(path):
 
 @pytest.fixture
 def together(worker):
-    """Have several jobs wait while the thread is busy, so that they are carried out together; return their outcomes."""
+    """Queue several jobs while the thread is busy, so that they share a transaction; return their outcomes."""
 
     async def run(*jobs):
         busy, free = threading.Event(), threading.Event()
@@ -67,7 +67,7 @@ def stored(path):
     return read
 
 
-def test_a_change_is_on_disk_when_it_is_answered(worker, stored):
+def test_a_change_is_on_disk_when_write_returns(worker, stored):
     async def run():
         await worker.write(saving(1))
         assert stored() == {1: 1.0}
@@ -76,21 +76,21 @@ def test_a_change_is_on_disk_when_it_is_answered(worker, stored):
     asyncio.run(run())
 
 
-def test_changes_that_wait_become_one_transaction(together, stored):
+def test_waiting_changes_share_one_transaction(together, stored):
     inside = []
     outcomes = together(*(lambda store, n=n: (saving(n)(store), inside.append(stored())) for n in range(5)))
     assert [record.version for record, _ in outcomes] == [1] * 5
-    assert inside == [{}] * 5  # nobody else saw one before all were there
+    assert inside == [{}] * 5  # other readers see none of them before the commit
     assert stored() == dict.fromkeys(range(5), 1.0)
 
 
-def test_who_is_refused_is_refused_alone(together, stored):
+def test_a_refused_change_does_not_affect_others(together, stored):
     one, refused, other = together(saving(1), saving(2, version=5), saving(3))
     assert isinstance(refused, ConflictError) and one.version == other.version == 1
     assert stored() == {1: 1.0, 3: 1.0}
 
 
-def test_of_two_changes_of_one_version_the_first_holds(together, stored):
+def test_of_two_changes_from_one_version_the_first_is_stored(together, stored):
     first, second = together(saving(1, x=1.0), saving(1, x=2.0))
     assert first.version == 1 and isinstance(second, ConflictError)
     assert stored() == {1: 1.0}
@@ -104,25 +104,25 @@ def failing(error):
     return fail
 
 
-def test_when_the_disk_fails_nobody_is_told_that_something_is_stored(together, stored):
+def test_when_the_disk_fails_no_change_is_acknowledged(together, stored):
     error = StoreError("disk full")
     assert together(saving(1), failing(error), saving(3)) == [error] * 3
     assert stored() == {}
 
 
-def test_who_breaks_the_transaction_fails_alone(together, stored):
+def test_a_job_that_breaks_the_transaction_fails_alone(together, stored):
     error = ZeroDivisionError()
     one, broken, other = together(saving(1), failing(error), saving(3))
     assert broken is error and one.version == other.version == 1
     assert stored() == {1: 1.0, 3: 1.0}
 
 
-def test_a_store_that_cannot_be_opened_is_said_to_be_at_once(tmp_path):
+def test_a_store_that_cannot_be_opened_is_reported_at_once(tmp_path):
     with pytest.raises(ClickError, match="not found"):
         StoreWorker(tmp_path / "missing.sqlite", CLASSES)
 
 
-def test_what_waits_at_the_end_is_still_stored(path, stored):
+def test_jobs_that_wait_at_the_end_are_still_stored(path, stored):
     worker = StoreWorker(path, CLASSES)
 
     async def run():

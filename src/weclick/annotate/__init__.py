@@ -1,4 +1,4 @@
-"""Clicking in the browser: a server, and the page it serves from ``page/``."""
+"""Annotation in the browser: the server, and the page that it serves from ``page/``."""
 
 from weclick.annotate.api import create_app
 from weclick.annotate.catalog import Catalog

@@ -1,4 +1,4 @@
-"""The server as an ASGI application: routes, refusals, the page. ``/api/openapi.json`` describes the API."""
+"""The ASGI application: routes, error responses, the page. ``/api/openapi.json`` describes the API."""
 
 from __future__ import annotations
 
@@ -28,27 +28,29 @@ from weclick.errors import DataError, OutsideError, StoreError, WeclickError
 
 PAGE: Final = Path(__file__).parent / "page"
 
-_MEDIA: Final = {
+_MEDIA_TYPES: Final = {
     ".css": "text/css",
     ".html": "text/html",
     ".js": "text/javascript",
     ".png": "image/png",
     ".svg": "image/svg+xml",
 }
-_WHY: Final = {
-    400: "Malformed, or asked under another name.",
+_DESCRIPTIONS: Final = {
+    204: "No frame is left.",
+    304: "Not modified.",
+    400: "Malformed request, or unknown Host.",
     401: "Token missing or wrong.",
-    403: "Asked by a page of another origin, or a picture outside the data set.",
-    404: "There is no such thing.",
-    408: "Sent too slowly.",
+    403: "Request from a page of another origin, or a picture outside the data set.",
+    404: "Not found.",
+    408: "The body arrived too slowly.",
     409: "Changed meanwhile, or somebody else is working on it.",
-    413: "Too long.",
-    415: "Not JSON.",
-    422: "Fields that cannot be right, or a picture that cannot be read.",
-    503: "The store cannot be used: disk full, read-only, busy.",
+    413: "The body is too long.",
+    415: "The body is not JSON.",
+    422: "Invalid fields, or a picture that cannot be read.",
+    503: "The store cannot be used: disk full, read-only or busy.",
 }
-_READ: Final = (400, 401, 403, 422, 503)
-_WRITE: Final = (*_READ, 404, 408, 413, 415)
+_READ_ERRORS: Final = (400, 401, 403, 422, 503)
+_WRITE_ERRORS: Final = (*_READ_ERRORS, 404, 408, 413, 415)
 
 
 def create_app(
@@ -59,21 +61,21 @@ def create_app(
     predict: Predict | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
-    """Return the server of a data set.
+    """Return the server application for a data set.
 
     Args:
-        catalog: The frames to click; their click store exists.
-        access: Who may ask.
-        annotator: Name to store with what nobody signed.
-        predict: Gives class ids, uint8 (H, W), for the picture at a path, to lay over it; called in a thread of its own.
-        clock: Tells the time for leases, in seconds.
+        catalog: The frames to click; their click store must exist.
+        access: Accepted hosts and the token.
+        annotator: Name stored with changes that carry no name.
+        predict: Returns the class ids, uint8 (H, W), of the picture at a path, for the overlay; called in its own thread.
+        clock: Returns the time for leases, in seconds.
 
     Raises:
-        OutsideError: All frames lie outside the data set, behind links.
+        OutsideError: All frames are outside the data set, behind links.
         ClickError: The store cannot be opened.
     """
     pictures = Pictures(catalog.root)
-    _require_pictures(catalog, pictures)
+    _check_pictures(catalog, pictures)
     worker = StoreWorker(catalog.store, catalog.classes)
     overlays = Overlays(predict, catalog.classes) if predict else None
 
@@ -88,10 +90,10 @@ def create_app(
         title="weclick annotate",
         version=version("weclick"),
         openapi_url="/api/openapi.json",
-        docs_url=None,  # its page comes from elsewhere
+        docs_url=None,  # FastAPI's documentation pages load scripts from other servers
         redoc_url=None,
         lifespan=lifespan,
-        exception_handlers={RequestValidationError: _fields, WeclickError: _refusing(catalog.root)},
+        exception_handlers={RequestValidationError: _handle_invalid_fields, WeclickError: _error_handler(catalog.root)},
     )
     app.include_router(_routes(Handlers(catalog, worker, Leases(clock), pictures, overlays, annotator)))
     for path in ("/", "/page/{name}"):
@@ -100,83 +102,84 @@ def create_app(
     return app
 
 
-def _require_pictures(catalog: Catalog, pictures: Pictures) -> None:
-    """Refuse a data set of which nothing could be shown."""
-    refusal = None
+def _check_pictures(catalog: Catalog, pictures: Pictures) -> None:
+    """Raise an OutsideError if the first frame of every video is outside the data set: nothing could be shown."""
+    outside = None
     for first, *_ in catalog.videos.values():
         try:
             pictures.locate(first.image)
             return
         except OutsideError as error:
-            refusal = error
-        except DataError:
+            outside = error
+        except DataError:  # a missing file is the problem of one frame
             return
-    if refusal:
-        raise refusal
+    if outside:
+        raise outside
 
 
-def _routes(answers: Handlers) -> APIRouter:
+def _routes(handlers: Handlers) -> APIRouter:
     frame = "/frames/{frame_id}"
     routes: list[tuple[str, str, Callable[..., Any], type[BaseModel] | str, tuple[int, ...]]] = [
-        ("GET", "/project", answers.project, schemas.ProjectResponse, _READ),
-        ("GET", "/progress", answers.progress, schemas.ProgressResponse, _READ),
-        ("POST", "/next", answers.next_frame, schemas.FrameResponse, (204, *_WRITE)),
-        ("GET", frame, answers.frame, schemas.FrameResponse, (404, *_READ)),
-        ("PUT", frame, answers.save, schemas.FrameResponse, (409, *_WRITE)),
-        ("PUT", f"{frame}/lease", answers.lease, "", (409, *_WRITE)),
-        ("DELETE", f"{frame}/lease", answers.release, "", _WRITE),
-        ("GET", f"{frame}/image", answers.image, "image/*", (304, 404, *_READ)),
-        ("GET", f"{frame}/overlay", answers.overlay, "image/png", (404, *_READ)),
+        ("GET", "/project", handlers.project, schemas.ProjectResponse, _READ_ERRORS),
+        ("GET", "/progress", handlers.progress, schemas.ProgressResponse, _READ_ERRORS),
+        ("POST", "/next", handlers.next_frame, schemas.FrameResponse, (204, *_WRITE_ERRORS)),
+        ("GET", frame, handlers.frame, schemas.FrameResponse, (404, *_READ_ERRORS)),
+        ("PUT", frame, handlers.save, schemas.FrameResponse, (409, *_WRITE_ERRORS)),
+        ("PUT", f"{frame}/lease", handlers.lease, "", (409, *_WRITE_ERRORS)),
+        ("DELETE", f"{frame}/lease", handlers.release, "", _WRITE_ERRORS),
+        ("GET", f"{frame}/image", handlers.image, "image/*", (304, 404, *_READ_ERRORS)),
+        ("GET", f"{frame}/overlay", handlers.overlay, "image/png", (404, *_READ_ERRORS)),
     ]
     router = APIRouter(prefix="/api")
-    for method, path, answer, kind, others in routes:
-        good: dict[str, Any] = {"model": kind} if isinstance(kind, type) else {"content": {kind: {}}}
-        status = 204 if kind == "" else 200
-        described: dict[int | str, dict[str, Any]] = {code: _described(code) for code in others}
+    for method, path, handler, content, codes in routes:
+        responses: dict[int | str, dict[str, Any]] = {code: {"description": _DESCRIPTIONS[code]} for code in codes}
+        for code in codes:
+            if code >= 400:
+                responses[code]["model"] = schemas.Conflict if code == 409 else schemas.Problem
+        if content:
+            responses[200] = {"description": "OK"}
+            if isinstance(content, str):
+                responses[200]["content"] = {content: {}}
+            else:
+                responses[200]["model"] = content
         router.add_api_route(
             path,
-            answer,
+            handler,
             methods=[method],
-            status_code=status,
+            status_code=200 if content else 204,
             response_class=Response,
-            responses=described if kind == "" else {200: {"description": "As asked.", **good}, **described},
+            responses=responses,
         )
     return router
 
 
-def _described(code: int) -> dict[str, Any]:
-    """Return OpenAPI's description of an answer that is not the usual one."""
-    if code < 400:
-        return {"description": {204: "None is left.", 304: "As it was."}[code]}
-    return {"description": _WHY[code], "model": schemas.Conflict if code == 409 else schemas.Problem}
-
-
 async def _page(name: str = "index.html") -> Response:
-    """Send a file of the page; none but those that lie beside each other there."""
-    found = next((path for path in PAGE.iterdir() if path.name == name and path.is_file()), None)
-    if found is None:
+    """Send a file of the page."""
+    # compared with the folder's own listing, so that no name can lead out of it
+    file = next((path for path in PAGE.iterdir() if path.name == name and path.is_file()), None)
+    if file is None:
         raise HTTPException(404, "the page has no such file")
-    media = _MEDIA.get(found.suffix, "application/octet-stream")
-    return FileResponse(found, media_type=media, headers={"Cache-Control": "no-cache"})
+    media_type = _MEDIA_TYPES.get(file.suffix, "application/octet-stream")
+    return FileResponse(file, media_type=media_type, headers={"Cache-Control": "no-cache"})
 
 
-async def _fields(request: Request, error: Exception) -> Response:
+async def _handle_invalid_fields(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     if first["type"] == "json_invalid":
-        return problem(400, "the body is no JSON")
-    where = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
-    found = first.get("input")
-    shown = "" if isinstance(found, dict | list) else f", found {reprlib.repr(found)}"
-    return problem(422, f"{where}: {first['msg']}{shown}".encode("utf-8", "replace").decode())
+        return problem(400, "the body is not JSON")
+    field = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
+    value = first.get("input")
+    found = "" if isinstance(value, dict | list) else f", found {reprlib.repr(value)}"
+    return problem(422, f"{field}: {first['msg']}{found}".encode("utf-8", "replace").decode())
 
 
-def _refusing(root: Path) -> Callable[[Request, Exception], Coroutine[Any, Any, Response]]:
-    async def refused(request: Request, error: Exception) -> Response:
+def _error_handler(root: Path) -> Callable[[Request, Exception], Coroutine[Any, Any, Response]]:
+    async def handle(request: Request, error: Exception) -> Response:
         status = 503 if isinstance(error, StoreError) else 403 if isinstance(error, OutsideError) else 422
         text = " ".join(str(error).encode("utf-8", "replace").decode().split())
-        for home in (root.resolve(), root.absolute(), root):  # where the data set lies is nobody's business
-            text = text.replace(f"{home}/", "")
+        for folder in (root.resolve(), root.absolute(), root):  # clients need not see the server's folders
+            text = text.replace(f"{folder}/", "")
         return problem(status, text)
 
-    return refused
+    return handle

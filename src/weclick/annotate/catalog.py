@@ -1,4 +1,4 @@
-"""The frames there are to click: by opaque id, by video, and in the order in which they are offered."""
+"""The frames to click: by opaque id, by video, and in the order in which they are offered."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from weclick.data.index import Frame, FrameKey, Layout, Split
 from weclick.errors import ConfigError, DataError
 
 GOAL: Final = 200
-"""Frames to click, unless told otherwise: what people get done in a day or two."""
+"""Default number of frames to click, about one or two days of work."""
 
 REACH: Final = 15
-"""Frames on each side that the page can play."""
+"""Number of frames before and after a frame that the page can play."""
 
 
-class Place(NamedTuple):
+class Entry(NamedTuple):
     """A frame and its position among the frames of its video, from 0."""
 
     frame: Frame
@@ -28,16 +28,15 @@ class Place(NamedTuple):
 
 
 def frame_id(root: Path, store: Path, key: FrameKey) -> str:
-    """Return what a frame is called outside: it tells nothing of paths, and stays the same when frames are added.
-
-    Two data sets never share one, nor do two click stores: a browser may hold pictures and clicks of what was served at this
-    port before.
+    """Return the id of a frame in the API: a hash that reveals no path and does not change when frames are added.
 
     Args:
-        root: The data set's own place, without links.
-        store: The click store's.
+        root: Resolved root of the data set.
+        store: Resolved path of the click store.
         key: The frame.
     """
+    # Ids must differ between data sets and between stores: the browser keeps pictures and unsaved clicks by id, and
+    # another data set may have been served at this port before.
     name = f"{root}\0{store}\0{key.video}\0{key.number}"
     return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
@@ -47,13 +46,13 @@ class Catalog:
 
     Args:
         layout: The data set.
-        store: Where their clicks go.
-        split: Whose frames to click.
-        goal: How many frames to click; by default 200, or all where there are fewer.
+        store: Path of the click store.
+        split: The split whose frames to click.
+        goal: Number of frames to click; by default 200, or all if there are fewer.
 
     Raises:
-        ConfigError: A goal below 1.
-        DataError: The split has no frames, or a video's name is not UTF-8.
+        ConfigError: The goal is below 1.
+        DataError: The split has no frames, or the name of a video is not UTF-8.
     """
 
     def __init__(self, layout: Layout, store: Path, split: Split = "train", *, goal: int | None = None) -> None:
@@ -67,23 +66,21 @@ class Catalog:
             raise DataError(f"the {split} split of {self.root} has no frames to click; choose another --split")
         for frames in self.videos.values():
             validate_key(frames[0].key)
-        home, place = self.root.resolve(), store.resolve()
-        self._places = {
-            frame_id(home, place, frame.key): Place(frame, position)
+        resolved = self.root.resolve(), store.resolve()
+        self._entries = {
+            frame_id(*resolved, frame.key): Entry(frame, position)
             for frames in self.videos.values()
             for position, frame in enumerate(frames)
         }
-        self._ids = {place.frame.key: name for name, place in self._places.items()}
+        self._ids = {entry.frame.key: name for name, entry in self._entries.items()}
         self.offer_first(())
         self.goal = min(goal or GOAL, len(self))
 
     def offer_first(self, order: Sequence[FrameKey]) -> None:
-        """Line the frames up anew: these first, the most urgent one at the head, then the others.
-
-        Any beginning of the others is evenly spread over the videos.
+        """Offer these frames first, in this order, then the others, evenly spread over the videos.
 
         Raises:
-            DataError: A frame is not there.
+            DataError: A frame is not in the catalog.
         """
         missing = [key for key in order if key not in self._ids]
         if missing:
@@ -97,40 +94,39 @@ class Catalog:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def place(self, name: str) -> Place | None:
+    def entry(self, name: str) -> Entry | None:
         """Return the frame with this id, None if there is none."""
-        return self._places.get(name)
+        return self._entries.get(name)
 
-    def name(self, key: FrameKey) -> str:
+    def id_of(self, key: FrameKey) -> str:
         """Return the id of a frame."""
         return self._ids[key]
 
-    def later(self, place: Place) -> Iterator[Place]:
-        """Yield the frames after one in its video."""
-        frames = self.videos[place.frame.key.video]
-        return (Place(frames[position], position) for position in range(place.position + 1, len(frames)))
+    def later(self, entry: Entry) -> Iterator[Entry]:
+        """Yield the frames after this one in its video."""
+        frames = self.videos[entry.frame.key.video]
+        return (Entry(frames[position], position) for position in range(entry.position + 1, len(frames)))
 
-    def around(self, place: Place) -> list[tuple[int, str]]:
-        """Return offset in positions and id of the frames near one in its video, itself included."""
-        start = max(place.position - REACH, 0)
-        near = self.videos[place.frame.key.video][start : place.position + REACH + 1]
-        return [(position - place.position, self._ids[frame.key]) for position, frame in enumerate(near, start)]
+    def around(self, entry: Entry) -> list[tuple[int, str]]:
+        """Return the offset (in positions) and id of the frames near this one in its video, including itself."""
+        start = max(entry.position - REACH, 0)
+        near = self.videos[entry.frame.key.video][start : entry.position + REACH + 1]
+        return [(position - entry.position, self._ids[frame.key]) for position, frame in enumerate(near, start)]
 
     def upcoming(self, statuses: Mapping[FrameKey, Status], after: str | None = None) -> Iterator[str]:
-        """Yield the frames that are to do, in the order they should be offered.
-
-        First come as many as the goal still lacks, from the head of the queue: whatever else is clicked in between, what is
-        clicked by this order stays evenly spread. Within these, and within the rest, ``after`` is where the round begins.
+        """Yield the ids of all frames with the status "todo", in the order in which to offer them.
 
         Args:
-            statuses: Of the frames the store knows; all others are to do.
-            after: Id of the frame that was worked on last.
+            statuses: Status of the stored frames; all others are "todo".
+            after: Id of the last frame that was worked on; the first frames come after it in the queue.
         """
         done = sum(status == "done" and key in self._ids for key, status in statuses.items())
-        todo = (name for name in self._queue if statuses.get(self._places[name].frame.key, "todo") == "todo")
-        yield from self._round(list(islice(todo, max(self.goal - done, 0))), after)
-        yield from self._round(list(todo), after)
+        todo = (name for name in self._queue if statuses.get(self._entries[name].frame.key, "todo") == "todo")
+        # First as many frames as are missing to reach the goal, from the start of the queue, even if the annotator has
+        # jumped to other frames: the first frames of the queue are evenly spread.
+        yield from self._rotate(list(islice(todo, max(self.goal - done, 0))), after)
+        yield from self._rotate(list(todo), after)
 
-    def _round(self, names: list[str], after: str | None) -> list[str]:
+    def _rotate(self, names: list[str], after: str | None) -> list[str]:
         rank = -1 if after is None else self._ranks[after]
         return [*(n for n in names if self._ranks[n] > rank), *(n for n in names if self._ranks[n] <= rank)]

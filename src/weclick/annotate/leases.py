@@ -1,4 +1,4 @@
-"""Who is working on which frame: leases that end by themselves when nobody renews them."""
+"""Leases: who is working on which frame. A lease ends if the client does not renew it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from weclick.errors import ConflictError
 
-SECONDS: Final = 30.0
-"""How long a lease lasts; the page renews it every ten."""
+LEASE_SECONDS: Final = 30.0
+"""Duration of a lease; the page renews it every ten seconds, so that two lost requests do not end it."""
 
 UNNAMED: Final = "somebody"
 
@@ -21,12 +21,13 @@ class _Lease(NamedTuple):
 
 
 class Leases:
-    """Leases of frames, one for each client at most.
+    """Leases of frames, at most one per client.
 
-    They are kept in memory only: after a restart of the server, versions of frames still let nobody overwrite anybody.
+    They are in memory only. After a restart of the server, the versions of frames still prevent that one client
+    overwrites the changes of another.
 
     Args:
-        clock: Tells the time in seconds.
+        clock: Returns the time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,15 +36,15 @@ class Leases:
         self._frames: dict[str, str] = {}
 
     def take(self, frame: str, client: str, annotator: str) -> None:
-        """Lease a frame to a client, or go on doing so; the client's lease of another frame ends.
+        """Lease a frame to a client, or renew its lease; the client's lease of another frame ends.
 
         Raises:
-            ConflictError: It is leased to another client.
+            ConflictError: The frame is leased to another client.
         """
         if holder := self.holder(frame, client):
             raise ConflictError(f"{holder} is working on this frame; take another one or wait until it is free")
         self._end(self._frames.get(client))
-        self._by_frame[frame] = _Lease(client, annotator, self._clock() + SECONDS)
+        self._by_frame[frame] = _Lease(client, annotator, self._clock() + LEASE_SECONDS)
         self._frames[client] = frame
 
     def release(self, frame: str, client: str) -> None:
@@ -52,7 +53,7 @@ class Leases:
             self._end(frame)
 
     def holder(self, frame: str, client: str | None) -> str | None:
-        """Return the name of whoever else works on a frame, None if nobody does."""
+        """Return the annotator of another client that has leased the frame, or None."""
         lease = self._by_frame.get(frame)
         if lease is not None and lease.ends <= self._clock():
             self._end(frame)

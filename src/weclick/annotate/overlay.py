@@ -1,4 +1,4 @@
-"""A student's prediction as a picture to lay over a frame."""
+"""Overlays: a student's prediction as a transparent picture."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
 
 Predict = Callable[[Path], np.ndarray]
-"""From a picture's path to its class ids, uint8 (H, W)."""
+"""Returns the class ids, uint8 (H, W), of the picture at a path."""
 
 CACHE_BYTES: Final = 32 << 20
 
 
 class Overlays:
-    """Predictions in the classes' colours, made one at a time; pixels without a class are transparent."""
+    """Predictions in the classes' colours, computed one at a time; pixels without a class are transparent."""
 
     def __init__(self, predict: Predict, classes: ClassSet) -> None:
         self._predict = predict
@@ -33,15 +33,14 @@ class Overlays:
         self._thread = ThreadPoolExecutor(1, "overlay")
 
     async def read(self, version: Version) -> Picture:
-        """Return the overlay of a version of a picture."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._thread, self._cache.get, version, lambda: self._make(version[0])
-        )
+        """Return the overlay for a version of a picture."""
+
+        def make() -> Picture:
+            pixels = self._colors[self._predict(version[0])]
+            return Picture(to_png(cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA)), "image/png", "")
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._cache.get, version, make)
 
     def close(self) -> None:
-        """Start no further prediction."""
+        """Cancel predictions that have not started."""
         self._thread.shutdown(wait=False, cancel_futures=True)
-
-    def _make(self, path: Path) -> Picture:
-        pixels = self._colors[self._predict(path)]
-        return Picture(to_png(cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA)), "image/png", "")

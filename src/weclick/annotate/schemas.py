@@ -1,4 +1,4 @@
-"""What the API takes and gives, as pydantic checks it and OpenAPI describes it."""
+"""Request and response bodies of the API, as pydantic models."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pydantic_core import PydanticCustomError
 
 from weclick.clicks.records import Click, Status, TimedClick
 
-MOST_CLICKS: Final = 2000
-"""Clicks on one frame."""
+MAX_CLICKS: Final = 2000
+"""Largest number of clicks on one frame."""
 
 _PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
 
 
 def _printable(name: str) -> str:
     if not re.fullmatch(_PRINTABLE, name):
-        raise PydanticCustomError("printable", "a name must not hold tabs, line breaks or other control characters")
+        raise PydanticCustomError("printable", "a name must not contain tabs, line breaks or other control characters")
     return name
 
 
@@ -30,13 +30,13 @@ Total = Annotated[float, Field(ge=0, le=1e8, allow_inf_nan=False)]
 
 
 class Strict(BaseModel):
-    """Takes nothing for something else: no text for numbers, no unknown fields."""
+    """Accepts no other types (such as text for a number) and no unknown fields."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
 class ClickBody(Strict):
-    """A click in source pixels, and the time it took."""
+    """A click in source pixels, and the time it took in seconds."""
 
     x: Coordinate
     y: Coordinate
@@ -44,39 +44,39 @@ class ClickBody(Strict):
     seconds: Seconds | None = None
 
     def timed(self) -> TimedClick:
-        """Return it as the store takes it."""
+        """Convert to the store's record."""
         return TimedClick(Click(self.x, self.y, self.class_id), self.seconds)
 
 
 class ClientBody(Strict):
-    """Which tab of a browser asks."""
+    """The browser tab that sends the request."""
 
     client: Client
 
 
-class WhoBody(ClientBody):
-    """Which tab asks, and who sits in front of it."""
+class AnnotatorBody(ClientBody):
+    """The browser tab and its annotator."""
 
     annotator: Annotator = ""
 
 
-class NextBody(WhoBody):
-    """A request for a frame to do."""
+class NextBody(AnnotatorBody):
+    """A request for the next frame."""
 
     after: Annotated[str, StringConstraints(max_length=64)] | None = None
 
 
-class FrameBody(WhoBody):
-    """A frame as it shall be, made from ``version``."""
+class FrameBody(AnnotatorBody):
+    """The new state of a frame, based on ``version``."""
 
     version: Annotated[int, Field(ge=0, lt=2**53)]
     status: Status
     seconds: Total
-    clicks: Annotated[list[ClickBody], Field(max_length=MOST_CLICKS)]
+    clicks: Annotated[list[ClickBody], Field(max_length=MAX_CLICKS)]
 
 
 class ClickResponse(BaseModel):
-    """A click as it is: another program may have stored what nobody could send here."""
+    """A stored click; other programs may have stored values that :class:`ClickBody` does not accept."""
 
     x: float
     y: float
@@ -85,7 +85,7 @@ class ClickResponse(BaseModel):
 
 
 class FrameResponse(BaseModel):
-    """A frame as it is."""
+    """The stored state of a frame."""
 
     id: str
     video: str
@@ -121,7 +121,7 @@ class VideoResponse(BaseModel):
 
 
 class ProjectResponse(BaseModel):
-    """What does not change while the server runs."""
+    """Facts that do not change while the server runs."""
 
     name: str
     version: str
@@ -131,7 +131,7 @@ class ProjectResponse(BaseModel):
 
 
 class ProgressResponse(BaseModel):
-    """How far things are."""
+    """Number of finished and remaining frames."""
 
     goal: int
     done: int
@@ -142,12 +142,12 @@ class ProgressResponse(BaseModel):
 
 
 class Problem(BaseModel):
-    """Why a request is refused."""
+    """The reason why a request was refused."""
 
     detail: str
 
 
 class Conflict(Problem):
-    """Why a change is refused, and what is stored."""
+    """The reason why a change was refused, and the stored state."""
 
     frame: FrameResponse

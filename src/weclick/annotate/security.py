@@ -1,4 +1,4 @@
-"""Who may ask, and what: checked before anything else sees a request."""
+"""Access control: every request is checked before any other code handles it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import ipaddress
 import logging
 import secrets
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs
@@ -18,23 +18,24 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOCAL: Final = "127.0.0.1"
-"""Where to serve unless told otherwise: without a token, as no other machine reaches it."""
+"""Default address. It needs no token, as other machines cannot reach it."""
 
-LIMIT: Final = 1 << 20
-"""Bytes a request's body may have."""
+MAX_BODY: Final = 1 << 20
+"""Largest body of a request, in bytes."""
 
-SECONDS: Final = 30.0
-"""How long a body may take to arrive."""
+BODY_SECONDS: Final = 30.0
+"""Time within which a body must arrive; uvicorn itself has no limit."""
 
-_PATIENCE: Final = 16 << 20  # of a longer body so much is read and dropped, so that the refusal reaches the sender
-_READS: Final = ("GET", "HEAD", "OPTIONS")
+_MAX_DISCARDED: Final = 16 << 20
+"""Bytes of a too long body that are read and discarded; otherwise most clients would not read the error response."""
+_SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 _HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
         "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # with none at all, Safari hides the page's own origin when it saves
+    "Referrer-Policy": "same-origin",  # with no-referrer, Safari hides the page's own origin when it saves
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
@@ -43,14 +44,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Access:
-    """Under which names the server may be asked, and with which token.
+    """Accepted hosts and the token of a server.
 
     Args:
-        names: Host names and addresses that are answered, lower case.
-        port: The only port that is answered.
-        token: To be shown with every request for data; None asks for none.
-        any_address: Every IP address is answered: for a server on all interfaces. A hostile site can let names of its own
-            lead here, but no address.
+        names: Accepted host names and addresses, lower case.
+        port: Accepted port.
+        token: Required for every request for data; None if no token is needed.
+        any_address: Accept every IP address, for a server on all interfaces. This is safe: DNS rebinding needs a host
+            name.
     """
 
     names: frozenset[str]
@@ -60,20 +61,21 @@ class Access:
 
     @classmethod
     def at(cls, host: str, bound: str, port: int) -> Access:
-        """Return what a server answers to; anywhere but at ``LOCAL``, it asks for a token.
+        """Return the access for a server address; any other than ``LOCAL`` requires a token.
 
         Args:
-            host: The address or name it was asked to serve at.
-            bound: The IP address that was taken for it.
-            port: The port it has.
+            host: The requested address or name.
+            bound: The IP address that the server is bound to.
+            port: The port of the server.
         """
-        everywhere = ipaddress.ip_address(bound).is_unspecified
-        names = {LOCAL, "localhost", "::1", host.lower(), *([socket.gethostname().lower()] if everywhere else [])}
+        all_interfaces = ipaddress.ip_address(bound).is_unspecified
+        names = {LOCAL, "localhost", "::1", host.lower(), *([socket.gethostname().lower()] if all_interfaces else [])}
         token = None if host == LOCAL else secrets.token_urlsafe()
-        return cls(frozenset(names), port, token, everywhere)
+        return cls(frozenset(names), port, token, all_interfaces)
 
-    def answers(self, host: str) -> bool:
-        """Tell whether requests to this Host are answered."""
+    def accepts(self, host: str) -> bool:
+        """Return whether requests with this Host header are accepted."""
+        # browsers omit the port if it is 80
         bare = self.port == 80 and not host.endswith(":80")
         name, _, port = (f"{host}:80" if bare else host).lower().rpartition(":")
         if name.startswith("[") and name.endswith("]"):
@@ -82,12 +84,12 @@ class Access:
 
 
 def address(host: str, port: int) -> str:
-    """Return host and port as they stand in a URL."""
+    """Return host and port in the notation of URLs."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def is_loopback(bound: str) -> bool:
-    """Tell whether only this machine reaches an IP address."""
+    """Return whether an IP address can only be reached from this machine."""
     return ipaddress.ip_address(bound).is_loopback
 
 
@@ -100,7 +102,7 @@ def _is_ip(host: str) -> bool:
 
 
 class Refusal(Exception):
-    """A request that is not answered: status, and why; ``close`` hangs up on who sent it."""
+    """A request is refused with this status and reason; ``close`` also closes the connection."""
 
     def __init__(self, status: int, detail: str, *, close: bool = False) -> None:
         super().__init__(detail)
@@ -109,11 +111,11 @@ class Refusal(Exception):
 
 
 class Guard:
-    """ASGI middleware: refuses what is not the page's own or its user's doing, and adds the headers that keep it so.
+    """ASGI middleware that refuses foreign requests and adds security headers to all responses.
 
-    Checked are Host (against DNS rebinding), Origin (against other sites), the token, and of what changes something that it
-    is JSON and not too long. The page itself, which holds no data, needs no token: a browser would not send the strict
-    cookie when a link in a mail led there.
+    It checks the Host (against DNS rebinding), the Origin (against requests from other sites), the token, and the type
+    and length of bodies. The page itself contains no data and needs no token: a browser does not send a
+    ``SameSite=strict`` cookie when the user comes from a link, such as in a mail.
     """
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
@@ -121,7 +123,7 @@ class Guard:
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or hand it on."""
+        """Check a request and pass it to the application."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
@@ -138,112 +140,100 @@ class Guard:
             await send(message)
 
         try:
-            await self._answer(scope, receive, send_guarded)
+            await self._handle(scope, receive, send_guarded)
         except Refusal as refusal:
             await problem(refusal.status, str(refusal), refusal.headers)(scope, receive, send_guarded)
         except Exception as error:
             _log.error("unexpected %s: %s", type(error).__name__, error)
             _log.debug("at", exc_info=True)
             if not started:
-                text = f"unexpected {type(error).__name__}; the server's terminal says more"
+                text = f"unexpected {type(error).__name__}; see the terminal of the server"
                 await problem(500, text)(scope, receive, send_guarded)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        self._check_host(headers.getlist("host"))
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self._access.accepts(hosts[0]):
+            raise Refusal(400, "unknown host; open the address that weclick annotate printed")
         self._check_origin(scope["method"], headers)
         login = self._login(scope) if self._access.token else None
         if login is not None:
             await login(scope, receive, send)
             return
-        if scope["path"].startswith("/api"):
+        if scope["path"].startswith("/api") and self._access.token is not None:
             self._check_token(headers)
-        if scope["method"] not in _READS:
-            receive = await _body(headers, receive)
+        if scope["method"] not in _SAFE_METHODS:
+            receive = await _checked_body(headers, receive)
         await self._app(scope, receive, send)
-
-    def _check_host(self, hosts: list[str]) -> None:
-        if len(hosts) != 1 or not self._access.answers(hosts[0]):
-            raise Refusal(400, "not asked under this server's name; open the address that weclick annotate printed")
 
     def _check_origin(self, method: str, headers: Headers) -> None:
         origins = headers.getlist("origin")
-        if not all(scheme == "http://" and self._access.answers(host) for scheme, host in map(_split, origins)):
-            raise Refusal(403, "asked by a page of another origin, which this server does not answer")
-        if not origins and method not in _READS and "sec-fetch-site" in headers:
-            raise Refusal(403, "a browser asked without saying for which page")
+        for scheme, _, host in (origin.partition("//") for origin in origins):
+            if scheme != "http:" or not self._access.accepts(host):
+                raise Refusal(403, "the request comes from a page of another origin")
+        # browsers send Sec-Fetch-Site, other programs such as curl send neither header
+        if not origins and method not in _SAFE_METHODS and "sec-fetch-site" in headers:
+            raise Refusal(403, "the browser sent no Origin header")
 
     def _login(self, scope: Scope) -> Response | None:
-        """Return the answer to a visit of the printed URL: a cookie in place of the token, which leaves the address bar."""
+        """Exchange the token in the printed URL for a cookie, and remove it from the address bar by a redirect."""
         token = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get("token")
         if scope["path"] != "/" or token is None:
             return None
         self._compare(token[-1])
-        answer = RedirectResponse("/", 303)
-        answer.set_cookie(self._cookie, token[-1], path="/", httponly=True, samesite="strict")
-        return answer
+        response = RedirectResponse("/", 303)
+        response.set_cookie(self._cookie, token[-1], path="/", httponly=True, samesite="strict")
+        return response
 
     def _check_token(self, headers: Headers) -> None:
-        if self._access.token is None:
-            return
         kind, _, token = headers.get("authorization", "").partition(" ")
-        cookies = (part.strip().partition("=") for part in headers.get("cookie", "").split(";"))
-        shown = (
-            token.strip() if kind.lower() == "bearer" else {name: value for name, _, value in cookies}.get(self._cookie)
-        )
-        self._compare(shown or "")
+        pairs = (part.strip().partition("=") for part in headers.get("cookie", "").split(";"))
+        cookies = {name: value for name, _, value in pairs}
+        self._compare(token.strip() if kind.lower() == "bearer" else cookies.get(self._cookie, ""))
 
-    def _compare(self, shown: str) -> None:
-        if not hmac.compare_digest(shown.encode("utf-8", "replace"), (self._access.token or "").encode()):
+    def _compare(self, token: str) -> None:
+        # compare_digest takes the same time for every token, so that it cannot be guessed digit by digit
+        if not hmac.compare_digest(token.encode("utf-8", "replace"), (self._access.token or "").encode()):
             raise Refusal(401, "token missing or wrong; open the whole address that weclick annotate printed")
 
     @property
     def _cookie(self) -> str:
-        # cookies do not tell ports apart: two servers on one machine must not overwrite each other's
+        # cookies are shared by all ports of a host: two servers must not overwrite each other's
         return f"weclick-{self._access.port}"
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Return the answer to a request that is refused."""
+    """Return an error response."""
     return JSONResponse({"detail": detail}, status, headers)
 
 
-def _split(origin: str) -> tuple[str, str]:
-    scheme, slashes, host = origin.partition("//")
-    return scheme + slashes, host
-
-
-async def _body(headers: Headers, receive: Receive) -> Receive:
-    """Read a body that changes something, refuse what must not be in one, and return it as if it were still to be read."""
+async def _checked_body(headers: Headers, receive: Receive) -> Receive:
+    """Read and check the body of a request, and return a ``receive`` that delivers it to the application."""
+    # An HTML form on another site could send a request without an Origin check of the browser, but never JSON.
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal(415, "send JSON (Content-Type: application/json)")
     try:
-        async with asyncio.timeout(SECONDS):
-            return _again(await _received(receive), receive)
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _read_body(receive)
     except TimeoutError:
-        raise Refusal(408, f"a body must arrive within {SECONDS:g} seconds; send it again", close=True) from None
+        raise Refusal(408, f"a body must arrive within {BODY_SECONDS:g} seconds; send it again", close=True) from None
+    messages: Iterator[Message] = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def replay() -> Message:
+        return next(messages, None) or await receive()
+
+    return replay
 
 
-async def _received(receive: Receive) -> bytes:
+async def _read_body(receive: Receive) -> bytes:
     body, count, more = bytearray(), 0, True
-    while more and count <= _PATIENCE:
+    while more and count <= _MAX_DISCARDED:
         message = await receive()
         chunk = message.get("body", b"")
         count += len(chunk)
-        if count <= LIMIT:
+        if count <= MAX_BODY:
             body += chunk
         more = message.get("more_body", False)
-    if count > LIMIT:
-        raise Refusal(413, f"a body may have {LIMIT} bytes")
+    if count > MAX_BODY:
+        raise Refusal(413, f"a body may have at most {MAX_BODY} bytes")
     return bytes(body)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    waiting: Iterable[Message] = iter([{"type": "http.request", "body": body, "more_body": False}])
-
-    async def replay() -> Message:
-        for message in waiting:
-            return message
-        return await receive()
-
-    return replay

@@ -1,4 +1,4 @@
-"""The one thread that uses the click store: what waits while the disk is busy is stored together."""
+"""The thread that uses the click store; changes that arrive while the disk is busy are stored in one transaction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from weclick.classes import ClassSet
 from weclick.clicks import ClickStore
 from weclick.errors import ClickError, StoreError
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 _Outcome = tuple[Any, Exception | None]
 
 
@@ -26,10 +26,10 @@ class _Job(NamedTuple):
 
 
 class StoreWorker:
-    """Runs functions that use a click store, in order, in the thread the store belongs to.
+    """Runs functions that use a click store, one after the other, in the thread that opened it.
 
-    Bringing a change to disk takes milliseconds, however small it is. Changes that come meanwhile become one transaction:
-    each is answered when it is on disk, and ten people wait no longer than two of those times.
+    Writing a change to disk takes milliseconds, however small it is. Changes that arrive meanwhile share one transaction,
+    so that a save takes at most twice that time with any number of annotators.
 
     Raises:
         ClickError: The store cannot be opened.
@@ -42,25 +42,25 @@ class StoreWorker:
         self._thread.start()
         opened.result()
 
-    async def read(self, work: Callable[[ClickStore], Answer]) -> Answer:
-        """Return what ``work`` reads."""
-        return await self._do(work, writes=False)
+    async def read(self, work: Callable[[ClickStore], Result]) -> Result:
+        """Run ``work``, which reads the store, and return its result."""
+        return await self._submit(work, writes=False)
 
-    async def write(self, work: Callable[[ClickStore], Answer]) -> Answer:
-        """Return what ``work`` returns once all it changed is on disk.
+    async def write(self, work: Callable[[ClickStore], Result]) -> Result:
+        """Run ``work``, which changes the store, and return its result once the changes are on disk.
 
-        Convention: ``work`` refuses by a ClickError before it changes anything, and changes the store only: it is run again
-        if another one broke the transaction they shared.
+        Convention: ``work`` raises a ClickError only before its first change, and has no effects outside the store, as it
+        is run again if another function breaks their shared transaction.
         """
-        return await self._do(work, writes=True)
+        return await self._submit(work, writes=True)
 
     def close(self) -> None:
-        """Finish what waits and close the store."""
+        """Finish all waiting jobs and close the store."""
         self._jobs.put(None)
         self._thread.join()
 
-    async def _do(self, work: Callable[[ClickStore], Answer], *, writes: bool) -> Answer:
-        outcome: Future[Answer] = Future()
+    async def _submit(self, work: Callable[[ClickStore], Result], *, writes: bool) -> Result:
+        outcome: Future[Result] = Future()
         self._jobs.put(_Job(work, writes, outcome))
         return await asyncio.wrap_future(outcome)
 
@@ -72,11 +72,11 @@ class StoreWorker:
             return
         with store:
             opened.set_result(None)
-            while jobs := self._waiting():
-                _carry_out(store, jobs)
+            while jobs := self._next_jobs():
+                _run_jobs(store, jobs)
 
-    def _waiting(self) -> list[_Job]:
-        """Return all jobs there are, at least one; none at the end."""
+    def _next_jobs(self) -> list[_Job]:
+        """Wait for a job and return all that are in the queue; an empty list after :meth:`close`."""
         jobs = []
         job = self._jobs.get()
         while job is not None:
@@ -85,37 +85,37 @@ class StoreWorker:
                 job = self._jobs.get_nowait()
             except Empty:
                 return jobs
-        if jobs:
+        if jobs:  # put the end mark back for the next call
             self._jobs.put(None)
         return jobs
 
 
-def _carry_out(store: ClickStore, jobs: list[_Job]) -> None:
+def _run_jobs(store: ClickStore, jobs: list[_Job]) -> None:
     jobs = [job for job in jobs if job.outcome.set_running_or_notify_cancel()]
-    for job, (answer, error) in zip(jobs, _answers(store, jobs), strict=True):
+    for job, (result, error) in zip(jobs, _outcomes(store, jobs), strict=True):
         if error is None:
-            job.outcome.set_result(answer)
+            job.outcome.set_result(result)
         else:
             job.outcome.set_exception(error)
 
 
-def _answers(store: ClickStore, jobs: list[_Job]) -> list[_Outcome]:
-    """Return what comes of jobs: all in one transaction, or each in its own where one of them breaks it."""
+def _outcomes(store: ClickStore, jobs: list[_Job]) -> list[_Outcome]:
+    """Run all jobs in one transaction, or each in its own if one of them breaks the shared one."""
     try:
         with store.transaction() if any(job.writes for job in jobs) else nullcontext():
-            return [_answer(store, job) for job in jobs]
-    except StoreError as error:  # the disk's failing is everybody's
+            return [_outcome(store, job) for job in jobs]
+    except StoreError as error:  # the disk failed: none of the jobs is stored
         return [(None, error)] * len(jobs)
     except Exception as error:
         if len(jobs) == 1:
             return [(None, error)]
-        return [outcome for job in jobs for outcome in _answers(store, [job])]
+        return [outcome for job in jobs for outcome in _outcomes(store, [job])]
 
 
-def _answer(store: ClickStore, job: _Job) -> _Outcome:
+def _outcome(store: ClickStore, job: _Job) -> _Outcome:
     try:
         return job.work(store), None
     except StoreError:
-        raise  # something may be half done: nothing of the transaction may stay
-    except ClickError as refusal:
-        return None, refusal
+        raise  # the change may be incomplete: the whole transaction must be rolled back
+    except ClickError as error:
+        return None, error
