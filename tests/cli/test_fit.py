@@ -65,6 +65,12 @@ def test_a_student_checkpoint_knows_its_stage_and_holds_no_teacher(trained):
 
 
 @pytest.mark.slow
+def test_the_samples_of_a_student_show_teacher_and_memory_too(trained):
+    pictures = {s: cv2.imread(str(trained / "done" / s / "train_samples.png")) for s in ("teacher", "student")}
+    assert pictures["student"].shape[1] == pytest.approx(2 * pictures["teacher"].shape[1], rel=0.05)
+
+
+@pytest.mark.slow
 def test_finished_stages_are_reused(fit, trained, tmp_path):
     shutil.copytree(trained, tmp_path / "runs")
     files = [path for path in (tmp_path / "runs").rglob("*") if path.suffix in (".ckpt", ".npz", ".safetensors")]

@@ -14,7 +14,7 @@ from weclick.inference.rules import class_ids
 from weclick.memory import Fusion, Memory
 from weclick.memory.stream import Votes
 from weclick.pipeline import memory_quality as measuring
-from weclick.pipeline.memory_quality import answer, memory_quality, sources
+from weclick.pipeline.memory_quality import memory_quality, prediction_at, sources
 from weclick.reporting.memory_quality import TEACHER, Source
 
 HEIGHT, WIDTH, BORDER, STEP = 32, 64, 32, 4
@@ -22,7 +22,7 @@ TARGET = 2
 
 
 def image(number, red):
-    """BGR; blue tells the frame's number, red the teacher what to see: 0.1 + 0.8 * red is its probability of class 1."""
+    """BGR; blue is the frame's number, red what the teacher sees: 0.1 + 0.8 * red is its probability of class 1."""
     found = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     found[..., 0], found[..., 2] = 50 * number, red
     return found
@@ -136,7 +136,7 @@ def test_a_single_neighbour_by_hand(measure):
     assert found.filled_miou == 1  # the teacher happens to be right on the first 4 columns
 
 
-def test_where_nothing_is_known_the_teacher_fills(measure):
+def test_the_teacher_fills_what_a_source_does_not_predict(measure):
     found = measure().figures[Source("neighbour", 1)]
     # the last 4 columns have left the picture; there the teacher takes class 1 for class 0
     assert found.coverage == 60 / 64
@@ -154,7 +154,7 @@ def test_fusions_that_are_neither_plain_nor_with_one_own_vote_have_a_row(measure
         assert not [source for source in measure(fusion=fusion).figures if source.kind == "memory as set"]
 
 
-def test_each_frame_is_judged_once(measure):
+def test_the_teacher_sees_each_frame_once(measure):
     measure(neighbours=2, fusion=Fusion(own=5))
     assert sorted(measure.teacher.frames) == [1, 2, 3]
 
@@ -169,14 +169,14 @@ def test_only_the_masks_of_targets_are_read(measure, scene):
         measure()
 
 
-def test_offsets_are_frame_numbers_and_frames_tell_how_often_there_is_one(measure, scene):
+def test_offsets_are_differences_of_frame_numbers_and_frames_count_them(measure, scene):
     mask(scene, 1)
     found = {source.number: f for source, f in measure().figures.items() if source.kind == "neighbour"}
     assert {offset: figures.frames for offset, figures in found.items()} == {-1: 1, 1: 2, 2: 1}
     assert found[2].coverage == pytest.approx((WIDTH - 2 * STEP) / WIDTH / 2)
 
 
-def test_a_target_without_neighbours_counts_as_unknown(measure, scene):
+def test_a_target_without_neighbours_lowers_the_coverage(measure, scene):
     mask(scene, 1)
     found = measure(sides="past", neighbours=1).figures[Source("memory", 1)]
     assert found.frames == 2
@@ -221,27 +221,27 @@ def test_a_run_without_a_teacher_is_refused(settings, run, scene):
         memory_quality(settings(data={"root": str(scene), "size": [HEIGHT, WIDTH]}), run(), "val")
 
 
-def test_answers_are_those_of_class_ids_and_know_where_they_are_known():
+def test_predictions_are_those_of_class_ids_and_valid_where_their_cells_are():
     generator = torch.Generator().manual_seed(0)
     probabilities = torch.randn(1, 3, 4, 6, generator=generator).softmax(1)
-    full = answer(Memory(probabilities, torch.ones(1, 1, 4, 6)), (9, 13))
-    assert torch.equal(full.prediction, class_ids(probabilities, (9, 13)).long())
+    full = prediction_at(Memory(probabilities, torch.ones(1, 1, 4, 6)), (9, 13))
+    assert torch.equal(full.labels, class_ids(probabilities, (9, 13)).long())
     enlarged = F.interpolate(probabilities, (9, 13), mode="bilinear", align_corners=False)
     torch.testing.assert_close(full.probability, enlarged.amax(1))
-    assert full.known.all()
+    assert full.valid.all()
 
 
-def test_unknown_cells_neither_answer_nor_make_others_unsure():
+def test_invalid_cells_neither_predict_nor_make_others_unsure():
     known = torch.tensor([1.0, 0.0]).view(1, 1, 1, 2)
-    found = answer(Memory(torch.tensor([0.9, 0.1]).view(1, 2, 1, 1) * known, known), (1, 8))
-    assert found.known.flatten().tolist() == [True] * 4 + [False] * 4
-    torch.testing.assert_close(found.probability[found.known], torch.full((4,), 0.9))
+    found = prediction_at(Memory(torch.tensor([0.9, 0.1]).view(1, 2, 1, 1) * known, known), (1, 8))
+    assert found.valid.flatten().tolist() == [True] * 4 + [False] * 4
+    torch.testing.assert_close(found.probability[found.valid], torch.full((4,), 0.9))
 
 
 def test_fused_neighbours_are_the_first_ones():
     warped = torch.rand(1, 3, 2, 2, 2).softmax(2)
     votes = Votes(torch.full((1, 2, 2, 2), 0.5), warped, torch.ones(1, 3, 1, 2, 2).bool(), torch.tensor([[-1, 1, -2]]))
-    found = {source: (asked.offsets[0].tolist(), memory) for source, asked, memory in sources(votes, Fusion())}
+    found = {source: (used.offsets[0].tolist(), memory) for source, used, memory in sources(votes, Fusion())}
     assert found[Source("memory", 2)][0] == [-1, 1]
     torch.testing.assert_close(found[Source("memory", 2)][1].probabilities, warped[:, :2].mean(1))
     with_own = (warped[:, :2].sum(1) + 0.5) / 3

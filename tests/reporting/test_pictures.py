@@ -20,14 +20,14 @@ def trainer(**options):
     return SimpleNamespace(**{"global_rank": 0, "sanity_checking": False, "loggers": [], **options})
 
 
-def training_batch(count=2, recall=False):
+def training_batch(count=2, soft_labels=False):
     labels = torch.full((count, 32, 64), 255)
     labels[:, 8:12, 8:12] = 1
     batch = {"image": torch.full((count, 3, 32, 64), 0.5), "labels": labels}
-    if recall:
+    if soft_labels:
         soft = torch.zeros(count, 2, 8, 16)
         soft[:, 0, :, 8:] = 1
-        batch["recall"] = SoftLabels(soft, Memory(soft, torch.ones(count, 1, 8, 16)))
+        batch["soft_labels"] = SoftLabels(soft, Memory(soft, torch.ones(count, 1, 8, 16)))
     return batch
 
 
@@ -56,8 +56,8 @@ def test_the_first_training_batch_is_shown_once(pictures, tmp_path):
     assert file.read_bytes() == shown
 
 
-def test_teacher_and_memory_are_shown_where_they_know_something(pictures, tmp_path):
-    pictures.on_train_batch_start(trainer(), None, training_batch(1, recall=True), 0)
+def test_teacher_and_memory_are_shown_where_they_have_a_prediction(pictures, tmp_path):
+    pictures.on_train_batch_start(trainer(), None, training_batch(1, soft_labels=True), 0)
     shown = read(tmp_path / "train_samples.png")
     blended = (np.abs(shown.astype(int) - (164, 64, 64)) <= 1).all(-1)
     assert blended.sum() == pytest.approx(2 * 32 * 32, rel=0.05)

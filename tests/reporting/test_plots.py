@@ -12,12 +12,12 @@ from weclick.reporting.plots import (
     confusion_figure,
     curves,
     curves_figure,
+    pareto_front,
     plot_confusion,
     plot_curves,
     plot_rates,
     rates_figure,
     trade_figure,
-    unbeaten,
 )
 
 CLASSES = ClassSet.from_list([{"name": "road"}, {"name": "a$b$c_<&>"}, {"name": "car"}])
@@ -106,10 +106,10 @@ def test_no_global_figure_state():
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
 
 
-def test_unbeaten_points_cost_less_or_give_more():
+def test_pareto_front_points_cost_less_or_give_more():
     points = {"cheap": (1.0, 10.0), "worse": (2.0, 9.0), "dear": (3.0, 20.0), "as dear": (3.0, 15.0)}
-    assert unbeaten(points) == ["cheap", "dear"]
-    assert unbeaten({}) == []
+    assert pareto_front(points) == ["cheap", "dear"]
+    assert pareto_front({}) == []
 
 
 def test_rates_carry_their_numbers():
@@ -118,7 +118,7 @@ def test_rates_carry_their_numbers():
     assert axes.get_xlabel() == "FPS"
 
 
-def test_a_trade_names_all_points_and_joins_the_unbeaten():
+def test_a_trade_names_all_points_and_joins_the_pareto_front():
     axes = trade_figure({"a": (1.0, 1.0), "b": (2.0, 0.5), "c": (3.0, 2.0)}, "ms", "mIoU").axes[0]
     assert [text.get_text() for text in axes.texts] == ["a", "b", "c"]
     assert list(axes.lines[-1].get_xdata()) == [1.0, 3.0]

@@ -1,4 +1,4 @@
-"""How good the memory is, apart from training: the teacher alone beside what is carried and fused, on labelled frames."""
+"""Measuring the memory apart from training: teacher, carried neighbours and fused memory against labelled frames."""
 
 from __future__ import annotations
 
@@ -35,42 +35,42 @@ WITH_OWN: Final = Fusion(own=1.0)
 def memory_quality(settings: FitSettings, run: Run, split: Split, max_frames: int | None = None) -> Quality:
     """Measure teacher, carried neighbours and memory on the labelled frames of a split.
 
-    The teacher sees each frame once and each flow is found once; all sources are made from the same votes. Masks of
+    The teacher sees each frame once and each flow is estimated once; all sources are made from the same votes. Masks of
     neighbours are never read.
 
     Args:
         settings: Of teacher, neighbours, flow and fusion.
-        run: Its teacher is used, if the settings name none.
+        run: Its teacher is used if the settings name none.
         split: Its labelled frames are the targets.
-        max_frames: At most so many of them, evenly spread.
+        max_frames: Largest number of targets, evenly spread.
 
     Raises:
-        ConfigError: No neighbours are asked for, or no frames.
+        ConfigError: The number of neighbours or of frames is 0.
         DataError: There is no labelled frame, none with a neighbour, or a damaged one.
         RunError: There is no teacher.
     """
-    data, dataset, clips = settings.make_data(), settings.dataset, settings.data.clips
-    found = _targets(dataset, clips, split, max_frames)
+    data, dataset, options = settings.make_data(), settings.dataset, settings.data.clips
+    clips = _targets(dataset, options, split, max_frames)
     checkpoint, device = teacher_checkpoint(settings, run), settings.device
     teacher, flow = open_teacher(settings, run, dataset), make_flow(settings.memory.flow, device)
-    targets = {clip.target.key: clip.target for clip in found}
-    frames = frame_batches(data, found, device, lambda damaged: _refuse_damaged(damaged, targets))
-    voting = stream_votes(teacher, flow, frames, neighbour_keys(found), count=clips.neighbours)
-    tallies: dict[Source, _Tally] = {}
+    targets = {clip.target.key: clip.target for clip in clips}
+    frames = frame_batches(data, clips, device, lambda damaged: _refuse_damaged(damaged, targets))
+    voting = stream_votes(teacher, flow, frames, neighbour_keys(clips), count=options.neighbours)
+    scores: dict[Source, _SourceScores] = {}
     hidden, console = not on_terminal(), Console(stderr=True)
-    for key, votes in track(voting, "memory", len(found), disable=hidden, transient=True, console=console):
+    for key, votes in track(voting, "memory", len(clips), disable=hidden, transient=True, console=console):
         label = torch.from_numpy(dataset.reader.labelled(targets[key])[1])[None].to(device).long()
-        _count(tallies, votes, label, settings.memory.fusion, len(dataset.classes))
+        _score(scores, votes, label, settings.memory.fusion, len(dataset.classes))
     facts = (
-        f"{len(found)} labelled frames of the {split} split of {dataset.root}, seen at {dataset.size[1]}x{dataset.size[0]}; "
-        f"{clips.neighbours} neighbours ({clips.sides}, stride {clips.stride}); flow {flow.name}; teacher {checkpoint}"
+        f"{len(clips)} labelled frames of the {split} split of {dataset.root} at {dataset.size[1]}x{dataset.size[0]}; "
+        f"{options.neighbours} neighbours ({options.sides}, stride {options.stride}); flow {flow.name}; "
+        f"teacher {checkpoint}{_memory_facts(settings.memory)}"
     )
-    setting = f"{split}-{clips.neighbours}-{clips.sides}"
-    return Quality(_figures(tallies), facts + _chosen(settings.memory), setting)
+    return Quality(_figures(scores), facts, f"{split}-{options.neighbours}-{options.sides}")
 
 
-def _chosen(memory: MemoryOptions) -> str:
-    """Name the settings that the rows' names do not tell."""
+def _memory_facts(memory: MemoryOptions) -> str:
+    """Return the memory's options that the names of the table's rows do not state."""
     views, fusion = " on several views" if memory.views else "", memory.fusion
     weights = f"own {fusion.own:g}, certainty {fusion.certainty:g}, decay {fusion.decay:g}"
     return views if fusion in (PLAIN, WITH_OWN) else f"{views}; memory as set: {weights}"
@@ -87,19 +87,19 @@ def _targets(dataset: DataSet, options: ClipOptions, split: Split, max_frames: i
     if not labelled:
         raise DataError(f"the {split} split of {dataset.root} has no masks to compare with; see data/README.md")
     count = min(max_frames or len(labelled), len(labelled))
-    middles = (np.arange(count) + 0.5) * len(labelled) / count  # of equal stretches: ends of videos lack neighbours
-    keys = [labelled[position].key for position in middles.astype(int)]
-    found = dataset.clips(split, keys, options)
-    if not any(clip.neighbours for clip in found):
+    # the middles of equal parts: frames at the ends of videos lack neighbours
+    middles = (np.arange(count) + 0.5) * len(labelled) / count
+    clips = dataset.clips(split, [labelled[position].key for position in middles.astype(int)], options)
+    if not any(clip.neighbours for clip in clips):
         raise DataError(
-            f"none of {len(found)} labelled frames in the {split} split of {dataset.root} has a neighbour; add the frames "
+            f"none of {len(clips)} labelled frames in the {split} split of {dataset.root} has a neighbour; add the frames "
             "around them, or change data.clips.stride, data.clips.sides or --max_frames"
         )
-    return found
+    return clips
 
 
 def _refuse_damaged(damaged: Mapping[FrameKey, str], targets: Container[FrameKey]) -> None:
-    """Stop at a target; without a neighbour a target has one vote less."""
+    """Refuse a damaged target, warn of a damaged neighbour: its target has one vote less."""
     for key, message in damaged.items():
         if key in targets:
             raise DataError(message)
@@ -107,11 +107,11 @@ def _refuse_damaged(damaged: Mapping[FrameKey, str], targets: Container[FrameKey
 
 
 def sources(votes: Votes, fusion: Fusion) -> Iterator[tuple[Source, Votes, Memory]]:
-    """Yield everyone who says something about a target: name, the votes that are asked, and what they make together.
+    """Yield the sources of predictions for a target: name, the votes in use, and the memory fused from them.
 
     Args:
         votes: On one target.
-        fusion: Of the settings; a source of its own if it is neither the plain average nor that with the own vote.
+        fusion: Of the settings; another source unless it is the plain average, without or with the own vote.
     """
     yield TEACHER, votes.of(slice(0)), fuse(*votes.of(slice(0)), WITH_OWN)
     for position, offset in enumerate(votes.offsets[0].tolist()):
@@ -127,84 +127,85 @@ def sources(votes: Votes, fusion: Fusion) -> Iterator[tuple[Source, Votes, Memor
         yield Source("memory as set", count), votes, fuse(*votes, fusion)
 
 
-class Answer(NamedTuple):
-    """What a source says at the label's resolution, all (B, H, W): class ids, their probability, and where it knows."""
+class Prediction(NamedTuple):
+    """A prediction at the label's resolution, all (B, H, W): class ids, their probability, and where there is one."""
 
-    prediction: Tensor
+    labels: Tensor
     probability: Tensor
-    known: Tensor
+    valid: Tensor
 
 
-def answer(memory: Memory, size: tuple[int, int]) -> Answer:
-    """Bring a soft label to the label's resolution.
+def prediction_at(memory: Memory, size: tuple[int, int]) -> Prediction:
+    """Return the prediction of a soft label at the label's resolution.
 
-    A pixel is known if the cell it lies in is; its probabilities
-    are interpolated among known cells only.
+    Class ids are those of :func:`~weclick.inference.rules.class_ids`. A pixel is valid if the cell it lies in is; its
+    probabilities are interpolated among valid cells only.
     """
-    # cells about which nothing is known are 0 in all classes, so the sum is the weight of the known ones
+    # invalid cells are 0 in all classes, so the interpolated sum over classes is the weight of the valid ones
     maps = torch.cat([memory.probabilities, memory.probabilities.sum(1, keepdim=True)], 1).float()
     enlarged = F.interpolate(maps, size, mode="bilinear", align_corners=False)
-    known = F.interpolate((memory.confidence > 0).float(), size, mode="nearest-exact")[:, 0] > 0
+    valid = F.interpolate((memory.confidence > 0).float(), size, mode="nearest-exact")[:, 0] > 0
     top, weight = enlarged[:, :-1].max(1), enlarged[:, -1]
-    return Answer(top.indices, (top.values / weight.clamp(min=1e-6)).clamp(max=1), known)
+    return Prediction(top.indices, (top.values / weight.clamp(min=1e-6)).clamp(max=1), valid)
 
 
-class _Judge:
-    """Scores and calibration of answers."""
+class _Scores:
+    """Accuracy and calibration of predictions."""
 
     def __init__(self, num_classes: int, device: torch.device) -> None:
         self.score, self.calibration = SegmentationScore(num_classes).to(device), CalibrationError().to(device)
 
-    def update(self, said: Answer, label: Tensor) -> None:
-        self.score.update(said.prediction, label)
-        self.calibration.update(said.prediction, said.probability, label)
+    def update(self, prediction: Prediction, label: Tensor) -> None:
+        self.score.update(prediction.labels, label)
+        self.calibration.update(prediction.labels, prediction.probability, label)
 
 
-class _Tally:
-    """What is counted of a source, and of the teacher on the same pixels."""
+class _SourceScores:
+    """Scores of a source, and of the teacher on the same pixels."""
 
     def __init__(self, num_classes: int, device: torch.device) -> None:
-        self.source, self.teacher = _Judge(num_classes, device), _Judge(num_classes, device)
-        self.frames = self.asked = self.distance = 0
+        self.source, self.teacher = _Scores(num_classes, device), _Scores(num_classes, device)
+        self.frames = self.neighbours = self.distance = 0
 
-    def update(self, said: Answer, teacher: Answer, label: Tensor, offsets: Tensor) -> None:
-        there = label.masked_fill(~said.known, IGNORE_INDEX)
-        self.source.update(said, there)
+    def update(self, prediction: Prediction, teacher: Prediction, label: Tensor, offsets: Tensor) -> None:
+        there = label.masked_fill(~prediction.valid, IGNORE_INDEX)
+        self.source.update(prediction, there)
         self.teacher.update(teacher, there)
         self.frames += 1
-        self.asked += int(offsets.count_nonzero())
+        # an offset of 0 fills the place of a missing neighbour
+        self.neighbours += int(offsets.count_nonzero())
         self.distance += int(offsets.abs().sum())
 
-    def figures(self, everything: np.ndarray) -> Figures:
-        """Return the figures; ``everything`` is the teacher's confusion matrix over all frames and pixels."""
-        mine, teacher = self.source.score.compute(), self.teacher.score.compute()
+    def figures(self, everywhere: np.ndarray) -> Figures:
+        """Return the figures; ``everywhere`` is the teacher's confusion matrix over all frames and pixels."""
+        own, teacher = self.source.score.compute(), self.teacher.score.compute()
         return Figures(
-            miou=mine.miou,
+            miou=own.miou,
             teacher_miou=teacher.miou,
-            # pixels add up: those of the teacher are replaced where the source knows something
-            filled_miou=scores_from_confusion(everything - teacher.confusion + mine.confusion).miou,
-            coverage=float(mine.confusion.sum() / everything.sum()),
+            # counts add up: the teacher's are replaced where the source has a prediction
+            filled_miou=scores_from_confusion(everywhere - teacher.confusion + own.confusion).miou,
+            coverage=float(own.confusion.sum() / everywhere.sum()),
             ece=self.source.calibration.compute(),
             teacher_ece=self.teacher.calibration.compute(),
-            distance=self.distance / self.asked if self.asked else float("nan"),
+            distance=self.distance / self.neighbours if self.neighbours else float("nan"),
             frames=self.frames,
         )
 
 
-def _count(tallies: dict[Source, _Tally], votes: Votes, label: Tensor, fusion: Fusion, num_classes: int) -> None:
-    """Count what all sources say about one target."""
+def _score(scores: dict[Source, _SourceScores], votes: Votes, label: Tensor, fusion: Fusion, num_classes: int) -> None:
+    """Add the predictions of all sources for one target."""
     size, teacher = (label.shape[-2], label.shape[-1]), None
-    for source, asked, memory in sources(votes, fusion):
-        said = answer(memory, size)
-        teacher = teacher or said  # the first source
-        tally = tallies.setdefault(source, _Tally(num_classes, label.device))
-        tally.update(said, teacher, label, asked.offsets)
+    for source, used, memory in sources(votes, fusion):
+        prediction = prediction_at(memory, size)
+        teacher = teacher or prediction  # the first source
+        own = scores.setdefault(source, _SourceScores(num_classes, label.device))
+        own.update(prediction, teacher, label, used.offsets)
 
 
-def _figures(tallies: Mapping[Source, _Tally]) -> dict[Source, Figures]:
-    everything = tallies[TEACHER].source.score.compute().confusion
-    if not everything.any():
+def _figures(scores: Mapping[Source, _SourceScores]) -> dict[Source, Figures]:
+    everywhere = scores[TEACHER].source.score.compute().confusion
+    if not everywhere.any():
         raise DataError("the masks hold no pixel of any class; see weclick data check")
     kinds = get_args(Kind)
-    order = sorted(tallies, key=lambda source: (kinds.index(source.kind), abs(source.number), source.number))
-    return {source: tallies[source].figures(everything) for source in order}
+    order = sorted(scores, key=lambda source: (kinds.index(source.kind), abs(source.number), source.number))
+    return {source: scores[source].figures(everywhere) for source in order}

@@ -1,1 +1,1 @@
-"""Pictures, plots and reports that people look at."""
+"""Reports, tables, plots and pictures for people, and the loggers that metrics go to."""

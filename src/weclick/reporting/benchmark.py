@@ -1,4 +1,4 @@
-"""A benchmark's table: on the terminal, as CSV, JSON and a picture."""
+"""The table of a benchmark: on the terminal, as CSV, as JSON and as a plot."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from weclick.reporting.tables import to_csv
 _WIDE: Final = 200
 
 Cell = object
-"""Text, a number, or None for what was not measured."""
+"""Text, a number, or None where nothing was measured."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class BenchmarkTable:
 
     Args:
         name: Stem of the files.
-        device: What was timed ran there.
+        device: Where it ran.
         facts: What holds for all rows: size, rounds, data.
         rows: One per thing measured, all with the same columns; None is "not measured".
-        label: Columns that name a row in the picture.
-        rate: Column the picture shows.
+        label: Columns whose values name a row in the plot.
+        rate: Column that the plot shows.
     """
 
     name: str
@@ -52,13 +52,14 @@ class BenchmarkTable:
         write_text(paths[0], to_csv(self.rows))
         write_json(paths[1], {"facts": self._all_facts(), "rows": [dict(row) for row in self.rows]})
         shown = {" ".join(str(row[c]) for c in self.label): row[self.rate] for row in self.rows}
+        # rows that were not measured have no bar
         rates = {name: float(rate) for name, rate in shown.items() if isinstance(rate, int | float)}
         write_bytes(paths[2], plot_rates(rates, self.rate))
         return paths
 
     def print(self) -> None:
         """Print the table and its facts."""
-        console = Console(soft_wrap=True, width=_WIDE)  # rows are wider than many terminals; cut cells tell nothing
+        console = Console(soft_wrap=True, width=_WIDE)  # rows wrap on a narrow terminal; rich would cut their cells
         table = RichTable(box=box.SIMPLE_HEAD)
         for column in self.rows[0]:
             table.add_column(column, justify="left" if column in self.label else "right", no_wrap=True)
@@ -69,9 +70,9 @@ class BenchmarkTable:
         console.print(facts, highlight=False)
 
     def _all_facts(self) -> dict[str, Cell]:
-        """Return what the figures depend on besides the code: processor, threads, versions; and the table's own facts."""
-        found = {"device": device_name(self.device), "torch": version("torch"), "python": platform.python_version()}
-        return {**found, **self.facts}
+        """Return what the figures depend on besides the code: device with threads, versions, and the table's own facts."""
+        machine = {"device": device_name(self.device), "torch": version("torch"), "python": platform.python_version()}
+        return {**machine, **self.facts}
 
 
 def _text(value: Cell) -> str:

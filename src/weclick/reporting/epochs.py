@@ -1,4 +1,4 @@
-"""Progress of a training where no bar can be drawn: a line per epoch."""
+"""Progress of a training without a terminal: a line per epoch instead of a bar."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lightning.pytorch.utilities import rank_zero_info
 
 
 class EpochLines(pl.Callback):
-    """Prints one line per epoch: number, values of the progress bar, time left."""
+    """Prints one line per epoch: its number, training loss, validation mIoU, time left."""
 
     def __init__(self) -> None:
         self._begun = 0.0
@@ -22,6 +22,7 @@ class EpochLines(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Print the line of this epoch."""
         done, total = trainer.current_epoch + 1, trainer.max_epochs or 0
+        # epochs of an earlier process do not count: it may have run on another machine
         left = (monotonic() - self._begun) / (done - self._first) * max(total - done, 0)
         metrics = trainer.callback_metrics
         values = "  ".join(

@@ -1,4 +1,4 @@
-"""Where metrics go: always a local CSV file; Weights & Biases beside it, which may fail without harm."""
+"""Loggers: always a local CSV file, and Weights & Biases, whose failure never stops a training."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ Result = TypeVar("Result")
 
 
 class MetricsFile(Logger):
-    """Writes ``metrics.csv`` into ``folder``, whole each time, and goes on with the rows of a run that is resumed.
+    """Writes ``metrics.csv`` into ``folder``, and keeps the rows of a run that is resumed.
 
-    Lightning's own CSV logger deletes the file when it is made and later writes in place: a kill would cost all rows.
+    The file is replaced with every row: Lightning's own CSV logger deletes an existing one, then writes in place, so that a
+    killed process loses all rows.
     """
 
     name = version = ""
@@ -46,6 +47,7 @@ class MetricsFile(Logger):
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Add a row."""
         row = {name: float(value) for name, value in metrics.items()}
+        # the file is written whole because its columns change: the first validation adds some
         self._rows.append({**row, "step": float(len(self._rows) if step is None else step)})
         text = io.StringIO()
         writer = csv.DictWriter(text, sorted(set().union(*self._rows)), lineterminator="\n")
@@ -76,13 +78,13 @@ def never_fatal(method: Callable[..., Result]) -> Callable[..., Result | None]:
             return method(self, *args, **kwargs)
         except Exception as error:
             self.failed = True
-            _tell(error)
+            _warn_of(error)
             return None
 
     return guarded
 
 
-def _tell(error: Exception) -> None:
+def _warn_of(error: Exception) -> None:
     warnings.warn(f"Weights & Biases failed and is left out from here on ({one_line(error)})", stacklevel=3)
 
 
@@ -97,7 +99,7 @@ class SafeWandb(WandbLogger):
 
     @property
     def experiment(self) -> Any:  # noqa: ANN401
-        """The client's run; after a failure, and in other processes than the first, a stand-in that does nothing."""
+        """The client's run; an object that does nothing after a failure and in all processes but the first."""
         return (self._opened() if process_rank() == 0 else None) or _Silent()
 
     @never_fatal
@@ -118,7 +120,7 @@ class SafeWandb(WandbLogger):
 
     @never_fatal
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:  # noqa: ANN401
-        """Remember checkpoints to upload."""
+        """Note a checkpoint to upload at the end."""
         super().after_save_checkpoint(checkpoint_callback)
 
     @rank_zero_only
@@ -126,6 +128,7 @@ class SafeWandb(WandbLogger):
     def finalize(self, status: str) -> None:
         """Upload checkpoints and close the run, so that the next stage opens its own."""
         super().finalize(status)
+        # Lightning leaves the client's run open, and the next stage of this process would log to it
         if self._experiment is not None:
             self._experiment.finish(exit_code=0 if status in ("success", "finished") else 1)
             self._experiment = None
@@ -137,7 +140,7 @@ class SafeWandb(WandbLogger):
 
         Args:
             key: Name of the panel.
-            overlays: ``image`` uint8 (H, W, 3) and masks by name, uint8 (H, W); at most 50 a step are wise.
+            overlays: ``image`` uint8 (H, W, 3) and masks by name, uint8 (H, W); at most 50 a step.
             classes: Names shown for ids.
         """
         import wandb
@@ -152,6 +155,7 @@ class SafeWandb(WandbLogger):
             )
             for entry in overlays
         ]
+        # not a step of its own: the metrics that follow complete it
         self.experiment.log({key: pictures}, commit=False)
 
     @rank_zero_only
@@ -166,12 +170,12 @@ class SafeWandb(WandbLogger):
     @rank_zero_only
     @never_fatal
     def log_summary(self, values: Mapping[str, float]) -> None:
-        """Put single values beside the curves."""
+        """Log single values, such as the scores of a test."""
         self.experiment.summary.update(dict(values))
 
 
 class _Silent:
-    """Takes any call and does nothing."""
+    """An object on which every attribute and call does nothing."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         return self
@@ -187,7 +191,7 @@ def make_loggers(
 
     Args:
         folder: The stage's folder; it keeps the id under which a resumed run continues.
-        mode: ``auto`` is online for users who are logged in and offline otherwise; WANDB_MODE is obeyed.
+        mode: ``auto`` is online for users who are logged in, else offline; the environment variable WANDB_MODE has priority.
         project: Weights & Biases project.
         run: Name of the run; its stages share the group of that name.
         stage: ``teacher`` or ``student``.
@@ -201,7 +205,7 @@ def make_loggers(
 
 
 def make_tracker(folder: Path, *, mode: WandbMode, project: str, run: str, stage: str) -> SafeWandb | None:
-    """Return one stage's record in Weights & Biases, begun or gone on with; None where tracking is disabled or fails.
+    """Return the logger to a stage's new or resumed record in Weights & Biases; None where it is disabled or fails.
 
     Arguments are those of :func:`make_loggers`.
     """
@@ -210,6 +214,8 @@ def make_tracker(folder: Path, *, mode: WandbMode, project: str, run: str, stage
         return None
     online = chosen == "online"
     try:
+        import wandb
+
         return SafeWandb(
             name=f"{run}-{stage}",
             id=_record_id(folder),
@@ -219,32 +225,32 @@ def make_tracker(folder: Path, *, mode: WandbMode, project: str, run: str, stage
             save_dir=folder,
             offline=not online,
             mode=chosen,
-            log_model=online,
-            settings=_quiet_settings(),
+            log_model=online,  # offline the client refuses it
+            settings=wandb.Settings(silent=True, init_timeout=30, console="off"),
             resume="allow" if online else None,
         )
     except Exception as error:  # such as a client that cannot be imported, or refuses a setting
-        _tell(error)
+        _warn_of(error)
         return None
 
 
 def _record_id(folder: Path) -> str:
-    """Return the id of a stage's record, made once and kept in the stage's folder.
+    """Return the id of a stage's record, drawn once and kept in the stage's folder.
 
-    Names would not do: runs of all comparisons are called alike, and a deleted run's name is free again. Nor would the
-    seeded generators, which give every run of a seed the same id.
+    A name is not unique: rows of all comparisons have the same ones, and so may a new run after one was deleted. Nor is a
+    number of the seeded generators, which draw the same one for every run of a seed.
     """
     file = folder / "wandb_id.txt"
     if file.exists():
         return file.read_text(encoding="utf-8").strip()
-    made = secrets.token_hex(8)
+    drawn = secrets.token_hex(8)
     if process_rank() == 0:
-        write_text(file, made)
-    return made
+        write_text(file, drawn)
+    return drawn
 
 
 def wandb_mode(mode: WandbMode) -> Literal["online", "offline", "disabled"]:
-    """Decide how to track: WANDB_MODE first, then ``mode``; ``auto`` is online only where the user is logged in."""
+    """Return the mode: that of WANDB_MODE, else ``mode``; ``auto`` is online only where the user is logged in."""
     for wanted in (os.environ.get("WANDB_MODE"), mode):
         if wanted in ("disabled", "dryrun", "offline", "online"):
             return "offline" if wanted == "dryrun" else wanted  # type: ignore[return-value]
@@ -256,11 +262,5 @@ def _logged_in() -> bool:
         import wandb
 
         return wandb.login(prompt=False)
-    except Exception:
+    except Exception:  # such as a client that cannot be imported: track offline
         return False
-
-
-def _quiet_settings() -> Any:  # noqa: ANN401
-    import wandb
-
-    return wandb.Settings(silent=True, init_timeout=30, console="off")

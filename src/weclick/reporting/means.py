@@ -38,7 +38,7 @@ class EpochMeans(pl.Callback):
         self._samples += samples
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log the means and begin anew."""
+        """Log the means and start the next epoch at 0."""
         sums, samples = self._over_processes(trainer)
         for name, value in sums.items():
             pl_module.log(f"train/{name}", value / samples, prog_bar=name == "loss")
@@ -64,7 +64,7 @@ class EpochMeans(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Go on from there: the first process holds the sums of all, so that none counts twice."""
+        """Continue from a checkpoint: the first process takes the sums of all, so that none counts twice."""
         state = checkpoint[KEY]
         first = trainer.global_rank == 0
         self._sums = {name: value if first else 0.0 for name, value in state["sums"].items()}

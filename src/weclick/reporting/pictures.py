@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from weclick.classes import ClassSet
-from weclick.conventions import IGNORE_INDEX
+from weclick.conventions import IGNORE_INDEX, Size
 from weclick.files import write_bytes, writing
 from weclick.inference.drawing import overlay, panel
 from weclick.reporting.loggers import SafeWandb, read_metrics
@@ -42,8 +42,9 @@ class SamplePictures(pl.Callback):
         batch: dict[str, Any],
         batch_idx: int,
     ) -> None:
-        """Show what the network is about to learn from, once."""
+        """Write the first samples of the first batch, as the network gets them."""
         file = self.folder / "train_samples.png"
+        # a resumed run keeps the picture it began with
         if batch_idx or trainer.global_rank or file.exists():
             return
         rows = [self._training_row(batch, index) for index in range(min(TRAINING_SAMPLES, len(batch["image"])))]
@@ -52,17 +53,12 @@ class SamplePictures(pl.Callback):
     def _training_row(self, batch: dict[str, Any], index: int) -> NDArray[np.uint8]:
         image = picture(batch["image"][index])
         pictures = [("sample", image), ("labels", overlay(image, ids(batch["labels"][index]), self.classes, alpha=1.0))]
-        if "recall" in batch:
-            recall = batch["recall"]
-            remembered = recall.memory.probabilities * (recall.memory.confidence > 0)
-            for title, maps in (("teacher", recall.teacher), ("memory", remembered)):
-                pictures.append((title, overlay(image, self._soft(maps[index], image.shape[:2]), self.classes)))
+        if "soft_labels" in batch:
+            soft = batch["soft_labels"]
+            memory = soft.memory.probabilities * (soft.memory.confidence > 0)
+            for title, maps in (("teacher", soft.teacher), ("memory", memory)):
+                pictures.append((title, overlay(image, likeliest(maps[index], image.shape[:2]), self.classes)))
         return panel(pictures)
-
-    def _soft(self, maps: Tensor, size: tuple[int, int]) -> NDArray[np.uint8]:
-        known = maps.sum(0) > 0.5
-        labels = maps.argmax(0).masked_fill(~known, IGNORE_INDEX)
-        return cv2.resize(ids(labels), size[::-1], interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
 
     def on_validation_batch_end(
         self,
@@ -74,6 +70,7 @@ class SamplePictures(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Keep the first frames of each validation."""
+        # of one batch only: the predictions of a whole validation may not fit into memory
         if batch_idx == 0 and not trainer.sanity_checking and trainer.global_rank == 0:
             self._kept = [
                 comparison(batch["image"][i], batch["label"][i], outputs["predictions"][i])
@@ -81,7 +78,7 @@ class SamplePictures(pl.Callback):
             ]
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the kept frames and hand them to the tracker."""
+        """Write the kept frames, and log them to Weights & Biases."""
         if not self._kept or trainer.global_rank:
             return
         rows = [comparison_panel(entry, self.classes) for entry in self._kept]
@@ -100,8 +97,14 @@ class SamplePictures(pl.Callback):
             write_bytes(self.folder / "curves.png", plot_curves(rows))
 
 
+def likeliest(probabilities: Tensor, size: Size) -> NDArray[np.uint8]:
+    """Return the likeliest class of soft labels (C, h, w) at a size (H, W); ignored where a draw left less than half."""
+    labels = probabilities.argmax(0).masked_fill(probabilities.sum(0) <= 0.5, IGNORE_INDEX)
+    return cv2.resize(ids(labels), size[::-1], interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
+
+
 def comparison(image: Tensor, label: Tensor, prediction: Tensor) -> dict[str, Any]:
-    """Return image, truth and prediction as arrays of the image's size."""
+    """Return image, truth and prediction of one frame as arrays of the image's size."""
     shown = picture(image)
     size = (shown.shape[1], shown.shape[0])
     maps = {"truth": label, "prediction": prediction}
@@ -134,6 +137,7 @@ def write_picture(path: Path, image: NDArray[np.uint8]) -> None:
     Raises:
         DataError: The disk is full, or the folder cannot be written.
     """
+    # encoded in memory: cv2.imwrite writes in place and returns False on a full disk, without the reason
     _, encoded = cv2.imencode(".png", image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     with writing(path):
         write_bytes(path, encoded.tobytes())

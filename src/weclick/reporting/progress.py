@@ -1,4 +1,7 @@
-"""Progress bars on a terminal; needs no torch, whose import takes longer than many commands that show one."""
+"""Progress bars on a terminal.
+
+Imports no torch: that takes longer than many of the commands that show a bar.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from weclick.machine import process_rank
 
 
 def on_terminal() -> bool:
-    """Tell whether a progress bar can be drawn, and drawn by this process."""
+    """Return whether this process draws progress bars: stderr is a terminal, and no other process draws there."""
     return sys.stderr.isatty() and process_rank() == 0
 
 

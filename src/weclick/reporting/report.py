@@ -1,10 +1,8 @@
-"""What an evaluation leaves behind: report.html, tables as files, a table on the terminal."""
+"""Results of an evaluation: report.html, tables as files, a table on the terminal."""
 
 from __future__ import annotations
 
 import base64
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +24,7 @@ from weclick.files import write_json, write_text
 from weclick.inference.drawing import overlay
 from weclick.metrics import Evaluation
 from weclick.reporting.plots import plot_confusion, plot_curves
+from weclick.reporting.tables import to_csv
 
 _SAMPLE_WIDTH = 640
 _JPEG_QUALITY = 88
@@ -34,7 +33,7 @@ _MISSING = "n/a"
 
 @dataclass(frozen=True)
 class Provenance:
-    """What exactly was evaluated; None where it cannot be known, as for an exported model.
+    """What exactly was evaluated; None where it is unknown, as for an exported model.
 
     Args:
         run: Name of the run.
@@ -43,11 +42,11 @@ class Provenance:
         split: Split that was evaluated.
         frames: Number of labelled frames in it.
         checkpoint: File that was evaluated.
-        reason: Why this one, such as "best val/miou (epoch 12)".
+        reason: Why this file was chosen, such as "best val/miou (epoch 12)".
         seed: Seed of the training.
         clicks: Number of clicks it was trained from.
         parameters: Number of parameters of the network.
-        date: When, as text.
+        date: Date and time of the evaluation, as text.
         versions: Package name to version.
     """
 
@@ -81,7 +80,7 @@ class Report:
 
     Args:
         evaluation: The numbers.
-        provenance: What they belong to.
+        provenance: What was evaluated.
         classes: Names and colours.
         config: YAML text of the settings evaluated with.
         samples: Frames to show.
@@ -105,11 +104,14 @@ class Report:
 def _check_classes(evaluation: Evaluation, classes: ClassSet) -> None:
     counted = len(evaluation.scores.iou)
     if counted != len(classes):
-        raise ShapeError(f"the evaluation counts {counted} classes, the data set has {len(classes)}; is it another's?")
+        raise ShapeError(
+            f"the evaluation counts {counted} classes, the data set has {len(classes)}; was the model trained on another?"
+        )
 
 
 def write_report(folder: Path, report: Report) -> Path:
-    """Write ``report.html`` into ``folder`` and return its path: one file, no script, nothing loaded from elsewhere."""
+    """Write ``report.html`` into ``folder`` and return its path; it has no scripts and loads no other file."""
+    # names come from data sets of strangers: they are escaped, and a missing value is an error, not an empty text
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(percent=_percent, count=_count)
     source = resources.files("weclick.reporting").joinpath("report.html.j2").read_text(encoding="utf-8")
@@ -130,18 +132,21 @@ def write_report(folder: Path, report: Report) -> Path:
 def write_tables(folder: Path, report: Report) -> None:
     """Write ``metrics.json`` (NaN as null), ``per_class.csv`` and ``confusion.csv`` (rows = truth) into ``folder``."""
     write_json(folder / "metrics.json", _metrics(report))
-    rows = _rows(report.evaluation, report.classes)
-    header = ["id", "class", "iou", "accuracy", "pixels"]
-    body = [[row.id, row.name, _cell(row.iou), _cell(row.accuracy), row.pixels] for row in rows]
-    write_text(folder / "per_class.csv", _csv([header, *body]))
-    counts = report.evaluation.scores.confusion.tolist()
-    names = report.classes.names
-    lines = [[name, *line] for name, line in zip(names, counts, strict=True)]
-    write_text(folder / "confusion.csv", _csv([["true \\ predicted", *names], *lines]))
+    per_class = [
+        {"id": row.id, "class": row.name, "iou": _cell(row.iou), "accuracy": _cell(row.accuracy), "pixels": row.pixels}
+        for row in _rows(report.evaluation, report.classes)
+    ]
+    write_text(folder / "per_class.csv", to_csv(per_class))
+    names, counts = report.classes.names, report.evaluation.scores.confusion.tolist()
+    confusion = [
+        {"true \\ predicted": name, **dict(zip(names, line, strict=True))}
+        for name, line in zip(names, counts, strict=True)
+    ]
+    write_text(folder / "confusion.csv", to_csv(confusion))
 
 
 def print_table(evaluation: Evaluation, classes: ClassSet) -> None:
-    """Print the per-class table and the means to stdout, in plain ASCII lines that survive a pipe."""
+    """Print the per-class table and the means to stdout, with ASCII lines: any encoding can print them."""
     _check_classes(evaluation, classes)
     console = Console(highlight=False)
     table = Table(box=box.ASCII, show_footer=True)
@@ -155,7 +160,7 @@ def print_table(evaluation: Evaluation, classes: ClassSet) -> None:
     ):
         table.add_column(name, footer=footer, justify="right")
     for row in _rows(evaluation, classes):
-        # Text and not str, or rich would read "[red]" in a name as an order.
+        # Text, as rich would take "[red]" in a str for markup
         shown = Text(_printable(row.name, console.encoding))
         table.add_row(shown, _percent(row.iou), _percent(row.accuracy), _percent(row.share))
     console.print(table)
@@ -232,12 +237,14 @@ def _sample(sample: Sample, classes: ClassSet) -> dict[str, Any]:
     pictures = [("image", _jpeg(image))]
     for title, labels in (("truth", sample.truth), ("prediction", sample.prediction)):
         if labels is not None:
+            # nearest, as a mean of two class ids would be a third class
             small = np.asarray(cv2.resize(labels.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST))
             pictures.append((title, _jpeg(overlay(image, small, classes, alpha=0.65))))
     return {"name": sample.name, "pictures": pictures}
 
 
 def _jpeg(picture: np.ndarray) -> str:
+    # JPEG: PNG of photographs would make the file several times as large
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
@@ -245,12 +252,6 @@ def _jpeg(picture: np.ndarray) -> str:
 
 def _svg(data: bytes) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(data).decode()}"
-
-
-def _csv(rows: Sequence[Sequence[Any]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue()
 
 
 def _cell(value: float) -> str:
@@ -262,13 +263,13 @@ def _percent(value: float) -> str:
 
 
 def _count(value: int | None) -> str:
-    """Return a whole number with thin groups, millions as "4.68 M"."""
+    """Return a whole number with its digits in groups, millions as "4.68 M"."""
     if value is None:
         return _MISSING
     return f"{value / 1e6:.2f} M" if value >= 1e6 else f"{value:,}"
 
 
 def _printable(text: str, encoding: str) -> str:
-    """Return the text as this terminal can show it; control characters could do anything to it."""
+    """Return the text as this terminal can show it, without control characters: names come from files of strangers."""
     visible = "".join(letter if letter.isprintable() else "?" for letter in text)
     return visible.encode(encoding, "replace").decode(encoding)

@@ -1,4 +1,4 @@
-"""Comparisons: several arms of the method, or one arm at several budgets of clicks, trained alike."""
+"""Comparisons: arms of the method, or arms at several click budgets, trained under the same conditions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Row", "ablate", "budget"]
 
 
 def ablate(rows: Sequence[Row], folder: Path) -> list[Outcome]:
-    """Train the rows into ``folder``, which afterwards holds ``table``, ``per_class`` (csv, md) and ``plot.png``."""
+    """Train the rows into ``folder`` and write ``table`` and ``per_class`` (csv, md) and ``plot.png`` there."""
 
     def write(outcomes: Sequence[Outcome]) -> None:
         write_tables(outcomes, folder)
@@ -26,7 +26,7 @@ def ablate(rows: Sequence[Row], folder: Path) -> list[Outcome]:
 
 
 def budget(rows: Sequence[Row], folder: Path) -> list[Outcome]:
-    """Train the rows into ``folder``, which afterwards holds ``curves`` as csv, md and png."""
+    """Train the rows into ``folder`` and write ``curves`` there as csv, md and png."""
 
     def write(outcomes: Sequence[Outcome]) -> None:
         write_curves(outcomes, folder)

@@ -1,4 +1,4 @@
-"""Training and evaluating the rows of a comparison; they share teachers and memories."""
+"""Training and evaluating the rows of a comparison, which share teachers and memories."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ SHARED: Final = "shared"
 
 @dataclass(frozen=True)
 class Row:
-    """What to train.
+    """One training of a comparison.
 
     Args:
         name: Of its run.
         settings: Of its arm, seed and budget.
-        text: From the teacher's checkpoint and the memory's folder, if any, to the settings as YAML.
+        text: Returns the settings as YAML, with the teacher's checkpoint and the memory's folder that it takes, if any.
     """
 
     name: str
@@ -44,19 +44,19 @@ class Row:
 
 
 def train_rows(rows: Sequence[Row], folder: Path, write: Callable[[Sequence[Outcome]], None]) -> list[Outcome]:
-    """Train and evaluate each row; what is finished in ``folder`` is reused, what is begun is resumed.
+    """Train and evaluate each row; finished runs in ``folder`` are reused, interrupted ones resumed.
 
-    Runs are ``folder/<name>``. Rows whose teachers (or memories) are made with the same settings share one, a run in
+    Runs are ``folder/<name>``. Rows whose teachers (or memories) have the same settings share one, a run in
     ``folder/shared``.
 
     Args:
-        rows: In this order.
+        rows: Trained in this order.
         folder: Of the comparison.
-        write: Writes the results so far, after every row.
+        write: Called after every row; writes the results so far.
 
     Raises:
         WeclickError: A row is refused; the message begins with its arm and seed.
-        Interrupted: SIGTERM came; the same call goes on.
+        Interrupted: SIGTERM came; the same call resumes.
     """
     outcomes: list[Outcome] = []
     opened = rows[0].settings.opened  # the data set is opened once for all rows
@@ -67,7 +67,7 @@ def train_rows(rows: Sequence[Row], folder: Path, write: Callable[[Sequence[Outc
         rank_zero_info(f"\n{row.name} ({number} of {len(rows)})")
         try:
             with _stopping():
-                outcomes.append(_outcome(row, folder))
+                outcomes.append(_train_row(row, folder))
         except WeclickError as error:
             raise type(error)(f"arm {row.settings.arm}, seed {row.settings.seed} ({row.name}): {error}") from error
         write(outcomes)
@@ -76,7 +76,7 @@ def train_rows(rows: Sequence[Row], folder: Path, write: Callable[[Sequence[Outc
 
 @contextmanager
 def _stopping() -> Iterator[None]:
-    """Let SIGTERM stop at once what is not a training, and Ctrl-C end it as it ends everything else."""
+    """Stop at once on SIGTERM outside of trainings, which save first; and let Ctrl-C end an evaluation as any other work."""
 
     def stop(signum: int, frame: FrameType | None) -> NoReturn:
         raise Interrupted(signum)
@@ -90,7 +90,7 @@ def _stopping() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _outcome(row: Row, folder: Path) -> Outcome:
+def _train_row(row: Row, folder: Path) -> Outcome:
     check(row.settings)
     dataset = row.settings.dataset
     need_masks(dataset, dataset.evaluation_split)

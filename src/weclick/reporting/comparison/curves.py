@@ -1,4 +1,4 @@
-"""mIoU against the budget of clicks, as points and tables."""
+"""mIoU over the click budget, as points and tables."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Point:
     """One arm at one budget.
 
     Args:
-        curve: ``frames``: fewer frames, all their clicks; ``clicks``: all frames, fewer clicks in each.
+        curve: ``frames``: fewer frames with all their clicks; ``clicks``: all frames with fewer clicks in each.
         arm: Arm of the method.
         share: Share of the clicked frames.
-        per_frame: Most clicks per frame; infinite for all of them.
+        per_frame: Largest number of clicks per frame; infinite for all of them.
         clicks: Number of clicks in all, a mean over seeds; NaN for masks.
         mious: One per seed.
     """
@@ -44,7 +44,7 @@ class Point:
 
     @property
     def limit(self) -> float:
-        """What varies along the curve."""
+        """The share or number that varies along the curve."""
         return self.share if self.curve == "frames" else self.per_frame
 
     @property
@@ -56,7 +56,7 @@ class Point:
 def points(outcomes: Iterable[Outcome]) -> list[Point]:
     """Return the points of both curves, arms in the order of their first outcome, budgets rising.
 
-    All clicks of all frames are a point of both curves. Masks have no clicks to leave out, and no point in ``clicks``.
+    All clicks of all frames are a point of both curves. Arms that train from masks have no point in ``clicks``.
     """
     groups: dict[tuple[Curve, str, float, float], list[Outcome]] = {}
     for outcome in outcomes:
@@ -66,13 +66,15 @@ def points(outcomes: Iterable[Outcome]) -> list[Point]:
         if share == 1 and outcome.clicks is not None:
             groups.setdefault(("clicks", outcome.arm, share, per_frame), []).append(outcome)
     arms = list(dict.fromkeys(arm for _, arm, _, _ in groups))
-    found = [Point(*key, _mean_clicks(own), tuple(outcome.miou for outcome in own)) for key, own in groups.items()]
-    return sorted(found, key=lambda point: (list(TITLES).index(point.curve), arms.index(point.arm), point.limit))
-
-
-def _mean_clicks(outcomes: Sequence[Outcome]) -> float:
-    clicks = [outcome.clicks for outcome in outcomes if outcome.clicks is not None]
-    return mean(clicks) if clicks else math.nan
+    made = [
+        Point(
+            *key,
+            clicks=average(outcome.clicks for outcome in own if outcome.clicks is not None),
+            mious=tuple(outcome.miou for outcome in own),
+        )
+        for key, own in groups.items()
+    ]
+    return sorted(made, key=lambda point: (list(TITLES).index(point.curve), arms.index(point.arm), point.limit))
 
 
 def write_curves(outcomes: Sequence[Outcome], folder: Path) -> None:
@@ -99,11 +101,11 @@ def _count(clicks: float) -> str:
 
 
 def curves_markdown(outcomes: Sequence[Outcome]) -> str:
-    """Return a Markdown table per curve, budgets downwards and arms across, and the line of facts."""
-    found = points(outcomes)
+    """Return a Markdown table per curve, a row per budget and a column per arm, and the line of facts."""
+    both = points(outcomes)
     parts = []
     for curve, title in TITLES.items():
-        own = [point for point in found if point.curve == curve]
+        own = [point for point in both if point.curve == curve]
         if own:
             parts += [f"{title}:\n", to_markdown(_budget_lines(own, curve))]
     return "\n".join([*parts, facts(outcomes), ""])

@@ -66,7 +66,7 @@ def read_scores(folder: Path) -> dict[str, Any]:
         "iou": {name: _number(value) for name, value in metrics["iou"].items()},
         "temporal": temporal and temporal["masked"],
         "video_consistency": {int(n): _number(value) for n, value in metrics["video_consistency"].items()},
-        "speed": speed and Speed(**{**speed, "size": tuple(speed["size"])}),
+        "speed": speed and Speed(**{**speed, "size": tuple(speed["size"])}),  # JSON has no tuples
     }
 
 

@@ -1,4 +1,4 @@
-"""Pictures of comparisons, drawn as :mod:`weclick.reporting.plots` draws: mid grey ink, no pyplot."""
+"""Plots of comparisons, in the style of :mod:`weclick.reporting.plots`."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def plot_arms(outcomes: Sequence[Outcome]) -> bytes:
     return encode(arms_figure(by_arm(outcomes)), "png")
 
 
-def plot_budget(found: Sequence[Point]) -> bytes:
+def plot_budget(points: Sequence[Point]) -> bytes:
     """Draw the curves of each arm as PNG."""
-    return encode(budget_figure(found), "png")
+    return encode(budget_figure(points), "png")
 
 
 def arms_figure(arms: Arms) -> Figure:
@@ -42,6 +42,7 @@ def arms_figure(arms: Arms) -> Figure:
             _draw_arm(
                 axes, row, arm, [100 * v for v in map(value, own.values()) if v is not None and not math.isnan(v)]
             )
+        # names of arms on the left only: all panels share their rows
         axes.set_yticks(range(len(arms)), list(arms) if axes.get_subplotspec().is_first_col() else [""] * len(arms))
         axes.set_ylim(len(arms) - 0.5, -0.6)
         axes.margins(x=0.12)
@@ -51,11 +52,11 @@ def arms_figure(arms: Arms) -> Figure:
 
 
 def _draw_arm(axes: Axes, row: int, arm: str, values: Sequence[float]) -> None:
-    """Draw one arm's dots, its mean written above."""
+    """Draw the values of one arm as dots, and the mean as a dot and a number."""
     if not values:
         return
     color, center, wide = COLORS[row % len(COLORS)], mean(values), spread(values)
-    if arm == "full":
+    if arm == "full":  # the ceiling of all arms, so it crosses all rows
         axes.axvline(center, color=color, linestyle="--", linewidth=1, zorder=0)
     if not math.isnan(wide):
         axes.errorbar(center, row, xerr=wide, color=color, capsize=3, linewidth=1.4)
@@ -69,20 +70,20 @@ def _draw_arm(axes: Axes, row: int, arm: str, values: Sequence[float]) -> None:
         ha="center",
         fontsize=8,
         color=INK,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},  # the dashed line would cross the number
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},  # keeps the dashed line from crossing the number
     )
 
 
-def budget_figure(found: Sequence[Point]) -> Figure:
+def budget_figure(points: Sequence[Point]) -> Figure:
     """Build the figure of :func:`plot_budget`: a panel per curve, a line per arm, a band for the spread over seeds."""
-    curves = list(dict.fromkeys(point.curve for point in found))
-    colors = dict(zip(dict.fromkeys(point.arm for point in found), COLORS * len(found), strict=False))
+    curves = list(dict.fromkeys(point.curve for point in points))
+    colors = dict(zip(dict.fromkeys(point.arm for point in points), COLORS * len(points), strict=False))
     figure = Figure(figsize=(1 + 3.8 * len(curves), 4.2), layout="constrained")
     panels = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
     for axes, curve in zip(panels, curves, strict=True):
-        own = [point for point in found if point.curve == curve]
+        own = [point for point in points if point.curve == curve]
         clicks = {point.limit: average(p.clicks for p in own if p.limit == point.limit) for point in own}
-        # clicks per frame lie where the clicks they make in all do: "all" is no number
+        # clicks per frame are placed at their total number of clicks, as "all" of them has no other place on the axis
         places = {limit: limit if curve == "frames" else clicks[limit] for limit in clicks}
         for arm, color in colors.items():
             _draw_line(axes, arm, color, [point for point in own if point.arm == arm], places)
@@ -105,15 +106,15 @@ def _draw_line(axes: Axes, arm: str, color: str, own: Sequence[Point], places: M
 
 
 def _label_budgets(axes: Axes, names: Mapping[float, str], clicks: Mapping[float, float]) -> None:
-    """Name the budgets below, and above how many clicks they are in all."""
+    """Label the budgets below the axes, and their total number of clicks above."""
     axes.set_xscale("log")
     axes.minorticks_off()
     axes.set_xticks(list(names), list(names.values()))
-    known = {place: f"{count:,.0f}" for place, count in clicks.items() if not math.isnan(count)}
-    if known:
+    totals = {place: f"{count:,.0f}" for place, count in clicks.items() if not math.isnan(count)}
+    if totals:
         above = axes.secondary_xaxis("top")
         above.minorticks_off()
-        above.set_xticks(list(known), list(known.values()))
+        above.set_xticks(list(totals), list(totals.values()))
         above.tick_params(colors=INK, labelsize=8, length=0)
         above.spines[:].set_visible(False)
         above.set_xlabel("clicks in all", color=INK, fontsize=8)

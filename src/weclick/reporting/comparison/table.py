@@ -1,4 +1,4 @@
-"""Tables of arms: one line per arm, IoU per class, and what all of it was measured with."""
+"""Tables of arms: one line per arm, IoU per class, and how they were measured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from weclick.reporting.comparison.version import code_version
 from weclick.reporting.tables import MISSING, Line, percent, to_csv, to_markdown
 
 WINDOW: Final = 8
-"""The n of the VC_n that is shown."""
+"""The n of the VC_n in the table."""
 
 Arms = dict[str, dict[int, Outcome]]
 
@@ -28,14 +28,14 @@ def write_tables(outcomes: Sequence[Outcome], folder: Path) -> None:
 
 def by_arm(outcomes: Iterable[Outcome]) -> Arms:
     """Group outcomes by arm and seed, arms in the order of their first outcome."""
-    found: Arms = {}
+    arms: Arms = {}
     for outcome in outcomes:
-        found.setdefault(outcome.arm, {})[outcome.seed] = outcome
-    return found
+        arms.setdefault(outcome.arm, {})[outcome.seed] = outcome
+    return arms
 
 
 def arm_lines(outcomes: Sequence[Outcome]) -> list[Line]:
-    """Return one line per arm, numbers but FPS in percent.
+    """Return one line per arm; all numbers except FPS in percent.
 
     Spreads are sample standard deviations over seeds. Gain and share compare an arm with ``clicks`` and ``full`` seed by
     seed, over the seeds that both have; the gain's spread is that of the differences.
@@ -48,6 +48,7 @@ def arm_lines(outcomes: Sequence[Outcome]) -> list[Line]:
 def _arm_line(arm: str, arms: Arms, with_video: bool) -> Line:
     own = list(arms[arm].values())
     gains = [one.miou - other.miou for one, other in _pairs(arms, arm, "clicks")]
+    # numerator and denominator of the share are sums over the same seeds
     full = _pairs(arms, arm, "full")
     ceiling = sum(other.miou for _, other in full)
     video = [o.video_consistency[WINDOW] for o in own if WINDOW in o.video_consistency]
@@ -67,7 +68,7 @@ def _arm_line(arm: str, arms: Arms, with_video: bool) -> Line:
 
 
 def _pairs(arms: Arms, arm: str, reference: str) -> list[tuple[Outcome, Outcome]]:
-    """Return an arm's and a reference's outcomes of each seed both have."""
+    """Return the outcomes of an arm and of a reference arm, for each seed that both have."""
     others = arms.get(reference, {})
     return [(outcome, others[seed]) for seed, outcome in arms[arm].items() if seed in others]
 
@@ -82,13 +83,13 @@ def class_lines(outcomes: Sequence[Outcome]) -> list[Line]:
 
 
 def facts(outcomes: Sequence[Outcome]) -> str:
-    """Return one line that says what the numbers are worth: budget, evaluation, code, device."""
+    """Return one line that states how the scores were measured: budget, evaluation, code, device."""
     first = outcomes[0]
     clicks = [outcome.clicks for outcome in outcomes if outcome.clicks is not None]
     parts = [
-        f"epochs {counted(outcome.epochs for outcome in outcomes)}",
+        f"epochs {number_range(outcome.epochs for outcome in outcomes)}",
         f"seeds {', '.join(map(str, dict.fromkeys(outcome.seed for outcome in outcomes)))}",
-        *([f"clicks {counted(clicks)}"] if clicks else []),
+        *([f"clicks {number_range(clicks)}"] if clicks else []),
         f"{first.split} split, {first.frames} frames",
         code_version(),
     ]
@@ -98,10 +99,10 @@ def facts(outcomes: Sequence[Outcome]) -> str:
     return f"Budget: {'; '.join(parts)}. Scores in percent."
 
 
-def counted(values: Iterable[int]) -> str:
-    """Return a whole number, or the smallest and the largest of different ones."""
-    found = sorted(set(values))
-    return f"{found[0]:,}" if len(found) == 1 else f"{found[0]:,} to {found[-1]:,}"
+def number_range(values: Iterable[int]) -> str:
+    """Return the smallest and the largest number as text, one number where they are the same."""
+    numbers = sorted(set(values))
+    return f"{numbers[0]:,}" if len(numbers) == 1 else f"{numbers[0]:,} to {numbers[-1]:,}"
 
 
 def spread(values: Sequence[float]) -> float:
@@ -110,6 +111,6 @@ def spread(values: Sequence[float]) -> float:
 
 
 def average(values: Iterable[float]) -> float:
-    """Return the mean of what is not NaN; NaN where nothing is."""
-    found = [value for value in values if not math.isnan(value)]
-    return mean(found) if found else math.nan
+    """Return the mean of the numbers that are not NaN; NaN where there is none."""
+    numbers = [value for value in values if not math.isnan(value)]
+    return mean(numbers) if numbers else math.nan

@@ -1,4 +1,4 @@
-"""Which code made a table."""
+"""The version of the code that made a table."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import weclick
 
 
 def code_version() -> str:
-    """Return weclick's version, with the commit when it runs from a checkout; "-dirty" when that was changed since."""
+    """Return weclick's version, with the commit if it runs from a checkout; "-dirty" if files differ from the commit."""
     root = Path(weclick.__file__).resolve().parents[2]
-    # installed, the package may lie inside a repository that is not its own
+    # an installed package may lie inside a repository that is not weclick's, such as a user's with a venv in it
     commit = _commit(root) if (root / "src" / "weclick").is_dir() else None
     return f"weclick {version('weclick')}" + (f" (commit {commit})" if commit else "")
 
