@@ -1,10 +1,10 @@
-"""Is the server of ``weclick annotate`` quick, and does it keep its word?
+"""Measure how long ``weclick annotate`` takes to save clicks, and whether it loses any when it is killed.
 
-``latency``: ten people save frame after frame, click by click, against a server process; prints percentiles of the time
+``latency``: ten clients save frame after frame, click by click, against a server process; prints percentiles of the time
 until a save was acknowledged, for people who pause between clicks and for programs that do not.
 
-``crash``: ten people click while the server is killed (SIGKILL) and started again and again; what had no answer is sent
-again. At the end the store must hold what was acknowledged: exit status 1 if anything is lost or doubled.
+``crash``: ten clients click while the server is repeatedly killed (SIGKILL) and restarted; saves without a response are
+sent again. At the end the store must hold exactly what was acknowledged: exit status 1 if a click is lost or doubled.
 
     python benchmarks/annotate.py latency [--clicks 4000]
     python benchmarks/annotate.py crash [--clicks 20000] [--kills 40]
@@ -40,7 +40,7 @@ PAUSE: Final = 0.1
 
 
 def write_set(root: Path, frames: int) -> list[FrameKey]:
-    """Make a data set of so many frames in ten videos, all for training; they share one picture."""
+    """Write a data set of ``frames`` training frames in ten videos, all links to one picture; return the frames' keys."""
     (root / "frames" / "unseen").mkdir(parents=True)
     picture = root / "frames" / "unseen" / "0.jpg"
     cv2.imwrite(str(picture), np.random.default_rng(0).integers(0, 255, (*SIZE, 3), np.uint8))
@@ -57,7 +57,7 @@ def write_set(root: Path, frames: int) -> list[FrameKey]:
 
 
 class Server:
-    """``weclick annotate`` in a process of its own; started again, it has the same port."""
+    """``weclick annotate`` in a process of its own; a restart keeps the port, as clients go on sending to it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -65,7 +65,7 @@ class Server:
         self.process: Process | None = None
 
     async def start(self) -> str:
-        """Start it; return its URL once it prints it."""
+        """Start the server and return the URL it prints."""
         options = ["--port", str(self.port), "--open", "false"]
         command = [sys.executable, "-m", "weclick", "annotate", str(self.root), *options]
         self.process = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
@@ -78,14 +78,14 @@ class Server:
         return url
 
     async def kill(self) -> None:
-        """End it without a warning."""
+        """Kill the server, which gets no chance to finish a save."""
         assert self.process is not None
         self.process.kill()
         await self.process.wait()
 
 
 class Person:
-    """Clicks through frames of its own, and knows what was acknowledged."""
+    """A client that clicks through its own frames and records what the server acknowledged."""
 
     def __init__(self, number: int, url: str, root: Path, keys: list[FrameKey]) -> None:
         self.random = random.Random(number)
@@ -104,7 +104,7 @@ class Person:
                 await self.click_through(key, pause)
 
     async def click_through(self, key: FrameKey, pause: float) -> None:
-        """Click on one frame, and save after every click."""
+        """Click on one frame and save after every click."""
         clicks: list[dict[str, Any]] = []
         version = 0
         for _ in range(PER_FRAME):
@@ -116,13 +116,13 @@ class Person:
             self.stored[key] = list(clicks)
 
     async def save(self, key: FrameKey, clicks: list[dict[str, Any]], version: int, status: str) -> int:
-        """Save a frame, again and again until it is acknowledged; return its version."""
+        """Save a frame, retrying until the server acknowledges it; return the frame's new version."""
         body = {"client": self.name, "annotator": self.name, "version": version, "status": status}
         body |= {"seconds": 0.5 * len(clicks), "clicks": clicks}
         while True:
             begin = perf_counter()
             try:
-                answer = await self.http.put(
+                response = await self.http.put(
                     f"/api/frames/{frame_id(self.root, self.root / CLICKS_FILE, key)}", json=body
                 )
             except httpx2.TransportError:
@@ -130,29 +130,29 @@ class Person:
                 await asyncio.sleep(0.02)
                 continue
             self.seconds.append(perf_counter() - begin)
-            if answer.status_code != 200:
-                raise SystemExit(f"{key}: {answer.status_code} {answer.text[:200]}")
-            return int(answer.json()["version"])
+            if response.status_code != 200:
+                raise SystemExit(f"{key}: {response.status_code} {response.text[:200]}")
+            return int(response.json()["version"])
 
 
-def people(url: str, root: Path, keys: list[FrameKey]) -> list[Person]:
-    """Share the frames among people."""
+def make_people(url: str, root: Path, keys: list[FrameKey]) -> list[Person]:
+    """Return the clients, each with its share of the frames."""
     return [Person(number, url, root, keys[number::PEOPLE]) for number in range(PEOPLE)]
 
 
 async def latency(clicks: int) -> None:
-    """Measure how long a save takes."""
+    """Print percentiles of the time a save takes, with and without pauses between clicks."""
     for label, pause in (("people", PAUSE), ("programs", 0.0)):
         with TemporaryDirectory() as folder:
             root = Path(folder) / "set"
             keys = write_set(root, clicks // PER_FRAME)
             server = Server(root)
-            group = people(await server.start(), root, keys)
+            people = make_people(await server.start(), root, keys)
             begin = perf_counter()
-            await asyncio.gather(*(person.work(pause) for person in group))
+            await asyncio.gather(*(person.work(pause) for person in people))
             rate = clicks / (perf_counter() - begin)
             await server.kill()
-        times = 1000 * np.array([seconds for person in group for seconds in person.seconds])
+        times = 1000 * np.array([seconds for person in people for seconds in person.seconds])
         p50, p95, p99 = np.percentile(times, (50, 95, 99))
         print(
             f"{label}: {PEOPLE} at once, {rate:.0f} saves/s: p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms",
@@ -161,56 +161,59 @@ async def latency(clicks: int) -> None:
 
 
 async def crash(clicks: int, kills: int) -> bool:
-    """Kill the server again and again; tell whether the store holds what was acknowledged."""
+    """Kill and restart the server repeatedly; return whether the store holds exactly what was acknowledged."""
     with TemporaryDirectory() as folder:
         root = Path(folder) / "set"
         keys = write_set(root, clicks // PER_FRAME)
         server = Server(root)
-        group = people(await server.start(), root, keys)
-        work = [asyncio.create_task(person.work(0.0)) for person in group]
+        people = make_people(await server.start(), root, keys)
+        work = [asyncio.create_task(person.work(0.0)) for person in people]
         for number in range(1, kills + 1):
             due = number * clicks // (kills + 1)
-            while sum(len(person.seconds) for person in group) < due and not all(task.done() for task in work):
+            while sum(len(person.seconds) for person in people) < due and not all(task.done() for task in work):
                 await asyncio.sleep(0.001)
-            await asyncio.sleep(random.uniform(0, 0.02))  # at any moment of a save
+            await asyncio.sleep(random.uniform(0, 0.02))  # so that kills hit every phase of a save
             await server.kill()
             await server.start()
         await asyncio.gather(*work)
         await server.kill()
-        return report(group, root, kills)
+        return report(people, root, kills)
 
 
-def report(group: list[Person], root: Path, kills: int) -> bool:
-    """Compare the store with what was acknowledged, and print the outcome."""
-    wanted = {key: clicks for person in group for key, clicks in person.stored.items()}
-    with ClickStore(root / "clicks.sqlite", ClassSet.read(root / "classes.yaml")) as store:
-        found = {key: store.clicks(key) for key in store.frames()}
+def report(people: list[Person], root: Path, kills: int) -> bool:
+    """Compare the store with what was acknowledged, print the result and return whether both are equal."""
+    acknowledged = {
+        key: [Click(sent["x"], sent["y"], sent["class_id"]) for sent in clicks]
+        for person in people
+        for key, clicks in person.stored.items()
+    }
+    with ClickStore(root / CLICKS_FILE, ClassSet.read(root / "classes.yaml")) as store:
+        stored = {key: store.clicks(key) for key in store.frames()}
         versions = {frame.version for frame in store.frames().values()}
-    lost = sum(_click(one) not in found.get(key, []) for key, clicks in wanted.items() for one in clicks)
-    more = sum(map(len, found.values())) - sum(map(len, wanted.values())) + lost
-    same = found == {key: [_click(one) for one in clicks] for key, clicks in wanted.items()}
-    acknowledged, resent = sum(len(p.seconds) for p in group), sum(p.resent for p in group)
+    lost = sum(click not in stored.get(key, []) for key, clicks in acknowledged.items() for click in clicks)
+    doubled = sum(map(len, stored.values())) - sum(map(len, acknowledged.values())) + lost
+    saves, resent = sum(len(person.seconds) for person in people), sum(person.resent for person in people)
     print(
-        f"{acknowledged} acknowledged clicks, {kills} kills, {resent} tries without an answer: {lost} lost, {more} doubled"
+        f"{saves} acknowledged saves, {kills} kills, {resent} requests without a response: {lost} clicks lost, "
+        f"{doubled} doubled"
     )
-    return same and versions == {PER_FRAME}  # every save was carried out once
-
-
-def _click(one: dict[str, Any]) -> Click:
-    return Click(one["x"], one["y"], one["class_id"])
+    # a version counts a frame's saves: a higher one means that a save was carried out twice
+    return stored == acknowledged and versions == {PER_FRAME}
 
 
 def main() -> int:
-    """Parse and run."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("what", choices=("latency", "crash"))
-    parser.add_argument("--clicks", type=int, help="clicks in all; default: 4000 and 20000")
-    parser.add_argument("--kills", type=int, default=40)
-    chosen = parser.parse_args()
-    if chosen.what == "latency":
-        asyncio.run(latency(chosen.clicks or 4000))
+    """Parse the command line and run one benchmark."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("benchmark", choices=("latency", "crash"))
+    parser.add_argument("--clicks", type=int, help="clicks in all; default: 4000 for latency, 20000 for crash")
+    parser.add_argument("--kills", type=int, default=40, help="how often crash kills the server; default: %(default)s")
+    options = parser.parse_args()
+    if options.benchmark == "latency":
+        asyncio.run(latency(options.clicks or 4000))
         return 0
-    return 0 if asyncio.run(crash(chosen.clicks or 20_000, chosen.kills)) else 1
+    return 0 if asyncio.run(crash(options.clicks or 20_000, options.kills)) else 1
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ LEAST_AREA = 2000
 
 
 def main(out: Path) -> None:
-    """Write the picture."""
+    """Write the picture to ``out``."""
     with TemporaryDirectory() as folder:
         root = Path(folder) / "streets"
         write_synthetic(root, train=3, val=1, frames=TARGET + 1, target=TARGET, size=SIZE)
@@ -44,12 +44,12 @@ def main(out: Path) -> None:
             page.goto(url)
             picture = _work(page, clicks)
             browser.close()
-    _small(Image.open(BytesIO(picture)).convert("RGB")).save(out, optimize=True)
+    _in_256_colours(Image.open(BytesIO(picture)).convert("RGB")).save(out, optimize=True)
     print(f"{out}: {out.stat().st_size / 1000:.0f} kB")
 
 
-def _small(picture: Image.Image) -> Image.Image:
-    """Return it in 256 colours, enough of them kept for the classes, which cover little of it."""
+def _in_256_colours(picture: Image.Image) -> Image.Image:
+    """Return the picture in 256 colours, 96 of them for the row of classes, whose small area would get only a few."""
     palette = Image.new("P", (1, 1))
     classes = picture.crop((0, WINDOW[1] - 122, *WINDOW))
     colors = [part.quantize(count).getpalette() or [] for part, count in ((classes, 96), (picture, 160))]
@@ -74,7 +74,7 @@ def _server(root: Path) -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            yield next(found[0] for line in process.stdout if (found := re.search(r"http://\S+", line)))
+            yield next(url[0] for line in process.stdout if (url := re.search(r"http://\S+", line)))
         finally:
             process.terminate()
 
@@ -90,7 +90,7 @@ def _work(page: Page, clicks: dict[FrameKey, list[Click]]) -> bytes:
     _click(page, clicks[_seek(page, TARGET)])
     page.mouse.move(0.58 * WINDOW[0], 0.7 * WINDOW[1])
     expect(page.locator("#saved")).to_have_text("✓ saved")
-    page.wait_for_timeout(4000)  # until the last remark has gone
+    page.wait_for_timeout(4000)  # until the last message has disappeared
     return page.screenshot()
 
 
@@ -102,14 +102,14 @@ def _press(page: Page, key: str) -> None:
 
 
 def _seek(page: Page, number: int) -> FrameKey:
-    """Go to this frame of the video that is shown."""
+    """Go to a frame of the current video and return its key."""
     while (current := int(page.locator("#number").inner_text().split()[1])) != number:
         _press(page, "ArrowRight" if current < number else "ArrowLeft")
     return FrameKey(page.locator("#video").inner_text(), number)
 
 
 def _click(page: Page, clicks: list[Click]) -> None:
-    """Click where a fitted frame shows these places, at a person's pace."""
+    """Click these places on a frame that the page has fitted into its window, at a person's pace."""
     top = page.evaluate("document.querySelector('#top').getBoundingClientRect().bottom")
     room = page.evaluate("document.querySelector('#bottom').getBoundingClientRect().top") - top
     zoom = min(WINDOW[0] / SIZE[1], room / SIZE[0])

@@ -1,7 +1,8 @@
-"""What does a memory cost? Seconds per target of the build against the teacher and the flows of one target alone.
+"""Measure what a memory costs: seconds per target of the build, against the teacher and the flows of one target alone.
 
-Interleaves stretches of the build, teacher and flows on frames ready in memory, and the memory clip by clip as in online
-mode; prints the medians, their ratios and the bytes of an item. The teacher is random unless one is given:
+Interleaves rounds of the build, of teacher and flows on frames that are read already, and of the memory clip by clip as in
+online mode; prints the medians, their ratios and the bytes of an item. Takes the options of ``weclick fit``; without any,
+it measures on a synthetic set. The teacher has random weights unless one is named:
 
     python benchmarks/memory.py --config camvid.yaml --data.root /data/camvid [--teacher_checkpoint last.ckpt]
 """
@@ -18,8 +19,8 @@ from time import perf_counter
 
 import torch
 
-from weclick.cli.fit import parser
-from weclick.cli.options import resolve_configs, to_settings
+from weclick.cli.fit import make_parser
+from weclick.cli.options import parse, resolve_configs, to_settings
 from weclick.data.index import Clip
 from weclick.data.supplies import OnlineMemory
 from weclick.flow import make_flow
@@ -37,7 +38,7 @@ ROUNDS, TARGETS = 5, 8
 
 
 class Bench:
-    """The ways to be compared, over the same targets."""
+    """The computations to compare, over the same targets."""
 
     def __init__(self, settings: FitSettings, folder: Path) -> None:
         self.device, dataset = settings.device, settings.dataset
@@ -50,14 +51,14 @@ class Bench:
         self.soft_labels = stream_soft_labels(self.data, self.clips, self.teacher, self.flow, self.device)
 
     def build(self, clips: list[Clip]) -> None:
-        """Go on with what ``weclick fit --stage memory`` does, by so many targets."""
+        """Continue the build of ``weclick fit --stage memory`` by as many targets as there are ``clips``."""
         for _ in clips:
             key, soft = next(self.soft_labels)
             self.store.write(key, quantise(soft)[0])
 
     @torch.no_grad()
     def alone(self, clips: list[Clip]) -> float:
-        """Run the teacher once, and the flows of one target, for each target; return the seconds without reading."""
+        """Run for each target one teacher forward and its flows; return the seconds, without the reading of frames."""
         seconds = 0.0
         for target, neighbours, _ in map(self.raw, clips):
             begin = perf_counter()
@@ -74,29 +75,29 @@ class Bench:
             quantise(online_memory(self.teacher, self.flow, target, neighbours[None], offsets[None]))
 
     def raw(self, clip: Clip) -> tuple[torch.Tensor, ...]:
-        """Read target and neighbours, floats on the device, and the offsets."""
+        """Return target (1, 3, H, W) and neighbours (N, 3, H, W), floats on the device, and the neighbours' offsets (N,)."""
         sample = OnlineMemory(self.teacher, self.flow, self.data.dataset.reader, len(clip.neighbours)).read(clip)
         target, neighbours = (sample[name].to(self.device) / 255 for name in ("target", "neighbours"))
         return target[None], neighbours, sample["offsets"].to(self.device)
 
 
 def main(arguments: list[str]) -> None:
-    """Parse a config as ``weclick fit`` does, measure, print."""
-    with TemporaryDirectory() as name:
-        folder = Path(name)
+    """Parse options as ``weclick fit`` does, measure and print."""
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         if not arguments:
             write_synthetic(folder / "data", train=40, val=1, frames=3, target=2, size=(256, 512))
             arguments = ["--config", "demo.yaml", "--data.root", str(folder / "data"), "--data.size", "[256,512]"]
-        made = parser()
-        settings = to_settings(made, made.parse_args(resolve_configs(["--arm", "weclick", *arguments])))
+        parser = make_parser()
+        settings = to_settings(parser, parse(parser, resolve_configs(["--arm", "weclick", *arguments])))
         bench = Bench(settings, folder)
         seconds: dict[str, list[float]] = {"alone": [], "build": [], "online": []}
         targets = min(TARGETS, len(bench.clips) // ROUNDS)
         for start in range(0, ROUNDS * targets, targets):
-            for way, taken in seconds.items():
+            for name, measured in seconds.items():
                 begin = perf_counter()
-                ready = getattr(bench, way)(bench.clips[start : start + targets])
-                taken.append((ready or perf_counter() - begin) / targets)
+                own_time = getattr(bench, name)(bench.clips[start : start + targets])  # alone leaves out the reading
+                measured.append((own_time or perf_counter() - begin) / targets)
         show(bench, seconds)
 
 
@@ -105,21 +106,21 @@ def show(bench: Bench, seconds: dict[str, list[float]]) -> None:
     size, options = bench.data.dataset.size, bench.data.options.clips
     sizes = [path.stat().st_size for path in bench.store.folder.glob("*/*.npz")]
     frames = {frame.key for clip in bench.clips for frame in (clip.target, *clip.neighbours)}
-    middle = {way: median(taken) for way, taken in seconds.items()}
+    medians = {name: median(measured) for name, measured in seconds.items()}
     print(
         f"{device_name(bench.device)}, {size[1]}x{size[0]}, "
         f"{options.neighbours} neighbours ({options.sides}), flow {bench.flow.name}, {bench.data.workers} workers, "
         f"{len(frames) / len(bench.clips):.2f} frames per target"
     )
-    for way, title in {
+    for name, title in {
         "alone": "one teacher forward and the flows",
         "build": "build of the memory",
         "online": "clip by clip",
     }.items():
-        rounds = " ".join(f"{value:.3f}" for value in sorted(seconds[way]))
-        print(f"{title:34} {middle[way]:.3f} s per target   ({rounds})")
-    print(f"build / alone                      {middle['build'] / middle['alone']:.2f}")
-    print(f"clip by clip / build               {middle['online'] / middle['build']:.2f}")
+        rounds = " ".join(f"{value:.3f}" for value in sorted(seconds[name]))
+        print(f"{title:34} {medians[name]:.3f} s per target   ({rounds})")
+    print(f"build / alone                      {medians['build'] / medians['alone']:.2f}")
+    print(f"clip by clip / build               {medians['online'] / medians['build']:.2f}")
     print(f"bytes of an item                   {sum(sizes) / len(sizes):.0f} on average, {max(sizes)} at most")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB (process {os.getpid()})")
 

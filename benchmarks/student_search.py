@@ -1,20 +1,21 @@
-"""Which light student gives most for its time? Trains variants under full supervision and times them on the CPU.
+"""Compare variants of the light student: train each under full supervision, then plot its mIoU against its time on the CPU.
 
     python benchmarks/student_search.py --config camvid.yaml --data.root DATA --trainer.max_epochs 6
 
-Choose by a part of the training videos that is held back as DATA's val split, never by the split you report. Runs go to
-runs/search-VARIANT; finished ones are reused, so it can be interrupted, and several processes can share the work with
---only. The table and the plot go to runs/search/.
+Takes the options of ``weclick fit``. Select a variant on training videos that are held back as DATA's val split, never on
+the split you report. Runs go to runs/search-VARIANT; a repeated command reuses finished ones and resumes an interrupted
+one. ``--only 4-32,8-16`` trains only these variants, so that several processes can share the work. The table and the plot
+go to runs/search/.
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from weclick.cli.options import option_value
 from weclick.pipeline.benchmark.student import Candidate, benchmark_student, of_run
 from weclick.pipeline.run import Run
 from weclick.reporting.loggers import read_metrics
@@ -32,38 +33,39 @@ REFERENCES = {"pspnet resnet18": ("pspnet", "resnet18"), "lraspp": ("lraspp", "m
 
 
 def main(arguments: list[str]) -> None:
-    """Train what is not trained yet, then time and plot."""
-    only = option_value(arguments, "--only")
-    if only is not None:
-        at = arguments.index("--only")
-        arguments = arguments[:at] + arguments[at + 2 :]
-    chosen = only.split(",") if only else list(VARIANTS)
-    for name in chosen:
-        train(name, arguments)
-    if only is None:
-        compare(chosen)
+    """Train the variants that are not trained yet, then time and plot all of them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--only", help="train only these variants, with commas between, and write no table and plot")
+    options, fit_arguments = parser.parse_known_args(arguments)
+    for name in options.only.split(",") if options.only else VARIANTS:
+        train(name, fit_arguments)
+    if options.only is None:
+        compare(list(VARIANTS))
 
 
-def folder(name: str) -> Path:
-    """Return the run of a variant."""
+def run_folder(name: str) -> Path:
+    """Return the folder of a variant's run."""
     return Path("runs") / f"search-{name.replace(' ', '-')}"
 
 
 def train(name: str, arguments: list[str]) -> None:
-    """Fit a variant, or go on with it."""
-    run = folder(name)
-    how = ["--resume", str(run)] if (run / "config.yaml").exists() else ["--name", run.name, *arguments]
-    given = [] if "--resume" in how else ["--arm", "full", *VARIANTS[name]]
-    subprocess.run([sys.executable, "-m", "weclick", "fit", *how, *given], check=True)
+    """Train a variant, or resume its run."""
+    folder = run_folder(name)
+    resume = ["--resume", str(folder)]
+    start = ["--name", folder.name, *arguments, "--arm", "full", *VARIANTS[name]]
+    options = resume if (folder / "config.yaml").exists() else start
+    subprocess.run([sys.executable, "-m", "weclick", "fit", *options], check=True)
 
 
 def compare(names: list[str]) -> None:
-    """Time all variants beside the references and write table and plot."""
-    candidates = [Candidate(name, of_run(Run(folder(name))).model) for name in names]
+    """Time all variants and the references in turns; write table and plot."""
+    candidates = [Candidate(name, of_run(Run(run_folder(name))).model) for name in names]
     for name, (network, encoder) in REFERENCES.items():
         candidates.append(Candidate(name, Candidate.untrained(network, encoder, CLASSES, SIZE).model))
     table = benchmark_student(candidates, SIZE)
-    miou = {name: last_miou(folder(name) / "student" / "metrics.csv") for name in names}
+    miou = {name: last_miou(run_folder(name) / "student" / "metrics.csv") for name in names}
     rows = [{**row, "mIoU": 100 * miou[name] if (name := str(row["network"])) in miou else None} for row in table.rows]
     table = replace(table, rows=rows)
     table.print()
@@ -78,7 +80,7 @@ def compare(names: list[str]) -> None:
 
 
 def last_miou(metrics: Path) -> float:
-    """Return the last validation's mIoU."""
+    """Return the mIoU of the last validation, 0..1."""
     return [row["val/miou"] for row in read_metrics(metrics) if "val/miou" in row][-1]
 
 

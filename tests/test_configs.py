@@ -8,7 +8,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from weclick.cli.fit import parser
+from weclick.cli.fit import make_parser
 from weclick.cli.options import parse, resolve_configs, to_settings
 from weclick.data.options import DataOptions
 from weclick.modules import StudentModule, TeacherModule
@@ -23,8 +23,8 @@ TELLING = {"network.name", "network.encoder", "accelerator", "devices", "max_epo
 
 
 def settings(*arguments):
-    made = parser()
-    return to_settings(made, parse(made, resolve_configs([str(argument) for argument in arguments])))
+    parser = make_parser()
+    return to_settings(parser, parse(parser, resolve_configs([str(argument) for argument in arguments])))
 
 
 def plain(options):
@@ -117,8 +117,8 @@ def test_a_copied_preset_still_finds_its_parts(tmp_path, monkeypatch):
     ("group", "kind"), [("data", DataOptions), ("teacher", ModuleOptions), ("student", ModuleOptions)]
 )
 def test_trap_6_no_option_vanishes_on_its_way_to_the_parser(group, kind):
-    made = parser()
-    names = set(parse(made, ["--data.root=x"])[group].keys(branches=True))
+    parser = make_parser()
+    names = set(parse(parser, ["--data.root=x"])[group].keys(branches=True))
     assert {field.name for field in fields(kind)} <= names
 
 

@@ -178,7 +178,7 @@ except SystemExit:
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_with_everything_saved(start, root, signum, status):
     process, line = start(root)
-    url = re.fullmatch(r"click at (http://127\.0\.0\.1:[0-9]+/) \(Ctrl-C ends it\); clicks go to (.*)\n", line)
+    url = re.fullmatch(r"click at (http://127\.0\.0\.1:[0-9]+/) \(Ctrl-C stops it\); clicks go to (.*)\n", line)
     assert url[2] == str(root / CLICKS_FILE)
     with urllib.request.urlopen(url[1] + "api/project", timeout=30) as answer:
         assert b'"ground"' in answer.read()

@@ -146,7 +146,7 @@ def test_a_file_that_differs_and_no_mask_can_judge_is_warned_about(weclick, copi
     (line,) = (line for line in answer.err.splitlines() if line.startswith("warning: "))
     for words in (
         "openvino-bf16",
-        "of the pixels otherwise than PyTorch",
+        "of the pixels differently from PyTorch",
         "has no mask",
         "weclick predict --ckpt_path",
     ):

@@ -68,7 +68,7 @@ def test_a_signal_stops_training_with_everything_saved(start, tmp_path, signum, 
     _, err = process.communicate(timeout=60)
     assert process.returncode == status, err
     assert err.splitlines()[-1].startswith("weclick: stopped by SIG")
-    assert err.splitlines()[-1].endswith("go on with weclick fit --resume runs/run")
+    assert err.splitlines()[-1].endswith("resume with weclick fit --resume runs/run")
     assert "weights_only" not in err
     assert "Traceback" not in err
     assert read_checkpoint(tmp_path / "runs" / "run" / "student" / "last.ckpt")["global_step"] > 0

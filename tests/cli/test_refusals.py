@@ -136,7 +136,7 @@ def test_commands_on_a_run_show_their_own_options_alone(weclick, command):
     text = " ".join(weclick(command, "--help").done().out.split())
     assert "--run RUN" in text
     assert "--teacher." not in text and "--data.root ROOT" not in text
-    assert "weclick fit --help explains them" in text
+    assert "`weclick fit --help` lists them" in text
 
 
 def test_debug_shows_the_traceback(weclick):
@@ -192,7 +192,7 @@ def test_sizes_no_memory_can_hold_are_refused(fit, monkeypatch, allocate):
 
 
 def test_shards_must_make_sense(fit, tmp_path):
-    fit("--stage", "memory", "--shard", "2/2").refused_at_once("--shard 2/2", "0/4")
+    fit("--stage", "memory", "--shard", "2/2").refused_at_once("--shard must be i/n", "0/4", "found 2/2")
     fit("--shard", "0/2").refused_at_once("--shard", "--stage memory")
     assert not (tmp_path / "runs").exists()
 
@@ -450,11 +450,11 @@ def test_fit_names_the_command_that_can_come_next(fit, folder, monkeypatch, mask
 @pytest.mark.parametrize(
     ("error", "status", "told"),
     [
-        (KeyboardInterrupt(), 130, "weclick: interrupted; go on with weclick fit --resume runs/run"),
+        (KeyboardInterrupt(), 130, "weclick: interrupted; resume with weclick fit --resume runs/run"),
         (
             Interrupted(signal.SIGTERM),
             143,
-            "weclick: stopped by SIGTERM; everything is saved; go on with weclick fit --resume runs/run",
+            "weclick: stopped by SIGTERM; everything is saved; resume with weclick fit --resume runs/run",
         ),
     ],
 )

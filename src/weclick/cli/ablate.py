@@ -17,37 +17,37 @@ from weclick.reporting.comparison.outcome import Outcome
 
 DESCRIPTION = """Train several arms of the method under one equal budget and compare them in one table and plot.
 
-Runs go to runs/NAME/ARM-sSEED; arms of a seed share teachers and memories where theirs are the same. Call it again to go
-on after an interruption, or to add arms and seeds: what is finished is reused.
+Runs go to runs/NAME/ARM-sSEED; arms of one seed share their teacher and memory where the settings of these are the same.
+Run the same command again to resume after an interruption; more arms and seeds can be added, finished runs are reused.
 """
 
 
-def parser() -> ArgumentParser:
+def make_parser() -> ArgumentParser:
     """Return the parser of ``weclick ablate``."""
-    made = ArgumentParser(prog="weclick ablate", description=DESCRIPTION, exit_on_error=False)
-    add_comparison(made, "clicks,weclick,full", "ablate")
-    add_settings(made)
-    return made
+    parser = ArgumentParser(prog="weclick ablate", description=DESCRIPTION, exit_on_error=False)
+    add_comparison(parser, "clicks,weclick,full", "ablate")
+    add_settings(parser)
+    return parser
 
 
-def add_comparison(made: ArgumentParser, arms: str, command: str) -> None:
-    """Add what all comparisons take."""
-    made.add_argument("--arms", type=str, default=arms, help=f"arms to compare, of {','.join(ARMS)}")
-    made.add_argument("--seeds", type=str, default="0", help="seeds, such as 0,1,2")
-    made.add_argument(
+def add_comparison(parser: ArgumentParser, arms: str, command: str) -> None:
+    """Add the options that all comparisons have."""
+    parser.add_argument("--arms", type=str, default=arms, help=f"arms to compare, from {','.join(ARMS)}")
+    parser.add_argument("--seeds", type=str, default="0", help="seeds to train every arm with, such as 0,1,2")
+    parser.add_argument(
         "--name", type=str | None, default=None, help=f"folder of the comparison; default: {command}-CONFIG"
     )
-    made.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
+    parser.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
 
 
 def main(command: str, arguments: list[str]) -> None:
-    """Parse, train, print the table."""
+    """Train a run for each arm and seed and print the table."""
     quiet_libraries()
     arguments = resolve_configs(arguments)
     refuse_single(arguments)
-    config = parse(parser(), arguments)
+    config = parse(make_parser(), arguments)
     arms, seeds = arms_of(config), seeds_of(config)
-    rows = [row(parser(), arguments, arm, seed, f"{arm}-s{seed}") for seed in seeds for arm in arms]
+    rows = [make_row(make_parser(), arguments, arm, seed, f"{arm}-s{seed}") for seed in seeds for arm in arms]
     folder = comparison_folder(config, arguments, command)
     with resume_hint("the same command"):
         outcomes = ablate(rows, folder)
@@ -67,9 +67,8 @@ def arms_of(config: Namespace) -> list[str]:
     arms = [name.strip() for name in config.arms.split(",") if name.strip()]
     unknown = [name for name in arms if name not in ARMS]
     if unknown or not arms:
-        raise ConfigError(
-            f"--arms {config.arms}: unknown {', '.join(unknown) or 'nothing'}; choose of {', '.join(ARMS)}"
-        )
+        problem = f"unknown {', '.join(unknown)}" if unknown else "none named"
+        raise ConfigError(f"--arms {config.arms}: {problem}; choose from {', '.join(ARMS)}")
     return list(dict.fromkeys(arms))
 
 
@@ -82,33 +81,33 @@ def seeds_of(config: Namespace) -> list[int]:
 
 
 def comparison_folder(config: Namespace, arguments: list[str], command: str) -> Path:
-    """Return where the comparison goes."""
-    given = option_value(arguments, "--config")
-    return new_folder(Path(config.runs), config.name or f"{command}-{Path(given).stem if given else 'run'}")
+    """Return the folder of the comparison, by default named after the command and the config."""
+    path = option_value(arguments, "--config")
+    return new_folder(Path(config.runs), config.name or f"{command}-{Path(path).stem if path else 'run'}")
 
 
-def row(made: ArgumentParser, arguments: list[str], arm: str, seed: int, name: str) -> Row:
-    """Return what to train for an arm and seed: the settings, and how to write them down.
+def make_row(parser: ArgumentParser, arguments: list[str], arm: str, seed: int, name: str) -> Row:
+    """Return the row of an arm and seed: what to train, and a function that gives its settings as YAML.
 
     Args:
-        made: A parser of its own: the arm's options become its defaults.
-        arguments: The command line's, and what varies between rows.
+        parser: A new one, as the arm's options become its defaults.
+        arguments: Those of the command line, and what varies between rows.
         arm: Name of the arm.
-        seed: Of weights, order and draws.
-        name: Of the row's run.
+        seed: Seed of weights, sample order and draws.
+        name: Name of the row's run.
     """
-    config = parse(made, [*arguments, f"--arm={arm}", f"--seed={seed}"])
+    config = parse(parser, [*arguments, f"--arm={arm}", f"--seed={seed}"])
 
     def text(teacher: str | None, memory: str | None) -> str:
         changed = config.clone()
         changed.teacher_checkpoint, changed.memory.folder = teacher, memory
-        return dump(made, changed)
+        return dump(parser, changed)
 
-    return Row(name, to_settings(made, config), text)
+    return Row(name, to_settings(parser, config), text)
 
 
 def print_places(outcomes: Sequence[Outcome], plot: Path) -> None:
-    """Print where reports and plot are."""
+    """Print the paths of the reports and of the plot."""
     for outcome in outcomes:
         print(f"report of {outcome.report.parents[1].name}: {outcome.report}")
     print(f"plot: {plot}")

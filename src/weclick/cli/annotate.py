@@ -25,16 +25,16 @@ from weclick.data.layouts import open_layout
 from weclick.data.unused import unused_validation
 
 Student = Any
-"""A :class:`weclick.inference.model.Model`; not named in types, as jsonargparse would import it, and torch takes seconds."""
+"""A :class:`weclick.inference.model.Model`; the type is not named, as jsonargparse would import it, and torch with it."""
 
 WARNING: Final = (
-    "this server can be reached from the network; whoever has the address below can see the frames and change the clicks, "
-    "and nothing is encrypted"
+    "this server can be reached from the network; everybody with the address below can see the frames and change the "
+    "clicks, and the connection is not encrypted"
 )
 
 
 def main(command: str, arguments: list[str]) -> None:
-    """Parse, serve until interrupted."""
+    """Parse the arguments and serve the page until interrupted."""
     auto_cli(annotate, args=arguments, prog=f"weclick {command}", exit_on_error=False)
 
 
@@ -52,48 +52,48 @@ def annotate(
     suggest: bool = True,
     open: bool = True,
 ) -> None:
-    """Click through frames in the browser; Ctrl-C ends it.
+    """Open a page in the browser to click on the objects of frames; Ctrl-C stops it.
 
     Args:
         root: Folder of the data set.
-        host: Address to serve at. At 127.0.0.1 there is no token, so that every account of this machine can reach the page;
-            any other asks everybody for the token it prints: on a machine shared with others, give localhost.
+        host: Address to serve at. 127.0.0.1 needs no token, so every account of this machine can open the page; at any
+            other address the printed token is required. On a machine shared with others, use localhost.
         port: Port to serve at; 0 takes any free one.
-        goal: Frames to click; by default 200, or all where there are fewer.
+        goal: Number of frames to click; by default 200, or all if there are fewer.
         split: Split whose frames to click.
-        layout: cityscapes, camvid, folder, or the class path of another layout; auto recognises the first three.
-        store: Click store, made if missing; by default clicks.sqlite in the root, where training finds it.
-        annotator: Name to store with what nobody signed in the page.
-        run: Run whose student to ask, by name or folder: its prediction can be laid over a frame, and frames are offered in
+        layout: cityscapes, camvid, folder, or the class path of another layout; auto detects the first three.
+        store: Click store, created if missing; by default clicks.sqlite in the root, which training reads.
+        annotator: Name to store with clicks for which no name is entered in the page.
+        run: Run whose student to use, by name or folder. The page can show its prediction over a frame, and offers frames in
             the order of `weclick clicks suggest`.
         runs: Folder of all runs.
-        suggest: With --run, look for frames to offer first, which takes a while. Students that learned from such frames
-            were measured to be no better than from evenly spread ones (docs/method.md); false offers these, at once.
-        open: Open the browser. With a token it stays closed, as everybody on this machine could read the token off its
-            command line: open the printed address yourself.
+        suggest: With --run, first compute that order, which takes a while. In measurements, such frames trained no better
+            students than evenly spread ones (docs/method.md); false offers evenly spread frames, without the wait.
+        open: Open the browser. With a token it is not opened, as everybody on this machine could read the token from the
+            browser's command line; open the printed address yourself.
     """
     with bind(host, port) as listening:
         bound, taken, *_ = listening.getsockname()
         access = Access.at(host, bound, taken)
         path = Path(store) if store else Path(root) / CLICKS_FILE
-        with _many_objects():
-            found = open_layout(layout, Path(root))
-            catalog = Catalog(found, path, split, goal=goal)
-        student = _student(run, runs, found.classes) if run is not None else None
-        if not path.exists() or not path.stat().st_size:  # empty: left behind when there was no room for it
-            ClickStore.create(path, found.classes).close()
+        with _without_garbage_collection():
+            opened = open_layout(layout, Path(root))
+            catalog = Catalog(opened, path, split, goal=goal)
+        student = _student(run, runs, opened.classes) if run is not None else None
+        if not path.exists() or not path.stat().st_size:  # an empty file stays behind when the disk was full
+            ClickStore.create(path, opened.classes).close()
         if student and suggest:
-            catalog.offer_first(_suggested(student, found, path, split, goal or GOAL))
+            catalog.offer_first(_suggested(student, opened, path, split, goal or GOAL))
         app = create_app(catalog, access, annotator=annotator, predict=_predictor(student) if student else None)
         if not is_loopback(bound):
             print(f"weclick: {WARNING}", file=sys.stderr)
-        print(f"click at {_url(access, host)} (Ctrl-C ends it); clicks go to {path}", flush=True)
-        if told := unused_validation(found):
-            print(told, flush=True)
+        print(f"click at {_url(access, host)} (Ctrl-C stops it); clicks go to {path}", flush=True)
+        if message := unused_validation(opened):
+            print(message, flush=True)
         serve(app, listening, _url(access, host), open_browser=open and access.token is None)
 
 
-# A student needs torch, whose import takes longer than all else that is needed for clicking.
+# The imports of a student are inside functions: without --run, torch's seconds are not spent.
 def _student(run: str, runs: str, classes: ClassSet) -> Student:
     from weclick.inference.model import open_model
     from weclick.pipeline.run import Run
@@ -106,8 +106,8 @@ def _suggested(student: Student, layout: Layout, store: Path, split: Split, coun
     from weclick.reporting.progress import progress_bar
 
     with progress_bar("suggest") as progress:
-        found = suggest_with(student, layout, store, split=split, count=count, progress=progress)
-    return [suggestion.key for suggestion in found]
+        suggestions = suggest_with(student, layout, store, split=split, count=count, progress=progress)
+    return [suggestion.key for suggestion in suggestions]
 
 
 def _predictor(student: Student) -> Predict:
@@ -122,8 +122,11 @@ def _url(access: Access, host: str) -> str:
 
 
 @contextmanager
-def _many_objects() -> Iterator[None]:
-    """Make objects by the hundred thousand: looking for garbage among them, then and later, takes longer than that."""
+def _without_garbage_collection() -> Iterator[None]:
+    """Pause garbage collection while a data set is listed, and exempt its objects from it afterwards.
+
+    A large set has hundreds of thousands of them, which live as long as the server; each collection would visit them all.
+    """
     gc.disable()
     try:
         yield

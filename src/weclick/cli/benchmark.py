@@ -18,7 +18,10 @@ from weclick.pipeline.settings import FitSettings
 from weclick.reporting.benchmark import BenchmarkTable
 from weclick.reporting.progress import progress_bar
 
-DESCRIPTION: Final = "Measure speed, all in turns within one process; print a table, write it as CSV, JSON and a plot."
+DESCRIPTION: Final = """Measure speed; print a table, and write it as CSV, JSON and a plot.
+
+All variants are measured in turns within one process, so that a change of the machine's load affects all of them.
+"""
 
 
 def student(
@@ -32,11 +35,12 @@ def student(
     """Time single frames through our student and the usual alternatives, on the CPU.
 
     Args:
-        run: Runs whose students to time, by name or folder, with commas between; their exported files and mIoU are used.
+        run: Runs whose students to time, by name or folder, with commas between. Their exported files are timed, too, and
+            the table shows their mIoU.
         size: Height and width of the frames.
         classes: Number of classes of the networks without a run.
-        rounds: Measurements of each.
-        alternatives: Also time the usual networks, with random weights.
+        rounds: Measurements of each network.
+        alternatives: Also time networks that are commonly used for this task, with random weights.
         runs: Folder of all runs.
     """
     from weclick.pipeline.benchmark import student as part
@@ -58,22 +62,22 @@ def video(
     max_frames: int | None = None,
     runs: str = str(RUNS),
 ) -> BenchmarkTable:
-    """Time predict on a video, with a run's checkpoint and its exported files.
+    """Time weclick predict on a video, with a run's checkpoint and its exported files.
 
     Args:
         source: Video file or folder of images.
         run: Run whose student to use, by name or folder; by default the newest.
-        rounds: Predictions with each.
-        max_frames: Stop each prediction after so many frames.
+        rounds: Predictions with each model.
+        max_frames: Stop each prediction after this many frames.
         runs: Folder of all runs.
     """
     from weclick.pipeline.benchmark.video import benchmark_video
 
-    chosen = Run.find(run, Path(runs))
-    checkpoint = chosen.checkpoint("student", "last")
+    opened = Run.find(run, Path(runs))
+    checkpoint = opened.checkpoint("student", "last")
     if not checkpoint.exists():
-        raise RunError(f"{chosen.folder} has no student checkpoint; train it with weclick fit")
-    exports = {name: chosen.folder / "export" / made.file for name, made in FORMATS.items()}
+        raise RunError(f"{opened.folder} has no student checkpoint; train it with weclick fit")
+    exports = {name: opened.folder / "export" / format.file for name, format in FORMATS.items()}
     models = {"torch": checkpoint, **{name: path for name, path in exports.items() if path.exists()}}
     with progress_bar("video") as progress:
         return benchmark_video(models, source, rounds=rounds, max_frames=max_frames, progress=progress)
@@ -84,8 +88,8 @@ def train(settings: FitSettings, rounds: int = 5, steps: int = 4) -> BenchmarkTa
 
     Args:
         settings: What to train.
-        rounds: Blocks of steps of each way to train.
-        steps: Timed steps of a block.
+        rounds: Blocks of steps for each way to train.
+        steps: Timed steps per block.
     """
     from weclick.pipeline.benchmark.train import benchmark_train
 
@@ -96,43 +100,43 @@ def train(settings: FitSettings, rounds: int = 5, steps: int = 4) -> BenchmarkTa
 
 
 PARTS: Final[dict[str, Callable[..., BenchmarkTable]]] = {"student": student, "train": train, "video": video}
-"""Functions whose arguments are options; a part with ``settings`` takes all that a config may hold."""
+"""Functions whose arguments are the options; a part with an argument ``settings`` takes all options of a config, too."""
 
 
-def parser() -> ArgumentParser:
+def make_parser() -> ArgumentParser:
     """Return the parser of ``weclick benchmark``."""
-    made = ArgumentParser(prog="weclick benchmark", description=DESCRIPTION, exit_on_error=False)
-    parts = made.add_subcommands(dest="part", required=True)
+    parser = ArgumentParser(prog="weclick benchmark", description=DESCRIPTION, exit_on_error=False)
+    parts = parser.add_subcommands(dest="part", required=True)
     for name in PARTS:
-        part = part_parser(name)
+        part = make_part_parser(name)
         parts.add_subcommand(name, part, help=part.description)
-    return made
+    return parser
 
 
-def part_parser(name: str) -> ArgumentParser:
+def make_part_parser(name: str) -> ArgumentParser:
     """Return the parser of one of the ``PARTS``."""
     function = PARTS[name]
     summary = str(function.__doc__).partition("\n")[0]
-    made = ArgumentParser(prog=f"weclick benchmark {name}", description=summary, exit_on_error=False)
-    made.add_function_arguments(function, as_group=False, skip={"settings"})
-    made.add_argument("--out", type=str, default="runs/benchmark", help=f"folder for {name}.csv, .json and .png")
+    parser = ArgumentParser(prog=f"weclick benchmark {name}", description=summary, exit_on_error=False)
+    parser.add_function_arguments(function, as_group=False, skip={"settings"})
+    parser.add_argument("--out", type=str, default="runs/benchmark", help=f"folder for {name}.csv, .json and .png")
     if "settings" in signature(function).parameters:
-        add_settings(made)
-    return made
+        add_settings(parser)
+    return parser
 
 
 def main(command: str, arguments: list[str]) -> None:
-    """Parse, measure, print and write."""
+    """Measure, print the table and write its files."""
     quiet_libraries()
     if not arguments or arguments[0] not in PARTS:
-        parser().parse_args(arguments)  # answers with the help, or a refusal
-    function, made = PARTS[arguments[0]], part_parser(arguments[0])
-    config = parse(made, resolve_configs(arguments[1:]))
+        make_parser().parse_args(arguments)  # prints the help, or raises
+    function, parser = PARTS[arguments[0]], make_part_parser(arguments[0])
+    config = parse(parser, resolve_configs(arguments[1:]))
     if config.rounds < 1:
         raise ConfigError(f"--rounds must be at least 1, found {config.rounds}")
     options = {name: config[name] for name in signature(function).parameters if name != "settings"}
     if "settings" in signature(function).parameters:
-        options["settings"] = to_settings(made, config)
+        options["settings"] = to_settings(parser, config)
     table = function(**options)
     table.print()
     print("written: " + ", ".join(map(str, table.write(Path(config.out)))))

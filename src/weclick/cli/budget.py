@@ -4,58 +4,69 @@ from __future__ import annotations
 
 from jsonargparse import ArgumentParser, Namespace
 
-from weclick.cli.ablate import add_comparison, arms_of, comparison_folder, print_places, refuse_single, row, seeds_of
+from weclick.cli.ablate import (
+    add_comparison,
+    arms_of,
+    comparison_folder,
+    make_row,
+    print_places,
+    refuse_single,
+    seeds_of,
+)
 from weclick.cli.options import add_settings, parse, quiet_libraries, resolve_configs
 from weclick.cli.runs import resume_hint
 from weclick.errors import ConfigError
 from weclick.pipeline.ablation import Row, budget
 
-DESCRIPTION = """Train arms of the method from ever fewer clicks, and draw mIoU against the budget.
+DESCRIPTION = """Train arms of the method from fewer and fewer clicks, and plot mIoU against the number of clicks.
 
 Two curves: fewer of the clicked frames with all their clicks, and fewer clicks in all clicked frames. Rows with fewer
-frames train more epochs, so that all rows take as many steps. Runs go to runs/NAME/ARM[-fSHARE|-cCLICKS]-sSEED. Call it
-again to go on after an interruption, or to add budgets: what is finished is reused.
+frames train more epochs, so that all rows take the same number of steps. Runs go to
+runs/NAME/ARM[-fSHARE|-cCLICKS]-sSEED. Run the same command again to resume after an interruption; more budgets can be
+added, finished runs are reused.
 """
 
 
-def parser() -> ArgumentParser:
+def make_parser() -> ArgumentParser:
     """Return the parser of ``weclick budget``."""
-    made = ArgumentParser(prog="weclick budget", description=DESCRIPTION, exit_on_error=False)
-    add_comparison(made, "clicks,weclick", "budget")
-    made.add_argument("--frames", type=str, default="0.1,0.25,0.5,1", help="shares of the clicked frames")
-    made.add_argument("--clicks", type=str, default="2,5,10,all", help="clicks per frame")
-    add_settings(made)
-    return made
+    parser = ArgumentParser(prog="weclick budget", description=DESCRIPTION, exit_on_error=False)
+    add_comparison(parser, "clicks,weclick", "budget")
+    parser.add_argument("--frames", type=str, default="0.1,0.25,0.5,1", help="shares of the clicked frames to use")
+    parser.add_argument("--clicks", type=str, default="2,5,10,all", help="clicks per frame to use")
+    add_settings(parser)
+    return parser
 
 
 def main(command: str, arguments: list[str]) -> None:
-    """Parse, train, print the tables."""
+    """Train a run for each arm, budget and seed and print the tables."""
     quiet_libraries()
     arguments = resolve_configs(arguments)
     refuse_single(arguments)
-    config = parse(parser(), arguments)
+    config = parse(make_parser(), arguments)
     arms, seeds, budgets = arms_of(config), seeds_of(config), budgets_of(config)
     rows = [
-        row(parser(), [*arguments, *budget_arguments(config, *chosen)], arm, seed, f"{arm}{suffix(*chosen)}-s{seed}")
+        make_row(
+            make_parser(), [*arguments, *budget_arguments(config, *point)], arm, seed, f"{arm}{suffix(*point)}-s{seed}"
+        )
         for seed in seeds
-        for chosen in budgets
+        for point in budgets
         for arm in arms
     ]
     folder = comparison_folder(config, arguments, command)
     with resume_hint("the same command"):
-        outcomes = budget([made for made in rows if not _without_clicks(made)], folder)
+        outcomes = budget([row for row in rows if not _limits_clicks_of_masks(row)], folder)
     print(f"\n{(folder / 'curves.md').read_text(encoding='utf-8')}")
     print_places(outcomes, folder / "curves.png")
 
 
-def _without_clicks(made: Row) -> bool:
-    """Tell whether a row leaves out clicks of masks, which have none."""
-    data = made.settings.data
+def _limits_clicks_of_masks(row: Row) -> bool:
+    """Return whether a row has fewer clicks per frame but learns from masks, so that it would repeat another row."""
+    data = row.settings.data
     return data.supervision == "masks" and data.clicks.per_frame is not None
 
 
 def budgets_of(config: Namespace) -> list[tuple[float, int | None]]:
-    """Return share of frames and clicks per frame (None is all) of each point of both curves, each once."""
+    """Return (share of frames, clicks per frame or None for all) of each point of both curves, without repeats."""
     shares = [_share(text) for text in config.frames.split(",")]
     counts = [_count(text) for text in config.clicks.split(",")]
     return list(dict.fromkeys([*((share, None) for share in shares), *((1.0, count) for count in counts)]))
@@ -84,12 +95,12 @@ def _count(text: str) -> int | None:
 
 
 def suffix(share: float, count: int | None) -> str:
-    """Return a budget as a part of a run's name; all clicks of all frames have none, as in ``weclick ablate``."""
+    """Return the part of a run's name for a budget; empty for all clicks of all frames, as in ``weclick ablate``."""
     return (f"-f{share:g}" if share < 1 else "") + (f"-c{count}" if count is not None else "")
 
 
 def budget_arguments(config: Namespace, share: float, count: int | None) -> list[str]:
-    """Return the options of a budget; what counts in epochs grows as frames get fewer, so that steps stay the same."""
+    """Return the options of a budget; options in epochs grow as frames get fewer, so that the steps stay the same."""
     epochs = {
         "trainer.max_epochs": config.trainer.max_epochs,
         "trainer.check_val_every_n_epoch": config.trainer.check_val_every_n_epoch,

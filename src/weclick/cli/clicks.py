@@ -29,7 +29,7 @@ from weclick.reporting.progress import progress_bar
 
 
 def main(command: str, arguments: list[str]) -> int | None:
-    """Run the part that the arguments name."""
+    """Run the subcommand that the arguments name."""
     status: int | None = auto_cli(PARTS, args=arguments, prog=f"weclick {command}", exit_on_error=False)
     return status
 
@@ -43,17 +43,18 @@ def simulate(
     split: Split = "train",
     layout: str = "auto",
 ) -> None:
-    """Click once on every object of a masked data set, as an annotator would.
+    """Simulate an annotator: click once on every object in the masks of a data set.
 
     Args:
         root: Folder of the data set.
-        out: Click store to make; by default clicks.sqlite in the root, where training finds it.
-        rule: center (far from the border), uniform, or human (near the centre with scatter).
+        out: Click store to write; by default clicks.sqlite in the root, which training reads.
+        rule: Position of a click in its object: center (far from the border), uniform, or human (near the centre, with
+            scatter).
         min_area: Smallest region that is clicked, in pixels of the mask. Objects with an instance id are always clicked,
             however small, and so is the largest region of a class.
-        seed: Of the positions.
-        split: Which split's masks to click on.
-        layout: cityscapes, camvid, folder, or the class path of another layout; auto recognises the first three.
+        seed: Seed of the positions.
+        split: Split whose masks to click on.
+        layout: cityscapes, camvid, folder, or the class path of another layout; auto detects the first three.
     """
     from weclick.data.masks import simulate_split
 
@@ -63,34 +64,34 @@ def simulate(
 
 
 def count(root: str, store: str | None = None, layout: str = "auto") -> None:
-    """Print what is in a click store.
+    """Print statistics of a click store: frames, clicks, classes.
 
     Args:
         root: Folder of the data set.
         store: Click store; by default clicks.sqlite in the root.
-        layout: cityscapes, camvid, folder, or the class path of another layout; auto recognises the first three.
+        layout: cityscapes, camvid, folder, or the class path of another layout; auto detects the first three.
     """
     opened = open_layout(layout, Path(root))
     with _opened(_store_path(root, store), opened) as clicks:
-        found = stats(clicks)
-    print(f"frames: {', '.join(f'{count} {status}' for status, count in found.frames.items())}")
-    print(f"clicks: {found.clicks}")
-    if found.clicks_per_frame:
-        print("clicks per frame: {} least, {} median, {} most".format(*found.clicks_per_frame))
-    for name, count in found.clicks_per_class.items():
+        totals = stats(clicks)
+    print(f"frames: {', '.join(f'{count} {status}' for status, count in totals.frames.items())}")
+    print(f"clicks: {totals.clicks}")
+    if totals.clicks_per_frame:
+        print("clicks per frame: {} least, {} median, {} most".format(*totals.clicks_per_frame))
+    for name, count in totals.clicks_per_class.items():
         print(f"  {name}: {count}")
-    print(f"never clicked: {', '.join(found.never_clicked) or 'none'}")
-    print(f"made by: {', '.join(f'{key}={value}' for key, value in found.provenance.items()) or 'hand'}")
-    _tell_set_aside(opened)
+    print(f"never clicked: {', '.join(totals.never_clicked) or 'none'}")
+    print(f"made by: {', '.join(f'{key}={value}' for key, value in totals.provenance.items()) or 'hand'}")
+    _print_unused(opened)
 
 
 def check(root: str, store: str | None = None, layout: str = "auto") -> int:
-    """Look for clicks that are probably mistakes; exit status 1 if there are any.
+    """Find clicks that are probably mistakes and print them; exit status 1 if there are any.
 
     Args:
         root: Folder of the data set.
         store: Click store; by default clicks.sqlite in the root.
-        layout: cityscapes, camvid, folder, or the class path of another layout; auto recognises the first three.
+        layout: cityscapes, camvid, folder, or the class path of another layout; auto detects the first three.
     """
     from weclick.data.masks import masks_of
 
@@ -113,13 +114,14 @@ def export_file(
         root: Folder of the data set.
         file: File to write, or folder for labelme.
         store: Click store; by default clicks.sqlite in the root.
-        layout: cityscapes, camvid, folder, or the class path of another layout; auto recognises the first three.
-        format: By default as the file is named: .csv, .xml (cvat), a folder (labelme); .json needs to be told which.
+        layout: cityscapes, camvid, folder, or the class path of another layout; auto detects the first three.
+        format: Format of the file. By default it follows from the name: .csv, .xml (cvat), a folder (labelme). For .json it
+            must be given, as several formats use it.
     """
     opened = open_layout(layout, Path(root))
-    chosen = FORMATS[format or format_to_write(Path(file))]
+    exchange = FORMATS[format or format_to_write(Path(file))]
     with _opened(_store_path(root, store), opened) as clicks:
-        count = chosen.export(clicks, Path(file), pictures_of(opened))
+        count = exchange.export(clicks, Path(file), pictures_of(opened))
     print(f"{count} clicks in {file}")
 
 
@@ -131,25 +133,25 @@ def import_file(
     replace: bool = False,
     format: FormatName | None = None,
 ) -> None:
-    """Read clicks from a file of another format, all or none of them.
+    """Add clicks from a file of another format to the store. If one click is refused, none is added.
 
     Args:
         root: Folder of the data set.
         file: File to read, or labelme's folder.
-        store: Click store, made if missing; by default clicks.sqlite in the root.
-        layout: cityscapes, camvid, folder, or the class path of another layout; auto recognises the first three.
-        replace: Replace the clicks of frames that have some, instead of refusing.
-        format: By default recognised by suffix and content.
+        store: Click store, created if missing; by default clicks.sqlite in the root.
+        layout: cityscapes, camvid, folder, or the class path of another layout; auto detects the first three.
+        replace: Replace the clicks of frames that are clicked already, instead of refusing the file.
+        format: Format of the file; by default detected from its suffix and content.
     """
     opened = open_layout(layout, Path(root))
     path = _store_path(root, store)
     if not Path(file).exists():
         raise DataError(f"{file} not found; name the file to import")
-    chosen = FORMATS[format or format_of(Path(file))]
+    exchange = FORMATS[format or format_of(Path(file))]
     with open_or_create(path, opened.classes) as clicks:
-        count = chosen.load(Path(file), clicks, pictures_of(opened), replace=replace)
+        count = exchange.load(Path(file), clicks, pictures_of(opened), replace=replace)
     print(f"{count} clicks into {path}")
-    _tell_set_aside(opened)
+    _print_unused(opened)
 
 
 def suggest(
@@ -162,20 +164,21 @@ def suggest(
     most: int = 400,
     runs: str = "runs",
 ) -> None:
-    """List the frames to click next, those first in which a trained student is unsure, unsteady or wrong.
+    """List the frames to click next: those on which a trained student is least certain, least stable or wrong.
 
-    Columns: frame; score, the sum of the next three; unsure, how near the likeliest class is to the next, mean over pixels;
-    unsteady, share of the pixels it labels otherwise one frame later; contradicted, share of the clicks on the nearest clicked
-    frame that it contradicts. Frames near clicked or listed ones count less. `weclick annotate --run` offers them in this order.
+    Columns: frame; score, the sum of the next three; unsure, how close the second most probable class is to the first, mean
+    over pixels; unsteady, share of the pixels whose label changes one frame later; contradicted, share of the clicks on the
+    nearest clicked frame that the student labels differently. Frames near clicked or listed ones get a lower rank.
+    `weclick annotate --run` offers the frames in the same order.
 
     Args:
         root: Folder of the data set.
-        run: Run whose student to ask, by name or folder; by default the newest.
-        count: How many frames to list.
+        run: Run whose student to use, by name or folder; by default the newest.
+        count: Number of frames to list.
         store: Click store; by default clicks.sqlite in the root. Frames that are clicked or skipped there are left out.
         split: Split whose frames to list.
-        layout: cityscapes, camvid, folder, or the class path of another layout; auto recognises the first three.
-        most: How many frames to look at, evenly spread over the videos.
+        layout: cityscapes, camvid, folder, or the class path of another layout; auto detects the first three.
+        most: Largest number of frames to examine, evenly spread over the videos.
         runs: Folder of all runs.
     """
     from weclick.inference.model import open_model
@@ -184,7 +187,7 @@ def suggest(
 
     checkpoint, data = Run.find(run, Path(runs)).checkpoint("student", "last"), open_layout(layout, Path(root))
     with progress_bar("suggest") as progress:
-        found = suggest_with(
+        suggestions = suggest_with(
             open_model(checkpoint, stage="student", classes=data.classes),
             data,
             _store_path(root, store),
@@ -193,20 +196,15 @@ def suggest(
             most=most,
             progress=progress,
         )
-    if not found:
+    if not suggestions:
         print(f"every frame of the {split} split of {root} that can be read is clicked or skipped already")
         return
     print(f"{'frame':<40} {'score':>6} {'unsure':>6} {'unsteady':>8} {'contradicted':>12}")
-    for one in found:
-        reasons = f"{_share(one.unsure):>6} {_share(one.unsteady):>8} {_share(one.contradicted):>12}"
-        print(f"{one.key!s:<40} {one.score:6.3f} {reasons}")
-    print(
-        "in the order to click them: by score, but less for frames near clicked or listed ones; - where nothing can tell"
-    )
-
-
-def _share(reason: float) -> str:
-    return "-" if isnan(reason) else f"{reason:.3f}"
+    for suggestion in suggestions:
+        shares = (suggestion.unsure, suggestion.unsteady, suggestion.contradicted)
+        unsure, unsteady, contradicted = ("-" if isnan(share) else f"{share:.3f}" for share in shares)
+        print(f"{suggestion.key!s:<40} {suggestion.score:6.3f} {unsure:>6} {unsteady:>8} {contradicted:>12}")
+    print("click them in this order: by score, but lower near clicked or listed frames; - where it cannot be measured")
 
 
 PARTS: Final[dict[str, Any]] = {
@@ -219,9 +217,9 @@ PARTS: Final[dict[str, Any]] = {
 }
 
 
-def _tell_set_aside(layout: Layout) -> None:
-    if told := unused_validation(layout):
-        print(told)
+def _print_unused(layout: Layout) -> None:
+    if message := unused_validation(layout):
+        print(message)
 
 
 def _store_path(root: str, store: str | None) -> Path:
@@ -231,6 +229,6 @@ def _store_path(root: str, store: str | None) -> Path:
 def _opened(path: Path, layout: Layout) -> ClickStore:
     if not path.exists():
         raise ClickError(
-            f"no click store at {path}; make one with weclick clicks simulate or import, or name it (--store)"
+            f"no click store at {path}; create one with weclick clicks simulate or import, or name it with --store"
         )
     return ClickStore(path, layout.classes, readonly=True)

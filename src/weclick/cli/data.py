@@ -12,17 +12,17 @@ from weclick.reporting.progress import progress_bar
 
 
 def main(command: str, arguments: list[str]) -> int | None:
-    """Run the part that the arguments name."""
+    """Run the subcommand that the arguments name."""
     status: int | None = auto_cli(PARTS, args=arguments, prog=f"weclick {command}", exit_on_error=False)
     return status
 
 
 def check(root: str, layout: str = "auto") -> int:
-    """Read every file of a data set and print what is there; exit status 1 if something is wrong.
+    """Read every file of a data set and print a summary and all problems; exit status 1 if there are any.
 
     Args:
         root: Folder of the data set.
-        layout: cityscapes, camvid, folder, or the class path of another layout; auto recognises the first three.
+        layout: cityscapes, camvid, folder, or the class path of another layout; auto detects the first three.
     """
     from weclick.data.check import check_data, print_report
 
@@ -46,13 +46,13 @@ def synthetic(
     """Write a synthetic street data set in the official Cityscapes layout.
 
     Args:
-        out: Folder to make.
-        seed: The same seed gives the same bytes.
-        train: Number of training snippets; only their target frame is labelled.
-        val: Number of validation snippets; all their frames are labelled.
+        out: Folder to write to.
+        seed: Seed of the scenes; the same seed gives the same files.
+        train: Number of training snippets (short clips); only the target frame of each has a mask.
+        val: Number of validation snippets; all their frames have masks.
         frames: Frames per snippet.
-        target: Number of the target frame in its snippet.
-        size: Height and width of frames.
+        target: Number of the target frame in its snippet, from 0.
+        size: Height and width of the frames in pixels.
     """
     from weclick.synthetic import write_synthetic
 
@@ -61,13 +61,13 @@ def synthetic(
 
 
 def camvid(source: str, out: str, size: tuple[int, int] = (360, 480), reach: int = 10) -> None:
-    """Prepare CamVid as it is published: labels to 11 classes, splits, neighbour frames from the videos.
+    """Prepare the original CamVid files: masks of 11 classes, the usual splits, neighbour frames from the videos.
 
     Args:
         source: Folder with 701_StillsRaw_full, LabeledApproved_full, and the videos if you have them.
-        out: Folder to make.
-        size: Height and width to resize to.
-        reach: Video frames to keep on each side of a labelled still.
+        out: Folder to write to.
+        size: Height and width in pixels to resize to.
+        reach: Video frames to keep on each side of a labelled frame.
     """
     from weclick.data.prepare_camvid import prepare_camvid
 

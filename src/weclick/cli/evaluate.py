@@ -14,40 +14,44 @@ from weclick.errors import RunError
 from weclick.pipeline.evaluate import Chosen, choose_checkpoint, evaluate, need_masks, results_folder
 from weclick.reporting.report import print_table
 
-DESCRIPTION = """Evaluate a trained network at the labels' own resolution.
+DESCRIPTION = """Evaluate a trained network against the masks, at their own resolution.
 
-Without arguments: the student of the newest finished run. Settings come from the run's config.yaml; any can be overridden.
-`test` takes the test split where it has labels, else val, and prints which; it writes runs/NAME/test/report.html, and of
-another checkpoint than the run's own student runs/NAME/test/FOLDER-FILE/report.html (of another run's also its name).
+Without arguments, it evaluates the student of the newest finished run, with the settings of that run's config.yaml.
+`validate` uses the val split. `test` uses the test split or, where that has no masks, val, and prints which. `test` also
+writes runs/NAME/test/report.html; the report of a checkpoint named with --ckpt_path goes to a folder of its own in
+runs/NAME/test/.
 """
 
 
-def parser(command: str) -> ArgumentParser:
-    """Return the parser of ``weclick validate`` or ``weclick test``, without the settings of a run."""
-    made = ArgumentParser(prog=f"weclick {command}", description=DESCRIPTION, exit_on_error=False)
-    add_run(made, "run to evaluate, by name or folder; default: newest")
-    made.add_argument(
+def make_parser(command: str) -> ArgumentParser:
+    """Return the parser of ``weclick validate`` or ``weclick test``, with its own options only."""
+    parser = ArgumentParser(prog=f"weclick {command}", description=DESCRIPTION, exit_on_error=False)
+    add_run(parser, "run to evaluate, by name or folder; default: newest")
+    parser.add_argument(
         "--stage", type=Literal["student", "teacher"] | None, default=None, help="which network; default: student"
     )
-    made.add_argument(
-        "--ckpt_path", type=str | None, default=None, help="this checkpoint instead of the run's own choice"
+    parser.add_argument(
+        "--ckpt_path",
+        type=str | None,
+        default=None,
+        help="checkpoint to evaluate instead of the one selected from the run",
     )
-    return made
+    return parser
 
 
 def main(command: str, arguments: list[str]) -> None:
-    """Find the run, evaluate, print."""
+    """Evaluate a run's network and print its scores."""
     quiet_libraries()
     arguments = resolve_configs(arguments)
-    made = parser(command)
-    print_help(made, arguments)
-    add_settings(made)
+    parser = make_parser(command)
+    print_help(parser, arguments)
+    add_settings(parser)
     run = find_run_of_checkpoint(arguments, "teacher" if option_value(arguments, "--stage") == "teacher" else "student")
     if run is None:
-        lone = option_value(arguments, "--ckpt_path")
-        raise RunError(f"{lone} lies in no run; name the run whose settings to use with --run")
-    config = parse(made, ["--config", str(run.config), *arguments])
-    settings = to_settings(made, config)
+        path = option_value(arguments, "--ckpt_path")
+        raise RunError(f"{path} lies in no run; name the run whose settings to use with --run")
+    config = parse(parser, ["--config", str(run.config), *arguments])
+    settings = to_settings(parser, config)
     split: Split = "val" if command == "validate" else settings.dataset.evaluation_split
     need_masks(settings.dataset, split)
     chosen = (
@@ -58,7 +62,7 @@ def main(command: str, arguments: list[str]) -> None:
     folder = results_folder(run, chosen) if command == "test" else None
     print(f"{command}: {chosen.path} ({chosen.reason}) on the {split} split of {settings.data.root}")
     evaluation, model = evaluate(
-        settings, run, chosen, split, folder=folder, stage=config.stage, config=dump(made, config)
+        settings, run, chosen, split, folder=folder, stage=config.stage, config=dump(parser, config)
     )
     print_table(evaluation, model.classes)
     if folder is not None:

@@ -16,51 +16,58 @@ from weclick.pipeline.export import LEAST_UNJUDGED, Exported, card_of, choose_fo
 
 DESCRIPTION = f"""Turn a trained student into files that run without PyTorch: ONNX, and OpenVINO in fp32, bf16 and int8.
 
-Each file is compared with PyTorch on frames of the data set before it gets its name, and, where val has masks, refused
-if it loses more than --max_drop points of mIoU. Without masks, it is written with a warning if it labels less than
-{LEAST_UNJUDGED:.0%} of the pixels like PyTorch. It takes RGB images as uint8 and holds everything else in itself.
-Without arguments: the student of the newest finished run, as `weclick predict` uses it, into runs/NAME/export.
+Each file is compared with PyTorch on frames of the data set before it is kept. Where val has masks, a file that loses more
+than --max_drop points of mIoU is refused. Without masks, a file that labels less than {LEAST_UNJUDGED:.0%} of the pixels
+like PyTorch is kept with a warning. The exported network takes RGB images as uint8; it holds the normalisation and the
+class names. Without arguments, the student of the newest finished run (the one `weclick predict` uses) is exported to
+runs/NAME/export.
 """
 
 
-def parser() -> ArgumentParser:
-    """Return the parser of ``weclick export``, without the settings of a run."""
-    made = ArgumentParser(prog="weclick export", description=DESCRIPTION, exit_on_error=False)
-    add_run(made, "run to export, by name or folder; default: newest")
-    made.add_argument("--ckpt_path", type=str | None, default=None, help="this student checkpoint instead of the run's")
-    made.add_argument(
+def make_parser() -> ArgumentParser:
+    """Return the parser of ``weclick export``, with its own options only."""
+    parser = ArgumentParser(prog="weclick export", description=DESCRIPTION, exit_on_error=False)
+    add_run(parser, "run to export, by name or folder; default: newest")
+    parser.add_argument(
+        "--ckpt_path", type=str | None, default=None, help="student checkpoint to export instead of the run's"
+    )
+    parser.add_argument(
         "--formats",
         type=str | None,
         default=None,
-        help=f"of {','.join(FORMATS)}; default: all that the installed packages and the data permit",
+        help=f"one or more of {','.join(FORMATS)}; default: all that the installed packages and the data permit",
     )
-    made.add_argument(
+    parser.add_argument(
         "--size",
         type=tuple[int, int] | None,
         default=None,
-        help="[H,W] of the images the files take; default: the size the student was trained at",
+        help="[H,W] of the images the files will take; default: the size the student was trained at",
     )
-    made.add_argument("--labels", type=bool, default=False, help="give class ids at full size instead of logits")
-    made.add_argument("--out", type=str | None, default=None, help="folder for the files; default: RUN/export")
-    made.add_argument("--max_drop", type=float, default=1.0, help="most points of mIoU on val a file may lose")
-    return made
+    parser.add_argument("--labels", type=bool, default=False, help="output class ids at full size instead of logits")
+    parser.add_argument("--out", type=str | None, default=None, help="folder for the files; default: RUN/export")
+    parser.add_argument(
+        "--max_drop", type=float, default=1.0, help="points of mIoU on val that a file may lose at most"
+    )
+    return parser
 
 
 def main(command: str, arguments: list[str]) -> None:
-    """Find the student, export, print a line per file."""
+    """Export a student and print a line per file."""
     quiet_libraries()
     arguments = resolve_configs(arguments)
-    made = parser()
-    print_help(made, arguments)
-    add_settings(made)
-    made.set_defaults({"data.root": ""})  # a checkpoint outside any run can be exported without data
+    parser = make_parser()
+    print_help(parser, arguments)
+    add_settings(parser)
+    parser.set_defaults({"data.root": ""})  # a checkpoint outside any run can be exported without data
     run = find_run_of_checkpoint(arguments, "student")
-    config = parse(made, [*(["--config", str(run.config)] if run else []), *arguments])
+    config = parse(parser, [*(["--config", str(run.config)] if run else []), *arguments])
     if config.max_drop < 0 or min(config.size or (1, 1)) < 1:
-        raise ConfigError(f"--max_drop {config.max_drop:g} and --size {config.size} must be positive")
+        raise ConfigError(
+            f"--max_drop must be at least 0 and --size at least [1,1]; found {config.max_drop:g} and {config.size}"
+        )
     checkpoint = Path(config.ckpt_path) if config.ckpt_path or not run else run.checkpoint("student", "last")
     model = open_student(checkpoint, config.size)
-    data, no_data = open_data(to_settings(made, config), model.size)
+    data, no_data = open_data(to_settings(parser, config), model.size)
     if data is None and option_value(arguments, "--data.root"):
         raise DataError(no_data)
     formats, lines = choose_formats(config.formats, data, no_data)
@@ -70,23 +77,23 @@ def main(command: str, arguments: list[str]) -> None:
     print(f"export: {checkpoint}, {model.size[0]} x {model.size[1]}, {card.output}, checked on {pictures}")
     for line in lines:
         print(line)
-    for done in export(model, card, folder, formats, data=data, max_drop=config.max_drop):
-        print(_line(done), flush=True)
-        if done.doubtful:
-            print(_warning(done), file=sys.stderr)
+    for exported in export(model, card, folder, formats, data=data, max_drop=config.max_drop):
+        print(_line(exported), flush=True)
+        if exported.doubtful:
+            print(_warning(exported), file=sys.stderr)
 
 
-def _line(done: Exported) -> str:
-    kind = "frames" if done.real else "random pictures"
-    line = f"{done.format}: {done.path}, {done.agreement:.3%} of pixels as in PyTorch ({done.frames} {kind})"
-    if done.miou is None or done.drop is None:
+def _line(exported: Exported) -> str:
+    kind = "frames" if exported.real else "random pictures"
+    line = f"{exported.format}: {exported.path}, {exported.agreement:.3%} of pixels as in PyTorch ({exported.frames} {kind})"
+    if exported.miou is None or exported.drop is None:
         return f"{line}, mIoU not measured"
-    return f"{line}, mIoU {100 * done.miou:.2f} on val ({0 - round(done.drop, 2):+.2f})"
+    return f"{line}, mIoU {100 * exported.miou:.2f} on val ({0 - round(exported.drop, 2):+.2f})"
 
 
-def _warning(done: Exported) -> str:
+def _warning(exported: Exported) -> str:
     return (
-        f"warning: {done.format} labels {1 - done.agreement:.1%} of the pixels otherwise than PyTorch, and val has no mask "
-        f"to show whether that is worse; look at what weclick predict --ckpt_path {quote(str(done.path))} makes, or leave "
-        f"{done.format} out of --formats"
+        f"warning: {exported.format} labels {1 - exported.agreement:.1%} of the pixels differently from PyTorch, and val "
+        f"has no masks to measure whether that is worse; inspect the output of weclick predict --ckpt_path "
+        f"{quote(str(exported.path))}, or leave {exported.format} out of --formats"
     )

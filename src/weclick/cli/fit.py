@@ -26,80 +26,85 @@ from weclick.pipeline.settings import FitSettings
 
 STAGES: tuple[Stage, ...] = ("teacher", "memory", "student")
 
-DESCRIPTION = """Train the whole pipeline: a teacher from clicks, the memory, and the student that runs alone.
+DESCRIPTION = """Train the whole pipeline: a teacher from clicks, the memory, and the student, which needs neither afterwards.
 
-Everything goes into runs/NAME: config.yaml, teacher/, memory/, student/. Stages that are finished are reused.
-Interrupted (Ctrl-C, SIGTERM, or worse)? Go on with: weclick fit --resume NAME
+Everything goes into runs/NAME: config.yaml, teacher/, memory/, student/. Finished stages are reused. After an interruption
+(Ctrl-C, SIGTERM or a crash), resume with: weclick fit --resume NAME
 """
 
 
-def parser() -> ArgumentParser:
+def make_parser() -> ArgumentParser:
     """Return the parser of ``weclick fit``."""
-    made = ArgumentParser(prog="weclick fit", description=DESCRIPTION, exit_on_error=False)
-    made.add_argument(
-        "--stage", type=Literal["all", "teacher", "memory", "student"], default="all", help="only this stage of the run"
+    parser = ArgumentParser(prog="weclick fit", description=DESCRIPTION, exit_on_error=False)
+    parser.add_argument(
+        "--stage", type=Literal["all", "teacher", "memory", "student"], default="all", help="do only this stage"
     )
-    made.add_argument("--resume", type=str | None, default=None, help="run to go on with, by name or folder")
-    made.add_argument("--name", type=str | None, default=None, help="of the run; default: config, arm and time")
-    made.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
-    made.add_argument(
+    parser.add_argument("--resume", type=str | None, default=None, help="run to resume, by name or folder")
+    parser.add_argument(
+        "--name", type=str | None, default=None, help="name of the new run; default: made of config, arm and time"
+    )
+    parser.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
+    parser.add_argument(
         "--shard",
         type=str | None,
         default=None,
-        help="i/n: build only this part of the memory (from 0); keeps config.yaml",
+        help="i/n: build only part i (from 0) of n parts of the memory, so that several machines can share the work; "
+        "leaves config.yaml as it is",
     )
-    add_settings(made)
-    return made
+    add_settings(parser)
+    return parser
 
 
 def main(command: str, arguments: list[str]) -> None:
-    """Parse, find or make the run, and fit."""
+    """Create or open the run and fit it."""
     quiet_libraries()
     arguments = resolve_configs(arguments)
     resumed = option_value(arguments, "--resume")
     runs = Path(option_value(arguments, "--runs") or RUNS)
     run = Run.open(resumed, runs) if resumed else None
-    made = parser()
-    config = parse(made, ["--config", str(run.config), *arguments] if run else arguments)
+    parser = make_parser()
+    config = parse(parser, ["--config", str(run.config), *arguments] if run else arguments)
     stages = STAGES if config.stage == "all" else (config.stage,)
     shard = parse_shard(config.shard)
     if shard is not None and config.stage != "memory":
-        raise ConfigError("--shard is a part of the memory; give it with --stage memory")
-    settings = to_settings(made, config)
+        raise ConfigError("--shard names a part of the memory; use it together with --stage memory")
+    settings = to_settings(parser, config)
     check(settings, stages)
     cleanup: AbstractContextManager[None] = nullcontext()
-    if run is not None and process_rank() == 0 and shard is None:  # of several parts each may have a device of its own
-        cleanup = _settings_back_if_refused(run, dump(made, config))
+    if (
+        run is not None and process_rank() == 0 and shard is None
+    ):  # shards may each have another device in their settings
+        cleanup = _restore_settings_if_refused(run, dump(parser, config))
     if run is None:
         folder = new_folder(runs, shared_name(config.name or _default_name(arguments, config.arm)))
         if process_rank() == 0 and not folder.exists():
-            cleanup = _gone_if_refused(folder)
-        run = Run.create(folder, dump(made, config)) if process_rank() == 0 else Run(folder)
+            cleanup = _remove_if_refused(folder)
+        run = Run.create(folder, dump(parser, config)) if process_rank() == 0 else Run(folder)
     resume = f"weclick fit --resume {quote(str(run.folder))}"
-    # what another process has locked is not ours to remove
+    # the lock comes before the cleanup: a run that another process has locked is not ours to remove
     with resume_hint(resume), run.locked(shared=shard is not None), cleanup:
         report_newer_clicks(settings, run.clicks)
         fit(settings, run, stages, shard)
     if process_rank() == 0:
-        print(f"run: {run.folder}   next: {_look(settings, run) if 'student' in stages else resume}")
+        print(f"run: {run.folder}   next: {_preview_command(settings, run) if 'student' in stages else resume}")
 
 
-def _look(settings: FitSettings, run: Run) -> str:
-    """Return the command that shows how good the student is; without masks one can only look at what it does."""
-    dataset, named = settings.dataset, f"--run {quote(str(run.folder))}"
+def _preview_command(settings: FitSettings, run: Run) -> str:
+    """Return the command that shows how good the student is: scores where there are masks, else its predictions."""
+    dataset, option = settings.dataset, f"--run {quote(str(run.folder))}"
     return (
-        f"weclick test {named}"
+        f"weclick test {option}"
         if dataset.labelled(dataset.evaluation_split)
-        else f"weclick predict {named} --source VIDEO"
+        else f"weclick predict {option} --source VIDEO"
     )
 
 
 @contextmanager
-def _gone_if_refused(folder: Path) -> Iterator[None]:
-    """Remove a new run's folder after a refusal before its first checkpoint and memory item: its name is free again."""
+def _remove_if_refused(folder: Path) -> Iterator[None]:
+    """Remove a new run's folder if it is refused before its first checkpoint or memory item, so that its name is free."""
     try:
         yield
-    except TrainingError:  # what a diverged training leaves may tell why
+    except TrainingError:  # the files of a diverged training may show why
         raise
     except WeclickError:
         if not any(path.suffix in (".ckpt", ".npz") for path in folder.rglob("*")):
@@ -108,24 +113,24 @@ def _gone_if_refused(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _settings_back_if_refused(run: Run, text: str) -> Iterator[None]:
-    """Write down the settings a run goes on with; a refusal before anything was made with them leaves those it had."""
-    had, made = run.config.read_text(encoding="utf-8"), _made(run.folder)
+def _restore_settings_if_refused(run: Run, text: str) -> Iterator[None]:
+    """Write the settings of a resumed run; restore the earlier ones if it is refused before it wrote anything else."""
+    earlier, written = run.config.read_text(encoding="utf-8"), _write_times(run.folder)
     write_text(run.config, text)
     try:
         yield
     except TrainingError:
         raise
     except WeclickError:
-        if _made(run.folder) == made:
-            write_text(run.config, had)
+        if _write_times(run.folder) == written:
+            write_text(run.config, earlier)
         raise
 
 
-def _made(folder: Path) -> dict[Path, int]:
-    """Return when each file of a run was written that depends on its settings."""
-    found = (path for path in folder.rglob("*") if path.suffix in (".ckpt", ".npz") or path.name == "manifest.json")
-    return {path: path.stat().st_mtime_ns for path in found}
+def _write_times(folder: Path) -> dict[Path, int]:
+    """Return when each file of a run that depends on its settings was written, in ns."""
+    files = (path for path in folder.rglob("*") if path.suffix in (".ckpt", ".npz") or path.name == "manifest.json")
+    return {path: path.stat().st_mtime_ns for path in files}
 
 
 def _default_name(arguments: list[str], arm: str) -> str:
@@ -134,15 +139,15 @@ def _default_name(arguments: list[str], arm: str) -> str:
 
 
 def parse_shard(text: str | None) -> Shard | None:
-    """Return (i, n) from ``i/n``.
+    """Return (part, number of parts) from the option's ``i/n``.
 
     Raises:
-        ConfigError: It is not of that form, or i is not below n.
+        ConfigError: The text has another form, or i is not below n.
     """
     if text is None:
         return None
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
     if part >= parts:
-        raise ConfigError(f"--shard {text} must be i/n with i from 0 to n-1, such as 0/4")
+        raise ConfigError(f"--shard must be i/n with i from 0 to n-1, such as 0/4; found {text}")
     return part, parts

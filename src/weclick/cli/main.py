@@ -1,6 +1,6 @@
-"""Entry point: finds the command, runs it, turns errors into one line and an exit status.
+"""Entry point: imports and runs the command, and turns errors into one line and an exit status.
 
-Exit status: 0 done, 1 refused (one line on stderr), 2 wrong usage, 130 and 143 on SIGINT and SIGTERM after saving.
+Exit status: 0 success, 1 error (one line on stderr), 2 wrong usage, 130 and 143 after SIGINT and SIGTERM.
 """
 
 from __future__ import annotations
@@ -17,35 +17,33 @@ from weclick.errors import ConfigError, WeclickError, one_line
 
 
 class Command(NamedTuple):
-    """Where a command lives, and its line in the help."""
+    """The module of a command, and its line in the help."""
 
     module: str
     summary: str
 
 
 COMMANDS: Final = {
-    "fit": Command("weclick.cli.fit", "train: teacher from clicks, memory, student; resumes with --resume RUN"),
-    "validate": Command("weclick.cli.evaluate", "evaluate on the val split"),
+    "fit": Command("weclick.cli.fit", "train teacher, memory and student from clicks; --resume RUN resumes"),
+    "validate": Command("weclick.cli.evaluate", "evaluate a trained network on the val split"),
     "test": Command(
-        "weclick.cli.evaluate", "evaluate on the test split (val where test has no labels); writes a report"
+        "weclick.cli.evaluate", "evaluate it on the test split (val if test has no masks) and write a report"
     ),
-    "memory": Command(
-        "weclick.cli.memory", "measure the memory: carried and fused predictions beside the teacher's own"
-    ),
+    "memory": Command("weclick.cli.memory", "measure how much better the memory is than the teacher's predictions"),
     "predict": Command("weclick.cli.predict", "segment a video, a folder of frames or a camera"),
-    "export": Command("weclick.cli.export", "student to ONNX and OpenVINO files, checked against PyTorch"),
-    "annotate": Command("weclick.cli.annotate", "click through frames in the browser"),
-    "clicks": Command("weclick.cli.clicks", "simulate, import, export, check or count clicks"),
-    "data": Command("weclick.cli.data", "check a data set, write the synthetic one, prepare CamVid"),
+    "export": Command("weclick.cli.export", "write the student as ONNX and OpenVINO files, checked against PyTorch"),
+    "annotate": Command("weclick.cli.annotate", "click on the objects of frames, in the browser"),
+    "clicks": Command("weclick.cli.clicks", "simulate, import, export, check or count clicks; suggest frames to click"),
+    "data": Command("weclick.cli.data", "check a data set, write a synthetic one, prepare CamVid"),
     "benchmark": Command("weclick.cli.benchmark", "measure the speed of student, training and prediction"),
-    "ablate": Command("weclick.cli.ablate", "train several arms of the method under one budget and compare them"),
+    "ablate": Command("weclick.cli.ablate", "train several arms of the method under equal budgets and compare them"),
     "budget": Command(
-        "weclick.cli.budget", "train arms from fewer clicked frames and fewer clicks, and draw the curves"
+        "weclick.cli.budget", "train arms from fewer clicked frames and fewer clicks, and plot the curves"
     ),
 }
 
 _LARGE: Final = "--data.size, --data.draws.crop or --data.batch_size"
-"""What takes most memory."""
+"""Options that memory use grows with most."""
 
 HELP: Final = """usage: weclick COMMAND [options]
 
@@ -57,14 +55,14 @@ commands:
 options:
   --version       print the version
   --debug         show a traceback on errors
-  --import NAME   import a module first, also from this folder: parts from outside (networks, flows, layouts, losses,
-                  augmentations) that configs name by class path
+  --import NAME   first import a module of your own, from the current folder or an installed package: it defines
+                  networks, flows, layouts, losses or augmentations that a config names by class path
   -h, --help      this help; `weclick COMMAND --help` explains a command
 
 first steps:
-  weclick data synthetic demo/data                        a data set to try things on
+  weclick data synthetic demo/data                        write a small data set
   weclick fit --config demo.yaml --data.root demo/data    train on it
-  weclick test                                            see how good the newest run is
+  weclick test                                            evaluate the newest run
 """
 
 
@@ -88,25 +86,21 @@ def run(arguments: list[str]) -> int:
         return _refuse(f"no command {name!r}; choose one of {', '.join(COMMANDS)}", status=2)
     try:
         _import(modules)
-        return _guarded(name, rest)
+        # imported here, as each command loads other libraries, which take seconds
+        status: int | None = import_module(COMMANDS[name].module).main(name, [_underscored(text) for text in rest])
+        return status or 0
     except BaseException as error:
         if debug and not isinstance(error, SystemExit):
             raise
         return _status(error)
 
 
-def _guarded(name: str, rest: list[str]) -> int:
-    with_underscores = [_underscored(argument) for argument in rest]
-    status: int | None = import_module(COMMANDS[name].module).main(name, with_underscores)
-    return status or 0
-
-
 def _without_imports(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Split a command line into itself without ``--import``, and the modules that option names."""
-    rest, modules, waiting = list[str](), list[str](), iter(arguments)
-    for argument in waiting:
+    """Return the arguments without ``--import NAME``, and the names of the modules to import."""
+    rest, modules, remaining = list[str](), list[str](), iter(arguments)
+    for argument in remaining:
         if argument == "--import":
-            modules.append(next(waiting, ""))
+            modules.append(next(remaining, ""))
         elif argument.startswith("--import="):
             modules.append(argument.partition("=")[2])
         else:
@@ -115,10 +109,12 @@ def _without_imports(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _import(modules: list[str]) -> None:
-    """Import modules with parts from outside; those in the current folder are found last.
+    """Import the user's modules, which may lie in the current folder.
+
+    The folder goes to the end of the search path, so that a file of the user's cannot replace an installed module.
 
     Raises:
-        ConfigError: One cannot be imported.
+        ConfigError: A module cannot be imported.
     """
     if modules and os.getcwd() not in sys.path:  # noqa: PTH109 - sys.path holds text
         sys.path.append(os.getcwd())  # noqa: PTH109
@@ -130,7 +126,7 @@ def _import(modules: list[str]) -> None:
 
 
 def _underscored(argument: str) -> str:
-    """Accept ``--max-frames`` for ``--max_frames``."""
+    """Return ``--max_frames`` for ``--max-frames``, and any other argument as it is."""
     if not argument.startswith("--"):
         return argument
     option, equals, value = argument.partition("=")
@@ -152,16 +148,16 @@ def _status(error: BaseException) -> int:
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return _refuse(f"{error.strerror or error}{where}")
-    if _lacks_memory(error):
-        lines = str(error).splitlines() or [type(error).__name__]
-        return _refuse(f"not enough memory; give a smaller {_LARGE} ({lines[-1]})")  # a worker's traceback comes before
+    if _is_out_of_memory(error):
+        lines = str(error).splitlines() or [type(error).__name__]  # of a loader's process, the first are a traceback
+        return _refuse(f"not enough memory; give a smaller {_LARGE} ({lines[-1]})")
     return _refuse(f"unexpected {type(error).__name__}: {error}; run again with --debug and report it")
 
 
-def _lacks_memory(error: BaseException) -> bool:
-    """Tell whether it is numpy's, a GPU's, or the CPU's complaint in torch."""
-    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return named or "can't allocate memory" in str(error)
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Return whether numpy, torch on a GPU or torch on the CPU ran out of memory; the last raises a plain RuntimeError."""
+    by_type = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return by_type or "can't allocate memory" in str(error)
 
 
 def _notes(error: BaseException) -> list[str]:
@@ -179,7 +175,8 @@ def help_text() -> str:
     return HELP.format(commands="\n".join(lines)).rstrip()
 
 
-# read when the libraries are loaded; what is wrong with a file is said in a line of ours
+# set before the libraries are imported; albumentations asks a server for its newest version, and OpenCV and FFmpeg print
+# a line of their own for each damaged file, which we report in ours
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")

@@ -16,41 +16,41 @@ FOLDER: Final = "memory_quality"
 
 DESCRIPTION: Final = f"""Measure how good the memory is, before or without training a student.
 
-On the labelled frames of a split it compares with the labels: what the run's teacher says from one frame, what it says on
-single neighbours, carried along optical flow, and what the memory makes of them. Settings come from the run's config.yaml;
-any can be overridden, to try what a memory would be worth: --data.clips.neighbours 4, --data.clips.sides both,
---memory.views true, --memory.fusion.own 1. Figures on train are of frames whose clicks the teacher has seen: they
-flatter it. Nothing in the run changes but runs/NAME/{FOLDER}/, in which each measurement has a folder of its own,
-named by split, neighbours, sides and a digest of all settings: table.csv, table.md, plot.png.
+On the labelled frames of a split, it compares three predictions with the labels: the teacher's from the frame alone, the
+teacher's on each neighbour carried along optical flow, and the memory's, which fuses them. Settings come from the run's
+config.yaml; override some to measure another memory: --data.clips.neighbours 4, --data.clips.sides both,
+--memory.views true, --memory.fusion.own 1. Figures on train are too good, as the teacher was trained on clicks of these
+frames. Only runs/NAME/{FOLDER}/ is written to: each measurement has a folder there, named by split, neighbours, sides
+and a digest of all settings, with table.csv, table.md and plot.png.
 """
 
 
-def parser() -> ArgumentParser:
-    """Return the parser of ``weclick memory``, without the settings of a run."""
-    made = ArgumentParser(prog="weclick memory", description=DESCRIPTION, exit_on_error=False)
-    add_run(made, "run whose teacher to use, by name or folder; default: the newest with a finished teacher")
-    made.add_argument(
+def make_parser() -> ArgumentParser:
+    """Return the parser of ``weclick memory``, with its own options only."""
+    parser = ArgumentParser(prog="weclick memory", description=DESCRIPTION, exit_on_error=False)
+    add_run(parser, "run whose teacher to use, by name or folder; default: the newest with a finished teacher")
+    parser.add_argument(
         "--split",
         type=Split | None,
         default=None,
         help="labelled frames to use; default: test where it has masks, else val",
     )
-    made.add_argument(
-        "--max_frames", type=int | None, default=None, help="use at most so many labelled frames, evenly spread"
+    parser.add_argument(
+        "--max_frames", type=int | None, default=None, help="use at most this many labelled frames, evenly spread"
     )
-    return made
+    return parser
 
 
 def main(command: str, arguments: list[str]) -> None:
-    """Find the run, measure, print and write."""
+    """Measure the memory of a run, print the table and write its files."""
     quiet_libraries()
     arguments = resolve_configs(arguments)
-    made = parser()
-    print_help(made, arguments)
-    add_settings(made)
+    parser = make_parser()
+    print_help(parser, arguments)
+    add_settings(parser)
     run = find_run(arguments, "teacher")
-    config = parse(made, ["--config", str(run.config), *arguments])
-    settings = to_settings(made, config)
+    config = parse(parser, ["--config", str(run.config), *arguments])
+    settings = to_settings(parser, config)
     split = config.split or settings.dataset.evaluation_split
     quality = memory_quality(settings, run, split, config.max_frames)
     print(table_markdown(quality))

@@ -8,7 +8,7 @@ from jsonargparse import auto_cli
 
 
 def main(command: str, arguments: list[str]) -> None:
-    """Parse and predict."""
+    """Parse the arguments and predict."""
     auto_cli(predict, args=arguments, prog=f"weclick {command}", as_positional=False, exit_on_error=False)
 
 
@@ -32,19 +32,19 @@ def predict(
     Args:
         source: Video file, folder of images, or camera:0.
         run: Run whose student to use, by name or folder; by default the newest.
-        ckpt_path: This checkpoint or exported model instead.
+        ckpt_path: Checkpoint or exported model to use instead of a run's student.
         out: Folder for the overlay video (or pictures) and the label PNGs. An earlier prediction there is replaced.
         runs: Folder of all runs.
         overlay: Write the overlay.
         labels: Write one PNG of class ids per frame.
         alpha: Strength of the overlay's colours, 0 to 1.
         legend: Name the classes seen so far in the overlay's upper left corner.
-        max_frames: Stop after so many frames.
-        stride: Take every n-th frame only.
-        realtime: For a camera, or a video file played at its own pace: always take the newest frame and drop those
-            the network was too slow for.
-        smooth: Share of the earlier frames in a running average of class probabilities, 0 (off) to below 1. Labels
-            flicker less, but motion is not compensated: what moves quickly leaves a trail.
+        max_frames: Stop after this many frames.
+        stride: Use only every n-th frame.
+        realtime: For a camera, or a video file played at its own speed: always use the newest frame and drop those that
+            arrive while the network is busy.
+        smooth: Weight of the earlier frames in a running average of class probabilities, from 0 (off) to below 1. Labels
+            flicker less, but motion is not compensated, so objects that move fast leave a trail.
     """
     from weclick.inference.model import open_model
     from weclick.inference.predict import predict as predict_source

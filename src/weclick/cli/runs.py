@@ -1,4 +1,4 @@
-"""Finding the run a command is about, where need be before its arguments are parsed for good."""
+"""Options that name a run, and the search for it, which comes before parsing: the run's config.yaml is parsed, too."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from weclick.cli.options import option_value
 from weclick.pipeline.interrupt import Interrupted
 from weclick.pipeline.run import RUNS, Run, Stage
 
-SETTINGS: Final = """Any setting of the run's config.yaml can be overridden, too, such as --data.root FOLDER; weclick fit --help
-explains them."""
+SETTINGS: Final = """All settings of the run's config.yaml are options too: --data.root FOLDER selects another data set.
+`weclick fit --help` lists them."""
 
 
-def add_run(parser: ArgumentParser, told: str) -> None:
-    """Add the options that name a run; ``told`` is the help's line about it."""
-    parser.add_argument("--run", type=str | None, default=None, help=told)
+def add_run(parser: ArgumentParser, help_text: str) -> None:
+    """Add the options that name a run; ``help_text`` describes ``--run``."""
+    parser.add_argument("--run", type=str | None, default=None, help=help_text)
     parser.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
 
 
 def print_help(parser: ArgumentParser, arguments: list[str]) -> None:
-    """Print the help and exit, if it is asked for: it takes no run, and shows the command's own options alone."""
+    """Print the help and exit if the arguments request it.
+
+    To be called before the settings are added: the help needs no run, and lists only the command's own options.
+    """
     if {"-h", "--help"} & set(arguments):
         parser.epilog = SETTINGS
         parser.parse_args(["--help"])
@@ -32,16 +35,16 @@ def print_help(parser: ArgumentParser, arguments: list[str]) -> None:
 
 @contextmanager
 def resume_hint(command: str) -> Iterator[None]:
-    """Let an interruption say which command goes on."""
+    """Add to an interruption's message which command resumes."""
     try:
         yield
     except (Interrupted, KeyboardInterrupt) as error:
-        error.add_note(f"go on with {command}")
+        error.add_note(f"resume with {command}")
         raise
 
 
 def find_run(arguments: list[str], stage: Stage) -> Run:
-    """Return the run that ``--run`` names, or the one that has finished a stage last.
+    """Return the run that ``--run`` names, by default the one whose ``stage`` was finished last.
 
     Raises:
         RunError: There is none.
@@ -51,7 +54,10 @@ def find_run(arguments: list[str], stage: Stage) -> Run:
 
 
 def find_run_of_checkpoint(arguments: list[str], stage: Stage) -> Run | None:
-    """Return the run as :func:`find_run` does; by ``--ckpt_path`` alone that which holds it, None if it lies in none."""
+    """Return the run that holds the file of ``--ckpt_path``, None if it lies in no run.
+
+    With ``--run``, or without ``--ckpt_path``, return the run that :func:`find_run` returns.
+    """
     checkpoint = option_value(arguments, "--ckpt_path")
     if checkpoint is None or option_value(arguments, "--run") is not None:
         return find_run(arguments, stage)

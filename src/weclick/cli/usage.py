@@ -1,4 +1,4 @@
-"""The parser's refusals in plain words."""
+"""Error messages of the argument parser, without names of Python's types."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMES: Final = {
 
 
 def plain(message: str) -> str:
-    """Return what jsonargparse says of a wrong value without the names of Python's types.
+    """Return jsonargparse's message about a wrong value with words in place of Python's types.
 
     Example:
         >>> plain("Expected a <class 'int'>. Got value: far")
@@ -28,11 +28,11 @@ def plain(message: str) -> str:
     text = re.sub(r"Expected (.*?)\. Got value: ", r"expected \1; found ", text)
     text = re.sub(r"\ba (?=<class|typing)", "", text)
     text = re.sub(r"typing\.Literal\[(.*?)\]", lambda choices: f"one of {choices[1]}".replace("'", ""), text)
-    for name, told in _NAMES.items():
-        text = text.replace(name, told)
+    for name, words in _NAMES.items():
+        text = text.replace(name, words)
     return re.sub(r'^Parser key "([\w.]+)": ', r"\1: ", text)
 
 
 def _any_of(union: re.Match[str]) -> str:
-    kinds = [kind.removeprefix("Expected ") for kind in union[1].split(" - ") if "NoneType" not in kind]
-    return f"Expected {' or '.join(kinds)}. Got value:"
+    types = [text.removeprefix("Expected ") for text in union[1].split(" - ") if "NoneType" not in text]
+    return f"Expected {' or '.join(types)}. Got value:"
