@@ -1,4 +1,4 @@
-"""A data set to click in, a server to kill, and a person at a browser, for the tests of the page."""
+"""A data set with marked pixels, a server process, and a person at a browser, for the tests of the page."""
 
 import re
 import shutil
@@ -31,7 +31,7 @@ MARKS = 12
 
 
 def write_marked_set(root, videos=("Straße 1", "<img src=x onerror=alert(1)>", "c", "d", "e"), frames=12):
-    """A folder data set whose frames carry single pixels of known colours, far apart, at known places."""
+    """Write a folder data set whose frames contain single pixels of given colours, far apart, at given positions."""
     root.mkdir()
     entries = [{"name": name, "thing": index % 2 == 1} for index, name in enumerate(CLASSES)]
     (root / "classes.yaml").write_text(yaml.safe_dump(entries, allow_unicode=True))
@@ -48,18 +48,18 @@ def write_marked_set(root, videos=("Straße 1", "<img src=x onerror=alert(1)>", 
 
 
 def marks(key):
-    """The marked pixels of a frame: RGB colour -> (x, y)."""
+    """Return the marked pixels of a frame: RGB colour -> (x, y)."""
     seed = sum(key[0].encode()) + 1000 * key[1]
     cells = np.random.default_rng(seed).permutation(60)[:MARKS]
     jitter = np.random.default_rng(seed + 1).integers(0, 12, (MARKS, 2))
-    places = [
+    positions = [
         (10 + 30 * (cell % 10) + dx, 10 + 30 * (cell // 10) + dy) for cell, (dx, dy) in zip(cells, jitter, strict=True)
     ]
-    return {(255, 20 * i, 255 - 20 * i): (int(x), int(y)) for i, (x, y) in enumerate(places)}
+    return {(255, 20 * i, 255 - 20 * i): (int(x), int(y)) for i, (x, y) in enumerate(positions)}
 
 
 class Server:
-    """``weclick annotate`` as a process of its own, on a port that stays the same."""
+    """``weclick annotate`` as a separate process, always on the same port."""
 
     def __init__(self, root):
         self.root = root
@@ -74,15 +74,15 @@ class Server:
         command = [sys.executable, "-m", "weclick", "annotate", str(self.root), *options]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         deadline = time.monotonic() + 60
-        while not self.answers():
+        while not self.is_ready():
             assert self.process.poll() is None, self.process.stderr.read().decode()
-            assert time.monotonic() < deadline, "the server does not answer"
+            assert time.monotonic() < deadline, "the server does not respond"
             time.sleep(0.05)
 
-    def answers(self):
+    def is_ready(self):
         try:
-            with urllib.request.urlopen(f"{self.url}api/project", timeout=5) as answer:
-                return answer.status == 200
+            with urllib.request.urlopen(f"{self.url}api/project", timeout=5) as response:
+                return response.status == 200
         except OSError:
             return False
 
@@ -97,13 +97,13 @@ class Server:
 
     @contextmanager
     def store(self):
-        """The click store, as another program sees it."""
+        """Open the click store, as another program would."""
         classes = ClassSet.read(self.root / "classes.yaml")
         with ClickStore(self.root / "clicks.sqlite", classes) as store:
             yield store
 
     def clicks(self, key):
-        """What is stored for a frame, as (x, y, class id)."""
+        """Return the stored clicks of a frame, as (x, y, class id)."""
         with self.store() as store:
             return [tuple(click) for click in store.clicks(FrameKey(*key))]
 
@@ -113,18 +113,18 @@ class Server:
 
 
 class Person:
-    """Somebody with the page open, who sees what is on the screen and nothing else."""
+    """A person who uses the page and only knows what is on the screen."""
 
     def __init__(self, page, url):
         self.page = page
         self.errors = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", self._note)
+        page.on("console", self._collect_error)
         page.goto(url)
         expect(self["number"]).not_to_have_text("")
 
-    def _note(self, message):
-        # a server that is gone, or a refused save, is reported by the browser itself
+    def _collect_error(self, message):
+        # the browser itself reports unreachable servers and refused saves
         if message.type == "error" and not re.search("ERR_CONNECTION|409|Failed to load resource", message.text):
             self.errors.append(message.text)
 
@@ -133,7 +133,7 @@ class Person:
 
     @property
     def key(self):
-        """The frame that is shown."""
+        """The current frame."""
         number = re.match(r"frame (\d+) · ", self["number"].inner_text())[1]
         return self["video"].inner_text(), int(number)
 
@@ -157,17 +157,17 @@ class Person:
         expect(self["saved"]).to_have_text("✓ saved", timeout=25_000)
 
     def go(self, key):
-        """Press a key that leads to another frame, and wait for it."""
+        """Press a key that shows another frame, and wait for it."""
         before = self["video"].inner_text(), self["number"].inner_text()
         self.press(key)
         for _ in range(200):
             if (self["video"].inner_text(), self["number"].inner_text()) != before:
                 return self.key
             self.page.wait_for_timeout(25)
-        raise AssertionError(f"{key} leads nowhere; toast: {self['toast'].inner_text()!r}")
+        raise AssertionError(f"{key} shows no other frame; toast: {self['toast'].inner_text()!r}")
 
     def fresh(self):
-        """Go on to a frame that carries no point."""
+        """Go to a frame without points."""
         while self.page.locator(".count:not(:empty)").count():
             self.go("n")
         return self
@@ -176,26 +176,26 @@ class Person:
         return int(self["zoom"].text_content().split()[0]) / 100
 
     def see(self):
-        """Find the marks on the screen: RGB colour -> centre in CSS pixels."""
+        """Return the marks that are visible on the screen: RGB colour -> centre in CSS pixels."""
         shot = cv2.imdecode(np.frombuffer(self.page.screenshot(scale="device"), np.uint8), cv2.IMREAD_COLOR)
         ratio = shot.shape[1] / self.page.viewport_size["width"]
-        found = {}
+        visible = {}
         where = np.nonzero(shot[..., 2] == 255)  # red, as all marks are
         candidates = shot[where]
         for color in marks(self.key):
             ys, xs = (axis[(candidates == color[::-1]).all(axis=1)] for axis in where)
             whole = len(xs) >= 0.8 * (max(self.zoom(), 1) * ratio - 1) ** 2
             if len(xs) and whole:
-                found[color] = ((xs.mean() + 0.5) / ratio, (ys.mean() + 0.5) / ratio)
-        return found
+                visible[color] = ((xs.mean() + 0.5) / ratio, (ys.mean() + 0.5) / ratio)
+        return visible
 
 
-expect.set_options(timeout=15_000)  # a busy machine is no fault of the page
+expect.set_options(timeout=15_000)  # the machine may be busy
 
 
 @contextmanager
 def browser():
-    """Debian's chromium, which takes no sandbox as root."""
+    """Start the system's chromium; as root it only runs without a sandbox."""
     flags = ["--no-sandbox", "--force-color-profile=srgb"]
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
@@ -204,7 +204,7 @@ def browser():
 
 
 def assert_stored(server, key, expected, within=0.5):
-    """``expected``: (x, y, class id) of every click of the frame; each is stored once, near enough, and nothing else."""
+    """Assert that exactly the clicks (x, y, class id) of ``expected`` are stored, up to a distance of ``within``."""
     stored = sorted(server.clicks(key), key=lambda click: (click[2], click[0], click[1]))
     expected = sorted(expected, key=lambda click: (click[2], click[0], click[1]))
     assert [click[2] for click in stored] == [click[2] for click in expected]

@@ -37,7 +37,7 @@ def test_fifty_clicks_on_five_frames_are_stored_as_they_were_clicked(server, vis
     expect(person.chip(1).locator(".count")).to_have_text("5")
     expected[key] = clicked
 
-    # second frame: at 400 % and more, moved about
+    # second frame: at 400 % or more, moving the picture
     key = person.go("n")
     colors = list(marks(key))
     expected[key], left = [], set(colors[:10])
@@ -49,20 +49,19 @@ def test_fifty_clicks_on_five_frames_are_stored_as_they_were_clicked(server, vis
     for shift in ((0, 0), (300, 150), (-600, 0), (0, -300), (600, 0)):
         person.drag((640, 360), (640 + shift[0], 360 + shift[1]), button="middle")
         person.page.mouse.move(640, 200)
-        seen = person.see()
-        seen = {color: spot for color, spot in seen.items() if 70 < spot[1] < 640 and 25 < spot[0] < 1255}
-        expected[key] += click_marks(person, sorted(left & set(seen)), 2, seen)
-        left -= set(seen)
+        visible = {color: spot for color, spot in person.see().items() if 70 < spot[1] < 640 and 25 < spot[0] < 1255}
+        expected[key] += click_marks(person, sorted(left & set(visible)), 2, visible)
+        left -= set(visible)
     assert not left
 
-    # third frame, the zoom is kept: skipped without a click
+    # third frame: the zoom is unchanged; skipped without a click
     zoom = person.zoom()
     assert zoom >= 4
     skipped = person.go("n")
     assert person.zoom() == zoom
     expected[skipped] = []
 
-    # fourth frame: points set elsewhere and dragged where they belong
+    # fourth frame: points added beside the marks and dragged to them
     key = person.go("s")
     person.press("f", "4")
     spots, colors = person.see(), list(marks(key))
@@ -95,12 +94,12 @@ def test_fifty_clicks_on_five_frames_are_stored_as_they_were_clicked(server, vis
         assert all(timed.seconds is not None for timed in store.timed_clicks(next(iter(store.all_clicks()))))
 
 
-def test_a_frame_that_somebody_works_on_can_only_be_looked_at(server, visit):
+def test_a_frame_that_somebody_else_has_leased_is_read_only(server, visit):
     first = visit(server.url)
     first.press("?")
     first["annotator"].fill("Anna <b>")
     first.press("Tab", "Escape")
-    first.page.reload()  # who takes the lease now has a name
+    first.page.reload()  # takes the lease again, now with a name
     expect(first["number"]).not_to_have_text("")
     key = first.fresh().key
     first.click((640, 360))
@@ -110,7 +109,7 @@ def test_a_frame_that_somebody_works_on_can_only_be_looked_at(server, visit):
     expect(second["notice"]).to_contain_text("Anna <b> is working on this frame")
     before = server.clicks(key)
     second.click((300, 300))
-    expect(second["toast"]).to_contain_text("You can look, not change")
+    expect(second["toast"]).to_contain_text("Read-only: Anna <b> is working on this frame")
     assert server.clicks(key) == before
     assert second.go("n") != key
     expect(second["notice"]).to_be_hidden()
@@ -125,7 +124,7 @@ def test_a_picture_that_cannot_be_shown_can_be_skipped(server, visit):
     person.click((640, 360))
     broken = person.page.url
     person.press("n")
-    expect(person["toast"]).to_contain_text("Skip leaves it out")
+    expect(person["toast"]).to_contain_text("Press Skip to leave the frame out")
     person.page.get_by_role("button", name="Try again").click()
     expect(person["notice"]).to_contain_text("cannot be shown")
     assert (person.page.url, server.status(key)) == (broken, "todo")
@@ -135,7 +134,7 @@ def test_a_picture_that_cannot_be_shown_can_be_skipped(server, visit):
     assert server.clicks(key) == []
 
 
-def test_a_damaged_first_frame_hides_no_video(tmp_path, visit):
+def test_a_video_with_a_damaged_first_frame_can_be_shown(tmp_path, visit):
     root = write_marked_set(tmp_path / "set", videos=("a", "b", "c"), frames=3)
     for video, numbers in {"a": (0,), "b": (0, 2, 4), "c": (0, 2)}.items():
         for number in numbers:
@@ -146,7 +145,7 @@ def test_a_damaged_first_frame_hides_no_video(tmp_path, visit):
             assert person.go("PageUp") == ("a", 2)
         assert person.go("PageDown") == ("c", 4)
         assert person.go("PageUp") == ("a", 2)
-        while "No frame is left" not in person["toast"].inner_text():
+        while "No frames are left" not in person["toast"].inner_text():
             person.press("s")
             person.page.wait_for_timeout(50)
         person.page.goto("about:blank")
@@ -154,23 +153,23 @@ def test_a_damaged_first_frame_hides_no_video(tmp_path, visit):
         expect(person["number"]).to_contain_text("2 of 3")
 
 
-@pytest.mark.parametrize("question", ["next", "frames/*"])
-def test_why_nothing_can_be_shown_is_told(server, visit, question):
+@pytest.mark.parametrize("path", ["next", "frames/*"])
+def test_the_reason_why_no_frame_can_be_shown_is_shown(server, visit, path):
     person = visit(server.url)
     id = person.page.url.split("#")[1]
     kept = {"version": 0, "status": "todo", "seconds": 1, "clicks": []}
-    if question != "next":
+    if path != "next":
         person.page.evaluate(
             "([id, kept]) => localStorage[`weclick-unsaved-gone.${id}`] = kept", [id, json.dumps(kept)]
         )
     refusal = {"status": 503, "json": {"detail": "the disk is full"}}
-    person.page.route(f"**/api/{question}", lambda route: route.fulfill(**refusal))
+    person.page.route(f"**/api/{path}", lambda route: route.fulfill(**refusal))
     person.page.goto("about:blank")
     person.page.goto(server.url)
     expect(person["notice"]).to_contain_text("the disk is full")
-    if question != "next":
+    if path != "next":
         expect(person["saved"]).to_be_empty()
-    person.page.unroute(f"**/api/{question}")
+    person.page.unroute(f"**/api/{path}")
     person.page.get_by_role("button", name="Try again").click()
     expect(person["number"]).to_contain_text("frame")
     person.errors.clear()
@@ -179,7 +178,7 @@ def test_why_nothing_can_be_shown_is_told(server, visit, question):
 def test_names_of_classes_and_videos_are_text(server, visit):
     person = visit(server.url)
     expect(person.page.locator(".chip .name")).to_have_text(CLASSES)
-    while "The first video" not in person["toast"].inner_text():
+    while "This is the first video" not in person["toast"].inner_text():
         person.press("PageUp")
         person.page.wait_for_timeout(50)
     assert person.key == ("<img src=x onerror=alert(1)>", 0)
@@ -209,7 +208,7 @@ def test_a_click_into_the_picture_ends_the_search_for_a_class(server, visit):
     expect(person.page.locator(".chip:visible")).to_have_count(len(CLASSES))
 
 
-def test_everything_can_be_done_without_a_mouse(server, visit):
+def test_all_functions_work_without_a_mouse(server, visit):
     person = visit(server.url).fresh()
     key = person.key
     person.press("2", *["Alt+ArrowLeft"] * 4, *["Alt+Shift+ArrowUp"] * 2, ".")
@@ -258,8 +257,8 @@ def test_fingers_add_move_remove_and_zoom(server, visit):
     key, touches = person.key, person.page.context.new_cdp_session(person.page)
 
     def touch(kind, *points):
-        places = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
-        touches.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+        positions = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
+        touches.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": positions})
 
     spots, colors = person.see(), list(marks(key))
     first, second = spots[colors[0]], spots[colors[1]]
@@ -295,7 +294,7 @@ def test_fingers_add_move_remove_and_zoom(server, visit):
     assert len(server.clicks(key)) == 1
 
 
-def test_space_plays_the_frames_around_and_lets_go_of_them(server, visit):
+def test_space_plays_the_frames_around_until_it_is_released(server, visit):
     person = visit(server.url).fresh()
     label = person["number"].inner_text()
     person.page.keyboard.down(" ")
@@ -306,7 +305,7 @@ def test_space_plays_the_frames_around_and_lets_go_of_them(server, visit):
     assert person.page.locator(".count:not(:empty)").count() == 0
 
 
-def test_the_help_teaches_every_key(server, visit):
+def test_the_help_lists_every_key(server, visit):
     person = visit(server.url)
     person.press("?")
     expect(person["help"]).to_be_visible()
@@ -315,33 +314,33 @@ def test_the_help_teaches_every_key(server, visit):
     assert len(keys) == len(set(keys))
     for binding in bindings:
         if binding["command"] != "overlay":
-            expect(person["help"]).to_contain_text(binding["does"])
+            expect(person["help"]).to_contain_text(binding["description"])
     assert person["help"].evaluate("dialog => dialog.scrollHeight <= dialog.clientHeight")
     person.press("Escape")
     expect(person["help"]).to_be_hidden()
 
 
-def test_idle_time_is_left_out(server, visit):
+def test_long_pauses_are_not_counted(server, visit):
     person = visit(server.url)
     script = """async () => {
-        const { Clock } = await import("/page/clock.js");
-        const clock = new Clock();
-        clock.note(1);
-        clock.start(100);
-        clock.note(104);
-        clock.note(1000);
-        const lap = clock.lap(1001);
-        clock.stop(1002);
-        clock.start(5000);
-        return [lap, clock.lap(5003), clock.seconds(9000)];
+        const { Stopwatch } = await import("/page/stopwatch.js");
+        const stopwatch = new Stopwatch();
+        stopwatch.activity(1);
+        stopwatch.start(100);
+        stopwatch.activity(104);
+        stopwatch.activity(1000);
+        const lap = stopwatch.lap(1001);
+        stopwatch.stop(1002);
+        stopwatch.start(5000);
+        return [lap, stopwatch.lap(5003), stopwatch.seconds(9000)];
     }"""
     assert person.page.evaluate(script) == [4 + 10 + 1, 1 + 3, 4 + 10 + 1 + 1 + 3 + 10]
 
 
-def test_a_view_keeps_what_is_under_the_cursor(server, visit):
+def test_zooming_keeps_the_position_under_the_cursor(server, visit):
     person = visit(server.url)
     script = """async () => {
-        const { carriedOver, fit, toClick, toScreen, toSource, zoomAt } = await import("/page/view.js");
+        const { fit, toClick, toScreen, toSource, viewOfNext, zoomAt } = await import("/page/view.js");
         const size = { width: 320, height: 200 }, box = { left: 0, top: 50, width: 640, height: 500 };
         const view = fit(size, box), at = { x: 100, y: 120 };
         const closer = zoomAt(view, at, 3, size, box);
@@ -349,19 +348,19 @@ def test_a_view_keeps_what_is_under_the_cursor(server, visit):
         return {
             view, corner: toSource(view, { x: 0, y: 100 }), centre: toScreen(view, { x: 0, y: 0 }),
             before: toSource(view, at), after: toSource(closer, at), zoom: closer.zoom,
-            border: toClick({ x: 400, y: -3 }, size), carried: carriedOver(closer, size, twice, box).zoom,
+            border: toClick({ x: 400, y: -3 }, size), next: viewOfNext(closer, size, twice, box).zoom,
         };
     }"""
-    found = person.page.evaluate(script)
-    assert found["view"] == {"zoom": 2, "x": 0, "y": 100, "fitted": True}
-    assert found["corner"] == {"x": -0.5, "y": -0.5}
-    assert found["centre"] == {"x": 1, "y": 101}
-    assert found["before"] == pytest.approx(found["after"])
-    assert (found["zoom"], found["carried"]) == (6, 3)
-    assert found["border"] == {"x": 319.499, "y": -0.5}
+    result = person.page.evaluate(script)
+    assert result["view"] == {"zoom": 2, "x": 0, "y": 100, "fitted": True}
+    assert result["corner"] == {"x": -0.5, "y": -0.5}
+    assert result["centre"] == {"x": 1, "y": 101}
+    assert result["before"] == pytest.approx(result["after"])
+    assert (result["zoom"], result["next"]) == (6, 3)
+    assert result["border"] == {"x": 319.499, "y": -0.5}
 
 
-def test_a_drag_is_not_lost_with_its_frame(server, visit):
+def test_a_drag_is_saved_when_another_frame_is_shown_meanwhile(server, visit):
     person = visit(server.url).fresh()
     key, spots = person.key, person.see()
     start, end = (spots[color] for color in list(marks(key))[:2])
@@ -374,7 +373,7 @@ def test_a_drag_is_not_lost_with_its_frame(server, visit):
     assert_stored(server, key, [(*list(marks(key).values())[1], 0)])
 
 
-def test_only_a_point_near_by_is_removed(server, visit):
+def test_only_a_nearby_point_is_removed(server, visit):
     person = visit(server.url).fresh()
     x, y = person.see()[next(iter(marks(person.key)))]
     count = person.chip(0).locator(".count")
@@ -382,7 +381,7 @@ def test_only_a_point_near_by_is_removed(server, visit):
     person.click((x + 40, y), button="right")
     person.press("2")
     person.click((x + 4, y))
-    expect(person["toast"]).to_contain_text("road is <script>")
+    expect(person["toast"]).to_contain_text("Changed road to <script>")
     expect(person.chip(1).locator(".count")).to_have_text("1")
     person.press("Control+z")
     expect(count).to_have_text("1")
@@ -393,7 +392,7 @@ def test_only_a_point_near_by_is_removed(server, visit):
     expect(count).to_have_text("")
 
 
-def test_a_class_from_elsewhere_can_be_mended(server, visit):
+def test_an_unknown_class_can_be_changed(server, visit):
     person = visit(server.url).fresh()
     key, spots = person.key, person.see()
     first, second = list(marks(key))[:2]
@@ -405,9 +404,9 @@ def test_a_class_from_elsewhere_can_be_mended(server, visit):
     expect(person["number"]).to_contain_text("frame")
     person.page.mouse.move(*spots[first])
     person.press("1", "c")
-    expect(person["toast"]).to_contain_text("unknown class is road now")
+    expect(person["toast"]).to_contain_text("Changed unknown class to road")
     expect(person["notice"]).to_contain_text("unknown class id 99")
-    person.page.get_by_role("button", name="Go on").click()
+    person.page.get_by_role("button", name="Continue").click()
     person.page.mouse.move(*spots[second])
     person.press("Delete")
     expect(person["toast"]).to_contain_text("Removed: unknown class")
@@ -415,7 +414,7 @@ def test_a_class_from_elsewhere_can_be_mended(server, visit):
     assert_stored(server, key, clicked[:1])
 
 
-def test_keys_change_no_point_that_is_out_of_sight(server, visit):
+def test_keys_do_not_change_points_out_of_view(server, visit):
     person = visit(server.url).fresh()
     spots = person.see()
     x, y = max(spots.values())
@@ -424,14 +423,14 @@ def test_keys_change_no_point_that_is_out_of_sight(server, visit):
     person.press(*["+"] * 8, "2")
     for key in ("Delete", "c"):
         person.press(key)
-        expect(person["toast"]).to_have_text("No point in sight.")
+        expect(person["toast"]).to_have_text("No point is visible.")
         expect(person["toast"]).to_be_empty()
     expect(person.chip(0).locator(".count")).to_have_text("1")
     person.press("f", "Delete")
     expect(person.chip(0).locator(".count")).to_have_text("")
 
 
-def test_nothing_goes_wrong_before_the_first_frame(server, visit):
+def test_input_before_the_first_frame_causes_no_error(server, visit):
     person = visit(server.url)
     waiting = []
     person.page.route("**/api/next", lambda route: waiting.append(route))
@@ -463,23 +462,23 @@ def test_the_play_button_works_without_a_pointer(server, visit):
         expect(person["number"]).to_contain_text("frame")
 
 
-def test_who_passes_by_asks_for_no_prediction(server, visit):
-    videos = visit(server.url).page.evaluate("fetch('/api/project').then((answer) => answer.json())")["videos"]
+def test_no_prediction_is_requested_for_frames_that_are_only_passed(server, visit):
+    videos = visit(server.url).page.evaluate("fetch('/api/project').then((response) => response.json())")["videos"]
     person = visit(f"{server.url}#{videos[1]['first']}")
-    asked = []
-    person.page.route("**/overlay", lambda route: (asked.append(route.request.url), route.fulfill(status=404)))
+    requested = []
+    person.page.route("**/overlay", lambda route: (requested.append(route.request.url), route.fulfill(status=404)))
     person.press("PageDown", "PageUp", "o")
     expect(person["toast"]).to_contain_text("No prediction")
     for key in ("PageDown", "PageUp", "PageDown"):
-        before, url = len(asked), person.page.url
+        before, url = len(requested), person.page.url
         person.press(key)
         expect(person.page).not_to_have_url(url)
     person.page.wait_for_timeout(1000)
-    assert asked[-1].split("/")[-2] == person.page.url.split("#")[1]
+    assert requested[-1].split("/")[-2] == person.page.url.split("#")[1]
     assert before <= 2
 
 
-def test_a_name_is_kept_for_the_visit_when_the_browser_keeps_nothing(server, visit):
+def test_a_name_is_kept_in_memory_if_the_storage_is_full(server, visit):
     person = visit(server.url)
     person.page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full') } }")
     person.press("?")
@@ -488,7 +487,7 @@ def test_a_name_is_kept_for_the_visit_when_the_browser_keeps_nothing(server, vis
     assert person.page.evaluate("import('/page/help.js').then(({ annotator }) => annotator())") == "Berta"
 
 
-def test_a_name_may_hold_what_no_name_holds(server, visit):
+def test_control_characters_in_a_stored_name_are_replaced(server, visit):
     person = visit(server.url)
     person.page.evaluate("localStorage['weclick-annotator'] = 'Ann\\tB'")
     person.page.reload()
@@ -499,7 +498,7 @@ def test_a_name_may_hold_what_no_name_holds(server, visit):
         assert store.frame(FrameKey(*person.key)).annotator == "Ann B"
 
 
-def test_a_key_counts_by_its_place_only_where_it_types_no_latin_letter(server, visit):
+def test_the_position_of_a_key_counts_only_if_it_types_no_latin_letter(server, visit):
     script = """async () => {
         const { chords } = await import("/page/keys.js");
         return [["o", "KeyS"], ["1", "Digit1"], ["ы", "KeyS"], ["&", "Digit1"]].map(([key, code]) => chords({ key, code }));
@@ -507,13 +506,13 @@ def test_a_key_counts_by_its_place_only_where_it_types_no_latin_letter(server, v
     assert visit(server.url).page.evaluate(script) == [["o"], ["1"], ["ы", "s"], ["&", "1"]]
 
 
-def test_a_picture_that_never_comes_is_given_up(server, visit):
+def test_loading_a_picture_times_out(server, visit):
     person = visit(server.url)
     routes = []
     person.page.route("**/never", lambda route: routes.append(route))
     script = """async () => {
         const { Pictures } = await import("/page/pictures.js");
-        return new Pictures(() => "/never", 0.1).get("a").then(() => "shown", () => "given up");
+        return new Pictures(() => "/never", 0.1).get("a").then(() => "loaded", () => "timed out");
     }"""
-    assert person.page.evaluate(script) == "given up"
+    assert person.page.evaluate(script) == "timed out"
     routes[0].abort()

@@ -1,5 +1,5 @@
 /**
- * The server's answers, and how to ask for them.
+ * Requests to the server, and the types of its responses.
  *
  * @typedef {import("./points.js").Click} Click
  * @typedef {"todo" | "done" | "skipped"} Status
@@ -15,15 +15,15 @@
 
 import { TAB } from "./tab.js";
 
-const PATIENCE = 10_000; // milliseconds until a server that does not answer counts as gone
-const KEEPALIVE_LIMIT = 60_000; // browsers let smaller bodies outlive their tab
+const TIMEOUT = 10_000; // milliseconds
+const KEEPALIVE_LIMIT = 60_000; // bytes; browsers finish requests with smaller bodies after the tab is closed
 
-/** An answer that is not the one asked for; `status` is 0 where there was no answer. */
+/** A failed request; `status` is 0 if there was no valid response. */
 export class ApiError extends Error {
   /**
    * @param {string} message
    * @param {number} [status]
-   * @param {Frame | null} [frame] the stored state, with a conflict
+   * @param {Frame | null} [frame] for a conflict: the stored state
    */
   constructor(message, status = 0, frame = null) {
     super(message);
@@ -32,9 +32,9 @@ export class ApiError extends Error {
   }
 }
 
-/** The server, for one tab. */
+/** The API of the server, used by one tab. */
 export class Api {
-  /** @param {() => string} annotator gives the name to store with what is saved */
+  /** @param {() => string} annotator returns the name to store with changes */
   constructor(annotator) {
     this.client = TAB;
     this.annotator = annotator;
@@ -52,15 +52,15 @@ export class Api {
 
   /**
    * @param {string | null} after
-   * @returns {Promise<Frame | null>} the next frame to do, leased to this tab; null when none is left
+   * @returns {Promise<Frame | null>} the next frame to do, leased to this tab; null if none is left
    */
   next(after) {
-    return request("POST", "/api/next", { ...this.#who(), after });
+    return request("POST", "/api/next", { ...this.#sender(), after });
   }
 
   /**
    * @param {string} id
-   * @param {boolean} [orLater] or the first one after it in its video that can be shown
+   * @param {boolean} [orLater] return the first readable frame from this one on in its video
    * @returns {Promise<Frame>}
    */
   frame(id, orLater = false) {
@@ -70,18 +70,18 @@ export class Api {
   /**
    * @param {string} id
    * @param {Content} content
-   * @returns {Promise<Frame>} once it is durable
+   * @returns {Promise<Frame>} the stored frame, once it is on disk
    */
   save(id, content) {
-    return request("PUT", frameUrl(id), { ...this.#who(), ...content });
+    return request("PUT", frameUrl(id), { ...this.#sender(), ...content });
   }
 
   /**
-   * Take a frame's lease, or go on holding it.
+   * Lease a frame, or renew its lease.
    * @param {string} id
    */
   lease(id) {
-    return request("PUT", `${frameUrl(id)}/lease`, this.#who());
+    return request("PUT", `${frameUrl(id)}/lease`, this.#sender());
   }
 
   /** @param {string} id */
@@ -89,7 +89,7 @@ export class Api {
     return request("DELETE", `${frameUrl(id)}/lease`, { client: this.client });
   }
 
-  #who() {
+  #sender() {
     return { client: this.client, annotator: this.annotator() };
   }
 }
@@ -105,24 +105,20 @@ export function frameUrl(id, what) {
 
 async function request(method, url, content) {
   const body = content && JSON.stringify(content);
-  const response = await answered(url, {
+  const options = {
     method,
     body,
     headers: body ? { "Content-Type": "application/json" } : {},
     keepalive: Boolean(body) && body.length < KEEPALIVE_LIMIT,
-    signal: AbortSignal.timeout(PATIENCE),
+    signal: AbortSignal.timeout(TIMEOUT),
+  };
+  const response = await fetch(url, options).catch(() => {
+    throw new ApiError("server unreachable");
   });
   if (response.status === 204) return null;
-  const answer = await response.json().catch(() => null);
-  if (response.ok && answer) return answer;
-  const detail = typeof answer?.detail === "string" ? answer.detail : `The server answers ${response.status}`;
-  throw new ApiError(detail, response.ok ? 0 : response.status, answer?.frame ?? null);
-}
-
-async function answered(url, options) {
-  try {
-    return await fetch(url, options);
-  } catch {
-    throw new ApiError("The server does not answer");
-  }
+  const result = await response.json().catch(() => null);
+  if (response.ok && result) return result;
+  const unknown = `the server responded with status ${response.status}`;
+  const detail = typeof result?.detail === "string" ? result.detail : unknown;
+  throw new ApiError(detail, response.ok ? 0 : response.status, result?.frame ?? null);
 }

@@ -1,32 +1,32 @@
-/** The parts of the page, put together: what each command does, and who is told of what. */
+/** Connects the parts of the page: defines the commands and the callbacks between the parts. */
 
 import { frameUrl } from "./api.js";
-import { Desk } from "./desk.js";
 import { byId } from "./dom.js";
 import { Editor } from "./editor.js";
-import { knowsHelp, makeHelp, showHelp } from "./help.js";
-import { looksOf } from "./looks.js";
+import { fillHelp, hasSeenHelp, showHelp } from "./help.js";
+import { Navigation } from "./navigation.js";
 import { Notices, obstacle } from "./notices.js";
 import { Panel } from "./panel.js";
 import { Pictures, Player } from "./pictures.js";
 import { Saver } from "./saver.js";
+import { classStyles } from "./styles.js";
 import { findLeftovers } from "./unsaved.js";
 
 const ZOOM_STEP = Math.SQRT2;
-const STEP = 6; // pixels the crosshair moves
+const STEP = 6; // pixels that the crosshair moves
 const FAR_STEP = 48;
-const PROGRESS_DELAY = 300; // milliseconds: one question after a burst of clicks
-const OVERLAY_DELAY = 300; // milliseconds on a frame: who only passes by needs no prediction
-const PATIENCE = { picture: 20, overlay: 120 }; // seconds; a prediction is computed first
-const SIDES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const PROGRESS_DELAY = 300; // milliseconds; one request after several quick clicks
+const OVERLAY_DELAY = 300; // milliseconds; no predictions for frames that are only passed
+const TIMEOUT = { picture: 20, overlay: 120 }; // seconds; a prediction may have to be computed
+const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class App {
   #overlayOn = false;
-  #emptyAccepted = null; // id of a frame that was called done without a point, once
-  #saidFailure = null;
+  #emptyFrame = null; // id of the frame without points for which Done was pressed once
+  #reportedFailure = null;
   #progressTimer = null;
   #overlayTimer = null;
-  #overlayAsked = false;
+  #overlayLoading = false;
 
   /**
    * @param {import("./api.js").Api} api
@@ -34,29 +34,36 @@ export class App {
    */
   constructor(api, project) {
     this.api = api;
-    const looks = looksOf(project.classes);
-    const pictures = new Pictures((id) => frameUrl(id, "image"), PATIENCE.picture);
-    this.overlays = new Pictures((id) => frameUrl(id, "overlay"), PATIENCE.overlay);
+    const styles = classStyles(project.classes);
+    const pictures = new Pictures((id) => frameUrl(id, "image"), TIMEOUT.picture);
+    this.overlays = new Pictures((id) => frameUrl(id, "overlay"), TIMEOUT.overlay);
     this.player = new Player(pictures, (image, offset) => this.#playing(image, offset));
-    this.panel = new Panel(looks, (id) => this.chooseClass(id));
-    this.editor = new Editor(byId("canvas"), looks, this.#editorListeners());
+    this.panel = new Panel(styles, (id) => this.chooseClass(id));
+    this.editor = new Editor(byId("canvas"), styles, this.#editorCallbacks());
     this.saver = this.#makeSaver();
-    this.desk = new Desk({ api, pictures, saver: this.saver, videos: project.videos, now, ...this.#deskListeners() });
-    this.notices = new Notices(this.desk, this.saver);
+    this.navigation = new Navigation({
+      ...{ api, pictures, saver: this.saver, videos: project.videos, now },
+      leaving: () => this.editor.dropHeld(),
+      shown: (image) => this.#shown(image),
+      locked: () => this.notices.show(),
+      showMessage: (text) => this.panel.showMessage(text),
+    });
+    this.notices = new Notices(this.navigation, this.saver);
     this.commands = this.#makeCommands();
-    makeHelp(project);
+    fillHelp(project);
     byId("actions").querySelector("[data-command=overlay]").hidden = !project.overlay;
   }
 
-  /** @param {string | null} id frame to begin with */
-  async begin(id) {
+  /** @param {string | null} id frame to start with */
+  async start(id) {
     const { leftovers, unreadable } = await findLeftovers();
-    const resumed = await this.desk.resume(leftovers);
+    const resumed = await this.navigation.resume(leftovers);
     this.#saverChanged();
-    await this.desk.begin(id);
-    if (unreadable) this.panel.say("Something kept here by an earlier visit cannot be read; it is left as it is.");
-    else if (resumed) this.panel.say("What could not be stored when this page was last open is being stored now.");
-    else if (!knowsHelp()) this.panel.say("Choose a class, then click each of its objects once. ? explains everything.");
+    await this.navigation.start(id);
+    const { panel } = this;
+    if (unreadable) panel.showMessage("Unsaved work of an earlier visit cannot be read; it stays in this browser.");
+    else if (resumed) panel.showMessage("Saving the work of your last visit.");
+    else if (!hasSeenHelp()) panel.showMessage("Choose a class, then click each object once. Press ? for help.");
   }
 
   /**
@@ -64,13 +71,13 @@ export class App {
    * @param {KeyboardEvent} [event]
    */
   run(command, event) {
-    if (this.desk.work || command === "help") this.commands[command](event);
+    if (this.navigation.work || command === "help") this.commands[command](event);
   }
 
   /** @param {number} id */
   chooseClass(id) {
     this.editor.current = id;
-    this.panel.reveal(id);
+    this.panel.scrollTo(id);
     this.editor.redraw();
     this.#render();
   }
@@ -80,51 +87,51 @@ export class App {
     else this.run("play");
   }
 
-  /** Somebody is here. */
+  /** Called for every input; the stopwatch counts pauses only in part. */
   noteActivity() {
-    this.desk.work?.clock.note(now());
+    this.navigation.work?.stopwatch.activity(now());
   }
 
-  /** @param {boolean} hidden whether the tab cannot be seen */
-  tabHidden(hidden) {
+  /** @param {boolean} hidden whether the tab is hidden */
+  visibilityChanged(hidden) {
     this.player.stop();
-    const { work } = this.desk;
+    const { work } = this.navigation;
     if (!work) return;
-    if (hidden) return work.clock.stop(now());
-    work.clock.start(now());
-    this.desk.refresh(); // its lease may have ended meanwhile
+    if (hidden) return work.stopwatch.stop(now());
+    work.stopwatch.start(now());
+    this.navigation.refresh(); // its lease may have ended meanwhile
   }
 
-  /** Another tab opens: before that one takes a frame, this one takes its own again, should its lease have ended. */
+  /** Called when another tab opens: renew the lease before that tab can take the frame. */
   claim() {
-    this.desk.beat();
-    this.saver.hurry();
+    this.navigation.renewLease();
+    this.saver.retryNow();
   }
 
-  /** Let others have the frame. */
+  /** Release the frame for others. */
   leave() {
-    if (this.desk.work?.leasedBy === null) this.api.release(this.desk.work.id).catch(() => null);
+    if (this.navigation.work?.leasedBy === null) this.api.release(this.navigation.work.id).catch(() => null);
   }
 
   #makeCommands() {
-    const { desk, editor, player, panel } = this;
+    const { navigation, editor, player, panel } = this;
     return {
       done: () => this.#done(),
-      skip: () => desk.finish("skipped"),
+      skip: () => navigation.finish("skipped"),
       reopen: () => this.#reopen(),
-      back: () => desk.back(),
-      left: () => desk.step(-1),
-      right: () => desk.step(1),
-      up: () => desk.step(-10),
-      down: () => desk.step(10),
-      videoBefore: () => desk.jump(-1),
-      videoAfter: () => desk.jump(1),
-      play: () => player.start(desk.work.frame.around),
+      back: () => navigation.back(),
+      left: () => navigation.step(-1),
+      right: () => navigation.step(1),
+      up: () => navigation.step(-10),
+      down: () => navigation.step(10),
+      previousVideo: () => navigation.jump(-1),
+      nextVideo: () => navigation.jump(1),
+      play: () => player.start(navigation.work.frame.around),
       undo: () => editor.undo(),
       redo: () => editor.redo(),
       remove: () => editor.removeNearest(),
-      reclass: () => editor.reclassNearest(),
-      place: () => editor.place(),
+      changeClass: () => editor.changeClassOfNearest(),
+      add: () => editor.addAtCrosshair(),
       move: ({ key }) => this.#moveCrosshair(key, STEP),
       moveFar: ({ key }) => this.#moveCrosshair(key, FAR_STEP),
       zoomIn: () => editor.zoomBy(ZOOM_STEP),
@@ -136,23 +143,15 @@ export class App {
     };
   }
 
-  #editorListeners() {
+  #editorCallbacks() {
+    const playing = "Stop playing to add points: release Space, or press play again.";
     return {
       box: freeBox,
       now,
-      changed: (what) => this.#changed(what),
-      say: (text) => this.panel.say(text),
-      viewed: () => this.#render(),
-      refused: () => this.panel.say(obstacle(this.desk.work) || "To click, let go of Space, or press play again."),
-    };
-  }
-
-  #deskListeners() {
-    return {
-      leaving: () => this.editor.settle(),
-      shown: (image) => this.#shown(image),
-      locked: () => this.notices.show(),
-      say: (text) => this.panel.say(text),
+      changed: (description) => this.#changed(description),
+      showMessage: (text) => this.panel.showMessage(text),
+      viewChanged: () => this.#render(),
+      locked: () => this.panel.showMessage(obstacle(this.navigation.work) || playing),
     };
   }
 
@@ -165,41 +164,42 @@ export class App {
     );
   }
 
-  #changed(what) {
+  #changed(description) {
     this.saver.save(this.editor.work);
-    this.panel.tell(what);
+    this.panel.announce(description);
     this.#render();
   }
 
   #shown(image) {
-    const { work } = this.desk;
+    const { work } = this.navigation;
     this.player.stop();
     this.editor.show(work, image);
     history.replaceState(null, "", `#${work.id}`);
     this.notices.show();
     this.#showOverlay();
-    this.#askProgress();
+    this.#updateProgress();
     this.#render();
   }
 
   #done() {
-    const { work } = this.desk;
-    if (work.leasedBy === null && !work.visible) return this.panel.say(obstacle(work));
-    const surprising = work.points.length === 0 && !obstacle(work) && this.#emptyAccepted !== work.id;
-    if (!surprising) return this.desk.finish("done");
-    this.#emptyAccepted = work.id;
-    this.panel.say("No point yet. Done again if nothing here belongs to a class; Skip to leave the frame out.");
+    const { work } = this.navigation;
+    if (work.leasedBy === null && !work.visible) return this.panel.showMessage(obstacle(work));
+    // in training, every class without a click counts as absent, so a frame without points is probably a mistake
+    const confirm = work.points.length === 0 && !obstacle(work) && this.#emptyFrame !== work.id;
+    if (!confirm) return this.navigation.finish("done");
+    this.#emptyFrame = work.id;
+    this.panel.showMessage("No points yet. Press Done again if the frame shows none of the classes, else Skip.");
   }
 
   #reopen() {
-    const { work } = this.desk;
+    const { work } = this.navigation;
     if (work.leasedBy !== null) return;
     work.status = "todo";
-    this.#changed("to do again");
+    this.#changed("marked as to do");
   }
 
   #moveCrosshair(key, step) {
-    const [dx, dy] = SIDES[key];
+    const [dx, dy] = DIRECTIONS[key];
     this.editor.moveCrosshair({ x: dx * step, y: dy * step });
   }
 
@@ -216,35 +216,37 @@ export class App {
 
   #showOverlay() {
     byId("actions").querySelector("[data-command=overlay]").setAttribute("aria-pressed", String(this.#overlayOn));
-    this.editor.overlay = this.#overlayOn ? this.overlays.ready(this.desk.work.id) : null;
+    this.editor.overlay = this.#overlayOn ? this.overlays.loaded(this.navigation.work.id) : null;
     this.editor.redraw();
     clearTimeout(this.#overlayTimer);
     if (!this.#overlayOn || this.editor.overlay) return;
-    this.#overlayTimer = setTimeout(() => this.#askOverlay(), OVERLAY_DELAY);
+    this.#overlayTimer = setTimeout(() => this.#loadOverlay(), OVERLAY_DELAY);
   }
 
-  /** One prediction at a time: it takes a while, and saves must not wait behind it. */
-  async #askOverlay() {
-    if (this.#overlayAsked) return; // once that is answered, the frame on the desk is looked at again
-    const { id } = this.desk.work;
-    this.#overlayAsked = true;
-    this.overlays.keep([id]);
+  /** One prediction at a time: browsers limit the connections to a server, and saves must not wait for predictions. */
+  async #loadOverlay() {
+    if (this.#overlayLoading) return; // #showOverlay runs again when that one is loaded
+    const { id } = this.navigation.work;
+    this.#overlayLoading = true;
+    this.overlays.preload([id]);
     const image = await this.overlays.get(id).catch(() => null);
-    this.#overlayAsked = false;
-    if (image || id !== this.desk.work.id) this.#showOverlay();
-    else if (this.#overlayOn) this.panel.say("No prediction for this frame.");
+    this.#overlayLoading = false;
+    if (image || id !== this.navigation.work.id) this.#showOverlay();
+    else if (this.#overlayOn) this.panel.showMessage("No prediction for this frame.");
   }
 
   #saverChanged() {
     const { unsaved, problem, failure } = this.saver;
     this.panel.showSaved(unsaved, problem);
-    if (failure && failure !== this.#saidFailure) this.panel.say(`${failure}; meanwhile your clicks are kept here`);
-    if (!failure && this.#saidFailure) this.panel.say("The server answers again.");
-    this.#saidFailure = failure;
-    if (!unsaved) this.#askProgress();
+    if (failure && failure !== this.#reportedFailure) {
+      this.panel.showMessage(`Not saved: ${failure}. Your clicks are kept in this browser.`);
+    }
+    if (!failure && this.#reportedFailure) this.panel.showMessage("Saving works again.");
+    this.#reportedFailure = failure;
+    if (!unsaved) this.#updateProgress();
   }
 
-  #askProgress() {
+  #updateProgress() {
     clearTimeout(this.#progressTimer);
     this.#progressTimer = setTimeout(async () => {
       const progress = await this.api.progress().catch(() => null);
@@ -253,19 +255,19 @@ export class App {
   }
 
   #render() {
-    const { desk, editor, panel } = this;
-    if (!desk.work) return;
-    panel.showWork(desk.work, editor.current, editor.zoom);
-    panel.showTimes(desk.seconds, editor.added, desk.finished);
+    const { navigation, editor, panel } = this;
+    if (!navigation.work) return;
+    panel.showWork(navigation.work, editor.current, editor.zoom);
+    panel.showTimes(navigation.seconds, editor.added, navigation.finished);
   }
 }
 
-/** @returns {number} seconds on a clock that only goes on */
+/** @returns {number} seconds on a monotonic clock */
 export function now() {
   return performance.now() / 1000;
 }
 
-/** The part of the window that no bar covers. */
+/** The part of the window between the two bars. */
 function freeBox() {
   const top = byId("top").getBoundingClientRect().bottom;
   const bottom = byId("bottom").getBoundingClientRect().top;

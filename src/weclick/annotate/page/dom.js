@@ -1,6 +1,6 @@
-/** Elements with text in them. Names of classes and files are anybody's text: they get here as text, never as HTML. */
+/** Elements and their text. Text is never set as HTML: names of classes and files may contain anything. */
 
-const PAUSE = 50; // milliseconds; without one, a text that goes and comes back has not changed
+const PAUSE = 50; // milliseconds; without a pause, a screen reader does not notice that a text was set again
 
 /**
  * @param {string} id
@@ -18,14 +18,14 @@ export function byId(id) {
  * @returns {HTMLElement}
  */
 export function element(tag, text = null, properties = {}, children = []) {
-  const made = Object.assign(document.createElement(tag), properties);
-  if (text !== null) made.textContent = text;
-  made.append(...children);
-  return made;
+  const created = Object.assign(document.createElement(tag), properties);
+  if (text !== null) created.textContent = text;
+  created.append(...children);
+  return created;
 }
 
 /**
- * Set an element's text, if it is another: what does not change is not read out again.
+ * Set an element's text if it differs, so that screen readers do not read it again.
  * @param {string} id
  * @param {string} text
  */
@@ -35,7 +35,7 @@ export function setText(id, text) {
 }
 
 /**
- * Set the text of an element that is read out, so that a text which stands there already is read once more.
+ * Set an element's text so that screen readers read it, even if it has not changed.
  * @param {string} id
  * @param {string} text
  */

@@ -1,32 +1,31 @@
-/** The picture with its points: what is seen of it, and what hands and keys do to it. */
+/** The editor: shows the picture with its points, and changes points and view. */
 
 import { draw } from "./draw.js";
-import { lookOf } from "./looks.js";
-import { altered, nearest, without } from "./points.js";
-import { carriedOver, fit, isInside, isWithin, panned, toClick, toScreen, toSource, zoomAt } from "./view.js";
+import { nearest, withChange, without } from "./points.js";
+import { styleOf } from "./styles.js";
+import { fit, isInBox, isInside, pan, toClick, toScreen, toSource, viewOfNext, zoomAt } from "./view.js";
 
-const MOST_SECONDS = 3600; // a click is not said to have taken longer
-const MOST_POINTS = 2000; // the server takes no more in one frame
+const MAX_SECONDS = 3600; // limits of the server for one click and one frame
+const MAX_POINTS = 2000;
 
 export class Editor {
   #view = null;
   #size = null;
   #image = null;
   #played = null;
-  #held = null; // {index, at, offset, fresh, dragged}: a point in somebody's hand, shown where the hand is
+  #held = null; // {index, at, offset, fresh, dragged}: the point that the pointer holds, shown at `at`
   #cursor = null;
   #drawing = false;
 
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {import("./looks.js").Look[]} looks of the classes
-   * @param {{box: () => import("./view.js").Box, now: () => number, changed: (what: string) => void,
-   *   say: (text: string) => void, viewed: () => void, refused: () => void}} page the free part of the window, the
-   *   time, and whom to tell of a change of points, of what may come as a surprise, of the view, of an attempt on
-   *   somebody else's frame
+   * @param {import("./styles.js").ClassStyle[]} styles of the classes
+   * @param {{box: () => import("./view.js").Box, now: () => number, changed: (description: string) => void,
+   *   showMessage: (text: string) => void, viewChanged: () => void, locked: () => void}} page the free part of the
+   *   window, the time, and callbacks; `locked` is called when the user tries to change points that are read-only
    */
-  constructor(canvas, looks, page) {
-    Object.assign(this, { canvas, looks, page, work: null, current: 0, overlay: null, added: 0 });
+  constructor(canvas, styles, page) {
+    Object.assign(this, { canvas, styles, page, work: null, current: 0, overlay: null, added: 0 });
   }
 
   /**
@@ -34,16 +33,16 @@ export class Editor {
    * @param {HTMLImageElement | null} image
    */
   show(work, image) {
-    this.settle();
+    this.dropHeld();
     const box = this.page.box();
-    this.#view = this.#view ? carriedOver(this.#view, this.#size, work.size, box) : fit(work.size, box);
+    this.#view = this.#view ? viewOfNext(this.#view, this.#size, work.size, box) : fit(work.size, box);
     this.#size = work.size;
     this.#image = image;
     this.work = work;
     this.redraw();
   }
 
-  /** @param {HTMLImageElement | null} image a neighbour to show in place of the frame; null ends it */
+  /** @param {HTMLImageElement | null} image a neighbour to show instead of the frame; null shows the frame again */
   play(image) {
     this.#played = image;
     this.redraw();
@@ -55,7 +54,7 @@ export class Editor {
 
   // ---- points
 
-  /** Hold the nearest point that is near enough. */
+  /** Hold the nearest point within this distance; returns whether there is one. */
   take(at, within) {
     const index = this.#editable ? nearest(this.#onScreen(), at, within) : -1;
     if (index < 0) return false;
@@ -68,14 +67,14 @@ export class Editor {
     const source = toSource(this.#view, at);
     if (!isInside(source, this.#size)) return false;
     if (!this.#editable) {
-      this.page.refused();
+      this.page.locked();
       return false;
     }
-    if (this.work.points.length >= MOST_POINTS) {
-      this.page.say(`A frame takes ${MOST_POINTS} points at most.`);
+    if (this.work.points.length >= MAX_POINTS) {
+      this.page.showMessage(`A frame can have at most ${MAX_POINTS} points.`);
       return false;
     }
-    const seconds = Math.min(Math.round(this.work.clock.lap(this.page.now()) * 100) / 100, MOST_SECONDS);
+    const seconds = Math.min(Math.round(this.work.stopwatch.lap(this.page.now()) * 100) / 100, MAX_SECONDS);
     this.added += 1;
     const point = { ...toClick(source, this.#size), class_id: this.current, seconds };
     this.#change([...this.work.points, point], `${this.#name(point)} added`);
@@ -96,21 +95,22 @@ export class Editor {
     const held = this.#held;
     this.#held = null;
     if (held && moved) {
-      const points = altered(this.work.points, held.index, held.at);
+      const points = withChange(this.work.points, held.index, held.at);
       this.#change(points, `${this.#name(points[held.index])} moved`, held.fresh);
     }
     this.redraw();
   }
 
-  /** Let go of what is held, where it is: the frame is about to be another. */
-  settle() {
+  /** Drop a held point where it is, before another frame is shown. */
+  dropHeld() {
     if (this.#held) this.drop(this.#held.dragged);
   }
 
+  /** Give the held point the current class, and drop it. */
   choose() {
     const held = this.#held;
     this.#held = null;
-    if (held) this.#reclass(held.index);
+    if (held) this.#changeClass(held.index);
   }
 
   remove(at, within) {
@@ -118,23 +118,27 @@ export class Editor {
   }
 
   undo() {
-    if (!this.#refuses() && this.work.history.canUndo) this.#turn("undo", "undone");
+    if (this.#isLocked() || !this.work.history.canUndo) return;
+    this.work.history.undo();
+    this.#changed("undone");
   }
 
   redo() {
-    if (!this.#refuses() && this.work.history.canRedo) this.#turn("redo", "done again");
+    if (this.#isLocked() || !this.work.history.canRedo) return;
+    this.work.history.redo();
+    this.#changed("redone");
   }
 
   removeNearest() {
-    this.#remove(this.#nearestInSight());
+    this.#remove(this.#nearestVisible());
   }
 
-  reclassNearest() {
-    const index = this.#nearestInSight();
-    if (index >= 0 && !this.#refuses()) this.#reclass(index);
+  changeClassOfNearest() {
+    const index = this.#nearestVisible();
+    if (index >= 0 && !this.#isLocked()) this.#changeClass(index);
   }
 
-  place() {
+  addAtCrosshair() {
     if (this.add(this.#crosshair())) this.drop(false);
   }
 
@@ -146,24 +150,24 @@ export class Editor {
   }
 
   pan(by) {
-    this.#look((view, size, box) => panned(view, by, size, box));
+    this.#changeView((view, size, box) => pan(view, by, size, box));
   }
 
   zoomBy(factor, at = this.#crosshair()) {
-    this.#look((view, size, box) => zoomAt(view, at, factor, size, box));
+    this.#changeView((view, size, box) => zoomAt(view, at, factor, size, box));
   }
 
   fit() {
-    this.#look((_, size, box) => fit(size, box));
+    this.#changeView((_, size, box) => fit(size, box));
   }
 
-  /** The window has another size. */
+  /** The size of the window has changed. */
   resized() {
     if (this.#view?.fitted) this.fit();
     this.redraw();
   }
 
-  /** Move the crosshair; at the border of the window the picture moves on under it. */
+  /** Move the crosshair; at the border of the window, the picture moves instead. */
   moveCrosshair(by) {
     const { left, top, width, height } = this.page.box();
     const from = this.#crosshair();
@@ -177,7 +181,7 @@ export class Editor {
 
   redraw() {
     if (this.#drawing || !this.work) return;
-    this.#drawing = true;
+    this.#drawing = true; // several changes before the next screen refresh are drawn once
     requestAnimationFrame(() => {
       this.#drawing = false;
       draw(this.canvas, this.#scene());
@@ -190,15 +194,15 @@ export class Editor {
     return this.work !== null && this.work.leasedBy === null && this.work.visible && !this.#played;
   }
 
-  /** Whether points cannot be changed now: somebody else's frame, or one in a hand. */
-  #refuses() {
-    if (!this.#editable) this.page.refused();
+  /** Whether points cannot be changed now: the frame is read-only, or a point is held. */
+  #isLocked() {
+    if (!this.#editable) this.page.locked();
     return !this.#editable || this.#held !== null;
   }
 
   #scene() {
     const held = this.#held;
-    const points = held ? altered(this.work.points, held.index, held.at) : this.work.points;
+    const points = held ? withChange(this.work.points, held.index, held.at) : this.work.points;
     return {
       view: this.#view,
       size: this.#size,
@@ -206,10 +210,10 @@ export class Editor {
       image: this.#played ?? this.#image,
       overlay: this.#played ? null : this.overlay,
       points: this.#played ? [] : points,
-      looks: this.looks,
+      styles: this.styles,
       held: held?.index ?? -1,
       cursor: this.#played ? null : this.#cursor,
-      current: this.looks[this.current],
+      current: this.styles[this.current],
     };
   }
 
@@ -221,41 +225,36 @@ export class Editor {
   }
 
   #remove(index) {
-    if (index < 0 || this.#refuses()) return;
+    if (index < 0 || this.#isLocked()) return;
     const name = this.#name(this.work.points[index]);
     this.#change(without(this.work.points, index), "");
-    this.page.say(`Removed: ${name}. Undo brings it back.`);
+    this.page.showMessage(`Removed: ${name}. Press Undo to restore it.`);
   }
 
-  #reclass(index) {
+  #changeClass(index) {
     const point = this.work.points[index];
     if (point.class_id === this.current) return this.redraw();
-    const points = altered(this.work.points, index, { class_id: this.current });
+    const points = withChange(this.work.points, index, { class_id: this.current });
     this.#change(points, "");
-    this.page.say(`${this.#name(point)} is ${this.#name(points[index])} now. Undo takes it back.`);
+    this.page.showMessage(`Changed ${this.#name(point)} to ${this.#name(points[index])}. Press Undo to revert it.`);
   }
 
-  #change(points, what, amends = false) {
+  #change(points, description, amends = false) {
     if (amends) this.work.history.amend(points);
     else this.work.history.change(points);
-    this.#changed(what);
+    this.#changed(description);
   }
 
-  #turn(way, what) {
-    this.work.history[way]();
-    this.#changed(what);
-  }
-
-  #changed(what) {
-    if (this.work.status === "skipped") this.work.status = "todo"; // who clicks in it does not skip it
-    this.page.changed(what);
+  #changed(description) {
+    if (this.work.status === "skipped") this.work.status = "todo"; // clicks on skipped frames are not used in training
+    this.page.changed(description);
     this.redraw();
   }
 
-  #look(turn) {
+  #changeView(change) {
     if (!this.work) return;
-    this.#view = turn(this.#view, this.#size, this.page.box());
-    this.page.viewed();
+    this.#view = change(this.#view, this.#size, this.page.box());
+    this.page.viewChanged();
     this.redraw();
   }
 
@@ -263,12 +262,12 @@ export class Editor {
     return this.work ? this.work.points.map((point) => toScreen(this.#view, point)) : [];
   }
 
-  /** Index of the point nearest to the crosshair: what nobody sees is not changed. */
-  #nearestInSight() {
+  /** Index of the visible point nearest to the crosshair; a key never changes a point that is out of view. */
+  #nearestVisible() {
     const box = this.page.box();
-    const seen = this.#onScreen().flatMap((at, index) => (isWithin(at, box) ? [{ ...at, index }] : []));
-    if (!seen.length) this.page.say("No point in sight.");
-    return seen[nearest(seen, this.#crosshair())]?.index ?? -1;
+    const visible = this.#onScreen().flatMap((at, index) => (isInBox(at, box) ? [{ ...at, index }] : []));
+    if (!visible.length) this.page.showMessage("No point is visible.");
+    return visible[nearest(visible, this.#crosshair())]?.index ?? -1;
   }
 
   #crosshair() {
@@ -277,6 +276,6 @@ export class Editor {
   }
 
   #name(point) {
-    return lookOf(this.looks, point.class_id).name;
+    return styleOf(this.styles, point.class_id).name;
   }
 }

@@ -1,16 +1,14 @@
-/** The help: everything on one screen, made from the tables that the page itself works by. */
+/** The help dialog, made from the table of key bindings. */
 
 import { byId, element, setText } from "./dom.js";
 import { BINDINGS, GESTURES } from "./keys.js";
 import { read, write } from "./storage.js";
 
-const NAME = "annotator"; // what the browser keeps
+const NAME = "annotator"; // names in the local storage
 const SEEN = "help-seen";
 
-/**
- * @param {import("./api.js").Project} project
- */
-export function makeHelp(project) {
+/** @param {import("./api.js").Project} project */
+export function fillHelp(project) {
   const bindings = BINDINGS.filter(({ command }) => command !== "overlay" || project.overlay);
   const groups = [...new Set(bindings.map(({ group }) => group))];
   const keyTables = groups.map((name) => keyTable(name, bindings.filter(({ group }) => group === name)));
@@ -28,34 +26,34 @@ export function showHelp() {
   byId("help").showModal();
 }
 
-/** @returns {string} the name to store with clicks; empty when none was given */
+/** @returns {string} the name to store with clicks; may be empty */
 export function annotator() {
-  return (read(NAME) ?? "").replace(/[\x00-\x1f\x7f]+/g, " ").trim(); // the server takes no control characters
+  return (read(NAME) ?? "").replace(/[\x00-\x1f\x7f]+/g, " ").trim(); // the server refuses control characters
 }
 
-/** @returns {boolean} whether somebody opened the help in this browser before */
-export function knowsHelp() {
+/** @returns {boolean} whether the help has been opened in this browser before */
+export function hasSeenHelp() {
   return read(SEEN) !== null;
 }
 
 function gestureTable() {
-  const head = element("tr", null, {}, ["mouse", "finger", ""].map((name) => element("th", name, { scope: "col" })));
-  const rows = GESTURES.map(({ mouse, touch, does }) =>
-    element("tr", null, {}, [element("td", mouse), element("td", touch), element("td", does)]),
+  const head = element("tr", null, {}, ["mouse", "touch", ""].map((name) => element("th", name, { scope: "col" })));
+  const rows = GESTURES.map(({ mouse, touch, description }) =>
+    element("tr", null, {}, [element("td", mouse), element("td", touch), element("td", description)]),
   );
-  return table("Mouse and finger", [head, ...rows]);
+  return table("Mouse and touch", [head, ...rows]);
 }
 
 function keyTable(name, bindings) {
-  const rows = bindings.map(({ shown, does }) =>
+  const rows = bindings.map(({ shown, description }) =>
     element("tr", null, {}, [
       element("td", null, {}, shown.flatMap((key, i) => [...(i ? [" "] : []), element("kbd", key)])),
-      element("td", does),
+      element("td", description),
     ]),
   );
   const classes = element("tr", null, {}, [
     element("td", null, {}, [element("kbd", "1"), " … ", element("kbd", "0"), " letters"]),
-    element("td", "choose the class that shows this key"),
+    element("td", "choose the class with this key"),
   ]);
   return table(name, name === "Points" ? [classes, ...rows] : rows);
 }

@@ -1,56 +1,56 @@
-/** Every key of the page, once: the help shows this table, and a press is looked up in it. */
+/** All key bindings of the page, used both for handling keys and for the help. */
 
 /**
- * @typedef {{command: string, keys: string[], shown: string[], does: string, group: string}} Binding
- * `keys` as `chords` spells them; `shown` as a person reads them.
+ * @typedef {{command: string, keys: string[], shown: string[], description: string, group: string}} Binding
+ * `keys` as `chords` returns them; `shown` as the help shows them.
  */
 
 /** @type {Binding[]} */
 export const BINDINGS = [
-  bind("View", "zoomIn", ["+", "="], ["+"], "closer"),
-  bind("View", "zoomOut", ["-"], ["−"], "farther"),
-  bind("View", "fit", ["f"], ["F"], "whole frame"),
-  bind("View", "overlay", ["o"], ["O"], "the student’s prediction, on or off"),
+  bind("View", "zoomIn", ["+", "="], ["+"], "zoom in"),
+  bind("View", "zoomOut", ["-"], ["−"], "zoom out"),
+  bind("View", "fit", ["f"], ["F"], "show the whole frame"),
+  bind("View", "overlay", ["o"], ["O"], "show or hide the student’s prediction"),
   bind("View", "help", ["?"], ["?"], "this help"),
-  bind("Frames", "done", ["n", "Enter"], ["N", "Enter"], "done, on to the next frame to do"),
-  bind("Frames", "skip", ["s"], ["S"], "skip this frame, on to the next"),
+  bind("Frames", "done", ["n", "Enter"], ["N", "Enter"], "done, go to the next frame to do"),
+  bind("Frames", "skip", ["s"], ["S"], "skip, go to the next frame to do"),
   bind("Frames", "back", ["p"], ["P"], "back to the frame finished last"),
-  bind("Frames", "reopen", ["t"], ["T"], "set this frame to do again"),
+  bind("Frames", "reopen", ["t"], ["T"], "mark this frame as to do"),
   bind("Frames", "play", [" "], ["hold Space"], "play the second around this frame"),
-  bind("Frames", "left", ["ArrowLeft"], ["←"], "one frame back"),
-  bind("Frames", "right", ["ArrowRight"], ["→"], "one frame on"),
+  bind("Frames", "left", ["ArrowLeft"], ["←"], "previous frame"),
+  bind("Frames", "right", ["ArrowRight"], ["→"], "next frame"),
   bind("Frames", "up", ["ArrowUp", "Shift+ArrowLeft"], ["↑"], "ten frames back"),
-  bind("Frames", "down", ["ArrowDown", "Shift+ArrowRight"], ["↓"], "ten frames on"),
-  bind("Frames", "videoBefore", ["PageUp"], ["Page ↑"], "the video before"),
-  bind("Frames", "videoAfter", ["PageDown"], ["Page ↓"], "the video after"),
-  bind("Points", "undo", ["Ctrl+z"], ["Ctrl Z"], "undo, as often as you like"),
+  bind("Frames", "down", ["ArrowDown", "Shift+ArrowRight"], ["↓"], "ten frames forward"),
+  bind("Frames", "previousVideo", ["PageUp"], ["Page ↑"], "previous video"),
+  bind("Frames", "nextVideo", ["PageDown"], ["Page ↓"], "next video"),
+  bind("Points", "undo", ["Ctrl+z"], ["Ctrl Z"], "undo"),
   bind("Points", "redo", ["Ctrl+Shift+z", "Ctrl+y"], ["Ctrl Y"], "redo"),
   bind("Points", "remove", ["Delete", "Backspace"], ["Del"], "remove the point nearest to the cursor"),
-  bind("Points", "reclass", ["c"], ["C"], "give the nearest point the current class"),
+  bind("Points", "changeClass", ["c"], ["C"], "give the nearest point the current class"),
   bind("Points", "find", ["/"], ["/"], "find a class by name"),
-  bind("Without a mouse", "move", moves("Alt+"), ["Alt ←↑↓→"], "move the crosshair"),
-  bind("Without a mouse", "moveFar", moves("Alt+Shift+"), ["Alt Shift ←↑↓→"], "the same, faster"),
-  bind("Without a mouse", "place", ["."], ["."], "a point at the crosshair"),
+  bind("Without a mouse", "move", arrows("Alt+"), ["Alt ←↑↓→"], "move the crosshair"),
+  bind("Without a mouse", "moveFar", arrows("Alt+Shift+"), ["Alt Shift ←↑↓→"], "move it faster"),
+  bind("Without a mouse", "add", ["."], ["."], "add a point at the crosshair"),
 ];
 
-/** What mouse and fingers do, for the help. */
+/** Mouse and touch gestures, for the help. */
 export const GESTURES = [
-  { mouse: "click", touch: "tap", does: "a point of the current class" },
-  { mouse: "drag a point", touch: "drag it", does: "move it" },
-  { mouse: "click a point", touch: "tap it", does: "give it the current class" },
-  { mouse: "right click", touch: "long press", does: "remove the point there" },
-  { mouse: "wheel", touch: "pinch", does: "zoom" },
-  { mouse: "middle or Shift drag", touch: "drag", does: "move the picture" },
+  { mouse: "click", touch: "tap", description: "add a point of the current class" },
+  { mouse: "drag a point", touch: "drag it", description: "move it" },
+  { mouse: "click a point", touch: "tap it", description: "give it the current class" },
+  { mouse: "right click", touch: "long press", description: "remove the point there" },
+  { mouse: "wheel", touch: "pinch", description: "zoom" },
+  { mouse: "middle or Shift drag", touch: "drag", description: "move the picture" },
 ];
 
 const COMMANDS = new Map(BINDINGS.flatMap(({ command, keys }) => keys.map((key) => [key, command])));
 
-/** Keys left for classes, in the order they are given out. */
+/** Keys that are free for classes, in the order of class ids. */
 const CLASS_KEYS = [..."1234567890abcdefghijklmnopqrstuvwxyz"].filter((key) => !COMMANDS.has(key));
 
 /**
  * @param {number} classId
- * @returns {string | null} the key that chooses a class; null when there are no more
+ * @returns {string | null} the key that chooses a class; null if there are more classes than keys
  */
 export function classKey(classId) {
   return CLASS_KEYS[classId] ?? null;
@@ -58,10 +58,10 @@ export function classKey(classId) {
 
 /**
  * @param {KeyboardEvent} event
- * @param {number} classes how many classes there are
- * @returns {{command: string} | {classId: number} | null} what the press asks for
+ * @param {number} classes number of classes
+ * @returns {{command: string} | {classId: number} | null} the command or the class of this key
  */
-export function lookUp(event, classes) {
+export function findBinding(event, classes) {
   for (const chord of chords(event)) {
     const classId = CLASS_KEYS.indexOf(chord);
     if (COMMANDS.has(chord)) return { command: COMMANDS.get(chord) };
@@ -71,23 +71,24 @@ export function lookUp(event, classes) {
 }
 
 /**
- * How a press is spelled: what it types; where that is no Latin letter or digit, then also where the key lies.
+ * The names of a key press: the typed character; if that is not a Latin letter or digit, also the position of the key,
+ * so that bindings work with other scripts.
  * @param {KeyboardEvent} event
  * @returns {string[]}
  */
 export function chords(event) {
   const typed = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const isSign = typed.length === 1 && typed.toUpperCase() === typed; // Shift is only how this layout reaches it
+  const isSymbol = typed.length === 1 && typed.toUpperCase() === typed; // whether it needs Shift depends on the layout
   const modifiers = (event.ctrlKey || event.metaKey ? "Ctrl+" : "") + (event.altKey ? "Alt+" : "");
   const shift = event.shiftKey ? "Shift+" : "";
-  const place = /^[a-z0-9]$/.test(typed) ? null : /^(?:Key|Digit)(.)$/.exec(event.code)?.[1].toLowerCase();
-  return [modifiers + (isSign ? "" : shift) + typed, ...(place ? [modifiers + shift + place] : [])];
+  const position = /^[a-z0-9]$/.test(typed) ? null : /^(?:Key|Digit)(.)$/.exec(event.code)?.[1].toLowerCase();
+  return [modifiers + (isSymbol ? "" : shift) + typed, ...(position ? [modifiers + shift + position] : [])];
 }
 
-function bind(group, command, keys, shown, does) {
-  return { group, command, keys, shown, does };
+function bind(group, command, keys, shown, description) {
+  return { group, command, keys, shown, description };
 }
 
-function moves(modifiers) {
+function arrows(modifiers) {
   return ["Left", "Up", "Down", "Right"].map((side) => `${modifiers}Arrow${side}`);
 }

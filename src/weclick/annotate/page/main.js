@@ -1,20 +1,20 @@
-/** The page of `weclick annotate`: begins, and hands keys, buttons and the tab's comings and goings to the app. */
+/** Entry point of the page: starts the app and connects keys, buttons and events of the tab to it. */
 
 import { Api } from "./api.js";
 import { App } from "./app.js";
 import { byId } from "./dom.js";
 import { annotator } from "./help.js";
-import { lookUp } from "./keys.js";
+import { findBinding } from "./keys.js";
 import { notify } from "./notices.js";
-import { watch } from "./pointer.js";
-import { answerOthers } from "./tab.js";
+import { watchPointers } from "./pointer.js";
+import { replyToTabs } from "./tab.js";
 
-// held down, these go on; of all others one press does one thing
+// commands that repeat while their key is held down
 const REPEATABLE = ["left", "right", "up", "down", "undo", "redo", "zoomIn", "zoomOut", "move", "moveFar"];
 
-begin();
+start();
 
-async function begin() {
+async function start() {
   const api = new Api(annotator);
   try {
     const project = await api.project();
@@ -23,47 +23,33 @@ async function begin() {
     watchKeys(app, project.classes.length);
     watchButtons(app);
     watchTab(app);
-    answerOthers(() => app.claim());
-    watch(byId("canvas"), handOf(app.editor));
+    replyToTabs(() => app.claim());
+    watchPointers(byId("canvas"), app.editor);
     byId("canvas").focus();
-    await app.begin(location.hash.slice(1) || null);
+    await app.start(location.hash.slice(1) || null);
   } catch (error) {
     notify(error.message, [["Try again", () => location.reload()]]);
     throw error;
   }
 }
 
-function handOf(editor) {
-  return {
-    hover: (at) => editor.hover(at),
-    take: (at, within) => editor.take(at, within),
-    add: (at) => editor.add(at),
-    drag: (at) => editor.drag(at),
-    drop: (moved) => editor.drop(moved),
-    choose: () => editor.choose(),
-    remove: (at, within) => editor.remove(at, within),
-    pan: (by) => editor.pan(by),
-    zoom: (at, factor) => editor.zoomBy(factor, at),
-  };
-}
-
 function watchKeys(app, classes) {
   document.addEventListener("keydown", (event) => {
     if (isTyping(event) || byId("help").open) return;
-    const found = lookUp(event, classes);
-    if (!found) return;
+    const binding = findBinding(event, classes);
+    if (!binding) return;
     event.preventDefault();
-    if (event.repeat && !REPEATABLE.includes(found.command)) return;
-    if ("classId" in found) app.chooseClass(found.classId);
-    else app.run(found.command, event);
+    if (event.repeat && !REPEATABLE.includes(binding.command)) return;
+    if ("classId" in binding) app.chooseClass(binding.classId);
+    else app.run(binding.command, event);
   });
-  // where the keys go is shown to those who go there by key
+  // the canvas shows a focus ring only to those who move the focus by Tab
   document.addEventListener("keydown", ({ key }) => key === "Tab" && (document.body.dataset.tabbed = ""));
   document.addEventListener("pointerdown", () => delete document.body.dataset.tabbed);
   document.addEventListener("keyup", (event) => event.key === " " && !isTyping(event) && app.player.stop());
 }
 
-/** Whether a press belongs to a field, or works the button that has the focus. */
+/** Whether a key belongs to an input field, or presses the focused button. */
 function isTyping({ target, key }) {
   if (target.matches("input")) return true;
   return target.matches("button") && (key === "Enter" || key === " ");
@@ -77,27 +63,27 @@ function watchButtons(app) {
       for (const end of ["pointerup", "pointercancel", "pointerleave"]) {
         button.addEventListener(end, () => app.player.stop());
       }
-      // not from a pointer, so nothing is held: one press begins, the next one ends
+      // detail 0: pressed by keyboard or assistive technology, where it cannot be held; it starts and stops instead
       button.addEventListener("click", ({ detail }) => detail === 0 && app.togglePlay());
     } else {
       button.addEventListener("click", () => app.run(command));
     }
   }
-  // after a press by mouse or finger the keys are the canvas's again; who goes by keyboard stays where he is
+  // after a press by pointer the canvas gets the focus back, so that keys work; keyboard users keep theirs
   document.addEventListener("click", ({ target, detail }) => {
     if (detail > 0 && target.closest("#top button, #bottom button")) byId("canvas").focus({ preventScroll: true });
   });
 }
 
 function watchTab(app) {
-  for (const sign of ["pointermove", "pointerdown", "keydown", "wheel"]) {
-    document.addEventListener(sign, () => app.noteActivity(), { passive: true, capture: true });
+  for (const type of ["pointermove", "pointerdown", "keydown", "wheel"]) {
+    document.addEventListener(type, () => app.noteActivity(), { passive: true, capture: true });
   }
-  document.addEventListener("visibilitychange", () => app.tabHidden(document.hidden));
+  document.addEventListener("visibilitychange", () => app.visibilityChanged(document.hidden));
   new ResizeObserver(() => app.editor.resized()).observe(byId("bottom"));
   addEventListener("resize", () => app.editor.resized());
   addEventListener("blur", () => app.player.stop());
-  addEventListener("online", () => app.saver.hurry());
+  addEventListener("online", () => app.saver.retryNow());
   addEventListener("pagehide", () => app.leave());
   addEventListener("beforeunload", (event) => app.saver.unsaved && event.preventDefault());
 }

@@ -1,10 +1,10 @@
-/** The message that stays: what has to be decided, who holds the frame, why nothing can be shown. */
+/** The notice: a message that stays until a conflict is decided, a lease is free, or a picture can be shown. */
 
 import { byId, element, setText } from "./dom.js";
 
 /**
- * @param {string} text empty: there is nothing to say any more
- * @param {[string, () => void][]} [buttons] what can be done about it; each ends the message
+ * @param {string} text empty: hide the notice
+ * @param {[string, () => void][]} [buttons] labels and actions; each button also hides the notice
  */
 export function notify(text, buttons = []) {
   byId("notice").hidden = !text;
@@ -16,60 +16,60 @@ export function notify(text, buttons = []) {
 
 /**
  * @param {import("./work.js").Work} work
- * @returns {string} why its frame cannot be clicked; empty when it can
+ * @returns {string} why its frame cannot be clicked; empty if it can
  */
 export function obstacle({ leasedBy, visible }) {
-  if (leasedBy !== null) return `You can look, not change: ${leasedBy || "somebody"} is working on this frame.`;
-  return visible ? "" : "The picture of this frame cannot be shown. Skip leaves it out.";
+  if (leasedBy !== null) return `Read-only: ${leasedBy || "somebody"} is working on this frame.`;
+  return visible ? "" : "The picture of this frame cannot be shown. Press Skip to leave the frame out.";
 }
 
-/** Asks about what the server refuses, and about the frame on the desk. */
+/** Shows conflicts, and obstacles of the current frame. */
 export class Notices {
   /**
-   * @param {import("./desk.js").Desk} desk
+   * @param {import("./navigation.js").Navigation} navigation
    * @param {import("./saver.js").Saver} saver
    */
-  constructor(desk, saver) {
-    Object.assign(this, { desk, saver });
+  constructor(navigation, saver) {
+    Object.assign(this, { navigation, saver });
   }
 
-  /** Show what has to be decided first, or who holds the frame, or nothing. */
+  /** Show the first conflict, or else the obstacle of the current frame, or nothing. */
   show() {
-    const conflict = this.saver.conflicts.find(({ aside }) => !aside);
+    const conflict = this.saver.conflicts.find(({ dismissed }) => !dismissed);
     if (conflict) return this.#showConflict(conflict);
-    const { work } = this.desk;
+    const { work } = this.navigation;
     if (!work || !obstacle(work)) return notify("");
-    const buttons = {
-      "Try again": () => this.desk.refresh(),
-      Skip: () => this.desk.finish("skipped"),
-      "Another frame": () => this.desk.finish(work.status),
+    const actions = {
+      "Try again": () => this.navigation.refresh(),
+      Skip: () => this.navigation.finish("skipped"),
+      "Next frame": () => this.navigation.finish(work.status),
     };
-    const offered = work.leasedBy === null ? ["Try again", "Skip"] : ["Another frame"];
+    const labels = work.leasedBy === null ? ["Try again", "Skip"] : ["Next frame"];
     const act = async (label) => {
-      await buttons[label]();
+      await actions[label]();
       this.show(); // the obstacle may still be there
     };
-    notify(obstacle(work), offered.map((label) => [label, () => act(label)]));
+    notify(obstacle(work), labels.map((label) => [label, () => act(label)]));
   }
 
   #showConflict(conflict) {
     const { work, error } = conflict;
     const { video, number } = work.frame;
-    const insist = error.frame?.leased_by ? "Keep trying" : "Keep mine";
+    const keep = error.frame?.leased_by ? "Keep trying" : "Keep mine";
     notify(`${video}, frame ${number}: ${error.message}`, [
-      ["Take the stored state", () => this.#takeStored(work)],
-      error.frame ? [insist, () => this.saver.insist(work.id)] : ["Go on", () => this.#putAside(conflict)],
+      ["Use the stored version", () => this.#useStored(work)],
+      error.frame ? [keep, () => this.saver.overwrite(work.id)] : ["Continue", () => this.#dismiss(conflict)],
     ]);
   }
 
-  async #takeStored({ id }) {
-    if (await this.desk.replace(id)) this.saver.drop(id);
+  async #useStored({ id }) {
+    if (await this.navigation.useStored(id)) this.saver.discard(id);
     this.show();
   }
 
-  /** It stays unsaved here; the next change of the frame is tried again. */
-  #putAside(conflict) {
-    conflict.aside = true;
+  /** The work stays unsaved in the browser; the next change of the frame is sent again. */
+  #dismiss(conflict) {
+    conflict.dismissed = true;
     this.show();
   }
 }

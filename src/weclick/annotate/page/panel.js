@@ -1,30 +1,30 @@
-/** What stands around the picture: classes, progress, the saved badge, messages. */
+/** The bars around the picture: classes, progress, the saved badge, messages. */
 
 import { announce, byId, element, setText } from "./dom.js";
-import { inkOn } from "./draw.js";
-import { counts } from "./points.js";
+import { textColorOn } from "./draw.js";
+import { countByClass } from "./points.js";
 
-const TOAST = 3500; // milliseconds
+const MESSAGE_TIME = 3500; // milliseconds
 const STATUS = { todo: "to do", done: "✓ done", skipped: "» skipped" };
-const FILTER_FROM = 13; // classes; fewer are found at a glance
+const FILTER_FROM = 13; // number of classes from which a search field helps
 
 export class Panel {
   #chips = [];
-  #toast = null;
+  #messageTimer = null;
 
   /**
-   * @param {import("./looks.js").Look[]} looks of the classes
+   * @param {import("./styles.js").ClassStyle[]} styles of the classes
    * @param {(classId: number) => void} choose
    */
-  constructor(looks, choose) {
-    this.looks = looks;
+  constructor(styles, choose) {
+    this.styles = styles;
     this.choose = choose;
-    this.#chips = looks.map((look, id) => this.#chip(look, id));
+    this.#chips = styles.map((style, id) => this.#chip(style, id));
     byId("classes").append(...this.#chips);
     byId("filter").addEventListener("input", () => this.#filter());
     byId("filter").addEventListener("keydown", (event) => this.#filterKey(event));
     byId("canvas").addEventListener("focus", () => this.#endFilter());
-    document.querySelector("[data-command=find]").hidden = looks.length < FILTER_FROM;
+    document.querySelector("[data-command=find]").hidden = styles.length < FILTER_FROM;
   }
 
   /**
@@ -39,10 +39,10 @@ export class Panel {
     setText("status", STATUS[status]);
     byId("status").dataset.status = status;
     setText("zoom", `${Math.round(zoom * 100)} %`);
-    const found = counts(points);
+    const counts = countByClass(points);
     this.#chips.forEach((chip, id) => {
       chip.setAttribute("aria-pressed", String(id === current));
-      chip.querySelector(".count").textContent = found.get(id) ?? "";
+      chip.querySelector(".count").textContent = counts.get(id) ?? "";
     });
     document.querySelector("[data-command=undo]").disabled = !history.canUndo;
     document.querySelector("[data-command=redo]").disabled = !history.canRedo;
@@ -59,34 +59,34 @@ export class Panel {
   }
 
   /**
-   * @param {number} seconds spent since the page was opened
-   * @param {number} clicks set in that time
+   * @param {number} seconds since the page was opened
+   * @param {number} clicks added in that time
    * @param {number} frames finished in that time
    */
   showTimes(seconds, clicks, frames) {
-    const each = (count, what) => (count ? [`${duration(seconds / count)} a ${what}`] : []);
+    const each = (count, unit) => (count ? [`${duration(seconds / count)} per ${unit}`] : []);
     setText("times", [...each(clicks, "click"), ...each(frames, "frame")].join(" · "));
   }
 
   /**
    * @param {number} unsaved frames that are not stored as they are here
-   * @param {string | null} problem why not
+   * @param {string | null} problem the reason, if saving has failed
    */
   showSaved(unsaved, problem) {
     const badge = byId("saved");
     const state = problem ? "failed" : unsaved ? "saving" : "saved";
     badge.dataset.state = state;
     setText("saved", { saved: "✓ saved", saving: "saving …", failed: "⚠ NOT SAVED" }[state]);
-    badge.title = problem ? `${problem}; what you clicked is kept here and saved as soon as that works` : "";
+    badge.title = problem ? `${problem}. Your clicks are kept in this browser until they can be saved.` : "";
   }
 
-  /** @param {number} offset of the neighbour that is played */
+  /** @param {number} offset of the neighbour that is shown */
   showOffset(offset) {
     setText("number", `▶ ${offset > 0 ? "+" : offset < 0 ? "−" : ""}${Math.abs(offset)}`);
   }
 
-  /** @param {number} classId the chip to bring into sight */
-  reveal(classId) {
+  /** @param {number} classId the chip to scroll to */
+  scrollTo(classId) {
     this.#chips[classId].scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
@@ -96,36 +96,36 @@ export class Panel {
     byId("filter").select();
   }
 
-  /** @param {string} text what the eye sees anyway, for those who listen */
-  tell(text) {
-    announce("heard", text);
+  /** @param {string} text for screen readers only */
+  announce(text) {
+    announce("announcer", text);
   }
 
-  /** @param {string} text a passing remark */
-  say(text) {
-    clearTimeout(this.#toast);
+  /** @param {string} text a message that disappears after a few seconds */
+  showMessage(text) {
+    clearTimeout(this.#messageTimer);
     announce("toast", text);
-    this.#toast = setTimeout(() => setText("toast", ""), TOAST);
+    this.#messageTimer = setTimeout(() => setText("toast", ""), MESSAGE_TIME);
   }
 
-  #chip(look, id) {
-    const key = element("span", look.glyph, { className: look.thing ? "key thing" : "key" });
-    key.style.background = look.color;
-    key.style.color = inkOn(look.color);
-    const parts = [key, element("span", look.name, { className: "name" }), element("span", "", { className: "count" })];
-    const title = `${look.name}: ${look.thing ? "click each one" : "click each connected area"}`;
-    return element("button", null, { className: "chip", title, onclick: () => this.#press(id) }, parts);
-  }
-
-  #press(id) {
-    this.#endFilter();
-    this.choose(id);
+  #chip(style, id) {
+    const key = element("span", style.label, { className: style.thing ? "key thing" : "key" });
+    key.style.background = style.color;
+    key.style.color = textColorOn(style.color);
+    const name = element("span", style.name, { className: "name" });
+    const parts = [key, name, element("span", "", { className: "count" })];
+    const title = `${style.name}: click ${style.thing ? "each object" : "each connected area"} once`;
+    const onclick = () => {
+      this.#endFilter();
+      this.choose(id);
+    };
+    return element("button", null, { className: "chip", title, onclick }, parts);
   }
 
   #filter() {
-    const wanted = byId("filter").value.trim().toLowerCase();
+    const query = byId("filter").value.trim().toLowerCase();
     this.#chips.forEach((chip, id) => {
-      chip.hidden = !this.looks[id].name.toLowerCase().includes(wanted);
+      chip.hidden = !this.styles[id].name.toLowerCase().includes(query);
     });
   }
 

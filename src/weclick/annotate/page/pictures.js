@@ -1,30 +1,30 @@
-/** Pictures of frames: loaded when asked for, the neighbours ahead of time, dropped when far away. */
+/** Loads, preloads and caches pictures of frames, and plays the frames around the current one. */
 
 export class Pictures {
   #loading = new Map(); // id -> promise
-  #ready = new Map(); // id -> image
-  #wanted = [];
+  #loaded = new Map(); // id -> image
+  #preloading = []; // ids of the latest call of preload
 
   /**
-   * @param {(id: string) => string} url where the picture of a frame is
-   * @param {number} patience seconds until a picture counts as one that cannot be had
+   * @param {(id: string) => string} url returns the URL of a frame's picture
+   * @param {number} timeout in seconds
    */
-  constructor(url, patience) {
+  constructor(url, timeout) {
     this.url = url;
-    this.patience = patience;
+    this.timeout = timeout;
   }
 
   /**
    * @param {string} id
-   * @returns {Promise<HTMLImageElement>} the decoded picture; rejects where there is none
+   * @returns {Promise<HTMLImageElement>} the decoded picture; rejects if it cannot be loaded
    */
   get(id) {
     if (!this.#loading.has(id)) {
-      const loading = load(this.url(id), this.patience);
+      const loading = load(this.url(id), this.timeout);
       this.#loading.set(id, loading);
       loading.then(
-        (image) => this.#loading.has(id) && this.#ready.set(id, image),
-        () => this.#loading.delete(id), // so that it is asked for anew
+        (image) => this.#loading.has(id) && this.#loaded.set(id, image),
+        () => this.#loading.delete(id), // the next call tries again
       );
     }
     return this.#loading.get(id);
@@ -32,36 +32,36 @@ export class Pictures {
 
   /**
    * @param {string} id
-   * @returns {HTMLImageElement | null} the picture, if it is there already
+   * @returns {HTMLImageElement | null} the picture, if it is already loaded
    */
-  ready(id) {
-    return this.#ready.get(id) ?? null;
+  loaded(id) {
+    return this.#loaded.get(id) ?? null;
   }
 
   /**
-   * Load these one after the other, and forget all others.
+   * Load these one after the other, and drop all others from the cache.
    * @param {string[]} ids the most urgent first
    */
-  async keep(ids) {
-    this.#wanted = ids;
-    for (const known of [...this.#loading.keys()].filter((id) => !ids.includes(id))) {
-      this.#loading.delete(known);
-      this.#ready.delete(known);
+  async preload(ids) {
+    this.#preloading = ids;
+    for (const id of [...this.#loading.keys()].filter((id) => !ids.includes(id))) {
+      this.#loading.delete(id);
+      this.#loaded.delete(id);
     }
     for (const id of ids) {
-      if (this.#wanted !== ids) return;
+      if (this.#preloading !== ids) return; // preload was called again
       await this.get(id).catch(() => null);
     }
   }
 }
 
-/** Shows the frames around one, in order, for one second, again and again. */
+/** Plays the frames around the current one in a loop of one second. */
 export class Player {
   #request = null;
 
   /**
    * @param {Pictures} pictures
-   * @param {(image: HTMLImageElement | null, offset: number) => void} show null ends the show
+   * @param {(image: HTMLImageElement | null, offset: number) => void} show called for each frame; with null at the end
    */
   constructor(pictures, show) {
     this.pictures = pictures;
@@ -78,9 +78,9 @@ export class Player {
     let first = null;
     const step = (now) => {
       first ??= now;
-      const ready = around.filter(([, id]) => this.pictures.ready(id));
-      const [offset, id] = ready[Math.floor(((now - first) / 1000) * ready.length) % ready.length] ?? [0, null];
-      if (id) this.show(this.pictures.ready(id), offset);
+      const loaded = around.filter(([, id]) => this.pictures.loaded(id));
+      const [offset, id] = loaded[Math.floor(((now - first) / 1000) * loaded.length) % loaded.length] ?? [0, null];
+      if (id) this.show(this.pictures.loaded(id), offset);
       this.#request = requestAnimationFrame(step);
     };
     this.#request = requestAnimationFrame(step);
@@ -94,16 +94,16 @@ export class Player {
   }
 }
 
-async function load(url, patience) {
+async function load(url, timeout) {
   const image = new Image();
   image.src = url;
   let timer = null;
-  const late = new Promise((_, reject) => {
+  const tooLate = new Promise((_, reject) => {
     timer = setTimeout(() => {
-      reject(new Error("The picture does not come"));
-      image.src = ""; // ends the request
-    }, 1000 * patience);
+      reject(new Error("The picture could not be loaded in time"));
+      image.src = ""; // cancels the request
+    }, 1000 * timeout);
   });
-  await Promise.race([image.decode(), late]).finally(() => clearTimeout(timer));
+  await Promise.race([image.decode(), tooLate]).finally(() => clearTimeout(timer));
   return image;
 }

@@ -1,38 +1,39 @@
 /**
- * Mouse, pen and fingers on the canvas, turned into what they mean.
+ * Recognises gestures of mouse, pen and fingers on the canvas, and calls the editor.
  *
- * A mouse sets its point when the button goes down, and drags it on while it is held: no click is lost to a hand that
- * trembles. A finger sets its point when it is lifted, since until then it may become a drag, a pinch or a long press.
+ * A mouse adds its point when the button is pressed, and drags it while the button is held, so that a small movement
+ * does not lose a click. A finger adds its point when it is lifted: until then, the touch may become a drag, a pinch or
+ * a long press.
  */
 
-const GRAB = { mouse: 10, pen: 12, touch: 24 }; // pixels between a pointer and the point it takes
-const REACH = 3; // times the above: how far a right click looks for the point to remove
-const STILL = { mouse: 3, pen: 5, touch: 10 }; // pixels a pointer may tremble
+const GRAB_DISTANCE = { mouse: 10, pen: 12, touch: 24 }; // pixels between a pointer and the point it takes
+const REMOVE_FACTOR = 3; // a right click removes a point within this multiple of the distance above
+const MIN_MOVE = { mouse: 3, pen: 5, touch: 10 }; // pixels from which a movement is a drag
 const LONG_PRESS = 500; // milliseconds
 const WHEEL_HALVES = 400; // wheel units for half or double the size
-const PINCH_HALVES = 60; // a touchpad's pinch arrives as a finer wheel with Ctrl
-const LINE = 33; // wheel units in a line
+const PINCH_HALVES = 60; // the same for a touchpad's pinch, which arrives as wheel events with Ctrl
+const LINE = 33; // wheel units per line
 
 /**
- * @typedef {{x: number, y: number}} Point
- * @typedef {object} Hand what to do about them; all positions in the window
- * @property {(at: Point | null) => void} hover the mouse is here, or gone
- * @property {(at: Point, within: number) => boolean} take take hold of the point here, if there is one
+ * @typedef {{x: number, y: number}} Point a position in the window
+ * @typedef {object} Target the editor
+ * @property {(at: Point | null) => void} hover the mouse is here, or has left
+ * @property {(at: Point, within: number) => boolean} take hold the nearest point; false if there is none
  * @property {(at: Point) => boolean} add add a point and hold it; false outside of the picture
  * @property {(at: Point) => void} drag move the held point
- * @property {(moved: boolean) => void} drop let go of it
- * @property {() => void} choose give the held point the current class, and let go
+ * @property {(moved: boolean) => void} drop stop holding it
+ * @property {() => void} choose give the held point the current class, and drop it
  * @property {(at: Point, within?: number) => void} remove remove the nearest point
  * @property {(by: Point) => void} pan
- * @property {(at: Point, factor: number) => void} zoom
+ * @property {(factor: number, at: Point) => void} zoomBy
  */
 
 /**
  * @param {HTMLCanvasElement} canvas
- * @param {Hand} hand
+ * @param {Target} editor
  */
-export function watch(canvas, hand) {
-  const gestures = new Gestures(hand);
+export function watchPointers(canvas, editor) {
+  const gestures = new Gestures(editor);
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
     canvas.focus({ preventScroll: true });
@@ -42,13 +43,13 @@ export function watch(canvas, hand) {
   canvas.addEventListener("pointermove", (event) => gestures.move(event));
   canvas.addEventListener("pointerup", (event) => gestures.up(event));
   canvas.addEventListener("pointercancel", (event) => gestures.cancel(event));
-  canvas.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && hand.hover(null));
+  canvas.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && editor.hover(null));
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
-  canvas.addEventListener("wheel", (event) => wheel(event, hand), { passive: false });
+  canvas.addEventListener("wheel", (event) => wheel(event, editor), { passive: false });
   watchTrackpad(canvas, gestures);
 }
 
-/** Safari tells of a trackpad's pinch in events of its own; of fingers on a screen, too, which are pointers already. */
+/** Safari sends gesture events for a pinch, both on a trackpad and on a touch screen, where pointer events suffice. */
 function watchTrackpad(canvas, gestures) {
   let scale = 1;
   canvas.addEventListener("gesturestart", (event) => {
@@ -57,16 +58,16 @@ function watchTrackpad(canvas, gestures) {
   });
   canvas.addEventListener("gesturechange", (event) => {
     event.preventDefault();
-    if (!gestures.touching) gestures.hand.zoom(place(event), event.scale / scale);
+    if (!gestures.touching) gestures.editor.zoomBy(event.scale / scale, positionOf(event));
     scale = event.scale;
   });
 }
 
-function wheel(event, hand) {
+function wheel(event, editor) {
   event.preventDefault();
   const units = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? 1 : LINE);
-  const turned = Math.min(Math.max(units, -WHEEL_HALVES), WHEEL_HALVES);
-  hand.zoom(place(event), 2 ** (-turned / (event.ctrlKey ? PINCH_HALVES : WHEEL_HALVES)));
+  const limited = Math.min(Math.max(units, -WHEEL_HALVES), WHEEL_HALVES);
+  editor.zoomBy(2 ** (-limited / (event.ctrlKey ? PINCH_HALVES : WHEEL_HALVES)), positionOf(event));
 }
 
 class Gestures {
@@ -79,9 +80,9 @@ class Gestures {
   #fresh = false;
   #timer = null;
 
-  /** @param {Hand} hand */
-  constructor(hand) {
-    this.hand = hand;
+  /** @param {Target} editor */
+  constructor(editor) {
+    this.editor = editor;
   }
 
   get touching() {
@@ -89,45 +90,45 @@ class Gestures {
   }
 
   down(event) {
-    const at = place(event);
+    const at = positionOf(event);
     const first = this.#pointers.size === 0;
     this.#pointers.set(event.pointerId, at);
     if (!first) return this.#pinch();
     this.#begin(at, event.pointerType);
-    if (event.pointerType === "touch") return this.#finger(at);
+    if (event.pointerType === "touch") return this.#touch(at);
     const secondary = event.button === 2 || (event.button === 0 && event.ctrlKey); // Ctrl: the right click of a Mac
-    if (secondary) return this.hand.remove(at, REACH * (GRAB[this.#type] ?? GRAB.mouse));
+    if (secondary) return this.editor.remove(at, REMOVE_FACTOR * this.#grabDistance);
     if (event.button === 1 || event.shiftKey) this.#kind = "pan";
     else if (event.button === 0) this.#press(at);
   }
 
   move(event) {
-    const at = place(event);
+    const at = positionOf(event);
     const before = this.#pointers.get(event.pointerId);
-    if (event.pointerType !== "touch") this.hand.hover(at);
+    if (event.pointerType !== "touch") this.editor.hover(at);
     if (!before) return;
-    if (this.#kind === "pinch") this.#spread(event.pointerId, at);
+    if (this.#kind === "pinch") this.#zoom(event.pointerId, at);
     this.#pointers.set(event.pointerId, at);
-    if (this.#kind === "pinch" || this.#trembles(at)) return;
+    if (this.#kind === "pinch" || !this.#hasMoved(at)) return;
     clearTimeout(this.#timer);
     if (this.#kind === "finger") this.#kind = this.#held ? "point" : "pan";
-    if (this.#kind === "point") this.hand.drag(at);
-    if (this.#kind === "pan") this.hand.pan({ x: at.x - before.x, y: at.y - before.y });
+    if (this.#kind === "point") this.editor.drag(at);
+    if (this.#kind === "pan") this.editor.pan({ x: at.x - before.x, y: at.y - before.y });
   }
 
   up(event) {
     if (!this.#pointers.delete(event.pointerId)) return;
     clearTimeout(this.#timer);
-    if (this.#kind === "finger" && !this.#held && this.hand.add(this.#start)) this.hand.drop(false);
-    else if (this.#held && !this.#moved && !this.#fresh) this.hand.choose();
-    else if (this.#held) this.hand.drop(this.#moved);
+    if (this.#kind === "finger" && !this.#held && this.editor.add(this.#start)) this.editor.drop(false);
+    else if (this.#held && !this.#moved && !this.#fresh) this.editor.choose();
+    else if (this.#held) this.editor.drop(this.#moved);
     this.#held = false;
-    this.#kind = this.#pointers.size ? "pan" : null; // the finger left of a pinch adds nothing
+    this.#kind = this.#pointers.size ? "pan" : null; // the second finger of a pinch must not add a point
   }
 
   cancel(event) {
     this.#pointers.delete(event.pointerId);
-    this.#letGo();
+    this.#drop();
     this.#kind = null;
   }
 
@@ -138,50 +139,54 @@ class Gestures {
     this.#kind = null;
   }
 
-  #press(at) {
-    this.#held = this.hand.take(at, GRAB[this.#type] ?? GRAB.mouse);
-    if (!this.#held) this.#held = this.#fresh = this.hand.add(at);
-    this.#kind = this.#held ? "point" : "pan"; // beside the picture there is nothing to click
+  get #grabDistance() {
+    return GRAB_DISTANCE[this.#type] ?? GRAB_DISTANCE.mouse;
   }
 
-  #finger(at) {
+  #press(at) {
+    this.#held = this.editor.take(at, this.#grabDistance);
+    if (!this.#held) this.#held = this.#fresh = this.editor.add(at);
+    this.#kind = this.#held ? "point" : "pan"; // outside of the picture, a drag moves it
+  }
+
+  #touch(at) {
     this.#kind = "finger";
-    this.#held = this.hand.take(at, GRAB.touch);
+    this.#held = this.editor.take(at, GRAB_DISTANCE.touch);
     this.#timer = setTimeout(() => {
       if (!this.#held) return;
-      this.#letGo();
+      this.#drop();
       this.#kind = null;
-      this.hand.remove(at, GRAB.touch);
+      this.editor.remove(at, GRAB_DISTANCE.touch);
     }, LONG_PRESS);
   }
 
   #pinch() {
-    this.#letGo();
+    this.#drop();
     this.#kind = "pinch";
     this.#moved = true;
   }
 
-  #spread(id, at) {
+  #zoom(id, at) {
     const [[, other]] = [...this.#pointers].filter(([key]) => key !== id);
     const before = this.#pointers.get(id);
     const middle = { x: (at.x + other.x) / 2, y: (at.y + other.y) / 2 };
-    this.hand.pan({ x: (at.x - before.x) / 2, y: (at.y - before.y) / 2 });
-    this.hand.zoom(middle, distance(at, other) / Math.max(distance(before, other), 1));
+    this.editor.pan({ x: (at.x - before.x) / 2, y: (at.y - before.y) / 2 });
+    this.editor.zoomBy(distance(at, other) / Math.max(distance(before, other), 1), middle);
   }
 
-  #trembles(at) {
-    this.#moved ||= distance(at, this.#start) > (STILL[this.#type] ?? STILL.mouse);
-    return !this.#moved;
+  #hasMoved(at) {
+    this.#moved ||= distance(at, this.#start) > (MIN_MOVE[this.#type] ?? MIN_MOVE.mouse);
+    return this.#moved;
   }
 
-  #letGo() {
+  #drop() {
     clearTimeout(this.#timer);
-    if (this.#held) this.hand.drop(false);
+    if (this.#held) this.editor.drop(false);
     this.#held = false;
   }
 }
 
-function place(event) {
+function positionOf(event) {
   return { x: event.clientX, y: event.clientY };
 }
 

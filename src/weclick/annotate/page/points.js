@@ -1,5 +1,5 @@
 /**
- * The points of a frame, and every state they were in. Lists are never changed in place.
+ * The points of a frame and their history. Lists are never changed in place.
  *
  * @typedef {{x: number, y: number, class_id: number, seconds: number | null}} Click
  */
@@ -7,10 +7,10 @@
 /**
  * @param {Click[]} points
  * @param {number} index
- * @param {Partial<Click>} change what is different: a move, another class
+ * @param {Partial<Click>} change new position or class
  * @returns {Click[]}
  */
-export function altered(points, index, change) {
+export function withChange(points, index, change) {
   return points.map((point, i) => (i === index ? { ...point, ...change } : point));
 }
 
@@ -26,8 +26,8 @@ export function without(points, index) {
 /**
  * @param {Click[]} points
  * @param {{x: number, y: number}} at
- * @param {number} [within] greatest distance, in the unit of the points
- * @returns {number} index of the nearest point, the latest on a tie; -1 where there is none
+ * @param {number} [within] largest distance, in the unit of the points
+ * @returns {number} index of the nearest point; of several, the latest; -1 if there is none
  */
 export function nearest(points, at, within = Infinity) {
   let best = -1;
@@ -43,13 +43,13 @@ export function nearest(points, at, within = Infinity) {
  * @param {Click[]} points
  * @returns {Map<number, number>} number of points by class
  */
-export function counts(points) {
-  const found = new Map();
-  for (const { class_id } of points) found.set(class_id, (found.get(class_id) ?? 0) + 1);
-  return found;
+export function countByClass(points) {
+  const counts = new Map();
+  for (const { class_id } of points) counts.set(class_id, (counts.get(class_id) ?? 0) + 1);
+  return counts;
 }
 
-/** What a frame's points are, were, and were before undo. */
+/** Undo and redo of the points of a frame. */
 export class History {
   #past = [];
   #future = [];
@@ -59,14 +59,14 @@ export class History {
     this.points = points;
   }
 
-  /** @param {Click[]} points the new state, a step of its own */
+  /** @param {Click[]} points the new state, as a separate step */
   change(points) {
     this.#past.push(this.points);
     this.#future = [];
     this.points = points;
   }
 
-  /** @param {Click[]} points the new state, part of the latest step: a point dragged on after it was set */
+  /** @param {Click[]} points the new state, as part of the latest step, such as dragging a point that was just added */
   amend(points) {
     this.points = points;
   }

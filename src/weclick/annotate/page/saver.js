@@ -1,29 +1,29 @@
 /**
- * Brings work to the server and loses none of it: one save at a time, tried again with growing delays.
+ * Sends work to the server, one save at a time, and tries again with growing delays.
  *
- * A save without an answer may have been stored. It is sent again as it was, which the server takes for what it is,
- * before anything newer is sent: so a retry neither doubles a click nor conflicts with itself. Until it is stored, the
- * browser keeps it too.
+ * A save without a response may have been stored. It is therefore sent again unchanged before anything newer; the
+ * server accepts a save that is already stored. So a retry never duplicates a click and never conflicts with itself.
+ * Until a frame is stored, it is also kept in the browser.
  */
 
 import { ApiError } from "./api.js";
-import { forget, keep } from "./unsaved.js";
+import { keepUnsaved, removeUnsaved } from "./unsaved.js";
 
 const DELAYS = [0.5, 1, 2, 4, 8, 15]; // seconds
-const VERDICTS = [404, 409, 413, 422]; // what was sent is refused, and would be refused again
+const FINAL = [404, 409, 413, 422]; // statuses with which the same save would be refused again
 
 /**
- * A frame that is not stored as it is here: to be sent now, or later, or once nobody else holds it; or refused, until
- * somebody decides about it.
- * @typedef {{work: import("./work.js").Work, state: "due" | "later" | "held" | "refused", error: ApiError | null,
- *   sent: {content: import("./api.js").Content, changes: number} | null, patient: boolean, aside: boolean}} Task
- *   `error` is what came back last; `sent` what may have been stored, and how new it was; a `patient` one waits for
- *   whoever holds the frame; about one put `aside` nobody is asked again
+ * A frame that is not stored as it is here. Its state: "due" is sent now, "later" after a delay, "waiting" once nobody
+ * else has leased the frame; "refused" needs a decision of the user.
+ * @typedef {{work: import("./work.js").Work, state: "due" | "later" | "waiting" | "refused", error: ApiError | null,
+ *   sent: {content: import("./api.js").Content, changes: number} | null, waits: boolean, dismissed: boolean}} Task
+ *   `error` is the latest one; `sent` may have been stored, with the number of changes it contains; `waits`: wait if
+ *   the frame is leased, instead of asking the user; `dismissed`: the user was asked and has not decided
  */
 
 export class Saver {
-  #tasks = new Map(); // id -> task; what failed last comes last
-  #awaited = []; // {id, resolve}
+  #tasks = new Map(); // id -> task; the one that failed latest is the last
+  #waiting = []; // {id, resolve}
   #running = false;
   #failures = 0;
   #timer = null;
@@ -31,25 +31,25 @@ export class Saver {
   /**
    * @param {(work: import("./work.js").Work) => import("./api.js").Content} content what to store of a work
    * @param {(id: string, content: import("./api.js").Content) => Promise<import("./api.js").Frame>} send
-   * @param {() => void} changed told whenever the state is another
-   * @param {() => void} conflictsChanged told when there is something else to decide
+   * @param {() => void} changed called whenever the state has changed
+   * @param {() => void} conflictsChanged called when the conflicts have changed
    */
   constructor(content, send, changed, conflictsChanged) {
     Object.assign(this, { content, send, changed, conflictsChanged });
   }
 
-  /** @returns {Task[]} what has to be decided, the oldest first */
+  /** @returns {Task[]} refused saves that the user has to decide about, the oldest first */
   get conflicts() {
     return this.#all.filter(({ state }) => state === "refused");
   }
 
-  /** What is wrong with the server, in one line; null when it does what it is asked. */
+  /** The failure of the server, in one line; null if it works. */
   get failure() {
     const failed = this.#all.find(({ state, error }) => state !== "refused" && error && !error.frame);
     return failed?.error.message ?? null;
   }
 
-  /** Why something is not stored, in one line; null when nothing stands in the way. */
+  /** Why something is not stored, in one line; null if nothing has failed. */
   get problem() {
     return this.failure ?? this.#all.find(({ error }) => error)?.error.message ?? null;
   }
@@ -63,11 +63,11 @@ export class Saver {
    * @param {string} id
    * @returns {boolean} whether a frame is not stored as it is here
    */
-  holds(id) {
+  isUnsaved(id) {
     return this.#tasks.has(id);
   }
 
-  /** @param {import("./work.js").Work} work to be stored as it is by then */
+  /** @param {import("./work.js").Work} work the work, which is read when it is sent */
   save(work) {
     work.changes += 1;
     const task = this.#taskOf(work);
@@ -78,44 +78,44 @@ export class Saver {
   }
 
   /**
-   * Store what an earlier visit could not, as soon as nobody else holds the frame: it may be held by that visit still.
+   * Save the work of an earlier visit, once nobody else has leased the frame: that visit may still have its lease.
    * @param {import("./work.js").Work} work
    * @param {import("./unsaved.js").Leftover} leftover
    */
   resume(work, { owner, kept }) {
     const task = this.#taskOf(work);
-    task.patient = true;
+    task.waits = true;
     if (kept.sent) task.sent = { content: kept.sent, changes: work.changes };
     this.save(work);
-    forget(work.id, owner);
+    removeUnsaved(work.id, owner);
   }
 
-  /** Try all again now: the network is back. */
-  hurry() {
+  /** Retry all without delay, for example when the network is back. */
+  retryNow() {
     for (const task of this.#all.filter(({ state }) => state !== "refused")) task.state = "due";
     this.#run();
   }
 
   /**
-   * End a conflict: the work is given up.
+   * End a conflict by discarding the work.
    * @param {string} id
    */
-  drop(id) {
+  discard(id) {
     this.#tasks.delete(id);
-    forget(id);
+    removeUnsaved(id);
     this.conflictsChanged();
     this.changed();
   }
 
   /**
-   * End a conflict: the work replaces what is stored, as soon as nobody else holds the frame.
+   * End a conflict by overwriting the stored version, once nobody else has leased the frame.
    * @param {string} id
    */
-  insist(id) {
+  overwrite(id) {
     const task = this.#tasks.get(id);
     const { frame } = task.error;
     if (frame.leased_by === null) task.work.version = frame.version;
-    else task.patient = true;
+    else task.waits = true;
     this.#queue(task);
     this.#run();
     this.changed();
@@ -123,13 +123,13 @@ export class Saver {
 
   /**
    * @param {string} id
-   * @returns {Promise<boolean>} true when the frame is stored as it is here, false when it is refused, or somebody
-   *   else holds it
+   * @returns {Promise<boolean>} true once the frame is stored as it is here, false if it is refused, or somebody else
+   *   has leased it
    */
   stored(id) {
     return new Promise((resolve) => {
-      this.#awaited.push({ id, resolve });
-      this.#settle();
+      this.#waiting.push({ id, resolve });
+      this.#resolveWaiting();
     });
   }
 
@@ -142,20 +142,20 @@ export class Saver {
   }
 
   #taskOf(work) {
-    const fresh = { work, state: "due", error: null, sent: null, patient: false, aside: false };
+    const fresh = { work, state: "due", error: null, sent: null, waits: false, dismissed: false };
     if (!this.#tasks.has(work.id)) this.#tasks.set(work.id, fresh);
     return this.#tasks.get(work.id);
   }
 
   #keep({ work, sent }) {
-    keep(work.id, this.content(work), sent?.content);
+    keepUnsaved(work.id, this.content(work), sent?.content);
   }
 
   #queue(task) {
-    const decided = task.state === "refused";
+    const wasConflict = task.state === "refused";
     task.state = "due";
-    if (!decided) return;
-    Object.assign(task, { error: null, aside: false });
+    if (!wasConflict) return;
+    Object.assign(task, { error: null, dismissed: false });
     this.conflictsChanged();
   }
 
@@ -163,15 +163,15 @@ export class Saver {
     if (this.#running) return;
     this.#running = true;
     try {
-      let answered = true;
-      while (answered && this.#due) answered = await this.#send(this.#due);
+      let reachable = true;
+      while (reachable && this.#due) reachable = await this.#send(this.#due);
     } finally {
       this.#running = false;
-      this.#retryLater(); // also where the page is at fault, which is no reason to stop saving
+      this.#retryLater(); // in finally: an error in the page must not end saving
     }
   }
 
-  /** @returns {Promise<boolean>} whether the server answers: else the others would fare no better */
+  /** @returns {Promise<boolean>} whether the server responded; if not, other saves would fail too */
   async #send(task) {
     let frame;
     try {
@@ -187,33 +187,33 @@ export class Saver {
   #stored(task, { version }, changes) {
     const { work } = task;
     work.version = version;
-    Object.assign(task, { error: null, sent: null, patient: false });
+    Object.assign(task, { error: null, sent: null, waits: false });
     if (work.changes === changes) {
       this.#tasks.delete(work.id);
-      forget(work.id);
+      removeUnsaved(work.id);
     } else {
-      this.#keep(task); // the version is another one now
+      this.#keep(task); // changed meanwhile; it is based on the new version now
     }
     this.#failures = 0;
-    this.#settle();
+    this.#resolveWaiting();
     this.changed();
   }
 
   #failed(task, error) {
     const { work } = task;
-    const refused = VERDICTS.includes(error.status);
+    const refused = FINAL.includes(error.status);
     if (refused) task.sent = null;
-    if (refused && error.frame && isAsIn(error.frame, this.content(work))) {
-      this.#stored(task, error.frame, work.changes); // by another tab, which took over what is kept here
+    if (refused && error.frame && hasContent(error.frame, this.content(work))) {
+      this.#stored(task, error.frame, work.changes); // another tab has resumed and stored this work
       return true;
     }
     task.error = error;
-    task.state = !refused ? "later" : task.patient && error.frame?.leased_by ? "held" : "refused";
+    task.state = !refused ? "later" : task.waits && error.frame?.leased_by ? "waiting" : "refused";
     this.#tasks.delete(work.id);
     this.#tasks.set(work.id, task);
     this.#keep(task);
     if (task.state === "refused") this.#failures = 0;
-    this.#settle();
+    this.#resolveWaiting();
     this.changed();
     if (task.state === "refused") this.conflictsChanged();
     return error.status !== 0;
@@ -222,25 +222,25 @@ export class Saver {
   #retryLater() {
     clearTimeout(this.#timer);
     if (this.#all.every(({ state }) => state === "refused")) return;
-    this.#timer = setTimeout(() => this.hurry(), 1000 * DELAYS[Math.min(this.#failures, DELAYS.length - 1)]);
+    this.#timer = setTimeout(() => this.retryNow(), 1000 * DELAYS[Math.min(this.#failures, DELAYS.length - 1)]);
     this.#failures += 1;
   }
 
-  #settle() {
+  #resolveWaiting() {
     const isOpen = ({ id }) => ["due", "later"].includes(this.#tasks.get(id)?.state);
-    const settled = this.#awaited.filter((awaited) => !isOpen(awaited));
-    this.#awaited = this.#awaited.filter(isOpen);
-    for (const { id, resolve } of settled) resolve(!this.#tasks.has(id));
+    const finished = this.#waiting.filter((entry) => !isOpen(entry));
+    this.#waiting = this.#waiting.filter(isOpen);
+    for (const { id, resolve } of finished) resolve(!this.#tasks.has(id));
   }
 }
 
 function requireFrame(frame) {
-  if (!Number.isInteger(frame?.version)) throw new ApiError("The server answers something else than a frame");
+  if (!Number.isInteger(frame?.version)) throw new ApiError("unexpected response from the server");
   return frame;
 }
 
-/** Whether a frame is stored as it is wanted, however long it took. */
-function isAsIn(frame, { status, clicks }) {
-  const places = (points) => JSON.stringify(points.map(({ x, y, class_id }) => [x, y, class_id]));
-  return frame.status === status && places(frame.clicks) === places(clicks);
+/** Whether a stored frame has this status and these clicks; times are not compared. */
+function hasContent(frame, { status, clicks }) {
+  const essence = (points) => JSON.stringify(points.map(({ x, y, class_id }) => [x, y, class_id]));
+  return frame.status === status && essence(frame.clicks) === essence(clicks);
 }

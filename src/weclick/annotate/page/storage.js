@@ -1,14 +1,14 @@
-/** What the browser keeps for the page from one visit to the next. A browser may refuse; then it is kept for this one. */
+/** Local storage of the browser. If the browser refuses a value, it is kept in memory until the page is closed. */
 
-const PREFIX = "weclick-";
-const refused = new Map(); // what could not be written
+const PREFIX = "weclick-"; // the storage is shared with all other pages of this host and port
+const inMemory = new Map(); // values that could not be written
 
 /**
  * @param {string} name
- * @returns {string | null} null when nothing of that name is kept
+ * @returns {string | null} null if there is no such entry
  */
 export function read(name) {
-  if (refused.has(name)) return refused.get(name);
+  if (inMemory.has(name)) return inMemory.get(name);
   try {
     return localStorage.getItem(PREFIX + name);
   } catch {
@@ -23,23 +23,23 @@ export function read(name) {
 export function write(name, text) {
   try {
     localStorage.setItem(PREFIX + name, text);
-    refused.delete(name);
+    inMemory.delete(name);
   } catch {
-    refused.set(name, text);
+    inMemory.set(name, text);
   }
 }
 
 /** @param {string} name */
 export function remove(name) {
-  refused.delete(name);
+  inMemory.delete(name);
   try {
     localStorage.removeItem(PREFIX + name);
   } catch {
-    // nothing is kept there
+    // without storage there is nothing to remove
   }
 }
 
-/** @returns {string[]} names of all that earlier visits left here */
+/** @returns {string[]} names of all entries in the local storage */
 export function names() {
   try {
     return Object.keys(localStorage).flatMap((key) => (key.startsWith(PREFIX) ? key.slice(PREFIX.length) : []));

@@ -1,35 +1,35 @@
-/** Which tab of the browser this is, and which others are open: asked as soon as the page is loaded. */
+/** The id of this browser tab, and the ids of other open tabs of the page. */
 
-const PATIENCE = 500; // milliseconds until a tab that does not answer counts as closed
-const QUESTION = "who is there?";
+const TIMEOUT = 500; // milliseconds after which a tab that has not replied counts as closed
+const PING = "who is there?";
 
 export const TAB = randomId();
 
 const others = new Set();
-const channel = new BroadcastChannel("weclick"); // a lock would tell as well, but asks for https
-channel.addEventListener("message", ({ data }) => data !== QUESTION && others.add(data));
-channel.postMessage(QUESTION);
-const answered = new Promise((resolve) => setTimeout(resolve, PATIENCE));
+const channel = new BroadcastChannel("weclick"); // the Web Locks API would do as well, but needs https
+channel.addEventListener("message", ({ data }) => data !== PING && others.add(data));
+channel.postMessage(PING);
+const timeout = new Promise((resolve) => setTimeout(resolve, TIMEOUT));
 
-/** @returns {Promise<Set<string>>} the other tabs that are open */
+/** @returns {Promise<Set<string>>} ids of the other open tabs */
 export async function otherTabs() {
-  await answered;
+  await timeout;
   return others;
 }
 
 /**
- * Tell other tabs that this one is open, whenever one of them asks.
- * @param {() => void} asked called before that
+ * Reply to every ping of another tab.
+ * @param {() => void} beforeReply called first
  */
-export function answerOthers(asked) {
+export function replyToTabs(beforeReply) {
   channel.addEventListener("message", ({ data }) => {
-    if (data !== QUESTION) return;
-    asked();
+    if (data !== PING) return;
+    beforeReply();
     channel.postMessage(TAB);
   });
 }
 
 function randomId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(12)); // crypto.randomUUID asks for https
+  const bytes = crypto.getRandomValues(new Uint8Array(12)); // crypto.randomUUID needs https
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,7 +1,7 @@
 /**
- * Work that the server has not stored yet, kept in the browser as well: neither a crash nor a closed tab loses it.
+ * Work that is not stored yet is kept in the browser, so that neither a crash nor a closed tab loses it.
  *
- * Each tab keeps its own: another one takes it over only when that tab is gone.
+ * Entries belong to the tab that wrote them; another tab takes them over only after that tab is closed.
  *
  * @typedef {import("./api.js").Content} Content
  * @typedef {Content & {sent?: Content}} Kept `sent` is an earlier state, which may have been stored
@@ -18,44 +18,40 @@ const PREFIX = "unsaved-";
  * @param {Content} content
  * @param {Content} [sent]
  */
-export function keep(id, content, sent) {
+export function keepUnsaved(id, content, sent) {
   write(nameOf(id, TAB), JSON.stringify({ ...content, sent }));
 }
 
 /**
  * @param {string} id of the frame
- * @param {string} [owner] the tab that kept it
+ * @param {string} [owner] the tab that wrote it
  */
-export function forget(id, owner = TAB) {
+export function removeUnsaved(id, owner = TAB) {
   remove(nameOf(id, owner));
 }
 
 /**
- * @returns {Promise<{leftovers: Leftover[], unreadable: number}>} what tabs that are gone could not store, of this data
- *   set or another one; and how much of it cannot be read, which stays where it is
+ * @returns {Promise<{leftovers: Leftover[], unreadable: number}>} unsaved work of closed tabs, also of other data sets;
+ *   and the number of unreadable entries, which are not removed
  */
 export async function findLeftovers() {
-  const kept = names().filter((name) => name.startsWith(PREFIX));
-  const open = kept.length ? await otherTabs() : new Set();
-  const left = kept.map(parsed).filter(({ owner }) => owner !== TAB && !open.has(owner));
-  const leftovers = left.filter(({ id, kept }) => id && isContent(kept));
-  return { leftovers, unreadable: left.length - leftovers.length };
+  const entryNames = names().filter((name) => name.startsWith(PREFIX));
+  const openTabs = entryNames.length ? await otherTabs() : new Set();
+  const entries = entryNames.map(parseEntry).filter(({ owner }) => owner !== TAB && !openTabs.has(owner));
+  const leftovers = entries.filter(({ id, kept }) => id && isContent(kept));
+  return { leftovers, unreadable: entries.length - leftovers.length };
 }
 
 function nameOf(id, owner) {
   return `${PREFIX}${owner}.${id}`;
 }
 
-function parsed(name) {
+function parseEntry(name) {
   const [owner, id] = name.slice(PREFIX.length).split(".");
-  return { id, owner, kept: parsedText(read(name)) };
-}
-
-function parsedText(text) {
   try {
-    return JSON.parse(text);
+    return { id, owner, kept: JSON.parse(read(name)) };
   } catch {
-    return null;
+    return { id, owner, kept: null };
   }
 }
 

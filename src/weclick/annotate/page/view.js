@@ -1,9 +1,9 @@
 /**
- * Where the picture lies in the window: pure functions over a view.
+ * The view, which maps the picture to the window: pure functions.
  *
  * A view is {zoom, x, y}: CSS pixels per source pixel, and the window position of the picture's top-left corner. Pixel
- * centres lie at integers, so that corner is source (-0.5, -0.5). A fitted view says so, and is fitted again when the
- * window or the picture changes its size.
+ * centres are at integers, so that corner is source (-0.5, -0.5). A `fitted` view is fitted again when the size of the
+ * window or the picture changes.
  *
  * @typedef {{zoom: number, x: number, y: number, fitted?: boolean}} View
  * @typedef {{x: number, y: number}} Point
@@ -12,8 +12,8 @@
  */
 
 const MAX_ZOOM = 64;
-const SMALLEST_SHARE = 0.5; // of the fitted zoom
-const IN_SIGHT = 48; // pixels of the picture that cannot be pushed out of the window
+const MIN_ZOOM = 0.5; // relative to the fitted zoom
+const MIN_VISIBLE = 48; // pixels of the picture that always stay in the window
 
 /**
  * @param {View} view
@@ -36,7 +36,7 @@ export function toScreen(view, at) {
 /**
  * @param {Point} at position in source pixels
  * @param {Size} size of the picture
- * @returns {boolean} whether a pixel of the picture lies there
+ * @returns {boolean} whether it is inside the picture
  */
 export function isInside(at, size) {
   return at.x >= -0.5 && at.y >= -0.5 && at.x < size.width - 0.5 && at.y < size.height - 0.5;
@@ -45,22 +45,22 @@ export function isInside(at, size) {
 /**
  * @param {Point} at position in the window
  * @param {Box} box
- * @returns {boolean} whether it lies in the box
+ * @returns {boolean} whether it is in the box
  */
-export function isWithin(at, box) {
+export function isInBox(at, box) {
   const { left, top, width, height } = box;
   return at.x >= left && at.y >= top && at.x <= left + width && at.y <= top + height;
 }
 
 /**
- * The nearest position a click may have: inside the picture, three decimals.
+ * The nearest valid position of a click: inside the picture, with three decimals.
  * @param {Point} at position in source pixels
  * @param {Size} size of the picture
  * @returns {Point}
  */
 export function toClick(at, size) {
-  const settle = (value, length) => Math.min(Math.max(Math.round(value * 1000) / 1000, -0.5), length - 0.501);
-  return { x: settle(at.x, size.width), y: settle(at.y, size.height) };
+  const limit = (value, length) => Math.min(Math.max(Math.round(value * 1000) / 1000, -0.5), length - 0.501);
+  return { x: limit(at.x, size.width), y: limit(at.y, size.height) };
 }
 
 /**
@@ -76,7 +76,7 @@ export function fit(size, box) {
 }
 
 /**
- * Zoom by a factor; what lies under `at` stays there.
+ * Zoom by a factor; the source position under `at` stays there.
  * @param {View} view
  * @param {Point} at position in the window
  * @param {number} factor
@@ -85,11 +85,10 @@ export function fit(size, box) {
  * @returns {View}
  */
 export function zoomAt(view, at, factor, size, box) {
-  const least = Math.min(fit(size, box).zoom * SMALLEST_SHARE, 1);
+  const least = Math.min(fit(size, box).zoom * MIN_ZOOM, 1);
   const zoom = Math.min(Math.max(view.zoom * factor, least), MAX_ZOOM);
-  const grown = zoom / view.zoom;
-  const moved = { zoom, x: at.x - (at.x - view.x) * grown, y: at.y - (at.y - view.y) * grown };
-  return keptInSight(moved, size, box);
+  const ratio = zoom / view.zoom;
+  return keepVisible({ zoom, x: at.x - (at.x - view.x) * ratio, y: at.y - (at.y - view.y) * ratio }, size, box);
 }
 
 /**
@@ -99,31 +98,31 @@ export function zoomAt(view, at, factor, size, box) {
  * @param {Box} box the free part of the window
  * @returns {View}
  */
-export function panned(view, by, size, box) {
-  return keptInSight({ zoom: view.zoom, x: view.x + by.x, y: view.y + by.y }, size, box);
+export function pan(view, by, size, box) {
+  return keepVisible({ zoom: view.zoom, x: view.x + by.x, y: view.y + by.y }, size, box);
 }
 
 /**
- * The view of the next picture: the same place at the same zoom, whatever its size; fitted stays fitted.
+ * The view for the next picture: the same part of the picture, even if the size differs; a fitted view stays fitted.
  * @param {View} view
- * @param {Size} from size of the picture it was for
+ * @param {Size} from size of the current picture
  * @param {Size} to size of the next picture
  * @param {Box} box the free part of the window
  * @returns {View}
  */
-export function carriedOver(view, from, to, box) {
+export function viewOfNext(view, from, to, box) {
   if (view.fitted) return fit(to, box);
-  return keptInSight({ ...view, zoom: (view.zoom * from.width) / to.width }, to, box);
+  return keepVisible({ ...view, zoom: (view.zoom * from.width) / to.width }, to, box);
 }
 
-function keptInSight(view, size, box) {
-  const hold = (value, length, start, room) => {
-    const margin = Math.min(IN_SIGHT, length);
+function keepVisible(view, size, box) {
+  const limit = (value, length, start, room) => {
+    const margin = Math.min(MIN_VISIBLE, length);
     return Math.min(Math.max(value, start + margin - length), start + room - margin);
   };
   return {
     zoom: view.zoom,
-    x: hold(view.x, size.width * view.zoom, box.left, box.width),
-    y: hold(view.y, size.height * view.zoom, box.top, box.height),
+    x: limit(view.x, size.width * view.zoom, box.left, box.width),
+    y: limit(view.y, size.height * view.zoom, box.top, box.height),
   };
 }

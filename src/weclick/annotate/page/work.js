@@ -1,7 +1,7 @@
-/** What one person is doing to one frame: its points and their history, its status, and the time it takes. */
+/** The work of one annotator on one frame: its points and their history, its status, and the time it takes. */
 
-import { Clock } from "./clock.js";
 import { History } from "./points.js";
+import { Stopwatch } from "./stopwatch.js";
 
 export class Work {
   /** @param {import("./api.js").Frame} frame as stored */
@@ -11,7 +11,7 @@ export class Work {
     this.version = frame.version;
     this.status = frame.status;
     this.history = new History(frame.clicks);
-    this.clock = new Clock();
+    this.stopwatch = new Stopwatch();
     this.changes = 0;
     this.leasedBy = frame.leased_by;
     this.visible = true; // whether its picture can be shown
@@ -27,10 +27,10 @@ export class Work {
 
   /**
    * @param {number} now in seconds
-   * @returns what the server is asked to store
+   * @returns {import("./api.js").Content} what to store
    */
   content(now) {
-    const seconds = Math.round((this.frame.seconds + this.clock.seconds(now)) * 100) / 100;
+    const seconds = Math.round((this.frame.seconds + this.stopwatch.seconds(now)) * 100) / 100;
     return { version: this.version, status: this.status, seconds, clicks: this.points };
   }
 }
