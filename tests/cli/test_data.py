@@ -96,5 +96,5 @@ def test_a_training_on_clicks_outside_their_pictures_is_refused(weclick, fit, ro
     with ClickStore.create(root / CLICKS_FILE, ClassSet.read(root / "classes.yaml")) as store:
         store.add(FrameKey("monday", 0), [Click(5000, 5, 1)])  # without a size, as stores of before have them
     answer = weclick("clicks", "check", root)
-    assert answer.status == 1 and "monday:0: click at (5000, 5) lies outside the image of 64x32" in answer.out
+    assert answer.status == 1 and "monday:0: click at (5000, 5) is outside the image of 64x32" in answer.out
     fit("--data.root", root, "--arm", "clicks").refused("monday/0.png is 64x32", "at (5000, 5)", "weclick clicks check")

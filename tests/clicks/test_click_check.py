@@ -44,7 +44,7 @@ def test_done_frames_without_clicks_and_unfinished_frames_with_clicks_are_report
     store.add(A, [])
     store.add(B, [Click(1, 1, 0)], status="todo")
     assert kinds(store) == ["empty", "unfinished"]
-    assert str(check_clicks(store)[1]) == "b:0: carries 1 clicks, but is still to do: no class counts as absent"
+    assert str(check_clicks(store)[1]) == "b:0: has 1 clicks but is still to do, so no class counts as absent"
 
 
 def test_skipped_frames_are_not_checked(store):
@@ -69,7 +69,7 @@ def test_clicks_outside_the_mask_are_reported_when_no_size_is_stored(store):
 def test_clicks_outside_the_picture_are_reported_without_size_and_mask(store, pictures):
     store.add(A, [Click(5000, 5, 0), Click(5, 5, 0)])
     (finding,) = check_clicks(store, {A: None}, pictures.size)
-    assert str(finding) == "a:7: click at (5000, 5) lies outside the image of 20x10 pixels"
+    assert str(finding) == "a:7: click at (5000, 5) is outside the image of 20x10 pixels"
 
 
 def test_a_picture_whose_size_differs_from_the_clicked_one_is_reported_without_a_mask(store, pictures):

@@ -102,7 +102,7 @@ def test_clicks_outside_their_picture_are_refused_whole(weclick, copied, tmp_pat
     refused(weclick("clicks", "import", copied, out), out, "100x50", "nothing was imported")
     assert not (copied / "clicks.sqlite").exists()
     status, text, _ = weclick("clicks", "check", copied, "--store", store)
-    assert status == 1 and f"{second}: click at (120, 60) lies outside the image of 100x50 pixels" in text
+    assert status == 1 and f"{second}: click at (120, 60) is outside the image of 100x50 pixels" in text
 
 
 def test_a_store_that_cannot_be_written_is_refused_with_a_hint(weclick, synthetic_root, click_file, tmp_path):

@@ -106,7 +106,7 @@ def check_clicks(
             continue
         own = clicks.get(key, [])
         if frame.status == "todo" and own:
-            text = f"carries {len(own)} clicks, but is still to do: no class counts as absent"
+            text = f"has {len(own)} clicks but is still to do, so no class counts as absent"
             findings.append(Finding("unfinished", key, text))
         findings += _check_clicks(key, own, frame.size, store.classes)
         if frames is not None and key not in frames:
@@ -133,7 +133,7 @@ def _check_on_picture(
     except DataError as error:
         yield Finding("unreadable", key, str(error))
     if frame.status == "done" and not clicks and not (masks and (masks[0] == IGNORE_INDEX).all()):
-        yield Finding("empty", key, "done, but carries no click")
+        yield Finding("empty", key, "done, but has no click")
     yield from _check_pairs(key, clicks, classes, masks)
     if frame.size is None:
         yield from _check_inside(key, clicks, size)
@@ -158,7 +158,7 @@ def _check_inside(key: FrameKey, clicks: list[Click], size: Size | None) -> Iter
     for click in clicks:
         if size is not None and not click.inside(size):
             where = f"click at ({click.x:g}, {click.y:g})"
-            yield Finding("outside", key, f"{where} lies outside the image of {size[1]}x{size[0]} pixels")
+            yield Finding("outside", key, f"{where} is outside the image of {size[1]}x{size[0]} pixels")
 
 
 def _check_pairs(key: FrameKey, clicks: list[Click], classes: ClassSet, masks: Masks | None) -> Iterator[Finding]:

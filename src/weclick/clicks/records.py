@@ -105,7 +105,7 @@ def validate_click(click: Click, classes: ClassSet, size: Size | None = None) ->
     if not 0 <= click.class_id < len(classes):
         raise ClickError(f"{where}: unknown class id {click.class_id}; the data set has 0 to {len(classes) - 1}")
     if size is not None and not click.inside(size):
-        raise ClickError(f"{where} lies outside the image of {size[1]}x{size[0]} pixels")
+        raise ClickError(f"{where} is outside the image of {size[1]}x{size[0]} pixels")
 
 
 def validate_key(key: FrameKey) -> None:
