@@ -46,4 +46,4 @@ def test_nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed():
     command = [sys.executable, str(BENCHMARK), "crash", "--clicks", "300", "--kills", "3"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.startswith("300 acknowledged clicks, 3 kills") and "0 lost, 0 doubled" in done.stdout
+    assert done.stdout.startswith("300 acknowledged saves, 3 kills") and "0 clicks lost, 0 doubled" in done.stdout
