@@ -7,7 +7,7 @@ import pytest
 
 from weclick.clicks import Click, ClickStore
 from weclick.conventions import IGNORE_INDEX
-from weclick.data.datamodule import ClipDataModule
+from weclick.data.dataset import DataSet
 from weclick.modules import ARMS
 
 pytestmark = [pytest.mark.realdata, pytest.mark.slow]
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.realdata, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def four_clicked(camvid, tmp_path_factory):
     """A click store with one click in the middle of each of four training frames."""
-    data = ClipDataModule({"root": str(camvid)})
+    data = DataSet.open(camvid)
     path = tmp_path_factory.mktemp("clicks") / "four.sqlite"
     frames = [segment.frames[-1] for segment in data.segments("train") if len(segment.frames) > 2][:4]
     with ClickStore.create(path, data.classes) as store:
@@ -32,7 +32,7 @@ def test_the_check_finds_nothing_wrong(weclick, camvid):
 
 
 def test_no_clip_can_cross_a_gap(camvid):
-    data = ClipDataModule({"root": str(camvid)})
+    data = DataSet.open(camvid)
     assert (len(data.segments("train")), len(data.segments("val"))) == (7, 1)
     assert len(data.labelled("val")) == 101
 
