@@ -66,10 +66,10 @@ def test_classes_go_down_and_arms_across(outcome):
 
 
 def test_the_facts_tell_the_budget(outcome):
-    told = facts([outcome("clicks", 0, 0.4), outcome("clicks", 2, 0.4, clicks=1010), outcome("full", 0, 0.5)])
+    line = facts([outcome("clicks", 0, 0.4), outcome("clicks", 2, 0.4, clicks=1010), outcome("full", 0, 0.5)])
     for word in ("epochs 12", "seeds 0, 2", "clicks 1,000 to 1,010", "val split, 101 frames", "480x360", "a processor"):
-        assert word in told
-    assert "\n" not in told
+        assert word in line
+    assert "\n" not in line
     assert "clicks" not in facts([outcome("full", 0, 0.5, speed=None)])
 
 
