@@ -1,4 +1,5 @@
 from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 import pytest
 
@@ -17,6 +18,8 @@ from weclick.options import (
 
 @dataclass(frozen=True)
 class Inner(Options):
+    kind: ClassVar[str] = "inner"
+
     rate: PositiveFloat = 1.0
 
 
@@ -30,6 +33,10 @@ class Data(Options):
     scale: PositiveShare = 1.0
     name: str = ""
     free: int = 0
+    rule: Literal["first", "last"] = "first"
+    colour: float | dict[str, Any] = 0.0
+    entries: list[str] = field(default_factory=list)
+    strides: tuple[PositiveInt, ...] = (4,)
     inner: Inner = field(default_factory=Inner)
 
 
@@ -40,7 +47,9 @@ class Data(Options):
         {"count": 1, "share": 0, "inner": {"rate": 1e-9}, "weight": 0.0, "scale": 1},
         {"size": None, "workers": None},
         {"size": [3, 4], "workers": 0, "share": 1.0},
-        {"name": "any", "free": -5},
+        {"name": "any", "free": -5, "rule": "last"},
+        {"colour": {"class_path": "a.B"}, "entries": ["a"], "strides": [4, 8, 16]},
+        {"inner": None},
     ],
 )
 def test_what_is_in_range_passes(options):
@@ -63,6 +72,52 @@ def test_what_is_in_range_passes(options):
 def test_what_is_not_is_refused_with_its_name_and_range(options, message):
     with pytest.raises(ConfigError, match=message):
         Data.of(options, "data")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"count": "many"}, "data.count must be a whole number, found 'many'"),
+        ({"count": 1.5}, "data.count must be a whole number, found 1.5"),
+        ({"count": True}, "data.count must be a whole number, found True"),
+        ({"count": None}, "data.count must be a whole number, found None"),
+        ({"weight": "0.5"}, "data.weight must be a number, found '0.5'"),
+        ({"name": 3}, "data.name must be text, found 3"),
+        ({"rule": "middle"}, "data.rule must be one of first, last, found 'middle'"),
+        ({"size": [3]}, r"data.size must be a list of a whole number and a whole number or null, found \(3,\)"),
+        ({"size": 3}, "data.size must be a list of a whole number and a whole number or null, found 3"),
+        ({"colour": "red"}, "data.colour must be a number or options by name, found 'red'"),
+        ({"entries": [3]}, r"data.entries must be a list of text, found \[3\]"),
+        ({"strides": [4, "8"]}, r"data.strides must be a list of a whole number, found \(4, '8'\)"),
+        ({"inner": {"rate": "high"}}, "data.inner.rate must be a number, found 'high'"),
+        ({"inner": 3}, "data.inner must be options by name, found 3"),
+        ({"inner": [1]}, r"data.inner must be options by name, found \[1\]"),
+        (["count"], r"data must be options by name, found \['count'\]"),
+        (Inner(), "data must be options by name, found Inner"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_its_name_and_type(options, message):
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        Data.of(options, "data")
+
+
+def test_a_group_of_another_class_is_refused():
+    with pytest.raises(ConfigError, match=r"^inner must be options by name, found Data"):
+        Data(inner=Data())
+
+
+def test_a_required_option_that_is_missing_is_refused_by_name():
+    @dataclass(frozen=True)
+    class Rooted(Options):
+        root: str
+
+    with pytest.raises(ConfigError, match=r"^data\.root is required"):
+        Rooted.of({}, "data")
+
+
+def test_a_class_variable_is_no_option():
+    with pytest.raises(ConfigError, match=r"data\.inner\.kind is not an option; inner has: rate"):
+        Data.of({"inner": {"kind": "outer"}}, "data")
 
 
 def test_options_without_a_group_go_by_their_name():

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, Self, get_args, get_origin, get_type_hints
+from dataclasses import MISSING, dataclass, fields
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from weclick.errors import ConfigError
 
@@ -52,7 +53,7 @@ class Options:
     """Base of all groups of options; subclasses are dataclasses, and may hold other groups.
 
     Raises:
-        OptionError: A number is outside the range that its type states.
+        OptionError: A value is of another type than its field, or outside the range that the type states.
 
     Example:
         >>> @dataclass(frozen=True)
@@ -66,7 +67,10 @@ class Options:
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self), include_extras=True)
         for field in fields(self):
-            allowed, value = _range(hints[field.name]), getattr(self, field.name)
+            hint, value = hints[field.name], getattr(self, field.name)
+            if not _fits(hint, value):
+                raise OptionError(field.name, f"must be {_describe(hint)}, found {value!r}")
+            allowed = _range(hint)
             if allowed is not None and not all(number in allowed for number in _numbers(value)):
                 raise OptionError(field.name, f"must be {allowed}, found {value}")
 
@@ -75,19 +79,26 @@ class Options:
         """Build from plain values, as they come from YAML, JSON or a checkpoint.
 
         Args:
-            values: By name; groups inside may be mappings too, lists become tuples where the type is one.
+            values: By name; groups inside may be mappings too, lists become tuples where the type is one. None is no values.
             group: Dotted name of this group in a config, for messages.
 
         Raises:
-            OptionError: There is no such option, or its value is impossible.
+            OptionError: An option does not exist, is missing, or has an impossible value; or this is no mapping of options.
         """
-        if isinstance(values, Options):
+        if isinstance(values, cls):
             return values
+        if values is not None and not isinstance(values, Mapping):
+            raise OptionError(group or cls.__name__, f"must be options by name, found {values!r}")
+        # fields, not type hints: those also list class variables, which are no options
         given, hints, prefix = values or {}, get_type_hints(cls), f"{group}." if group else ""
-        unknown = [name for name in given if name not in hints]
-        if unknown:
-            names = ", ".join(field.name for field in fields(cls))
-            raise OptionError(f"{prefix}{unknown[0]}", f"is not an option; {group or cls.__name__} has: {names}")
+        options = {field.name: field for field in fields(cls)}
+        for name in given:
+            if name not in options:
+                existing = ", ".join(options)
+                raise OptionError(f"{prefix}{name}", f"is not an option; {group or cls.__name__} has: {existing}")
+        for name, field in options.items():
+            if name not in given and field.default is MISSING and field.default_factory is MISSING:
+                raise OptionError(f"{prefix}{name}", "is required")
         try:
             return cls(**{name: _typed(hints[name], value, name) for name, value in given.items()})
         except OptionError as error:
@@ -100,6 +111,42 @@ def _typed(hint: Any, value: Any, name: str) -> Any:  # noqa: ANN401
         return hint.of(value, name)
     wants_tuple = any(get_origin(kind) is tuple for kind in (hint, *get_args(hint)))
     return tuple(value) if wants_tuple and isinstance(value, list) else value
+
+
+_NAMES: Final = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
+
+
+def _fits(hint: Any, value: Any) -> bool:  # noqa: ANN401
+    """Return whether a value is of a type; of what is inside of mappings nothing is checked."""
+    kind, parts = get_origin(hint), get_args(hint)
+    if kind is Annotated:
+        return _fits(parts[0], value)
+    if kind in (Union, UnionType):
+        return any(_fits(part, value) for part in parts)
+    if kind is Literal:
+        return value in parts
+    if kind is tuple:
+        kinds = parts[:1] * len(value) if Ellipsis in parts and isinstance(value, tuple) else parts
+        return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_fits, kinds, value))
+    if kind is list:
+        return isinstance(value, list) and all(_fits(parts[0], entry) for entry in value)
+    if hint in (int, float):  # a bool is an int to Python, but not to somebody who writes a config
+        return isinstance(value, int | hint) and not isinstance(value, bool)
+    return hint is Any or isinstance(value, kind or hint)
+
+
+def _describe(hint: Any) -> str:  # noqa: ANN401
+    """Return a type in words, for messages."""
+    kind, parts = get_origin(hint), get_args(hint)
+    if kind is Annotated:
+        return _describe(parts[0])
+    if kind in (Union, UnionType):
+        return " or ".join(_describe(part) for part in parts)
+    if kind is Literal:
+        return f"one of {', '.join(map(str, parts))}"
+    if kind in (tuple, list):
+        return f"a list of {' and '.join(_describe(part) for part in parts if part is not Ellipsis)}"
+    return _NAMES.get(hint, "options by name")
 
 
 def _range(hint: Any) -> Range | None:  # noqa: ANN401
