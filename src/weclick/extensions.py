@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
-from weclick.errors import ConfigError, one_line
+from weclick.errors import ConfigError, WeclickError, one_line
 
 Kind = Literal["network", "flow", "layout", "loss", "augmentation"]
 _GROUPS: dict[Kind, str] = {
@@ -30,6 +30,8 @@ _GROUPS: dict[Kind, str] = {
 
 Part = str | dict[str, Any]
 """How a config names a part: a short name, a class path, or ``{class_path: ..., init_args: {...}}``."""
+
+_KEYS = {"class_path", "init_args"}
 
 
 class NotLoadedError(ConfigError):
@@ -50,30 +52,33 @@ def make_part(
         part: How the config names it.
         shipped: Makers of the shipped ones by short name.
         members: Attributes that a class of this kind must have, checked before it is called.
-        arguments: Passed on; the config's ``init_args`` come on top.
+        arguments: What weclick itself passes to the maker; ``init_args`` may not repeat them.
 
     Raises:
-        ConfigError: There is no such part, it is not loaded, not of this kind, or does not take the arguments.
+        ConfigError: There is no such part, it is not loaded, not of this kind, or cannot be made with these ``init_args``.
     """
     name, options = part_name(kind, part), part.get("init_args", {}) if isinstance(part, dict) else {}
     maker = shipped[name] if name in shipped else find_class(kind, name, tuple(shipped), members)
     try:
         return maker(**arguments, **options)
-    except TypeError as error:
-        raise ConfigError(
-            f"{kind} {name} cannot be made with {options or 'no init_args'}: {one_line(error)}"
-        ) from error
+    except ConfigError as error:  # of an option: its message does not name the part
+        raise ConfigError(f"{kind} {name}: {error}") from error
+    except WeclickError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:  # e.g. torch's for a negative number of channels
+        given = f"init_args {options}" if options else "no init_args"
+        raise ConfigError(f"{kind} {name} cannot be made with {given}: {one_line(error)}") from error
 
 
 def part_name(kind: Kind, part: Part) -> str:
     """Return the short name or class path of a part.
 
     Raises:
-        ConfigError: It is a mapping of another form.
+        ConfigError: It is of another form, such as an argument beside ``init_args`` instead of inside.
     """
     if isinstance(part, str):
         return part
-    if not isinstance(part.get("class_path"), str) or part.keys() > {"class_path", "init_args"}:
+    if not isinstance(part, dict) or not isinstance(part.get("class_path"), str) or part.keys() - _KEYS:
         raise ConfigError(f"a {kind} is a name or {{class_path: ..., init_args: {{...}}}}, found {part}")
     return str(part["class_path"])
 
@@ -89,7 +94,7 @@ def find_class(kind: Kind, name: str, shipped: tuple[str, ...], members: tuple[s
     points = {point.name: point for point in entry_points(group=_GROUPS[kind])}
     point = points.get(name) or next((p for p in points.values() if p.value == f"{module}:{attribute}"), None)
     if point is not None:
-        found = _load(kind, point)
+        part = _load(kind, point)
     elif not module:
         raise ConfigError(f"unknown {kind} {name!r}; choose one of: {', '.join([*shipped, *points])}")
     elif module not in sys.modules:
@@ -98,12 +103,14 @@ def find_class(kind: Kind, name: str, shipped: tuple[str, ...], members: tuple[s
             f"weclick --import {module}, or install a package with an entry point in {_GROUPS[kind]}"
         )
     else:
-        found = getattr(sys.modules[module], attribute, None)
-    missing = [member for member in members if not hasattr(found, member)]
-    if not isinstance(found, type) or missing:
-        lacks = f"lacks {', '.join(missing)}" if isinstance(found, type) else "is not a class"
-        raise ConfigError(f"{name} {lacks}; CONTRIBUTING.md describes what a {kind} needs")
-    return found
+        part = getattr(sys.modules[module], attribute, None)
+        if part is None:
+            raise ConfigError(f"{kind} {name}: module {module} has no {attribute}; correct the class_path")
+    missing = [member for member in members if not hasattr(part, member)]
+    if not isinstance(part, type) or missing:
+        problem = f"lacks {', '.join(missing)}" if isinstance(part, type) else "is not a class"
+        raise ConfigError(f"{name} {problem}; CONTRIBUTING.md describes what a {kind} needs")
+    return part
 
 
 def _load(kind: Kind, point: EntryPoint) -> Any:  # noqa: ANN401

@@ -9,6 +9,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
+from weclick.errors import ConfigError
 from weclick.extensions import Part, make_part
 from weclick.losses.absence import absence
 from weclick.losses.cross_entropy import balanced_cross_entropy, partial_cross_entropy
@@ -16,7 +17,7 @@ from weclick.losses.distillation import distillation
 from weclick.losses.gated_crf import gated_crf
 from weclick.losses.resize import resized
 from weclick.losses.temporal import temporal_loss, visibility
-from weclick.losses.term import LossTerm, Need, Step
+from weclick.losses.term import SUPPLIED_AS, LossTerm, Need, Step
 from weclick.options import Options
 
 __all__ = [
@@ -65,12 +66,21 @@ Terms: type[Any] = make_dataclass(
 )
 
 
-def active_terms(terms: Options) -> list[LossTerm]:
+def active_terms(terms: Any) -> list[LossTerm]:  # noqa: ANN401 - a class made at run time is no type to mypy
     """Return the terms of a ``Terms`` group that have a weight, those from outside last.
 
     Raises:
-        ConfigError: A term from outside cannot be made; see :func:`weclick.extensions.make_part`.
+        ConfigError: A term from outside cannot be made (:func:`weclick.extensions.make_part`), needs
+            something that no data module supplies, or has the name of another term.
     """
-    own = [getattr(terms, name) for name in TERMS]
-    outside = [make_part("loss", part, TERMS, ("name", "needs", "weight_at")) for part in getattr(terms, "extra", ())]
-    return [term for term in (*own, *outside) if term.weight]
+    shipped = [getattr(terms, name) for name in TERMS]
+    outside = [make_part("loss", part, TERMS, ("name", "needs", "weight", "weight_at")) for part in terms.extra]
+    active = [term for term in (*shipped, *outside) if term.weight]
+    for term in outside:
+        if unknown := term.needs - SUPPLIED_AS.keys():
+            needs = f"{', '.join(sorted(unknown))}; a term may need: {', '.join(SUPPLIED_AS)}"
+            raise ConfigError(f"loss {term.name} needs {needs}")
+    names = [term.name for term in active]
+    if len(set(names)) < len(names):  # values and metrics go by name: one of the two would silently replace the other
+        raise ConfigError(f"two loss terms have the same name, of {', '.join(names)}; rename or remove one")
+    return active

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from torch import Tensor
 
 from weclick.options import NonNegativeFloat, Options
 
 Need = Literal["teacher", "memory", "neighbour"]
-"""What a term needs beside image, labels and present classes: ``teacher`` and ``memory`` are in ``batch["soft_labels"]``,
-``neighbour`` is ``batch["pair"]``; the data module supplies what the terms in use need."""
+"""What a term needs besides image, labels and present classes; the data module supplies it to the terms in use."""
+
+SUPPLIED_AS: Final[Mapping[Need, str]] = {"teacher": "soft_labels", "memory": "soft_labels", "neighbour": "pair"}
+"""The entry of a batch in which each of these is found."""
 
 
 class Step(NamedTuple):

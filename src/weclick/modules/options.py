@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from weclick.losses import LossTerm, Terms, active_terms
 from weclick.losses.term import Need
@@ -45,8 +44,7 @@ class ModuleOptions(Options):
     @property
     def active(self) -> list[LossTerm]:
         """Loss terms with a weight."""
-        terms: Any = self.terms
-        return active_terms(terms)
+        return active_terms(self.terms)
 
     @property
     def needs(self) -> frozenset[Need]:
