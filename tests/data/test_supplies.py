@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from weclick.data.supplies import OnlineMemory, StoredMemory
-from weclick.errors import RunError
+from weclick.data.supplies import NeighbourPairs, OnlineMemory, StoredMemory
+from weclick.errors import ConfigError, RunError
 from weclick.memory import MemoryStore, quantise, stream_memory
 
 
@@ -57,6 +57,25 @@ def test_stored_and_with_online_memory_agree_to_quantisation(make_data, store):
 def test_a_batch_is_left_without_what_the_soft_labels_were_made_from(make_data, store):
     data = make_data(supplies=(StoredMemory(store),))
     assert finished_batches(data)[0].keys() == {"image", "labels", "present", "inside", "soft_labels"}
+
+
+def test_memory_and_pairs_in_one_batch_are_those_of_either_alone(make_data, store):
+    reader = make_data().dataset.reader
+    memory, pairs = StoredMemory(store), NeighbourPairs(ShiftedFlow(), reader)
+    both, first, second = (
+        finished_batches(make_data(colour=0.0, supplies=supplies))[0]
+        for supplies in ((memory, pairs), (memory,), (pairs,))
+    )
+    assert both.keys() == first.keys() | second.keys()
+    assert torch.equal(both["image"], first["image"])
+    assert torch.equal(both["soft_labels"].teacher, first["soft_labels"].teacher)
+    assert all(torch.equal(a, b) for a, b in zip(both["pair"], second["pair"], strict=True))
+
+
+def test_two_supplies_of_one_entry_are_refused(make_data, store):
+    online = OnlineMemory(teacher, ShiftedFlow(), make_data().dataset.reader, 2)
+    with pytest.raises(ConfigError, match=r"two supplies .* add the same, of soft_labels, soft_labels; keep one"):
+        make_data(supplies=(StoredMemory(store), online))
 
 
 def test_the_stored_memory_needs_no_neighbours(make_data, store, opened_images):

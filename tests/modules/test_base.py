@@ -1,6 +1,7 @@
 import math
 import warnings
 from importlib.metadata import version
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -59,10 +60,10 @@ def test_evaluation_scores_every_frame_once_at_the_labels_size(make_module, make
     module = make_module(classes=data.dataset.classes.to_list(), size=data.dataset.size)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
-        results = make_trainer(tmp_path).test(module, datamodule=data, verbose=False)
+        results = make_trainer(tmp_path).validate(module, datamodule=data, verbose=False)
     labelled = sum((data.dataset.reader.label(frame) != 255).sum() for frame in data.dataset.labelled("val"))
     assert module.scores.confusion.sum() == labelled
-    assert results[0]["test/miou"] == pytest.approx(module.scores.miou, nan_ok=True)
+    assert results[0]["val/miou"] == pytest.approx(module.scores.miou, nan_ok=True)
     assert module.score.confusion.sum() == 0  # ready for the next evaluation
 
 
@@ -117,6 +118,26 @@ def test_a_number_out_of_range_is_refused_by_name(make_module, options, name):
 def test_a_module_with_nothing_to_learn_from_is_refused(make_module):
     with pytest.raises(ConfigError, match=r"student\.terms has no term with a weight above 0"):
         make_module(supervised=0.0)
+
+
+@pytest.mark.parametrize(
+    ("weights", "needs", "entry"),
+    [
+        ({"kd": 1.0}, "teacher", "soft_labels"),
+        ({"mfd": 1.0}, "memory", "soft_labels"),
+        ({"etc": 1.0}, "neighbour", "pair"),
+    ],
+)
+def test_a_batch_without_what_a_term_needs_is_refused_by_name(make_module, batch, weights, needs, entry):
+    module = make_module(**weights)
+    module.trainer = Mock(estimated_stepping_batches=10, global_step=0)
+    module.training_step(batch, 0)
+    del batch[entry]
+    (term,) = weights
+    with pytest.raises(
+        ConfigError, match=f"the student's {term} loss needs {needs}, which the batch lacks; .*supplies"
+    ):
+        module.training_step(batch, 0)
 
 
 def test_trap_16_compiling_is_left_to_the_network(make_module, monkeypatch):

@@ -173,6 +173,26 @@ def test_options_of_another_version_are_refused_in_one_line(files, tmp_path, opt
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"hyper_parameters": 3},
+        {"hyper_parameters": {"classes": "road", "size": [32, 64], "options": {"network": {}}}},
+        {"hyper_parameters": {"classes": [], "size": [32, 64], "options": {"network": {}}}},
+        {"hyper_parameters": {"classes": [{"name": "road"}], "size": 3, "options": {"network": {}}}},
+        {"hyper_parameters": {"classes": [{"name": "road"}], "size": [32, 64], "options": {"network": 3}}},
+        {"hyper_parameters": {"classes": [{"name": "road"}], "size": [32, 64], "options": [1]}},
+        {"state_dict": [1, 2]},
+    ],
+)
+def test_a_checkpoint_whose_parts_are_of_other_types_is_refused_in_one_line(files, tmp_path, damage):
+    checkpoint = torch.load(files / "student.ckpt", weights_only=True) | damage
+    torch.save(checkpoint, tmp_path / "odd.ckpt")
+    with pytest.raises(CheckpointError, match=r"odd\.ckpt") as refusal:
+        load_checkpoint(tmp_path / "odd.ckpt")
+    assert "\n" not in str(refusal.value)
+
+
 @pytest.mark.parametrize("missing", ["hyper_parameters", "state_dict"])
 def test_a_checkpoint_without_its_parts_is_refused(files, tmp_path, missing):
     checkpoint = torch.load(files / "student.ckpt", weights_only=True)

@@ -14,6 +14,12 @@ def test_pairs_come_with_the_runs_flow_and_only_for_the_temporal_loss(settings, 
         assert supplies_of(settings(arm=arm).student, settings(arm=arm), run(arm)) == ()
 
 
+@pytest.mark.slow
+def test_a_teacher_may_learn_from_neighbours_too(settings, run, fit):
+    made = fit(settings(arm="kd", teacher={"etc": 1.0}, trainer={"max_epochs": 1}), run(), "teacher")
+    assert "train/loss_etc" in (made.stage("teacher") / "metrics.csv").read_text()
+
+
 @pytest.mark.parametrize(("arm", "term"), [("etc", "etc"), ("mfd", "mfd")])
 @pytest.mark.parametrize("data", [{"neighbours": 0}, {"stride": 5}])
 def test_what_learns_from_neighbours_alone_is_refused_without_any(settings, run, fit, data, arm, term):

@@ -47,7 +47,7 @@ class ClipDataModule(pl.LightningDataModule):
         supplies: What loss terms need beside image and labels.
 
     Raises:
-        ConfigError: An option is impossible.
+        ConfigError: An option is impossible, or two supplies add the same to a batch.
         DataError: The data set cannot be opened.
     """
 
@@ -63,6 +63,9 @@ class ClipDataModule(pl.LightningDataModule):
         super().__init__()
         self.options = DataOptions.of(options, "data")
         self.seed, self.supplies = seed, tuple(supplies)
+        added = [supply.adds for supply in self.supplies]
+        if len(set(added)) < len(added):  # the second would silently replace the first
+            raise ConfigError(f"two supplies of a data module add the same, of {', '.join(added)}; keep one")
         self.dataset = dataset or DataSet.open(self.options.root, self.options.layout)
         self.dataset = self.dataset.at(self.options.size)
         self._augmentation = make_augmentation(self.options.draws.colour)
@@ -162,10 +165,6 @@ class ClipDataModule(pl.LightningDataModule):
     def val_dataloader(self) -> DataLoader[Sample]:
         """Return the labelled frames of the validation split."""
         return self.evaluation_loader("val")
-
-    def test_dataloader(self) -> DataLoader[Sample]:
-        """Return the labelled frames of the test split when it has labels, else of the validation split."""
-        return self.evaluation_loader(self.dataset.evaluation_split)
 
     def evaluation_loader(self, split: Split) -> DataLoader[Sample]:
         """Return the labelled frames of a split, each once over all processes.

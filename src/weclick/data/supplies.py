@@ -41,6 +41,7 @@ class StoredMemory(Supply):
         restricted: Keep only classes that were clicked on the target.
     """
 
+    adds: ClassVar[str] = "soft_labels"
     labels_unlabelled: ClassVar[bool] = True
 
     store: MemoryStore
@@ -69,6 +70,7 @@ class OnlineMemory(Supply):
         restricted: Keep only classes that were clicked on the target.
     """
 
+    adds: ClassVar[str] = "soft_labels"
     labels_unlabelled: ClassVar[bool] = True
     reads_neighbours: ClassVar[bool] = True
 
@@ -134,6 +136,7 @@ class NeighbourPairs(Supply):
         reader: Reads frames at the working size.
     """
 
+    adds: ClassVar[str] = "pair"
     reads_neighbours: ClassVar[bool] = True
     pairs: ClassVar[bool] = True
 

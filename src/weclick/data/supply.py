@@ -21,11 +21,13 @@ class Supply:
     """Base of all supplies: each reads its part in a loader worker and completes it on the device.
 
     Attributes:
+        adds: Entry of a batch that it adds; no two supplies of a data module add the same.
         labels_unlabelled: Whether frames without clicks can be learned from what it adds.
         reads_neighbours: Whether it reads the neighbours of a clip.
         pairs: Whether :meth:`neighbour` gives frames to draw along with the targets.
     """
 
+    adds: ClassVar[str] = ""
     labels_unlabelled: ClassVar[bool] = False
     reads_neighbours: ClassVar[bool] = False
     pairs: ClassVar[bool] = False

@@ -18,6 +18,7 @@ from weclick.errors import ConfigError, TrainingError
 from weclick.inference.checkpoint import CLASS_KEY, STAGE_KEY, VERSION_KEY
 from weclick.inference.rules import labels_at
 from weclick.losses import Step
+from weclick.losses.term import SUPPLIED_AS
 from weclick.metrics import Scores, SegmentationScore
 from weclick.models import make_network
 from weclick.modules.options import ModuleOptions
@@ -90,12 +91,27 @@ class SegmentationModule(pl.LightningModule):
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> StepResult:
         """Return the weighted sum of the loss terms, and each of them unweighted."""
         progress = self.global_step / max(float(self.trainer.estimated_stepping_batches), 1.0)
+        self.refuse_incomplete(batch)
         step = Step(self(batch["image"]), batch, self, progress)
         values = {term.name: term(step) for term in self.terms}
         self.refuse_nonfinite(values)
         loss = torch.stack([term.weight_at(progress) * values[term.name] for term in self.terms]).sum()
         named = {"loss": loss, **{f"loss_{name}": value for name, value in values.items()}}
         return {"loss": loss, "terms": {name: value.detach() for name, value in named.items()}}
+
+    def refuse_incomplete(self, batch: Mapping[str, Any]) -> None:
+        """Refuse a batch without what a loss term needs.
+
+        Raises:
+            ConfigError: The usual cause is a data module that was made without ``supplies``.
+        """
+        for term in self.terms:
+            missing = sorted(need for need in term.needs if SUPPLIED_AS[need] not in batch)
+            if missing:
+                raise ConfigError(
+                    f"the {self.stage}'s {term.name} loss needs {', '.join(missing)}, which the batch lacks; make the data "
+                    "module with supplies for it, or set the term's weight to 0"
+                )
 
     def refuse_nonfinite(self, terms: Mapping[str, Tensor]) -> None:
         """Stop a training that has diverged, while the last checkpoint is still good.
@@ -125,21 +141,10 @@ class SegmentationModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores over all frames and processes."""
-        self._finish_scores("val")
-
-    def test_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, list[Tensor]]:
-        """Score one batch, as in validation."""
-        return self.validation_step(batch, batch_idx)
-
-    def on_test_epoch_end(self) -> None:
-        """Log the scores over all frames and processes."""
-        self._finish_scores("test")
-
-    def _finish_scores(self, prefix: str) -> None:
         self.scores = self.score.compute()
         self.score.reset()
-        self.log(f"{prefix}/miou", self.scores.miou, prog_bar=True, sync_dist=False, rank_zero_only=False)
-        self.log(f"{prefix}/accuracy", self.scores.accuracy)
+        self.log("val/miou", self.scores.miou, prog_bar=True)
+        self.log("val/accuracy", self.scores.accuracy)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """State stage, class and version in the checkpoint."""

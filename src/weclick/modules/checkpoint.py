@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from weclick.classes import ClassSet
-from weclick.errors import CheckpointError, ConfigError
+from weclick.errors import CheckpointError, ConfigError, WeclickError
 from weclick.extensions import NotLoadedError
 from weclick.inference.checkpoint import (
     CLASS_KEY,
@@ -50,12 +50,12 @@ def load_checkpoint(
     try:
         saved = checkpoint["hyper_parameters"]
         module = _module_class(checkpoint)(saved["classes"], saved["size"], saved_options(checkpoint))
-    except (KeyError, TypeError, ConfigError) as error:
+    except (WeclickError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise refused_options(path, checkpoint, error) from None
     check_classes(path, module.classes, classes)
     try:
         module.load_state_dict(checkpoint["state_dict"])
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:  # shapes or names differ; no mapping of tensors at all
         raise refused_weights(path, error) from None
     return module.eval()
 

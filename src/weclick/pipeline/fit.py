@@ -79,8 +79,10 @@ def fit_teacher(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     if not run.begin("teacher", facts):
         rank_zero_info(f"teacher: finished in {run.stage('teacher')}")
         return
-    if settings.teacher_rounds > 1:  # learns from the memory of the previous round, too
-        data = run_data(settings, run, supplies_of(settings.teacher, settings.earlier_round, earlier_round(run)))
+    # in later rounds a teacher also learns from the memory of the previous one
+    earlier = settings.earlier_round if settings.teacher_rounds > 1 else settings
+    data = run_data(settings, run, supplies_of(settings.teacher, earlier, earlier_round(run)))
+    if settings.teacher_rounds > 1:
         refuse_incomplete_memory(settings.earlier_round, earlier_round(run), data)
     round_text = f", round {settings.teacher_rounds}" if settings.teacher_rounds > 1 else ""
     rank_zero_info(f"teacher: {_frames(data)}, {facts['epochs']} epochs{round_text}")
