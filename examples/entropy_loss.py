@@ -1,4 +1,4 @@
-"""A loss term from outside: predictions should be sure where nobody clicked.
+"""A loss term from outside: predictions should be certain where there are no clicks.
 
     weclick --import entropy_loss fit --config demo.yaml --student.terms.extra \
         '[{class_path: entropy_loss.Entropy, init_args: {weight: 0.01}}]'
@@ -24,7 +24,7 @@ class Entropy(LossTerm):
 
     Args:
         weight: Weight of the term.
-        start: Share of the training before which the weight is 0: early predictions are sure of the wrong thing.
+        start: Share of the training before which the weight is 0, as early predictions are mostly wrong.
 
     References:
         Grandvalet and Bengio, Semi-supervised Learning by Entropy Minimization, NIPS 2004.
@@ -35,7 +35,7 @@ class Entropy(LossTerm):
     start: float = 0.5
 
     def weight_at(self, progress: float) -> float:
-        """Return 0 at first, then the weight."""
+        """Return 0 before ``start``, then the weight."""
         return self.weight if progress >= self.start else 0.0
 
     def __call__(self, step: Step) -> Tensor:

@@ -2,9 +2,9 @@
 
     weclick --import flat_layout fit --config folder.yaml --data.root DATA --data.layout '{class_path: flat_layout.FlatLayout}'
 
-A layout is a class made with ``root`` and ``refuse`` (call it with a ``DataError`` for every file that cannot be used) and its
-``init_args``. It has ``root``, ``name``, ``classes``, ``splits()``, ``frames(split)`` and ``label_ids()``;
-``weclick.data.index.Layout`` documents them. It lists files and never opens one.
+A layout is a class made with ``root``, ``refuse`` (it calls this with a ``DataError`` for every file that cannot be used) and
+its ``init_args``. It has ``root``, ``name``, ``classes``, ``splits()``, ``frames(split)`` and ``label_ids()``;
+``weclick.data.index.Layout`` documents them. It lists images and never opens one: a data set may have 150,000.
 """
 
 from __future__ import annotations

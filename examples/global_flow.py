@@ -1,4 +1,4 @@
-"""A flow from outside: one shift for the whole picture, by phase correlation.
+"""A flow from outside: one translation for all pixels of an image, by phase correlation.
 
     weclick --import global_flow fit --config demo.yaml --memory.flow '{class_path: global_flow.GlobalShift}'
 
@@ -16,15 +16,15 @@ from torch import Tensor
 
 
 class GlobalShift:
-    """The translation between two frames; right for a camera that only pans.
+    """The translation between two frames, for a camera that only pans.
 
     Args:
-        strongest: Longest shift to believe, in pixels; a longer one counts as none.
+        largest: Largest shift to accept along an axis, in pixels; a larger one is replaced by no shift.
     """
 
-    def __init__(self, strongest: float = 64.0) -> None:
-        self.strongest = strongest
-        self.name = f"global-shift-{strongest:g}"
+    def __init__(self, largest: float = 64.0) -> None:
+        self.largest = largest
+        self.name = f"global-shift-{largest:g}"
 
     def __call__(self, target: Tensor, neighbour: Tensor) -> Tensor:
         """Return the same vector at every pixel of a pair."""
@@ -32,6 +32,6 @@ class GlobalShift:
         for index, pair in enumerate(zip(target, neighbour, strict=True)):
             here, there = (image.float().mean(0).cpu().numpy().astype(np.float64) for image in pair)
             shift, _ = cv2.phaseCorrelate(here, there)
-            if max(map(abs, shift)) <= self.strongest:
+            if max(map(abs, shift)) <= self.largest:
                 flow[index] = torch.tensor(shift).view(2, 1, 1)
         return flow

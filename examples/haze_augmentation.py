@@ -4,8 +4,8 @@
         '{class_path: haze_augmentation.Haze, init_args: {most: 0.6}}'
 
 An augmentation is an ``nn.Module`` made with its ``init_args``, from a batch of RGB images (B, 3, H, W) in 0..1 to the same. It
-runs on the training device and changes colours only: whatever moves pixels would have to move clicks and memory with them. Draw
-from torch's global generator: weclick seeds it for every step, so that a resumed training draws the same.
+gets them on the training device, and changes colours only: to move pixels, it would have to move clicks and memory too. Use
+torch's global random generator: weclick seeds it in every step, so that a resumed training draws the same numbers.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 
 class Haze(nn.Module):
-    """Blends each image with a light grey, thicker towards the top, where the distance usually is.
+    """Blends each image with light grey, most at the top, where the most distant things usually are.
 
     Args:
-        most: Thickest haze at the top, as a share of the picture.
+        most: Largest share of grey, at the top of the image.
     """
 
     def __init__(self, most: float = 0.5) -> None:

@@ -18,8 +18,8 @@ class TinyNet(nn.Module):
     """Logits at stride 4 from a receptive field of 19 pixels: too small to be good, small enough to read.
 
     Args:
-        num_classes: Number of classes; weclick gives it.
-        width: Channels inside.
+        num_classes: Number of classes; weclick passes it.
+        width: Channels of the hidden layers.
     """
 
     mean: ClassVar = (0.5, 0.5, 0.5)

@@ -1,4 +1,4 @@
-"""Classes of a data set: names, colours, thing or stuff."""
+"""The classes of a data set: names, colours, thing or stuff."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ClassSet:
     """The classes of a data set in order; the id of a class is its position.
 
     Raises:
-        DataError: No class, more than 255, or a name used twice.
+        DataError: There is no class, more than 255, or a name appears twice.
     """
 
     classes: tuple[SemanticClass, ...]
@@ -93,7 +93,7 @@ class ClassSet:
             raise DataError(f"{path} not found; list the classes there (see data/README.md)") from None
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise DataError(f"{path} cannot be read: {one_line(error, 600)}") from None
-        if isinstance(entries, Mapping):  # ``classes: [...]``
+        if isinstance(entries, Mapping):  # the list may be under a key, ``classes: [...]``
             entries = entries.get("classes")
         if not isinstance(entries, list):
             raise DataError(f"{path} holds no list of classes; see data/README.md for the format")

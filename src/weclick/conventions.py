@@ -1,19 +1,19 @@
 """Conventions every tensor in weclick follows. Other docstrings link here.
 
-Images: float (B, 3, H, W), RGB in 0..1 on the device; a network normalises with its own mean and std as its first act, so
-    that teacher, student and flow can look at the same batch. Workers hand over uint8 to keep transfers small.
+Images: float (B, 3, H, W), RGB in 0..1 on the device. Each network normalises them itself, with its own mean and std, so that
+    teacher, student and flow can use the same batch. Loader workers return uint8, which is smaller to transfer.
 Labels: int64 (B, H, W), class ids 0..C-1 of the data set's :class:`~weclick.classes.ClassSet`, ``IGNORE_INDEX`` elsewhere.
-Logits: float (B, C, h, w), any stride; losses resize logits, never labels. Predictions are resized by one rule only:
+Logits: float (B, C, h, w), any stride; losses resize logits, never labels. Only one function resizes predictions:
     :func:`weclick.inference.rules.labels_at`.
 Clips: float (B, N, 3, H, W) with ``offsets`` int64 (B, N): neighbour frame number minus the target's; 0 marks padding.
 Pixels: centres at integers, origin top-left, (x, y) order in points and flow, (H, W) order in sizes.
 Flow: float (B, 2, H, W) on the *target* grid, in pixels, channel 0 = dx, 1 = dy: target pixel (x, y) is seen in the
     neighbour at (x + dx, y + dy). Warps use ``align_corners=True``.
-Soft labels: float (B, C, h, w); a pixel's sum over classes, 0..1, is how much of it is believed.
-Present: bool (B, C), classes a whole frame holds; all False where nothing is known of it.
-Draw: one geometric draw per clip. Image and labels are transformed by it in the worker; the memory, which lives on
-    the undrawn target grid, follows it through the draw's sampling grid (B, h, w, 2). A neighbour that a loss compares
-    the target with is drawn alike.
+Soft labels: float (B, C, h, w); a pixel's sum over classes, 0..1, is its weight.
+Present: bool (B, C), classes that are anywhere in the undrawn frame; all False if that is unknown.
+Draw: one geometric draw per clip. The worker transforms image and labels by it; the memory, which lies on the grid of the
+    undrawn target, is transformed by the draw's sampling grid (B, h, w, 2) on the device. A neighbour that a loss compares
+    with its target is drawn alike.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ from typing import Final, NamedTuple
 IGNORE_INDEX: Final = 255
 """Label of pixels that are unknown or belong to no class; never trained on, never counted."""
 
-
 Size = tuple[int, int]
 """Height and width, in pixels."""
 
 
 class FrameKey(NamedTuple):
-    """What identifies a frame: its video and its number within it."""
+    """Identifies a frame: its video, and its number in that video."""
 
     video: str
     number: int

@@ -1,13 +1,13 @@
-"""Parts from outside: networks, flows, layouts, loss terms and augmentations that other packages bring.
+"""Parts from outside: networks, flows, layouts, loss terms and augmentations of other packages.
 
 A config names a part by the short name of a shipped one, by the name of an entry point in the group ``weclick.networks``
 (``flows``, ``layouts``, ``losses``, ``augmentations``), or as Lightning users do::
 
     {class_path: my_package.TinyNet, init_args: {width: 16}}
 
-Nothing is imported because a config or a checkpoint names it: both may come from a stranger. A class path counts only where
-its module is loaded already (``weclick --import MODULE``, or the user's own program) or belongs to an entry point, which
-somebody installed. ``CONTRIBUTING.md`` lists the protocol of each kind; ``examples/`` has one of each.
+A config or a checkpoint may come from a stranger, so naming a module there never imports it. A class path is accepted only if
+its module is loaded already (``weclick --import MODULE``, or the user's own program), or if an installed entry point has it.
+``CONTRIBUTING.md`` describes the protocol of each kind; ``examples/`` has one of each.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def make_part(
     part: Part,
     shipped: Mapping[str, Callable[..., Any]],
     members: tuple[str, ...],
-    **arguments: Any,  # noqa: ANN401 - whatever a part takes
+    **arguments: Any,  # noqa: ANN401 - each kind of part takes other arguments
 ) -> Any:  # noqa: ANN401
     """Build a part.
 
@@ -51,7 +51,7 @@ def make_part(
         kind: What kind of part.
         part: How the config names it.
         shipped: Makers of the shipped ones by short name.
-        members: Attributes that a class of this kind must have, checked before it is called.
+        members: Attributes that a class of this kind must have. They are checked first, so that no other class is ever called.
         arguments: What weclick itself passes to the maker; ``init_args`` may not repeat them.
 
     Raises:
@@ -61,7 +61,7 @@ def make_part(
     maker = shipped[name] if name in shipped else find_class(kind, name, tuple(shipped), members)
     try:
         return maker(**arguments, **options)
-    except ConfigError as error:  # of an option: its message does not name the part
+    except ConfigError as error:  # its message names an option, but not the part
         raise ConfigError(f"{kind} {name}: {error}") from error
     except WeclickError:
         raise
@@ -116,5 +116,5 @@ def find_class(kind: Kind, name: str, shipped: tuple[str, ...], members: tuple[s
 def _load(kind: Kind, point: EntryPoint) -> Any:  # noqa: ANN401
     try:
         return point.load()
-    except Exception as error:  # whatever somebody else's package raises when it is imported
+    except Exception as error:  # importing a package may raise anything
         raise ConfigError(f"{kind} {point.name} ({point.value}) cannot be imported: {one_line(error)}") from error

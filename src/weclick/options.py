@@ -1,6 +1,6 @@
 """Groups of options: dataclasses whose types state the range of each number, checked when a group is made.
 
-The parser reads the same classes, so command line, config and Python end in one check.
+The parser reads the same classes, so the command line, configs and Python share one check.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Range:
     def __contains__(self, number: float) -> bool:
         return math.isfinite(number) and self.low <= number <= self.high and not (self.above and number == self.low)
 
-    def __repr__(self) -> str:  # shown by the parser's help
+    def __repr__(self) -> str:  # the parser's help shows it
         if self.high == math.inf:
             return f"{'above' if self.above else 'at least'} {self.low}"
         return f"above {self.low}, at most {self.high}" if self.above else f"from {self.low} to {self.high}"
@@ -41,7 +41,7 @@ Seed = Annotated[int, Range(0, 2**32 - 1)]
 
 
 class OptionError(ConfigError):
-    """An option has an impossible value. ``name`` is its dotted name, ``problem`` the rest of the message."""
+    """An option is impossible. ``name`` is its dotted name, ``problem`` the rest of the message."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{name} {problem}")
@@ -83,7 +83,7 @@ class Options:
             group: Dotted name of this group in a config, for messages.
 
         Raises:
-            OptionError: An option does not exist, is missing, or has an impossible value; or this is no mapping of options.
+            OptionError: An option does not exist, is missing or impossible, or ``values`` is not a mapping.
         """
         if isinstance(values, cls):
             return values
@@ -106,7 +106,7 @@ class Options:
 
 
 def _typed(hint: Any, value: Any, name: str) -> Any:  # noqa: ANN401
-    """Return a value as the group or tuple that its type is."""
+    """Return a value as a group of options or a tuple, if its type is one."""
     if isinstance(hint, type) and issubclass(hint, Options):
         return hint.of(value, name)
     wants_tuple = any(get_origin(kind) is tuple for kind in (hint, *get_args(hint)))
@@ -117,7 +117,7 @@ _NAMES: Final = {int: "a whole number", float: "a number", str: "text", bool: "t
 
 
 def _fits(hint: Any, value: Any) -> bool:  # noqa: ANN401
-    """Return whether a value is of a type; of what is inside of mappings nothing is checked."""
+    """Return whether a value is of a type. The contents of mappings are not checked."""
     kind, parts = get_origin(hint), get_args(hint)
     if kind is Annotated:
         return _fits(parts[0], value)
@@ -130,7 +130,7 @@ def _fits(hint: Any, value: Any) -> bool:  # noqa: ANN401
         return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_fits, kinds, value))
     if kind is list:
         return isinstance(value, list) and all(_fits(parts[0], entry) for entry in value)
-    if hint in (int, float):  # a bool is an int to Python, but not to somebody who writes a config
+    if hint in (int, float):  # a bool is an int in Python, but not in a config
         return isinstance(value, int | hint) and not isinstance(value, bool)
     return hint is Any or isinstance(value, kind or hint)
 
@@ -150,7 +150,7 @@ def _describe(hint: Any) -> str:  # noqa: ANN401
 
 
 def _range(hint: Any) -> Range | None:  # noqa: ANN401
-    """Return the first range inside a type, also of a union or a tuple."""
+    """Return the first range inside a type, such as a union or a tuple."""
     if isinstance(hint, Range):
         return hint
     return next((inner for part in get_args(hint) if (inner := _range(part)) is not None), None)

@@ -73,17 +73,17 @@ def test_the_neighbour_follows_the_targets_draw_and_the_flow_leads_to_it(moving,
     data = paired(moving, colour=0.0, scale=(1.0, 1.0), flip=flip, crop=(64, 96))
     batch = finished(data)
     pair = batch["pair"]
-    assert sorted(pair.found.tolist()) == [False, True]
-    target, neighbour = batch["image"][pair.found], pair.image[pair.found]
+    assert sorted(pair.valid.tolist()) == [False, True]
+    target, neighbour = batch["image"][pair.valid], pair.image[pair.valid]
     moved = -SHIFT if flip == 0.0 else SHIFT
     overlap = (..., slice(SHIFT, None)) if flip == 0.0 else (..., slice(None, -SHIFT))
     assert torch.equal(torch.roll(neighbour, -moved, -1)[overlap], target[overlap])
-    assert pair.flow[pair.found][:, 0].unique().tolist() == [moved / 4]
-    assert not pair.flow[pair.found][:, 1].any()
-    warped, inside = warp_to_target(F.avg_pool2d(neighbour, 4), pair.flow[pair.found])
+    assert pair.flow[pair.valid][:, 0].unique().tolist() == [moved / 4]
+    assert not pair.flow[pair.valid][:, 1].any()
+    warped, inside = warp_to_target(F.avg_pool2d(neighbour, 4), pair.flow[pair.valid])
     off = (warped - F.avg_pool2d(target, 4)).abs().amax(1, keepdim=True)
     assert off[inside].max() < 1e-5
-    visible = pair.visible[pair.found]
+    visible = pair.visible[pair.valid]
     assert visible[inside].min() > 0.999
     assert not visible[~inside].any()
 
@@ -92,9 +92,9 @@ def test_an_estimated_flow_carries_a_scaled_neighbour_to_its_target(moving, pair
     data = paired(moving, DISFlow(), colour=0.0, scale=(1.4, 1.6), crop=(96, 128))
     batch = finished(data)
     pair = batch["pair"]
-    target, neighbour = (F.avg_pool2d(maps[pair.found], 4) for maps in (batch["image"], pair.image))
-    warped, _ = warp_to_target(neighbour, pair.flow[pair.found])
-    sure = pair.visible[pair.found] > 0.8
+    target, neighbour = (F.avg_pool2d(maps[pair.valid], 4) for maps in (batch["image"], pair.image))
+    warped, _ = warp_to_target(neighbour, pair.flow[pair.valid])
+    sure = pair.visible[pair.valid] > 0.8
     assert sure.float().mean() > 0.5
     error, still = (((maps - target).abs() * sure).sum().item() for maps in (warped, neighbour))
     assert error < still / 4
@@ -128,7 +128,7 @@ def test_a_damaged_neighbour_is_counted_and_the_target_stands_in(moving, content
     assert sample["damaged"].startswith(str(frame)) and "\n" not in sample["damaged"]
     with pytest.warns(UserWarning, match=r"damaged training frame left out: .*1\.png"):
         batch = data.on_after_batch_transfer(next(iter(loader)), 0)
-    assert not batch["pair"].found.any()
+    assert not batch["pair"].valid.any()
     assert torch.equal(batch["pair"].image, batch["image"])
     assert not batch["pair"].flow.any()
 
@@ -144,7 +144,7 @@ def test_without_a_pair_nothing_more_is_read_or_computed(moving, monkeypatch, da
 
 def test_promise_2_a_neighbours_mask_is_never_read_for_a_pair(folder_root, monkeypatch, paired):
     monkeypatch.setattr("weclick.data.reader.read_label", lambda *a: pytest.fail("a mask was read"))
-    assert finished(paired(folder_root))["pair"].found.all()
+    assert finished(paired(folder_root))["pair"].valid.all()
 
 
 def test_workers_change_nothing(moving, paired):
@@ -185,7 +185,7 @@ def test_both_frames_share_one_draw_of_colours():
     batch = augmented(image, lambda images: images * factors, a_pair(image.flip(-1)))
     torch.testing.assert_close(batch["image"], image * factors)
     torch.testing.assert_close(batch["pair"].image, image.flip(-1) * factors)
-    assert batch["pair"].found.tolist() == [True, False]
+    assert batch["pair"].valid.tolist() == [True, False]
 
 
 def test_without_a_pair_colours_are_drawn_as_ever():

@@ -104,7 +104,7 @@ def test_a_target_without_neighbour_is_left_out_of_the_temporal_term(make_module
     second = Pair(*(part[1:] for part in pair))
     image, labels = batch["image"][1:], batch["labels"][1:]
     alone = terms_of(module, {**batch, "image": image, "labels": labels, "pair": second})
-    both = {**batch, "pair": pair._replace(found=torch.tensor([False, True]))}
+    both = {**batch, "pair": pair._replace(valid=torch.tensor([False, True]))}
     torch.testing.assert_close(terms_of(module, both)["etc"], alone["etc"])
 
 
@@ -116,7 +116,7 @@ def test_a_still_video_has_no_temporal_term(make_module, batch):
 
 def test_a_batch_without_neighbours_has_a_temporal_term_of_0_without_gradient(make_module, batch):
     module = make_module(etc=1.0)
-    pair = batch["pair"]._replace(found=torch.tensor([False, False]))
+    pair = batch["pair"]._replace(valid=torch.tensor([False, False]))
     term = terms_of(module, {**batch, "pair": pair})["etc"]
     term.backward()
     assert term.item() == 0

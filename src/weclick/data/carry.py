@@ -14,14 +14,14 @@ from weclick.inference.rules import image_batch
 
 @dataclass(frozen=True)
 class ClickCarrier:
-    """Moves clicks from frame to frame; runs in workers, hence DIS."""
+    """Moves clicks from a target to a neighbour. It runs in loader workers, so its flow has to be fast on a CPU."""
 
     flow: FlowEstimator = field(default_factory=DISFlow)
 
     def __call__(
         self, clicks: NDArray[np.float32], target: NDArray[np.uint8], neighbour: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """Return the clicks that can be followed, where they are seen in the neighbour.
+        """Return the clicks at their positions in the neighbour; clicks without reliable flow are left out.
 
         Args:
             clicks: On the target, (K, 3): x, y in its pixels, class.
@@ -30,9 +30,10 @@ class ClickCarrier:
         """
         here, there = image_batch(target), image_batch(neighbour)
         forward = self.flow(here, there)
-        trusted = reliable(forward, self.flow(there, here))[0, 0].numpy()
-        column, row = np.rint(clicks[:, :2]).astype(int).clip(0, (trusted.shape[1] - 1, trusted.shape[0] - 1)).T
+        mask = reliable(forward, self.flow(there, here))[0, 0].numpy()
+        # a click may lie up to half a pixel beyond the centres of the outermost pixels
+        column, row = np.rint(clicks[:, :2]).astype(int).clip(0, (mask.shape[1] - 1, mask.shape[0] - 1)).T
         moved = clicks.copy()
         moved[:, :2] += forward[0].numpy()[:, row, column].T
-        kept: NDArray[np.float32] = moved[trusted[row, column]]
+        kept: NDArray[np.float32] = moved[mask[row, column]]
         return kept

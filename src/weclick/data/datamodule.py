@@ -1,4 +1,4 @@
-"""The LightningDataModule: clicked targets with unlabelled neighbours in, batches out."""
+"""The LightningDataModule: batches of clicked targets and their unlabelled neighbours."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from weclick.data.unused import unused_clicks
 from weclick.errors import ConfigError, DataError
 
 MAX_DAMAGED: Final = 0.05
-"""Largest share of the frames read, neighbours included, that may be unreadable before a run stops; one always may."""
+"""A run stops when more than this share of its frames, neighbours included, is unreadable. One frame alone never stops it."""
 
 
 class ClipDataModule(pl.LightningDataModule):
     """Clicked target frames, their unlabelled neighbours, and labelled frames to evaluate on.
 
-    Everything is decided when it is made: what the loss terms of a training need comes in as ``supplies``.
+    Nothing is filled in later: what the loss terms need is passed as ``supplies``.
 
     Args:
         options: Data set, clicks, clips and draws; also as a plain mapping.
-        seed: Of order and draws.
-        dataset: The data set of ``options``, if it is open already.
+        seed: Seed of the samples' order and draws.
+        dataset: The data set of ``options``, if it is already open.
         clicks: Click store to train from; by default the one of the options, else the one in the root.
-        supplies: What loss terms need beside image and labels.
+        supplies: What loss terms need besides image and labels.
 
     Raises:
         ConfigError: An option is impossible, or two supplies add the same to a batch.
@@ -87,7 +87,7 @@ class ClipDataModule(pl.LightningDataModule):
         largest = (height // CROP_MULTIPLE * CROP_MULTIPLE, width // CROP_MULTIPLE * CROP_MULTIPLE)
         return self.options.draws.crop or largest
 
-    # What is trained from
+    # Clicks and clips
 
     @cached_property
     def clicks(self) -> TargetClicks | None:
@@ -125,7 +125,7 @@ class ClipDataModule(pl.LightningDataModule):
 
     @cached_property
     def memory_clips(self) -> list[Clip]:
-        """Clips a memory is built for: those of all targets and, if draws come from them, of their neighbours."""
+        """Clips that a memory is built for: those of all targets and, if samples are drawn from them, of their neighbours."""
         if not self.options.draws.unlabelled:
             return self.clips
         return self._clips({frame.key for clip in self.clips for frame in clip.frames})
@@ -135,7 +135,7 @@ class ClipDataModule(pl.LightningDataModule):
 
     @property
     def _drawn_clips(self) -> list[Clip]:
-        """Clips that draws come from: also those of unlabelled frames, where something can be learned from them."""
+        """Clips that samples are drawn from; unlabelled frames are among them if a loss term can learn from them."""
         carried = self.options.draws.carried and self.clicks is not None
         labelled = carried or any(supply.labels_unlabelled for supply in self.supplies)
         return self.memory_clips if labelled else self.clips
@@ -143,7 +143,7 @@ class ClipDataModule(pl.LightningDataModule):
     # Loaders
 
     def train_dataloader(self) -> DataLoader[Sample]:
-        """Return drawn training samples in seeded order."""
+        """Return the training samples, in an order that follows from the seed."""
         draws = self.options.draws
         carrier = ClickCarrier() if draws.carried and self.clicks is not None else None
         samples = TrainingSamples(
@@ -186,7 +186,7 @@ class ClipDataModule(pl.LightningDataModule):
     @property
     def workers(self) -> int:
         """Loader processes of this process."""
-        processes = self.trainer.num_devices if self.trainer is not None else 1  # of this training on this machine
+        processes = self.trainer.num_devices if self.trainer is not None else 1  # on this machine: they share its cores
         return default_workers(processes) if self.options.workers is None else self.options.workers
 
     def _loader_options(self) -> dict[str, Any]:
@@ -201,7 +201,7 @@ class ClipDataModule(pl.LightningDataModule):
     # Batches
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Bring images to 0..1 on the device; a training batch is :func:`~weclick.data.finish.finish`-ed too."""
+        """Scale images to 0..1 on the device, and complete training batches; see :func:`weclick.data.finish.finish`."""
         batch["image"] = batch["image"].float() / 255
         if "damaged" in batch:
             self._damage.add(batch.pop("damaged"), self._count_frames)
@@ -210,19 +210,19 @@ class ClipDataModule(pl.LightningDataModule):
         return batch
 
     def _seed_step(self) -> None:
-        """Let all that is random on the device (colour, dropout) follow from seed, step and process.
+        """Seed random operations on the device (colour, dropout) by seed, step and process.
 
-        A resumed training then draws what the uninterrupted one would have drawn.
+        A resumed training then draws the same numbers as an uninterrupted one.
         """
         if self.trainer is not None:
             torch.manual_seed(sample_seed(self.seed, self.trainer.fit_loop.total_batch_idx + 1, self._share[1]))
 
     def count_damaged(self, messages: Sequence[str]) -> None:
-        """Warn of damaged frames among those a memory is built from; see :class:`~weclick.data.damage.DamageCount`."""
+        """Count damaged frames of a memory, with a warning for each; see :class:`~weclick.data.damage.DamageCount`."""
         self._damage.add(messages, lambda: len(ClipFrames(self.memory_clips, self.dataset.reader)))
 
     def _count_frames(self) -> int:
-        """Return how many frames training reads: the drawn ones and, where a supply needs them, their neighbours."""
+        """Return how many frames a training reads: targets and, if a supply reads them, their neighbours."""
         neighbours = any(supply.reads_neighbours for supply in self.supplies)
         clips = self._drawn_clips
         return len(ClipFrames(clips, self.dataset.reader)) if neighbours else len(clips)

@@ -1,4 +1,4 @@
-"""A data set, opened and listed once and handed on to everything that reads it."""
+"""A data set: opened and listed once, then shared by everything that reads it."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from weclick.images import first_size
 
 
 class DataSet:
-    """What is in a data set, at one working size.
+    """Frames, clips and classes of a data set, at one working size.
 
     Args:
-        layout: An opened layout; it is listed when first asked, and only then.
+        layout: An opened layout; its frames are listed once, at the first use.
         size: Working size (H, W) of all frames; by default that of the first readable one of the first ten.
     """
 
     def __init__(self, layout: Layout, size: Size | None = None) -> None:
         self.layout = layout
         self._size = size
-        self.segments = cache(self._segments)
+        self.segments = cache(self._segments)  # per object: a cache on the class would keep every data set alive
 
     @classmethod
     def open(cls, root: Path | str, layout: Part = "auto", size: Size | None = None) -> DataSet:
-        """Open the data set in a folder; see :func:`weclick.data.layouts.open_layout` for what is refused."""
+        """Open the data set in a folder; see :func:`weclick.data.layouts.open_layout` for errors."""
         return cls(open_layout(layout, Path(root)), size)
 
     def at(self, size: Size | None) -> DataSet:
-        """Return the same data set, without listing it again, at another working size; None keeps this one."""
+        """Return this data set at another working size, without listing its files again; None keeps the size."""
         return self if size in (None, self._size) else DataSet(self.layout, size)
 
     @property
@@ -66,7 +66,7 @@ class DataSet:
         return FrameReader(self.size, None if table is None else np.asarray(table, np.int16))
 
     def _segments(self, split: Split) -> list[Segment]:
-        """Return the split's runs of frames without gaps and without frames of other splits in between."""
+        """Return the split's unbroken sequences of frames, with no gap and no frame of another split inside."""
         others = (other for other in self.layout.splits() if other != split)
         borders = (frame.key for other in others for frame in self.layout.frames(other))
         return segments(self.layout.frames(split), borders)
@@ -81,7 +81,7 @@ class DataSet:
         return "test" if self.labelled("test") else "val"
 
     def clips(self, split: Split, targets: Iterable[FrameKey], options: ClipOptions) -> list[Clip]:
-        """Return the clips of some frames of a split, with as many neighbours as the options ask for."""
+        """Return the clips of these target frames, with neighbours as the options choose them."""
         return clips(
             self.segments(split),
             targets,

@@ -1,7 +1,7 @@
 """Geometric draws of training samples. The only module that imports albumentations.
 
-A draw transforms image, label, clicks and a neighbour's image alike, and returns its sampling grid, with which anything
-else on the undrawn target grid (the memory) is transformed later, on the device.
+A draw transforms image, label, clicks and a neighbour's image alike. It also returns its sampling grid: the memory, which
+lies on the grid of the undrawn target, is transformed with it later, on the device.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network for a newer version otherwise
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise its import queries the network for a newer version
 
 import albumentations as A
 import cv2
@@ -21,12 +21,12 @@ from weclick.errors import ConfigError
 
 if A.__version__ != "2.0.8":
     raise ConfigError(
-        f"albumentations {A.__version__} is installed, whose licence or behaviour is another; "
+        f"albumentations {A.__version__} is installed, which has another licence or other behaviour; "
         "pip uninstall albumentations albumentationsx, then pip install albumentations==2.0.8"
     )
 
 GRID_STRIDE = 4
-"""The sampling grid has one point per 4 x 4 pixels of the drawn image, at their centre."""
+"""The sampling grid has one point for each 4 x 4 pixels of the drawn image, at their centre."""
 
 
 class Draw(NamedTuple):
@@ -45,11 +45,11 @@ class Draw(NamedTuple):
 
 
 class GeometricDraw:
-    """Random scale, crop and horizontal flip, decided by a seed per sample.
+    """Random scale, crop and horizontal flip, determined by a seed per sample.
 
     Args:
         size: (H, W) of the undrawn frame.
-        crop: (h, w) of the drawn one; frames scaled below it get a border of ``IGNORE_INDEX``.
+        crop: (h, w) of the drawn frame; a frame scaled below it gets a black border, labelled ``IGNORE_INDEX``.
         scale: Smallest and largest scale.
         flip: Probability of a horizontal flip.
     """
@@ -79,19 +79,19 @@ class GeometricDraw:
         *,
         seed: int,
     ) -> Draw:
-        """Draw once: image uint8 (H, W, 3), label uint8 (H, W), clicks (K, 3), neighbour like image."""
+        """Draw a sample from image uint8 (H, W, 3), label uint8 (H, W), clicks (K, 3) and a neighbour like image."""
         self._compose.set_random_seed(seed)
         more = {} if neighbour is None else {"neighbour": neighbour}
         drawn = self._compose(image=image, mask=label, **more)
-        scale, offset = self._drawn_places(dict(drawn["applied_transforms"]))
+        scale, offset = self._point_transform(dict(drawn["applied_transforms"]))
         moved = np.concatenate([clicks[:, :2] * scale + offset, clicks[:, 2:]], 1).astype(np.float32)
         return Draw(drawn["image"], drawn["mask"], moved, self._grid(scale, offset), drawn.get("neighbour"))
 
-    def _drawn_places(self, applied: dict[str, dict[str, Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return scale and offset, both as (x, y), that lead from a place in the frame to its place in the drawn image.
+    def _point_transform(self, applied: dict[str, dict[str, Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return scale and offset, both as (x, y): a point p of the frame lies at ``p * scale + offset`` in the drawn image.
 
-        Points handed to albumentations would be off: it scales them about the centre of the first pixel, not about the corner of
-        the image, and by the scale it drew, where it resizes the image to whole pixels.
+        albumentations' own transform of points is off by up to a pixel. It scales about the centre of the first pixel instead of
+        the corner of the image, and by the drawn scale, although the resized image has a whole number of pixels.
         """
         crop = applied["RandomCrop"]
         scale = np.divide(crop["shape"][1::-1], self._size[::-1])
@@ -103,21 +103,21 @@ class GeometricDraw:
         return scale, offset
 
     def _grid(self, scale: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return the place of each cell's centre in the frame, (x, y) in -1..1 with ``align_corners=False``."""
+        """Return where each cell's centre lies in the frame, (x, y) in -1..1 with ``align_corners=False``."""
         rows, columns = (np.arange((GRID_STRIDE - 1) / 2, side, GRID_STRIDE) for side in self._crop)
-        places = np.stack(np.meshgrid(columns, rows), -1)
-        return (((places - offset) / scale * 2 + 1) / self._size[::-1] - 1).astype(np.float32)
+        centres = np.stack(np.meshgrid(columns, rows), -1)
+        return (((centres - offset) / scale * 2 + 1) / self._size[::-1] - 1).astype(np.float32)
 
 
 def draw_discs(clicks: NDArray[np.float32], size: Size, radius: float) -> NDArray[np.uint8]:
-    """Turn clicks into a label map: each click a disc, ``IGNORE_INDEX`` elsewhere.
+    """Draw clicks into a label map: each click is a disc, all other pixels are ``IGNORE_INDEX``.
 
-    Where discs meet, a pixel belongs to the nearest click.
+    Where discs overlap, a pixel takes the class of the nearest click.
 
     Args:
         clicks: (K, 3) as x, y, class, in pixels of the label map; clicks outside it are left out.
         size: (H, W) of the label map.
-        radius: In pixels; 0 marks the clicked pixel alone.
+        radius: Of the discs, in pixels; 0 labels only the clicked pixel.
     """
     label = np.full(size, IGNORE_INDEX, np.uint8)
     x, y = np.floor(clicks[:, 0] + 0.5).astype(int), np.floor(clicks[:, 1] + 0.5).astype(int)

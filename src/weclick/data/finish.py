@@ -1,4 +1,4 @@
-"""What is left to do to a training batch on the device."""
+"""Completing a training batch on the device."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from weclick.memory import inside_frame
 def finish(batch: Batch, *, supplies: Sequence[Supply], augmentation: Callable[[Tensor], Tensor] | None) -> None:
     """Let every supply complete the batch, then augment its colours.
 
-    Afterwards a batch holds ``image`` (B, 3, h, w), ``labels`` int64 (B, h, w), ``present`` bool (B, C), ``inside`` bool
-    (B, 1, h/4, w/4), which is False in the draw's border, and from its supplies ``soft_labels`` at that stride
+    A complete batch holds ``image`` (B, 3, h, w), ``labels`` int64 (B, h, w), ``present`` bool (B, C) and ``inside`` bool
+    (B, 1, h/4, w/4), False in the draw's border. Supplies add ``soft_labels`` at the same stride
     (:class:`~weclick.memory.SoftLabels`) and ``pair`` (:class:`~weclick.data.supplies.Pair`).
 
     Args:
-        batch: As workers hand it over, but for ``image``, which is in 0..1.
-        supplies: What loss terms need beside image and labels.
+        batch: As the loader workers return it, but with ``image`` in 0..1; changed in place.
+        supplies: What loss terms need besides image and labels.
         augmentation: Augments colours, or None.
     """
     batch["labels"] = batch["labels"].long()
@@ -33,11 +33,11 @@ def finish(batch: Batch, *, supplies: Sequence[Supply], augmentation: Callable[[
 
 
 def _augment_colours(batch: Batch, augmentation: Callable[[Tensor], Tensor]) -> None:
-    """Augment the colours of ``image``, and those of its ``pair`` by the same draw."""
+    """Augment the colours of ``image``, and in the same way those of its ``pair``."""
     if "pair" not in batch:
         batch["image"] = augmentation(batch["image"])
         return
-    # as one tall picture both frames share their draw; only noise differs, as between the frames of a camera
+    # stacked into one tall image, both frames get the same random colours; only noise differs, as in a real video
     both = augmentation(torch.cat((batch["image"], batch["pair"].image), -2))
     batch["image"], neighbour = both.chunk(2, -2)
     batch["pair"] = batch["pair"]._replace(image=neighbour)

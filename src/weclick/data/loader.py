@@ -1,4 +1,4 @@
-"""From samples to batches; and a training loader that can go on in the middle of an epoch."""
+"""Batches of evaluation frames, and a training loader that resumes in the middle of an epoch."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from weclick.machine import usable_cores
 
 
 class ResumableLoader(DataLoader[Sample]):
-    """Knows how many batches of the epoch it has given out, and after a resume goes on behind them.
+    """Counts the batches of an epoch, and after a resume continues with the next one.
 
-    What was seen is never read again: the sampler leaves it out. Lightning saves and restores any loader that has
-    ``state_dict`` and ``load_state_dict``.
+    The sampler skips the samples of earlier batches, so they are not read again. Lightning saves and restores the state of
+    every loader that has ``state_dict`` and ``load_state_dict``.
 
     Args:
         dataset: Training samples.
@@ -28,32 +28,33 @@ class ResumableLoader(DataLoader[Sample]):
     def __init__(self, dataset: Dataset[Sample], sampler: SeededSampler, **options: Any) -> None:  # noqa: ANN401
         super().__init__(dataset, sampler=sampler, **options)
         self._order = sampler
-        self._given = 0
+        self._yielded = 0
         self._resumed = 0
 
     def __iter__(self) -> Iterator[Sample]:  # type: ignore[override]
-        """Yield the epoch's batches; nothing starts before the first is asked for, when the sampler knows its epoch."""
-        self._given, self._resumed = self._resumed, 0
-        self._order.skip = self._given * (self.batch_size or 1)
+        """Yield the epoch's batches."""
+        # a generator, because Lightning sets the sampler's epoch after it calls iter(), but before the first batch
+        self._yielded, self._resumed = self._resumed, 0
+        self._order.skip = self._yielded * (self.batch_size or 1)
         for batch in super().__iter__():
-            self._given += 1
+            self._yielded += 1
             yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """Return how many batches of this epoch were given out."""
-        return {"batches": self._given}
+        """Return how many batches of this epoch were yielded."""
+        return {"batches": self._yielded}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Leave so many batches out of the next pass."""
+        """Skip this number of batches in the next pass."""
         self._resumed = state["batches"]
 
 
 def collate_frames(samples: list[Sample]) -> Sample:
-    """Stack images; labels, of which each has its own size, stay a list."""
+    """Stack images; labels stay a list, as each has its own size."""
     images: Tensor = default_collate([sample["image"] for sample in samples])
     return {"image": images, "label": [s["label"] for s in samples], "key": [s["key"] for s in samples]}
 
 
 def default_workers(processes: int = 1) -> int:
-    """Return half the CPU cores that each of some processes of a training may use, 1 to 8."""
+    """Return half of the CPU cores that one of these processes may use, at least 1 and at most 8."""
     return min(8, max(1, usable_cores() // (2 * processes)))

@@ -1,4 +1,4 @@
-"""Options of the data: which clicks, which clips, how samples are drawn."""
+"""Options of the data: clicks, clips, and how samples are drawn."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from weclick.options import (
 Supervision = Literal["clicks", "masks"]
 
 CROP_MULTIPLE = 32
-"""Sides of a crop are multiples of the networks' coarsest stride; other crops would be padded in every step."""
+"""Coarsest stride of the networks. The sides of a crop are multiples of it; other crops would be padded in every step."""
 
 
 @dataclass(frozen=True)
 class ClickOptions(Options):
-    """Clicks that are trained from.
+    """Clicks to train from.
 
     Args:
         store: Click store; by default ``clicks.sqlite`` in the root, else simulated from the masks. A run trains from a copy.
         rule: How simulated clicks are placed: ``center``, ``uniform`` or ``human``.
-        min_area: Smallest region that gets a simulated click, in source pixels. Objects with an instance id always do,
-            however small, and so does the largest region of a class.
-        radius: Radius of the disc a click is drawn as, in pixels of the network input.
-        frame_share: Train from this share of the clicked (or masked) frames, evenly spread over all videos in a row.
-        per_frame: Train from at most so many clicks per frame, classes in turn; no class then counts as absent.
+        min_area: Smallest region that gets a simulated click, in source pixels. Objects with an instance id and the largest
+            region of a class get one at any size.
+        radius: Radius of the disc that a click is drawn as, in pixels of the network input.
+        frame_share: Train from this share of the clicked (or masked) frames, evenly spread over all videos.
+        per_frame: Train from at most this number of clicks per frame, classes in turn; no class then counts as absent.
     """
 
     store: str | None = None
@@ -71,10 +71,10 @@ class DrawOptions(Options):
         flip: Probability of a horizontal flip.
         colour: Strength of the colour augmentation, 0 (off) to 1; or an augmentation from outside
             (:mod:`weclick.extensions`).
-        unlabelled: Share of the draws that come from an unlabelled neighbour of the target instead, where there is a memory
-            to learn it from.
-        carried: On these draws use the target's clicks too, carried along reliable optical flow; there are such draws
-            then without a memory as well.
+        unlabelled: Share of the samples that are drawn from an unlabelled neighbour instead of the target, if there is a
+            memory to learn from.
+        carried: Give these samples the target's clicks, carried along reliable optical flow; they are then drawn without a
+            memory too.
     """
 
     crop: tuple[int, int] | None = None
@@ -91,12 +91,14 @@ class DrawOptions(Options):
         if self.scale[0] > self.scale[1]:
             raise OptionError("scale", f"must be smallest and largest, found {list(self.scale)}")
         if self.carried and not self.unlabelled:
-            raise OptionError("carried", "is for draws from unlabelled frames; set data.draws.unlabelled above 0 too")
+            raise OptionError(
+                "carried", "has an effect only on unlabelled frames; set data.draws.unlabelled above 0 too"
+            )
 
 
 @dataclass(frozen=True)
 class DataOptions(Options):
-    """A data set, and how training samples are made of it.
+    """A data set, and how training samples are made from it.
 
     Args:
         root: Folder of the data set; data/README.md shows the layouts.
@@ -106,8 +108,8 @@ class DataOptions(Options):
         supervision: ``clicks``, or ``masks`` for the fully supervised ceiling.
         batch_size: Training samples per batch and process.
         workers: Loader processes; by default half the CPU cores of this process, at most 8. 0 loads in the training process.
-        clicks: Which clicks are trained from.
-        clips: Which neighbours a target has.
+        clicks: Clicks to train from.
+        clips: Neighbours of a target.
         draws: How samples are drawn.
     """
 

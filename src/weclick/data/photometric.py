@@ -1,4 +1,4 @@
-"""Colour augmentation, by kornia, on the device, for whole batches."""
+"""Colour augmentation of batches on the device, by kornia."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from weclick.extensions import Part, make_part
 
 
 class Photometric(nn.Module):
-    """Random brightness, contrast, saturation, and sometimes noise; each image draws its own.
+    """Random brightness, contrast, saturation and, for some images, noise; drawn for each image separately.
+
+    Args:
+        strength: 0 (off) to 1.
 
     Shape:
         RGB (B, 3, H, W) in 0..1 to the same.
@@ -34,9 +37,11 @@ class Photometric(nn.Module):
 
 
 def make_augmentation(colour: float | Part) -> Callable[[Tensor], Tensor] | None:
-    """Return the colour augmentation of ``data.draws.colour``: a strength, None for 0, or one from outside.
+    """Return the colour augmentation that ``data.draws.colour`` names: by its strength, or from outside; None for strength 0.
 
-    An augmentation from outside is an ``nn.Module`` made with its ``init_args``, from RGB (B, 3, H, W) in 0..1 to the same.
+    An augmentation from outside is an ``nn.Module`` made with its ``init_args``, from RGB (B, 3, H, W) in 0..1 to the same. The
+    images are on the training device; it moves its own tensors there. For a temporal loss, one image holds a target above its
+    neighbour.
 
     Raises:
         ConfigError: There is no such augmentation.

@@ -1,4 +1,4 @@
-"""Reading frames and labels at the sizes they are used at."""
+"""Reading frames at the working size, and labels at their own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from weclick.data.index import Frame
 from weclick.errors import DataError
 from weclick.images import check_same_size, read_image, read_label, resize_image
 
-cv2.setNumThreads(0)  # workers are the parallelism; OpenCV's own threads in each of them only get in the way
+cv2.setNumThreads(0)  # loader workers already use all cores; OpenCV's threads in each of them would compete
 
 
 @dataclass(frozen=True)
@@ -22,24 +22,36 @@ class FrameReader:
 
     Args:
         size: Working size (H, W).
-        table: From stored label values to class ids, see ``Layout.label_ids``.
+        table: Maps stored label values to class ids; see ``Layout.label_ids``.
     """
 
     size: Size
     table: NDArray[np.int16] | None = None
 
     def image(self, frame: Frame) -> NDArray[np.uint8]:
-        """Return the frame as RGB uint8 (H, W, 3) at the working size."""
+        """Return the frame as RGB uint8 (H, W, 3) at the working size.
+
+        Raises:
+            DataError: It cannot be read.
+        """
         return resize_image(read_image(frame.image), self.size)
 
     def label(self, frame: Frame) -> NDArray[np.uint8]:
-        """Return the frame's label at its own size."""
+        """Return the frame's label, class ids uint8 (H, W), at its own size.
+
+        Raises:
+            DataError: The frame has no mask, or it cannot be read.
+        """
         if frame.label is None:
             raise DataError(f"frame {frame.key} has no mask")
         return read_label(frame.label, self.table)
 
     def labelled(self, frame: Frame) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return image at the working size and label at its own, refusing a pair of different sizes."""
+        """Return the image at the working size and the label at its own.
+
+        Raises:
+            DataError: One of them cannot be read, or their sizes differ.
+        """
         image, label = read_image(frame.image), self.label(frame)
         check_same_size(image, label, frame.image, frame.label or frame.image)
         return resize_image(image, self.size), label

@@ -1,4 +1,4 @@
-"""Which samples come in which order, decided by seed and epoch alone."""
+"""The order of training samples, determined by seed and epoch alone."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from weclick.errors import DataError
 
 
 class SampleKey(NamedTuple):
-    """Which sample to load, and the seed of its draw."""
+    """Position of a sample, and the seed of its draw."""
 
     position: int
     seed: int
 
 
 class SeededSampler(Sampler[SampleKey]):
-    """Shuffles anew each epoch and gives every sample a seed of its own.
+    """Shuffles the samples in each epoch, gives each its own seed, and divides them among processes.
 
-    Order and draws follow from (seed, epoch, index), so they are the same with any number of workers, and the same
-    after a resume. Lightning calls :meth:`set_epoch`. Shares the samples out over processes.
+    Order and draws depend on (seed, epoch, index) alone: neither the number of workers nor a resume changes them. Lightning calls
+    :meth:`set_epoch`.
 
     Attributes:
-        skip: How many samples of this process's share the next pass leaves out at its start.
+        skip: Number of samples of this process that the next pass skips at its start.
     """
 
     def __init__(self, dataset: Sized, *, seed: int, replicas: int = 1, rank: int = 0) -> None:
@@ -43,7 +43,7 @@ class SeededSampler(Sampler[SampleKey]):
         self.skip = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order and draws come next."""
+        """Set the epoch of the next pass."""
         self._order.set_epoch(epoch)
 
     def __len__(self) -> int:
@@ -55,10 +55,18 @@ class SeededSampler(Sampler[SampleKey]):
 
 
 def own_share(frames: Sequence[Frame], replicas: int, rank: int, where: str) -> Sequence[Frame]:
-    """Return a process's share of frames to evaluate, each exactly once over all: padding would count some twice.
+    """Return one process's share of the frames to evaluate; over all processes each frame appears exactly once.
+
+    Lightning's own sampler pads the shares to one length, and so would count some frames twice.
+
+    Args:
+        frames: All frames to evaluate.
+        replicas: Number of processes.
+        rank: Of this process.
+        where: Where the frames are from, for messages.
 
     Raises:
-        DataError: There are fewer frames than processes; ``where`` is whose frames they are.
+        DataError: There are fewer frames than processes.
     """
     if replicas > len(frames):
         raise DataError(

@@ -16,7 +16,7 @@ from weclick.clicks import Click
 from weclick.conventions import IGNORE_INDEX, FrameKey
 from weclick.data.carry import ClickCarrier
 from weclick.data.damage import refuse_other_picture
-from weclick.data.draws import Draw, GeometricDraw, draw_discs
+from weclick.data.draws import GeometricDraw, draw_discs
 from weclick.data.index import Clip, Frame
 from weclick.data.reader import FrameReader
 from weclick.data.sampler import SampleKey
@@ -30,17 +30,17 @@ _Supervised = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]
 _NO_CLICKS: Final = np.zeros((0, 3), np.float32)
 
 TRIES: Final = 3
-"""How many other samples stand in for a damaged one before giving up."""
+"""Number of other samples that are tried in place of a damaged one."""
 
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """Draws from frames without clicks.
+    """Samples drawn from frames without clicks.
 
     Args:
-        share: Share of the draws that come from an unlabelled neighbour of the target instead.
-        clips: Those neighbours' clips, by target.
-        carrier: Carries the target's clicks to the frame drawn in its place, or None.
+        share: Share of the samples that are drawn from an unlabelled neighbour instead of the target.
+        clips: Clips of these neighbours, by target.
+        carrier: Carries the target's clicks to the neighbour; None for no clicks there.
     """
 
     share: float = 0.0
@@ -51,21 +51,23 @@ class Unlabelled:
 class TrainingSamples(Dataset[Sample]):
     """One drawn sample per target frame.
 
-    A sample holds ``image`` uint8 (3, h, w), ``labels`` uint8 (h, w), ``present`` bool (C,): the classes in the whole frame
-    as far as its labels show, ``grid`` float (h/4, w/4, 2), ``damaged`` (a line for each image that could not be read:
-    another sample stands in for a target, a neighbour is left out), what the supplies read, and, if one of them has a
-    neighbour, that frame under the target's draw as ``neighbour`` uint8 (3, h, w), and ``paired``, which is False where the
-    target itself stands in.
+    A sample holds:
+        - ``image`` uint8 (3, h, w), ``labels`` uint8 (h, w) and the sampling ``grid`` float (h/4, w/4, 2) of the draw;
+        - ``present`` bool (C,): classes clicked (or masked) anywhere in the undrawn frame; all False if one may be missing;
+        - ``damaged``: a line for each unreadable image. A damaged target is replaced by another sample, a neighbour is left out;
+        - what the supplies read;
+        - with a supply that ``pairs``: ``neighbour`` uint8 (3, h, w), drawn like the target, and ``paired``, which is False
+          where the target's own image replaces a missing neighbour.
 
     Args:
         clips: Targets with neighbours; only supplies read neighbours.
-        clicks: What is trained from; None for dense masks (the fully supervised ceiling), which are never opened otherwise.
+        clicks: Clicks to train from; None for dense masks (the fully supervised ceiling). With clicks, no mask is opened.
         reader: Reads frames at the working size.
         draw: The geometric draw.
         num_classes: C.
         radius: Of a click's disc, in pixels of the drawn image.
-        unlabelled: Draws from frames without clicks.
-        supplies: What loss terms need beside image and labels.
+        unlabelled: Samples drawn from frames without clicks.
+        supplies: What loss terms need besides image and labels.
     """
 
     def __init__(
@@ -102,20 +104,20 @@ class TrainingSamples(Dataset[Sample]):
         raise DataError(f"{TRIES + 1} damaged frames in a row; the first: {damaged[0]}")
 
     def _or_unlabelled(self, clip: Clip, seed: int) -> Clip:
-        """Return the clip, or by chance that of an unlabelled neighbour."""
+        """Return this clip or, at random, that of an unlabelled neighbour."""
         others, rng = self.unlabelled.clips.get(clip.target.key, ()), np.random.default_rng((seed, 1))
         if not others or rng.random() >= self.unlabelled.share:
             return clip
         return others[int(rng.integers(len(others)))]
 
     def _sample(self, origin: Clip, clip: Clip, seed: int) -> Sample:
-        """Draw a clip: that of a target, ``origin``, or of an unlabelled neighbour of it."""
+        """Draw a sample from a clip: ``origin`` itself, or that of an unlabelled neighbour of its target."""
         own = clip is origin
         source, label, clicks = self._supervised(clip.target) if own else self._carried(origin.target, clip.target)
         neighbour, damaged = self._neighbour(clip)
         drawn = self.draw(source, label, clicks, neighbour, seed=seed)
         labels = drawn.label if self.clicks is None else draw_discs(drawn.clicks, drawn.label.shape, self.radius)
-        # without clicks of its own, or where one may be missing, no class is known to be absent: all False
+        # a class may be present without a click on carried clicks and unfinished targets: there nothing counts as absent
         complete = own and (self.clicks is None or clip.target.key not in self.clicks.incomplete)
         ids = label if self.clicks is None else clicks[:, 2]
         present = np.bincount(ids.ravel().astype(np.intp), minlength=self.num_classes)[: self.num_classes] > 0
@@ -126,7 +128,8 @@ class TrainingSamples(Dataset[Sample]):
             "grid": torch.from_numpy(drawn.grid),
         }
         if self.pairing is not None:
-            sample |= _paired(drawn)
+            image = drawn.image if drawn.neighbour is None else drawn.neighbour
+            sample |= {"neighbour": to_tensor(image), "paired": torch.tensor(drawn.neighbour is not None)}
         for supply in self.supplies:
             added = supply.read(clip)
             damaged = join_lines(damaged, added.get("damaged", ""))
@@ -134,7 +137,7 @@ class TrainingSamples(Dataset[Sample]):
         return sample | {"damaged": damaged}
 
     def _supervised(self, frame: Frame) -> _Supervised:
-        """Return image and label at the working size, and clicks in its pixels."""
+        """Return image and label at the working size, and clicks in pixels of that size."""
         if self.clicks is None:
             image, label = self.reader.labelled(frame)
             resized = cv2.resize(label, self.reader.size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
@@ -147,7 +150,7 @@ class TrainingSamples(Dataset[Sample]):
         return resize_image(source, self.reader.size), self._no_label(), scaled_clicks(clicks, scale[1], scale[0])
 
     def _carried(self, target: Frame, neighbour: Frame) -> _Supervised:
-        """Return the same of an unlabelled neighbour, whose mask is never read; with clicks if they are carried there."""
+        """Return image, empty label and carried clicks of an unlabelled neighbour, whose mask is never read."""
         image = self.reader.image(neighbour)
         if self.unlabelled.carrier is None:
             return image, self._no_label(), _NO_CLICKS
@@ -158,29 +161,24 @@ class TrainingSamples(Dataset[Sample]):
         return np.full(self.reader.size, IGNORE_INDEX, np.uint8)
 
     def _neighbour(self, clip: Clip) -> tuple[NDArray[np.uint8] | None, str]:
-        """Return the neighbour to draw along with a target, or None and why it cannot be read."""
+        """Return the neighbour to draw like the target, or None; and the error message if it cannot be read."""
         try:
             return (self.pairing.neighbour(clip) if self.pairing else None), ""
         except DataError as error:
             return None, str(error)
 
 
-def _paired(drawn: Draw) -> Sample:
-    image = drawn.image if drawn.neighbour is None else drawn.neighbour
-    return {"neighbour": to_tensor(image), "paired": torch.tensor(drawn.neighbour is not None)}
-
-
 def scaled_clicks(clicks: Sequence[Click], scale_x: float, scale_y: float) -> NDArray[np.float32]:
-    """Return clicks as (K, 3) of x, y, class after resizing the frame; pixel centres are at integers."""
+    """Return clicks as (K, 3), columns x, y, class, in pixels of the resized frame; pixel centres are at integers."""
     return np.array(
         [((c.x + 0.5) * scale_x - 0.5, (c.y + 0.5) * scale_y - 0.5, c.class_id) for c in clicks], np.float32
     ).reshape(-1, 3)
 
 
 class ClipFrames(Dataset[Sample]):
-    """Every frame that clips need, undrawn and once, in the order in which they need it; what the memory is built from.
+    """All frames of some clips, undrawn, each once, in order of first use. The memory is built from them.
 
-    A sample holds ``key``, and ``image`` uint8 (3, H, W) or, where that cannot be read, ``damaged``, which says why.
+    A sample holds ``key``, and either ``image`` uint8 (3, H, W) or ``damaged``, the message why it cannot be read.
     """
 
     def __init__(self, clips: Sequence[Clip], reader: FrameReader) -> None:
@@ -200,7 +198,7 @@ class ClipFrames(Dataset[Sample]):
 
 
 class EvaluationFrames(Dataset[Sample]):
-    """Frames with masks, undrawn: ``image`` uint8 (3, H, W), ``label`` uint8 at its own size, ``key``."""
+    """Frames with masks, undrawn: ``image`` uint8 (3, H, W), ``label`` uint8 (H, W) at its own size, and ``key``."""
 
     def __init__(self, frames: Sequence[Frame], reader: FrameReader) -> None:
         self.frames = frames

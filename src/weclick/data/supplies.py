@@ -1,4 +1,4 @@
-"""The supplies there are: soft labels from a stored memory or from a teacher at hand, and pairs of neighbouring frames."""
+"""The supplies: soft labels from a stored memory or from a teacher in memory, and pairs of neighbouring frames."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StoredMemory(Supply):
     """Adds ``soft_labels``, read from a memory store; needs neither teacher nor flow.
 
     Args:
-        store: The memory.
+        store: A finished memory.
         restricted: Keep only classes that were clicked on the target.
     """
 
@@ -48,24 +48,28 @@ class StoredMemory(Supply):
     restricted: bool = False
 
     def read(self, clip: Clip) -> Sample:
-        """Return the stored arrays of the clip's target as tensors."""
+        """Return the stored arrays of the clip's target as tensors.
+
+        Raises:
+            RunError: The stored item is missing or damaged.
+        """
         return {name: torch.from_numpy(array) for name, array in self.store.read(clip.target.key)._asdict().items()}
 
     def complete(self, batch: Batch, grid: Tensor) -> None:
-        """Decode the arrays and let them follow the draw."""
+        """Decode the arrays and transform them like the drawn images."""
         soft_labels = dequantise(*(batch.pop(name) for name in MemoryItem._fields))
         _add_soft_labels(batch, soft_labels, grid, self.restricted)
 
 
 @dataclass(frozen=True)
 class OnlineMemory(Supply):
-    """Adds ``soft_labels``, computed for every batch by the frozen teacher and the flow estimator.
+    """Adds ``soft_labels``, computed in every step by the frozen teacher and the flow estimator.
 
     Args:
         teacher: Frozen network, RGB images (B, 3, H, W) in 0..1 to logits.
-        flow: Estimates motion.
+        flow: Estimates the flow from targets to neighbours.
         reader: Reads frames at the working size.
-        neighbours: Neighbours of a clip; clips with fewer are padded.
+        neighbours: Number of neighbours of a clip; clips with fewer are padded.
         fusion: How the neighbours' predictions are weighted.
         restricted: Keep only classes that were clicked on the target.
     """
@@ -85,6 +89,9 @@ class OnlineMemory(Supply):
         """Return undrawn frames: ``target`` (3, H, W), ``neighbours`` (N, 3, H, W) uint8, ``offsets`` (N,).
 
         Missing and damaged neighbours are padding: black, with offset 0; ``damaged`` has a line for each damaged one.
+
+        Raises:
+            DataError: The target cannot be read.
         """
         target = self.reader.image(clip.target)
         neighbours = np.zeros((self.neighbours, *target.shape), np.uint8)
@@ -102,7 +109,7 @@ class OnlineMemory(Supply):
         }
 
     def complete(self, batch: Batch, grid: Tensor) -> None:
-        """Run teacher and flow on the undrawn clips, and let the result follow the draw."""
+        """Run teacher and flow on the undrawn clips, and transform the result like the drawn images."""
         target, neighbours = (batch.pop(name).float() / 255 for name in ("target", "neighbours"))
         soft = online_memory(self.teacher, self.flow, target, neighbours, batch.pop("offsets"), self.fusion)
         _add_soft_labels(batch, soft, grid, self.restricted)
@@ -113,18 +120,18 @@ def _add_soft_labels(batch: Batch, soft: SoftLabels, grid: Tensor, restricted: b
 
 
 class Pair(NamedTuple):
-    """What belongs to a batch of drawn targets: their neighbours, under the same draw, and the flow to them.
+    """The neighbours of a batch of targets, drawn alike, and the flow from targets to neighbours.
 
     Shape:
-        image: neighbours (B, 3, h, w) in 0..1; flow: on the drawn target's grid at stride 4, in pixels of that grid,
-        (B, 2, h/4, w/4); visible: (B, 1, h/4, w/4), 0 outside of neighbour or draw; found: bool (B,), False where a
-        target has no neighbour and its own image stands in.
+        image: neighbours (B, 3, h, w) in 0..1; flow: (B, 2, h/4, w/4), on the drawn target's grid at stride 4 and in its
+        pixels; visible: (B, 1, h/4, w/4) in 0..1, 0 outside of the neighbour and in the draw's border; valid: bool (B,),
+        False where a target has no neighbour, and ``image`` holds the target itself.
     """
 
     image: Tensor
     flow: Tensor
     visible: Tensor
-    found: Tensor
+    valid: Tensor
 
 
 @dataclass(frozen=True)
@@ -132,7 +139,7 @@ class NeighbourPairs(Supply):
     """Adds ``pair``: each target's nearest neighbour under the same draw; a neighbour's mask is never opened.
 
     Args:
-        flow: Estimates the motion from drawn target to drawn neighbour.
+        flow: Estimates the flow from drawn targets to drawn neighbours.
         reader: Reads frames at the working size.
     """
 
@@ -149,13 +156,13 @@ class NeighbourPairs(Supply):
 
     @torch.no_grad()
     def complete(self, batch: Batch, grid: Tensor) -> None:
-        """Estimate the flow between target and neighbour, and where both show the same."""
+        """Estimate the flow from targets to neighbours, and where both show the same surface."""
         target, inside = batch["image"], batch["inside"]
-        neighbour, found = batch.pop("neighbour").float() / 255, batch.pop("paired")
+        neighbour, valid = batch.pop("neighbour").float() / 255, batch.pop("paired")
         flow = target.new_zeros(len(target), 2, *target.shape[-2:])
-        if found.any():
-            flow[found] = self.flow(target[found], neighbour[found])
-        warped, seen = warp_to_target(neighbour, flow)
+        if valid.any():  # flow networks do not take an empty batch
+            flow[valid] = self.flow(target[valid], neighbour[valid])
+        warped, in_neighbour = warp_to_target(neighbour, flow)
         size = (inside.shape[-2], inside.shape[-1])
-        visible = F.adaptive_avg_pool2d(visibility(target, warped) * seen, size) * inside
-        batch["pair"] = Pair(neighbour, resize_flow(flow, size), visible, found)
+        visible = F.adaptive_avg_pool2d(visibility(target, warped) * in_neighbour, size) * inside
+        batch["pair"] = Pair(neighbour, resize_flow(flow, size), visible, valid)

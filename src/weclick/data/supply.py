@@ -1,4 +1,4 @@
-"""How a training batch gets what loss terms need beside image and labels: the protocol of a supply."""
+"""The interface of a supply, which adds to a training batch what loss terms need besides image and labels."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from torch import Tensor
 from weclick.data.index import Clip
 
 Sample = dict[str, Any]
-"""What a worker hands over, by name."""
+"""What a loader worker returns, by name."""
 Batch = dict[str, Any]
-"""Collated samples; :func:`weclick.data.finish.finish` lists what a finished one holds."""
+"""Collated samples; :func:`weclick.data.finish.finish` describes a complete batch."""
 
 
 class Supply:
-    """Base of all supplies: each reads its part in a loader worker and completes it on the device.
+    """Base of all supplies. A supply reads data in the loader workers and completes it on the device.
 
     Attributes:
         adds: Entry of a batch that it adds; no two supplies of a data module add the same.
-        labels_unlabelled: Whether frames without clicks can be learned from what it adds.
+        labels_unlabelled: Whether loss terms can learn from it on frames without clicks.
         reads_neighbours: Whether it reads the neighbours of a clip.
-        pairs: Whether :meth:`neighbour` gives frames to draw along with the targets.
+        pairs: Whether :meth:`neighbour` returns frames that are drawn like their targets.
     """
 
     adds: ClassVar[str] = ""
@@ -33,11 +33,11 @@ class Supply:
     pairs: ClassVar[bool] = False
 
     def read(self, clip: Clip) -> Sample:
-        """Return tensors to add to a sample as they are, undrawn; ``damaged`` has a line for each unreadable frame."""
+        """Return tensors to add to a sample, undrawn; ``damaged`` has a line for each unreadable frame."""
         return {}
 
     def neighbour(self, clip: Clip) -> NDArray[np.uint8] | None:
-        """Return an RGB image (H, W, 3) to draw like the target, None where the clip has none.
+        """Return an RGB image (H, W, 3) to draw like the target, or None.
 
         Raises:
             DataError: It cannot be read.
@@ -45,10 +45,10 @@ class Supply:
         return None
 
     def complete(self, batch: Batch, grid: Tensor) -> None:
-        """Complete a batch on the device, before its colours are augmented.
+        """Complete a batch in place, on the device, before its colours are augmented.
 
         Args:
-            batch: With ``image`` in 0..1 and ``inside``; gets what this supply is for.
+            batch: With ``image`` in 0..1, ``inside``, and what :meth:`read` returned; gets the entry ``adds``.
             grid: Sampling grid (B, h/4, w/4, 2) of the draws.
         """
 
@@ -59,5 +59,5 @@ def to_tensor(image: NDArray[np.uint8]) -> Tensor:
 
 
 def join_lines(*texts: str) -> str:
-    """Return the texts that are not empty, a line each."""
+    """Return the non-empty texts, one per line."""
     return "\n".join(filter(None, texts))

@@ -1,4 +1,4 @@
-"""The clicks that are trained from: read from a store once, reduced to the budget."""
+"""The clicks to train from: read from a store once, and reduced to the budget."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class TargetClicks:
     """Clicks to train from.
 
     Args:
-        clicks: By target, in source pixels: those on training frames, within the budget.
-        unfinished: Targets that are clicked but not done: a class without a click there may still be present.
-        incomplete: Targets on which a region may lack its click: the unfinished ones, or all where clicks were left out.
-        sizes: (H, W) each frame was clicked at, where the store has it.
-        stored: All clicks of the store, also those that are not trained from.
-        store: Where they come from.
+        clicks: By target, in source pixels: clicks on training frames, within the budget.
+        unfinished: Targets with clicks whose status is not done; a class without a click may still be present there.
+        incomplete: Targets where a region may have no click: the unfinished ones, or all if the budget leaves out clicks.
+        sizes: (H, W) of the image that each frame was clicked on, if the store has it.
+        stored: All clicks of the store, including those that are not trained from.
+        store: File of the store.
     """
 
     clicks: Mapping[FrameKey, Sequence[Click]] = field(default_factory=dict)
@@ -35,18 +35,18 @@ class TargetClicks:
 
     @property
     def complete(self) -> frozenset[FrameKey]:
-        """Targets on which every region has its click."""
+        """Targets where every region has a click."""
         return frozenset(self.clicks.keys() - self.incomplete)
 
     @classmethod
     def read(cls, store: Path, dataset: DataSet, options: ClickOptions, *, seed: int) -> TargetClicks:
-        """Read a click store.
+        """Read the clicks to train from.
 
         Raises:
             ClickError: The store cannot be opened, or is of other classes.
         """
         with ClickStore(store, dataset.classes, readonly=True) as opened:
-            # frames first: one that somebody finishes in between then counts as unfinished
+            # frames first: a frame that is finished between the two reads then counts as unfinished, the safe side
             frames, stored = opened.frames(), opened.all_clicks()
         train = {frame.key for frame in dataset.layout.frames("train")}
         own = {key: clicks for key, clicks in stored.items() if key in train}

@@ -1,6 +1,6 @@
 """The method's loss terms: one module each, with the formula as a pure tensor function and the term that uses it.
 
-A new term is a new module here: a subclass of :class:`LossTerm` found in this package is an option of every training,
+To add a term, add a module with a subclass of :class:`LossTerm`: it becomes an option of every training,
 ``terms.NAME.weight``, with weight 0 until an arm or a config sets it.
 """
 
@@ -37,6 +37,7 @@ __all__ = [
     "visibility",
 ]
 
+# every module here is imported, so that its terms are listed without a registry to keep up to date
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
 

@@ -33,10 +33,10 @@ def partial_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Partial cross-entropy in which every class of an image counts the same, however many clicks it has there.
+    """Partial cross-entropy in which all labelled classes of an image have the same weight.
 
-    ``1/N * sum over the N (image, class) pairs with a label of mean_{i in L_bc} -log softmax(logits)_i[c]``. One click
-    per instance gives many clicks on poles and few on the road; here they weigh alike.
+    ``1/N * sum over the N (image, class) pairs with a label of mean_{i in L_bc} -log softmax(logits)_i[c]``. With one click
+    per instance, poles get many clicks and the road few; here both have the same weight.
 
     Shape:
         As in :func:`partial_cross_entropy`.
@@ -55,8 +55,8 @@ class CrossEntropy(LossTerm):
     """Cross-entropy on clicks, or on masks under full supervision.
 
     Args:
-        weight: Weight of the cross-entropy; 0 leaves learning to the other terms.
-        balanced: Give every clicked class of a frame the same weight, however many clicks it has.
+        weight: Weight of the cross-entropy; at 0 the other terms alone are learned from.
+        balanced: Give all clicked classes of a frame the same weight, whatever their number of clicks.
     """
 
     name: ClassVar[str] = "supervised"

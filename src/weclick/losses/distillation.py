@@ -18,17 +18,17 @@ from weclick.options import PositiveFloat
 def distillation(logits: Tensor, soft_label: Tensor, weight: Tensor, *, temperature: float = 1.0) -> Tensor:
     """Weighted mean of ``tau^2 * KL(q_tau || softmax(logits / tau))`` over pixels.
 
-    ``q_tau`` is the soft label sharpened or softened to the temperature, ``q^(1/tau)`` renormalised, which equals
-    ``softmax(z / tau)`` where ``q = softmax(z)``.
+    ``q_tau`` is the soft label at the temperature, ``q^(1/tau)`` renormalised: for ``q = softmax(z)`` it is
+    ``softmax(z / tau)``.
 
     Args:
         logits: Student logits (B, C, h, w) at any stride, resized bilinearly to the soft label.
         soft_label: Probabilities (B, C, H, W).
-        weight: Non-negative weight of each pixel (B, 1, H, W); 0 where nothing is known.
+        weight: Non-negative weight of each pixel (B, 1, H, W); 0 where there is no soft label.
         temperature: tau; above 1 small probabilities count more.
 
     Returns:
-        A scalar; 0 (with zero gradient) where all weights are 0.
+        A scalar; 0 (with zero gradient) if all weights are 0.
 
     Raises:
         ShapeError: Batches, class counts, or sizes of soft label and weight differ.
@@ -57,7 +57,7 @@ class VanillaDistillation(LossTerm):
     """Vanilla distillation from the teacher's own prediction on the target.
 
     Args:
-        weight: Weight of vanilla distillation; above 0 it needs a teacher, for a teacher an earlier one.
+        weight: Weight of vanilla distillation; above 0 a student needs a teacher, and a teacher an earlier one.
         temperature: tau; above 1 small probabilities count more.
     """
 
@@ -67,10 +67,10 @@ class VanillaDistillation(LossTerm):
     temperature: PositiveFloat = 1.0
 
     def __call__(self, step: Step) -> Tensor:
-        """Return :func:`distillation` from the teacher; pixels weigh what is believed of them, 0 in the draw's border."""
+        """Return :func:`distillation` from the teacher; a pixel's weight is its sum of probabilities, 0 in the draw's border."""
         teacher = step.batch["soft_labels"].teacher
-        believed = teacher.sum(1, keepdim=True).clamp(max=1)
-        return distillation(step.logits, teacher, believed, temperature=self.temperature)
+        weight = teacher.sum(1, keepdim=True).clamp(max=1)
+        return distillation(step.logits, teacher, weight, temperature=self.temperature)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class MemoryFlowDistillation(LossTerm):
     needs: ClassVar[frozenset[Need]] = frozenset({"memory"})
 
     def __call__(self, step: Step) -> Tensor:
-        """Return :func:`distillation` from the memory, where any neighbour is reliable."""
+        """Return :func:`distillation` from the memory, at pixels where a neighbour is reliable."""
         memory = step.batch["soft_labels"].memory
-        believed = memory.probabilities.sum(1, keepdim=True).clamp(max=1)
-        return distillation(step.logits, memory.probabilities, believed * (memory.confidence > 0))
+        weight = memory.probabilities.sum(1, keepdim=True).clamp(max=1)
+        return distillation(step.logits, memory.probabilities, weight * (memory.confidence > 0))

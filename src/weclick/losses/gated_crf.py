@@ -1,4 +1,4 @@
-"""Labels change where colours change: a dense CRF's energy as a loss, within a window."""
+"""The energy of a dense CRF within a window, as a loss: labels should change where colours change."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def gated_crf(
     sigma_xy: float = SIGMA_XY,
     sigma_rgb: float = SIGMA_RGB,
 ) -> Tensor:
-    """Potts energy of neighbouring pixels that look alike, per pixel.
+    """Mean Potts energy of each pixel with the pixels in a window around it.
 
     ``1 / sum_i m_i * sum_i sum_{j != i in window} m_i m_j k_ij (1 - p_i . p_j)`` with
     ``k_ij = exp(-|xy_i - xy_j|^2 / (2 sigma_xy^2) - |rgb_i - rgb_j|^2 / (2 sigma_rgb^2))``. Each pair is computed once
-    and counted for both of its pixels.
+    and counted twice, for either pixel.
 
     Args:
         logits: (B, C, h, w).
@@ -69,7 +69,7 @@ def _half_window(radius: int) -> Iterator[tuple[int, int]]:
 
 
 def _overlap(offset: int, side: int) -> tuple[slice, slice]:
-    """Return the pixels along an axis that have a partner at the offset, and their partners."""
+    """Return the pixels along an axis that have another pixel at the offset, and those other pixels."""
     count = max(0, side - abs(offset))
     first, second = max(0, -offset), max(0, offset)
     return slice(first, first + count), slice(second, second + count)
@@ -77,11 +77,11 @@ def _overlap(offset: int, side: int) -> tuple[slice, slice]:
 
 @dataclass(frozen=True)
 class GatedCRF(LossTerm):
-    """Gated CRF: labels change where colours change.
+    """Gated CRF: labels should change where colours change.
 
     Args:
         weight: Weight of the gated CRF loss.
-        ramp: Share of all steps over which the weight rises from 0: early predictions are not worth spreading.
+        ramp: Share of all steps over which the weight rises from 0, as early predictions are mostly wrong.
     """
 
     name: ClassVar[str] = "crf"

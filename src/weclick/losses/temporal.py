@@ -1,4 +1,4 @@
-"""Learning to say the same of a moving thing in two frames: the temporal loss of ETC."""
+"""Learning to predict the same for a surface in two frames: the temporal loss of ETC."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from weclick.losses.resize import resized
 from weclick.losses.term import LossTerm, Need, Step
 
 SIGMA: Final = (0.229, 0.224, 0.225)
-"""Units of brightness, per channel: as in the authors' code, where images come normalised by ImageNet's."""
+"""Scale of the brightness error per channel: ImageNet's standard deviation, as in the authors' code."""
 
 
 def temporal_loss(probabilities: Tensor, warped: Tensor, visible: Tensor) -> Tensor:
@@ -23,12 +23,12 @@ def temporal_loss(probabilities: Tensor, warped: Tensor, visible: Tensor) -> Ten
     The authors' code compares logits; softmax outputs, as here, are bounded, and so are the loss and its gradient.
 
     Args:
-        probabilities: Z_t, the student's on the targets, (B, C, h, w).
-        warped: The student's on the neighbours, carried to the targets, (B, C, h, w).
+        probabilities: Z_t, predicted on the targets, (B, C, h, w).
+        warped: warp(Z_s), predicted on the neighbours and warped to the targets, (B, C, h, w).
         visible: V in 0..1, (B, 1, h, w), see :func:`visibility`; 0 where the neighbour shows nothing of the target.
 
     Returns:
-        A scalar; 0 (with zero gradient) for no target at all, or where nothing is visible.
+        A scalar; 0 (with zero gradient) if there is no target or nothing is visible.
 
     Raises:
         ShapeError: Batches, class counts or sizes differ.
@@ -50,7 +50,7 @@ def temporal_loss(probabilities: Tensor, warped: Tensor, visible: Tensor) -> Ten
 
 
 def visibility(images: Tensor, warped: Tensor) -> Tensor:
-    """Return ``exp(-|brightness error|)``: 1 where a neighbour carried to its target looks like it, near 0 where not.
+    """Return ``exp(-|brightness error|)``: 1 where the warped neighbour looks like the target, near 0 where it does not.
 
     The error is ``sum over channels of (x_t - warp(x_s)) / SIGMA``.
 
@@ -66,7 +66,7 @@ def visibility(images: Tensor, warped: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class TemporalConsistency(LossTerm):
-    """ETC's temporal loss: predictions on a target and on its neighbour, carried there, should agree.
+    """ETC's temporal loss: predictions on a target and, warped to it, on its neighbour should agree.
 
     Args:
         weight: Weight of the temporal loss; above 0 the network also runs on each target's nearest neighbour.
@@ -78,11 +78,11 @@ class TemporalConsistency(LossTerm):
     def __call__(self, step: Step) -> Tensor:
         """Return :func:`temporal_loss` over the targets that have a neighbour.
 
-        The neighbours are a batch of their own, as in the authors' code: BatchNorm treats the targets as it would without
-        them.
+        The network runs on the neighbours as a separate batch, as in the authors' code, so that they do not change the BatchNorm
+        statistics of the targets.
         """
         pair = step.batch["pair"]
         maps = (step.logits, step.forward(pair.image))
         target, neighbour = (resized(logits, pair.visible).softmax(1) for logits in maps)
         warped, inside = warp_to_target(neighbour, pair.flow)
-        return temporal_loss(target[pair.found], warped[pair.found], (pair.visible * inside)[pair.found])
+        return temporal_loss(target[pair.valid], warped[pair.valid], (pair.visible * inside)[pair.valid])

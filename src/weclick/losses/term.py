@@ -1,4 +1,4 @@
-"""What a loss term is: one summand of a training step's loss."""
+"""The interface of a loss term, one summand of a training step's loss."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Need = Literal["teacher", "memory", "neighbour"]
 """What a term needs besides image, labels and present classes; the data module supplies it to the terms in use."""
 
 SUPPLIED_AS: Final[Mapping[Need, str]] = {"teacher": "soft_labels", "memory": "soft_labels", "neighbour": "pair"}
-"""The entry of a batch in which each of these is found."""
+"""The entry of a batch that holds it."""
 
 
 class Step(NamedTuple):
-    """One training step, as a loss term sees it.
+    """What a loss term gets of a training step.
 
     Shape:
         logits (B, C, h, w) of the batch's images; batch: see :func:`weclick.data.finish.finish`; forward: the network in
@@ -33,11 +33,11 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class LossTerm(Options):
-    """Base of all loss terms; a subclass is a dataclass whose fields are its options.
+    """Base of all loss terms. A subclass is a frozen dataclass whose fields are its options.
 
     Attributes:
         name: Of the term in configs and metrics (``train/loss_NAME``).
-        needs: What it needs beside clicks.
+        needs: What it needs besides clicks.
 
     Args:
         weight: Of the term in the sum; 0 turns it off.
@@ -49,9 +49,9 @@ class LossTerm(Options):
     weight: NonNegativeFloat = 0.0
 
     def weight_at(self, progress: float) -> float:
-        """Return the weight at a share of the training, for terms that rise or fall."""
+        """Return the weight when this share of the training is done; override it for a weight that changes."""
         return self.weight
 
     def __call__(self, step: Step) -> Tensor:
-        """Return the unweighted term, a scalar; 0 with zero gradient where it has nothing to learn from."""
+        """Return the unweighted loss, a scalar; 0 with zero gradient if there is nothing to learn from."""
         raise NotImplementedError

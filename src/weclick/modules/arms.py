@@ -1,4 +1,4 @@
-"""The method as arms that can be switched on. An arm is a name for a few options; everything it leaves out is off."""
+"""The arms of the method. An arm is a name for a few options; all other terms are off."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Arm:
 
     Args:
         summary: One line for help and tables.
-        options: What it switches on, by the name of the option in a config.
+        options: Values by the dotted name of the option in a config.
     """
 
     summary: str
@@ -45,7 +45,7 @@ ARMS: Final[dict[str, Arm]] = {
     ),
     # the authors' weight, 0.1 on squared differences of logits, is about 6 on those of probabilities
     "etc": Arm(
-        "clicks and the temporal loss of ETC, without a teacher: an outside reference",
+        "clicks and the temporal loss of ETC, without a teacher: an external reference",
         {"student.terms.etc.weight": 6.0},
     ),
     "full": Arm("cross-entropy on dense masks: the ceiling", {"data.supervision": "masks"}),

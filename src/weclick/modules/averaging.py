@@ -1,4 +1,4 @@
-"""Averaged weights: what is evaluated and kept is the exponential moving average of what is trained."""
+"""Weight averaging: the exponential moving average of the trained weights is evaluated and saved."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class HorizonAveraging(WeightAveraging):
-    """Exponential moving average of weights and buffers over a horizon given as a share of the run.
+    """Exponential moving average of weights and buffers over a horizon, a share of the run.
 
-    Early on the horizon is as long as the run so far, so that the random start is forgotten at once.
+    At first the horizon is the number of steps so far, so that the random initial weights have no influence.
 
     Args:
-        horizon: Averaging time as a share of all optimiser steps, above 0.
+        horizon: Share of all optimiser steps, above 0.
     """
 
     def __init__(self, horizon: float) -> None:
@@ -23,17 +23,17 @@ class HorizonAveraging(WeightAveraging):
         self._steps = 1.0
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Turn the share into steps, and bring the average to where the module is by now."""
+        """Convert the share to steps, and move the average to the module's device."""
         self._steps = max(1.0, self.horizon * float(trainer.estimated_stepping_batches))
-        # Lightning makes the average before it moves the module: left there, every step would copy all weights to the
-        # CPU. Its counter, which is asked in every step, stays.
+        # Lightning makes the average before it moves the module; on the CPU, every step would copy all weights there. The
+        # average's counter stays on the CPU: reading it in every step would wait for the device.
         assert self._average_model is not None
         self._average_model.module.to(pl_module.device)
 
     def _average(self, averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
-        if not averaged[0].is_floating_point():  # lists hold one type each; counters are not averaged
-            for kept, new in zip(averaged, current, strict=True):
-                kept.copy_(new)
+        if not averaged[0].is_floating_point():  # each list holds tensors of one type; counters are copied
+            for target, source in zip(averaged, current, strict=True):
+                target.copy_(source)
             return
         decay = 1.0 - 1.0 / min(self._steps, float(count) + 1.0)
         get_ema_multi_avg_fn(decay)(averaged, current, count)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""What teacher and student share: network, loss terms, optimiser, schedule, evaluation."""
+"""The LightningModule behind teacher and student: network, loss terms, optimiser, schedule, validation."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class SegmentationModule(pl.LightningModule):
 
     Args:
         classes: The data set's classes, as ``ClassSet.to_list()`` gives them.
-        size: Working size (H, W) of the frames it is trained on; ``predict`` and ``export`` use it too.
+        size: Working size (H, W) of the training frames; ``predict`` and ``export`` use it too.
         options: Network, optimiser and loss terms, also as a plain mapping.
 
     Raises:
-        ConfigError: An option is impossible, there is no such network or term, or no term has a weight.
+        ConfigError: An option is impossible, a network or term does not exist, or no term has a weight.
     """
 
     stage: ClassVar[str]
@@ -69,7 +69,7 @@ class SegmentationModule(pl.LightningModule):
         return logits
 
     def setup(self, stage: str) -> None:
-        """Compile the network if the options say so; only the network: logging does not work inside compiled code."""
+        """Compile the network if the options ask for it; not the module, as logging does not work in compiled code."""
         if stage == "fit" and self.options.network.compile:
             self.network.compile()
 
@@ -114,12 +114,12 @@ class SegmentationModule(pl.LightningModule):
                 )
 
     def refuse_nonfinite(self, terms: Mapping[str, Tensor]) -> None:
-        """Stop a training that has diverged, while the last checkpoint is still good.
+        """Stop a training that has diverged, before a checkpoint with its weights is saved.
 
         Raises:
             TrainingError: A loss term is infinite or not a number.
         """
-        values = torch.stack(list(terms.values())).tolist()  # waits for the device once, not once per term
+        values = torch.stack(list(terms.values())).tolist()  # one transfer from the device, not one per term
         diverged = {name: value for name, value in zip(terms, values, strict=True) if not math.isfinite(value)}
         if diverged:
             raise TrainingError(
@@ -129,7 +129,7 @@ class SegmentationModule(pl.LightningModule):
             )
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, list[Tensor]]:
-        """Score one batch and return its ``predictions`` at the labels' size."""
+        """Add a batch to the scores, and return its ``predictions`` at the labels' size."""
         images, labels = batch["image"], batch["label"]
         predictions = [
             labels_at(one[None], images.shape[-2:], label.shape)[0]
@@ -147,14 +147,17 @@ class SegmentationModule(pl.LightningModule):
         self.log("val/accuracy", self.scores.accuracy)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """State stage, class and version in the checkpoint."""
+        """Add stage, class and version to the checkpoint."""
         checkpoint[STAGE_KEY] = self.stage
         checkpoint[CLASS_KEY] = f"{type(self).__module__}.{type(self).__qualname__}"
         checkpoint[VERSION_KEY] = version("weclick")
 
 
 def learning_rate_factor(step: int, total: int, warmup: float) -> float:
-    """Share of the peak learning rate at a step: linear up over ``warmup * total`` steps, half cosine down to 0."""
+    """Return the learning rate at a step as a share of its peak.
+
+    It rises linearly over ``warmup * total`` steps, then falls to 0 on a half cosine.
+    """
     rising = warmup * total
     if step < rising:
         return (step + 1) / (rising + 1)

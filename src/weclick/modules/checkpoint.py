@@ -1,4 +1,4 @@
-"""Rebuilding the LightningModule of a checkpoint, to train it on or to look into it."""
+"""Rebuilding the LightningModule of a checkpoint, to continue its training or to inspect it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def load_checkpoint(
 ) -> SegmentationModule:
     """Rebuild the module of a checkpoint, of the class that was saved, in evaluation mode, on the CPU.
 
-    For its labels alone, :func:`weclick.inference.model.open_model` is quicker, and opens exported models too.
+    To predict only, use :func:`weclick.inference.model.open_model`: it is faster and opens exported models too.
 
     Args:
         path: Checkpoint file.
-        stage: Refuse any other stage than this, ``teacher`` or ``student``.
-        classes: Refuse a network trained for other classes than these.
+        stage: The only stage to accept, ``teacher`` or ``student``; by default both.
+        classes: The only classes to accept; by default any.
 
     Raises:
         CheckpointError: See :func:`weclick.inference.checkpoint.read_checkpoint`; or an exported model, the wrong stage,
@@ -61,11 +61,11 @@ def load_checkpoint(
 
 
 def _module_class(checkpoint: dict[str, Any]) -> type[SegmentationModule]:
-    """Return the class that was saved; one from outside only if its module is loaded: a checkpoint imports nothing.
+    """Return the class of the saved module. One from outside must be loaded already: a checkpoint imports nothing.
 
     Raises:
         NotLoadedError: The class is not loaded.
-        ConfigError: It is no module of the checkpoint's stage.
+        ConfigError: It is not a module of the checkpoint's stage.
     """
     base = _MODULES[checkpoint[STAGE_KEY]]
     module, _, name = str(checkpoint[CLASS_KEY]).rpartition(".")

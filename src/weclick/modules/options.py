@@ -12,11 +12,11 @@ from weclick.options import NonNegativeFloat, Options, PositiveFloat, Share
 
 @dataclass(frozen=True)
 class OptimiserOptions(Options):
-    """AdamW, its schedule, and the averaging of weights.
+    """AdamW, its schedule, and weight averaging.
 
     Args:
         learning_rate: Peak learning rate.
-        weight_decay: Of weights; biases and normalisation are not decayed.
+        weight_decay: Weight decay; biases and normalisation layers have none.
         warmup: Share of all steps over which the learning rate rises; then it falls to 0 on a half cosine.
         ema: Horizon over which the evaluated weights are averaged, as a share of all steps; 0 turns averaging off.
     """
@@ -29,11 +29,11 @@ class OptimiserOptions(Options):
 
 @dataclass(frozen=True)
 class ModuleOptions(Options):
-    """A teacher's or student's training.
+    """Training of a teacher or a student.
 
     Args:
-        network: Which network.
-        optimiser: How it is optimised.
+        network: The network.
+        optimiser: Optimiser, schedule and averaging.
         terms: Loss terms, each with a weight.
     """
 
@@ -48,5 +48,5 @@ class ModuleOptions(Options):
 
     @property
     def needs(self) -> frozenset[Need]:
-        """What these terms need beside clicks."""
+        """What these terms need besides clicks."""
         return frozenset().union(*(term.needs for term in self.active))

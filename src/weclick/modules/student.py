@@ -1,4 +1,4 @@
-"""The student: a light network that learns from clicks, memory and teacher, and then runs alone."""
+"""The student: a light network that learns from clicks, memory and teacher, and then predicts without them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from weclick.modules.base import SegmentationModule
 
 
 class StudentModule(SegmentationModule):
-    """Learns from its loss terms; neither teacher nor flow is part of it. See the base class for arguments."""
+    """A student. It contains neither the teacher nor the flow. See the base class for arguments."""
 
     stage: ClassVar[str] = "student"

@@ -8,7 +8,7 @@ from weclick.modules.base import SegmentationModule
 
 
 class TeacherModule(SegmentationModule):
-    """Learns from clicks, in later rounds also from the memory of the round before; frozen, it feeds the memory.
+    """A teacher. It learns from clicks, in later rounds also from the previous round's memory, and then builds the memory.
 
     See the base class for arguments and loss terms.
     """
