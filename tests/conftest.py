@@ -21,7 +21,7 @@ SIZE = (64, 128)
 
 @pytest.fixture(scope="session", autouse=True)
 def quiet_process():
-    """No tracker, and no more threads than one: results and timings do not depend on the machine's load."""
+    """No tracker and only one thread, so that results do not depend on the machine."""
     before = os.environ.get("WANDB_MODE")
     os.environ["WANDB_MODE"] = "disabled"
     torch.set_num_threads(1)
@@ -34,7 +34,7 @@ def quiet_process():
 
 @pytest.fixture(scope="session")
 def synthetic_root(tmp_path_factory):
-    """A tiny street set in Cityscapes layout: 4 training and 2 validation snippets; only to be read."""
+    """A tiny street set in Cityscapes layout, 4 training and 2 validation snippets. Tests must not change it."""
     root = tmp_path_factory.mktemp("data set") / "Straße 1"
     write_synthetic(root, train=4, val=2, frames=4, target=3, size=SIZE)
     return root
@@ -52,7 +52,7 @@ GROUPS = {"clicks": ClickOptions, "clips": ClipOptions, "draws": DrawOptions}
 
 
 def group_data_options(**options):
-    """Return options of the data as a plain mapping; each may be given by its name alone, without its group."""
+    """Return options of the data as a plain mapping; keywords are options without their group."""
     grouped = {}
     for name, value in options.items():
         group = next((group for group, kind in GROUPS.items() if name in kind.__dataclass_fields__), None)
@@ -93,12 +93,12 @@ def make_data(synthetic_root, click_file, data_module):
 
 @pytest.fixture
 def copied(synthetic_root, tmp_path):
-    """A copy of the synthetic set, to be damaged."""
+    """A copy of the synthetic set, for tests that change it."""
     return shutil.copytree(synthetic_root, tmp_path / "Kopie von Straße 1")
 
 
 class StillFlow:
-    """Finds no motion."""
+    """Estimates no motion."""
 
     name = "still"
 
@@ -108,9 +108,9 @@ class StillFlow:
 
 @pytest.fixture
 def with_online_memory():
-    """Return a data module like another whose soft labels a teacher computes in every step.
+    """Copy a data module, and add soft labels that a teacher computes in every step.
 
-    Without one, the teacher is the mean colour of 4 x 4 pixels.
+    The default teacher returns the mean colour of 4 x 4 pixels as logits.
     """
 
     def attach(data, teacher=lambda images: torch.nn.functional.avg_pool2d(images, 4)):

@@ -120,7 +120,7 @@ def test_a_class_that_its_module_lacks_is_refused(make, module):
 
 
 @pytest.mark.parametrize("name", ["outside_parts.number", "json.loads"])
-def test_what_is_no_class_is_refused(make, module, name):
+def test_a_part_that_is_no_class_is_refused(make, module, name):
     with pytest.raises(ConfigError, match=rf"{name} (is not a class|lacks \w+).*CONTRIBUTING\.md"):
         make(name)
 
@@ -174,7 +174,7 @@ def test_init_args_that_do_not_fit_are_refused_with_the_part(module, make, messa
     assert "\n" not in str(refusal.value)
 
 
-def test_an_error_of_the_data_is_left_as_it_is():
+def test_a_data_error_of_a_maker_is_raised_unchanged():
     def make(root):
         raise DataError("classes.yaml not found")
 
@@ -210,6 +210,6 @@ def test_a_term_that_is_off_may_have_any_name(module):
     assert [term.name for term in terms(class_path("Impostor", weight=1.0))] == ["supervised", "kd"]
 
 
-def test_a_term_that_needs_what_nothing_supplies_is_refused(module):
+def test_a_term_with_an_unknown_need_is_refused(module):
     with pytest.raises(ConfigError, match="loss constant needs depth; a term may need: teacher, memory, neighbour"):
         terms(class_path("Demanding", weight=1.0))

@@ -52,7 +52,7 @@ class Data(Options):
         {"inner": None},
     ],
 )
-def test_what_is_in_range_passes(options):
+def test_values_in_range_are_accepted(options):
     assert Data.of(options, "data").free == options.get("free", 0)
 
 
@@ -69,7 +69,7 @@ def test_what_is_in_range_passes(options):
         ({"scale": 0}, "data.scale must be above 0, at most 1, found 0"),
     ],
 )
-def test_what_is_not_is_refused_with_its_name_and_range(options, message):
+def test_a_value_out_of_range_is_refused_with_its_name_and_range(options, message):
     with pytest.raises(ConfigError, match=message):
         Data.of(options, "data")
 
@@ -77,18 +77,18 @@ def test_what_is_not_is_refused_with_its_name_and_range(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"count": "many"}, "data.count must be a whole number, found 'many'"),
-        ({"count": 1.5}, "data.count must be a whole number, found 1.5"),
-        ({"count": True}, "data.count must be a whole number, found True"),
-        ({"count": None}, "data.count must be a whole number, found None"),
+        ({"count": "many"}, "data.count must be an integer, found 'many'"),
+        ({"count": 1.5}, "data.count must be an integer, found 1.5"),
+        ({"count": True}, "data.count must be an integer, found True"),
+        ({"count": None}, "data.count must be an integer, found None"),
         ({"weight": "0.5"}, "data.weight must be a number, found '0.5'"),
         ({"name": 3}, "data.name must be text, found 3"),
         ({"rule": "middle"}, "data.rule must be one of first, last, found 'middle'"),
-        ({"size": [3]}, r"data.size must be a list of a whole number and a whole number or null, found \(3,\)"),
-        ({"size": 3}, "data.size must be a list of a whole number and a whole number or null, found 3"),
+        ({"size": [3]}, r"data.size must be a list of an integer and an integer or null, found \(3,\)"),
+        ({"size": 3}, "data.size must be a list of an integer and an integer or null, found 3"),
         ({"colour": "red"}, "data.colour must be a number or options by name, found 'red'"),
         ({"entries": [3]}, r"data.entries must be a list of text, found \[3\]"),
-        ({"strides": [4, "8"]}, r"data.strides must be a list of a whole number, found \(4, '8'\)"),
+        ({"strides": [4, "8"]}, r"data.strides must be a list of an integer, found \(4, '8'\)"),
         ({"inner": {"rate": "high"}}, "data.inner.rate must be a number, found 'high'"),
         ({"inner": 3}, "data.inner must be options by name, found 3"),
         ({"inner": [1]}, r"data.inner must be options by name, found \[1\]"),
@@ -120,21 +120,21 @@ def test_a_class_variable_is_no_option():
         Data.of({"inner": {"kind": "outer"}}, "data")
 
 
-def test_options_without_a_group_go_by_their_name():
+def test_options_without_a_group_are_named_alone():
     with pytest.raises(ConfigError, match=r"^count must"):
         Data(count=0)
 
 
-def test_a_range_reads_as_words_in_the_help():
+def test_a_range_is_shown_in_words():
     assert [repr(Range(1)), repr(Range(0, above=True)), repr(Range(0, 1))] == ["at least 1", "above 0", "from 0 to 1"]
 
 
-def test_an_unknown_option_is_refused_with_those_there_are():
+def test_an_unknown_option_is_refused_with_the_existing_ones():
     with pytest.raises(ConfigError, match=r"data\.inner\.speed is not an option; inner has: rate"):
         Data.of({"inner": {"speed": 1}}, "data")
 
 
-def test_lists_become_tuples_and_mappings_groups_as_yaml_has_neither():
+def test_lists_become_tuples_and_mappings_become_groups():
     made = Data.of({"size": [3, 4], "inner": {"rate": 2.0}})
     assert (made.size, made.inner) == ((3, 4), Inner(2.0))
     assert Data.of(made) is made

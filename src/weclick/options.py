@@ -113,7 +113,7 @@ def _typed(hint: Any, value: Any, name: str) -> Any:  # noqa: ANN401
     return tuple(value) if wants_tuple and isinstance(value, list) else value
 
 
-_NAMES: Final = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
+_NAMES: Final = {int: "an integer", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
 
 
 def _fits(hint: Any, value: Any) -> bool:  # noqa: ANN401

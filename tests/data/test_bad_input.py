@@ -67,7 +67,7 @@ class Set:
         return [self.label(split, f"{split[0]}{n}_000000") for n in range(count)]
 
     def clicked(self, **options):
-        """Return a data module with the clicks that are there, or simulated ones."""
+        """Return a data module with the existing clicks, or simulated ones."""
         dataset, store = DataSet.open(self.root), self.root.with_name("run") / "clicks.sqlite"
         if find_click_store(dataset.layout, None) is None and not store.exists():
             require_masks(dataset.layout)
@@ -213,7 +213,7 @@ def test_grey_images_are_taken_as_colours(made):
         assert (batch["image"][:, :1] == batch["image"]).all()
 
 
-def test_a_snippet_shorter_than_asked_is_filled_with_padding(made):
+def test_a_clip_with_too_few_neighbours_is_padded(made):
     data = made.clicked(clips={"neighbours": 5})
     read = OnlineMemory(None, None, data.dataset.reader, 5).read
     assert {tuple(read(clip)["offsets"].tolist()) for clip in data.clips} == {(-1, -2, 0, 0, 0)}

@@ -1,4 +1,4 @@
-"""Promise 8: how many frames are held at once follows from the batch, not from the data set."""
+"""Promise 8: the number of frames in memory depends on the batch size, not on the data set."""
 
 import gc
 import weakref
@@ -16,7 +16,7 @@ SIZE = (32, 64)
 
 @pytest.fixture
 def make_root(tmp_path):
-    """Write a folder data set of one training video of so many frames, all with masks, and one frame to validate."""
+    """Write a folder data set of a training and a validation video of this many frames, all with masks."""
 
     def make(count):
         root = tmp_path / f"of {count}"
@@ -34,7 +34,7 @@ def make_root(tmp_path):
 
 
 class Held:
-    """Counts the images that were read and are still held by somebody."""
+    """Counts the images that were read and are still referenced."""
 
     def __init__(self, read):
         self.read, self.alive, self.most, self.total = read, weakref.WeakSet(), 0, 0
@@ -48,7 +48,7 @@ class Held:
 
 
 class _Watched(np.ndarray):
-    """An array that can be hashed by who it is."""
+    """An array that can be hashed, by identity."""
 
     __hash__ = object.__hash__
 
@@ -66,7 +66,7 @@ def held(monkeypatch):
 
 
 def large_tensors():
-    """How many tensors of a frame's size or more are held by anybody."""
+    """Return the number of existing tensors of a frame's size or more."""
     gc.collect()
     return sum(issubclass(type(o), torch.Tensor) and o.numel() >= SIZE[0] * SIZE[1] for o in gc.get_objects())
 

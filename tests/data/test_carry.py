@@ -1,4 +1,4 @@
-"""Clicks carried from frame to frame: a shift is followed, what cannot be followed is left behind."""
+"""Clicks carried from frame to frame: they follow the flow, and are dropped where it is not reliable."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ CLICKS = np.array([[10.2, 8.0, 3.0], [60.0, 20.0, 1.0]], np.float32)
 
 
 class Shift:
-    """Everything moves by (dx, dy) from the first picture to the brighter one."""
+    """All pixels move by (dx, dy) to the brighter image."""
 
     name = "shift"
 
@@ -30,15 +30,15 @@ def test_clicks_move_with_the_flow():
     np.testing.assert_allclose(carried(Shift(-4, 2)), [[6.2, 10.0, 3.0], [56.0, 22.0, 1.0]], atol=1e-5)
 
 
-def test_clicks_that_leave_the_frame_are_left_behind():
+def test_clicks_that_leave_the_frame_are_dropped():
     np.testing.assert_allclose(carried(Shift(6, 0)), [[16.2, 8.0, 3.0]], atol=1e-5)
 
 
-def test_clicks_whose_flow_does_not_lead_back_are_left_behind():
+def test_clicks_whose_flow_does_not_lead_back_are_dropped():
     assert len(carried(Shift(5, 0, back=1))) == 0
 
 
-def test_no_clicks_stay_none():
+def test_without_clicks_none_are_carried():
     assert carried(Shift(1, 1), CLICKS[:0]).shape == (0, 3)
 
 

@@ -28,7 +28,7 @@ def same(first, second):
     return all(torch.equal(first[name], second[name]) for name in ("image", "labels", "grid", "target", "offsets"))
 
 
-# What there is
+# Sizes, options and clips
 
 
 def test_size_and_crop_follow_the_data(make_data, copied):
@@ -69,12 +69,12 @@ def test_a_number_out_of_range_is_refused_from_python_too(make_data, option):
 
 
 def test_clips_hold_the_frames_before_each_clicked_one(make_data):
-    found = make_data(neighbours=2).clips
-    assert [clip.target.key.number for clip in found] == [3, 3, 3, 3]
-    assert {clip.offsets for clip in found} == {(-1, -2)}
+    clips = make_data(neighbours=2).clips
+    assert [clip.target.key.number for clip in clips] == [3, 3, 3, 3]
+    assert {clip.offsets for clip in clips} == {(-1, -2)}
 
 
-def test_clicks_beside_the_data_are_found(folder_root, data_module):
+def test_the_click_store_in_the_root_is_the_default(folder_root, data_module):
     data = data_module(folder_root)
     assert data.clicks.store == folder_root / "clicks.sqlite"
     assert set(data.clicks.clicks) == {FrameKey("a", 2), FrameKey("a", 4)}
@@ -86,7 +86,7 @@ def test_a_given_click_store_that_is_missing_is_refused(make_data, tmp_path):
     assert "\n" not in str(refusal.value)
 
 
-def test_no_clicks_are_refused_in_one_line_that_says_how_to_make_some(copied, data_module):
+def test_a_data_set_without_clicks_is_refused_with_the_command_that_makes_some(copied, data_module):
     with pytest.raises(DataError, match=r"no clicks in .*; weclick clicks simulate") as refusal:
         _ = data_module(copied).clips
     assert "\n" not in str(refusal.value)
@@ -161,14 +161,14 @@ def test_a_training_batch_follows_the_conventions(make_data, with_online_memory)
 
 
 @pytest.mark.parametrize("supervision", ["clicks", "masks"])
-def test_present_are_the_classes_of_the_whole_frame(make_data, supervision):
+def test_present_classes_are_those_of_the_undrawn_frame(make_data, supervision):
     data = make_data(supervision=supervision, crop=(32, 32), colour=0.0)
     dataset = data.train_dataloader().dataset
     for position, clip in enumerate(data.clips):
         clicked = {click.class_id for click in make_data().clicks.clicks[clip.target.key]}
         masked = set(data.dataset.reader.label(clip.target).ravel().tolist()) - {IGNORE_INDEX}
-        found = set(dataset[SampleKey(position, 0)]["present"].nonzero().flatten().tolist())
-        assert found == (clicked if supervision == "clicks" else masked)
+        present = set(dataset[SampleKey(position, 0)]["present"].nonzero().flatten().tolist())
+        assert present == (clicked if supervision == "clicks" else masked)
 
 
 @pytest.mark.parametrize("supervision", ["clicks", "masks"])
@@ -181,7 +181,7 @@ def test_a_share_of_the_frames_is_trained_from(make_data, supervision):
         assert half.clicks.clicks == {key: every.clicks.clicks[key] for key in targets[::2]}
 
 
-def test_with_fewer_clicks_nothing_is_known_to_be_absent(make_data):
+def test_with_fewer_clicks_no_class_counts_as_absent(make_data):
     data = make_data(per_frame=2)
     assert [len(clicks) for clicks in data.clicks.clicks.values()] == [2, 2, 2, 2]
     assert all(len({click.class_id for click in clicks}) == 2 for clicks in data.clicks.clicks.values())
@@ -204,7 +204,7 @@ def half_clicked(click_file, tmp_path):
     return str(copy), mark
 
 
-def test_on_a_frame_that_is_not_done_no_class_is_known_to_be_absent(make_data, half_clicked):
+def test_on_an_unfinished_frame_no_class_counts_as_absent(make_data, half_clicked):
     store, mark = half_clicked
     first = mark(make_data(), "todo")
     data = make_data(store=store)
@@ -216,7 +216,7 @@ def test_on_a_frame_that_is_not_done_no_class_is_known_to_be_absent(make_data, h
         assert sample["present"].any() == (clip.target.key != first)
 
 
-def test_once_it_is_done_its_classes_are_known(make_data, half_clicked):
+def test_on_a_finished_frame_the_present_classes_are_set(make_data, half_clicked):
     store, mark = half_clicked
     for status in ("todo", "done"):
         mark(make_data(), status)
@@ -253,17 +253,17 @@ def test_clicks_on_frames_of_other_splits_are_not_in_the_budget(make_data, click
 def test_the_memory_follows_the_same_draw_as_the_image(make_data, with_online_memory):
     data = with_online_memory(make_data(colour=0.0, scale=(0.75, 1.5)))
     batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
-    # away from the draw's border
-    known = (batch["soft_labels"].teacher.sum(1, keepdim=True) > 0).float()
-    inside = torch.nn.functional.avg_pool2d(known, 3, 1, 1) == 1
-    seen = torch.nn.functional.avg_pool2d(batch["image"], 4).softmax(1)
-    off = (seen - batch["soft_labels"].teacher).abs().amax(1, keepdim=True)[inside]
-    turned = (seen.flip(-1) - batch["soft_labels"].teacher).abs().amax(1, keepdim=True)[inside]
+    # only away from the draw's border: averaging over 4 x 4 pixels mixes the border in
+    labelled = (batch["soft_labels"].teacher.sum(1, keepdim=True) > 0).float()
+    inside = torch.nn.functional.avg_pool2d(labelled, 3, 1, 1) == 1
+    expected = torch.nn.functional.avg_pool2d(batch["image"], 4).softmax(1)
+    off = (expected - batch["soft_labels"].teacher).abs().amax(1, keepdim=True)[inside]
+    turned = (expected.flip(-1) - batch["soft_labels"].teacher).abs().amax(1, keepdim=True)[inside]
     assert off.mean() < 0.01
     assert off.mean() < turned.mean() / 2
 
 
-def test_an_evaluation_batch_is_left_as_it_is(make_data):
+def test_an_evaluation_batch_is_only_scaled(make_data):
     data = make_data()
     batch = next(iter(data.val_dataloader()))
     image = batch["image"].clone()
@@ -301,10 +301,10 @@ def test_training_targets_are_shared_out_over_processes(make_data):
 
 
 def test_workers_change_nothing(make_data, with_online_memory):
-    alone, helped = (with_online_memory(make_data(workers=workers)) for workers in (0, 2))
-    pairs = list(zip(alone.train_dataloader(), helped.train_dataloader(), strict=True))
+    first, second = (with_online_memory(make_data(workers=workers)) for workers in (0, 2))
+    pairs = list(zip(first.train_dataloader(), second.train_dataloader(), strict=True))
     assert len(pairs) == 2
-    assert all(same(first, second) for first, second in pairs)
+    assert all(same(*pair) for pair in pairs)
 
 
 def test_same_seed_same_batches_and_another_seed_others(make_data):
@@ -320,7 +320,7 @@ def test_the_last_small_batch_is_left_out_but_never_the_only_one(make_data):
     assert [len(batch["image"]) for batch in make_data(batch_size=8).train_dataloader()] == [4]
 
 
-def test_the_memorys_frames_come_clip_by_clip_with_their_keys(make_data):
+def test_frames_of_the_memory_are_ordered_by_clip_and_have_keys(make_data):
     data = make_data()
     batches = list(data.frame_loader(data.clips, batch_size=5))
     assert [len(batch) for batch in batches] == [5, 5, 2]
@@ -350,7 +350,7 @@ def test_frames_of_mixed_sizes_make_one_batch(tmp_path, data_module):
 
 
 def drawn_unlabelled(data):
-    """Whether each of many draws came from an unlabelled frame."""
+    """For each of many samples, yield whether it was drawn from an unlabelled frame."""
     dataset = data.train_dataloader().dataset
     for seed in range(40):
         sample = dataset[SampleKey(seed % len(dataset), seed)]
@@ -359,7 +359,7 @@ def drawn_unlabelled(data):
         yield unlabelled
 
 
-def test_some_draws_come_from_unlabelled_neighbours(make_data, with_online_memory):
+def test_some_samples_are_drawn_from_unlabelled_neighbours(make_data, with_online_memory):
     data = with_online_memory(make_data(unlabelled=0.4, neighbours=2, scale=(1.0, 1.0)))
     drawn = list(drawn_unlabelled(data))
     assert 5 < sum(drawn) < 30
@@ -367,14 +367,14 @@ def test_some_draws_come_from_unlabelled_neighbours(make_data, with_online_memor
     assert {clip.target.key for clip in data.memory_clips} > {clip.target.key for clip in data.clips}
 
 
-def test_without_a_memory_no_draw_comes_from_unlabelled_frames(make_data):
+def test_without_a_memory_no_sample_is_drawn_from_unlabelled_frames(make_data):
     assert not any(drawn_unlabelled(make_data(unlabelled=0.9, neighbours=2)))
 
 
-def test_carried_clicks_are_learned_on_unlabelled_draws_without_a_memory(make_data):
+def test_with_carried_clicks_unlabelled_frames_are_drawn_without_a_memory(make_data):
     dataset = make_data(unlabelled=0.5, carried=True, neighbours=2).train_dataloader().dataset
     drawn = [dataset[SampleKey(seed % len(dataset), seed)] for seed in range(40)]
-    unlabelled = [sample for sample in drawn if not sample["present"].any()]  # what else is in them, nobody said
+    unlabelled = [sample for sample in drawn if not sample["present"].any()]  # other classes may be there, too
     assert 5 < len(unlabelled) < 35
     assert all((sample["labels"] != IGNORE_INDEX).any() for sample in unlabelled)
 

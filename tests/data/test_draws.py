@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weclick.conventions import IGNORE_INDEX
-from weclick.data import draws as transforms
+from weclick.data import draws
 from weclick.data.draws import GeometricDraw, draw_discs
 from weclick.errors import ConfigError
 
@@ -15,7 +15,7 @@ SIZE = (64, 128)
 
 
 def coordinates(size=SIZE):
-    """An image whose pixels hold their own place (x, y), and a label that is 0..15 by 8 x 8 cells."""
+    """Return an image whose pixels hold their own position (x, y), and a label of 0..15 in 8 x 8 cells."""
     y, x = np.mgrid[: size[0], : size[1]]
     image = np.stack([x, y, np.zeros_like(x)], -1).astype(np.float32)
     return image, ((y // 8 + x // 8) % 16).astype(np.uint8)
@@ -26,13 +26,13 @@ def identity_grid(height, width):
 
 
 def at_cells(array):
-    """The mean over 4 x 4 cells."""
+    """Return the mean over 4 x 4 cells."""
     h, w = array.shape[0] // 4, array.shape[1] // 4
     return array[: 4 * h, : 4 * w].reshape(h, 4, w, 4, -1).mean((1, 3))
 
 
 def at_point(image, x, y):
-    """The image's value between four pixels."""
+    """Return the image's value at a point, interpolated between four pixels."""
     column, row = int(x), int(y)
     (a, b), (c, d) = image[row : row + 2, column : column + 2]
     along, down = x - column, y - row
@@ -53,31 +53,31 @@ def test_image_label_clicks_and_grid_move_together(seed, scale, flip, size):
     assert drawn.label.shape == (64, 64)
     assert drawn.grid.shape == (16, 16, 2)
     assert np.array_equal(drawn.image, drawn.neighbour)
-    # an enlarged image repeats its outermost pixels: there, and in the border, a pixel does not hold its place
-    places, seen = drawn.image[..., :2], drawn.label != IGNORE_INDEX
-    exact = seen & (places > 0).all(-1) & (places < np.array([size[1], size[0]]) - 1).all(-1)
-    _label_agrees(drawn.label, places, exact)
-    _grid_agrees(drawn.grid, size, places, exact, seen)
+    # an enlarged image repeats its outermost pixels: there, and in the border, a pixel does not hold its position
+    positions, in_frame = drawn.image[..., :2], drawn.label != IGNORE_INDEX
+    exact = in_frame & (positions > 0).all(-1) & (positions < np.array([size[1], size[0]]) - 1).all(-1)
+    _label_agrees(drawn.label, positions, exact)
+    _grid_agrees(drawn.grid, size, positions, exact, in_frame)
     for (x, y, class_id), source in zip(drawn.clicks, CLICKS, strict=True):
         assert class_id == source[2]
         if 0 <= x < 63 and 0 <= y < 63 and exact[int(y) : int(y) + 2, int(x) : int(x) + 2].all():
-            assert np.abs(at_point(places, x, y) - source[:2]).max() < 0.01
+            assert np.abs(at_point(positions, x, y) - source[:2]).max() < 0.01
 
 
-def _label_agrees(label, places, exact):
-    x, y = (places[exact] + 0.5).T
-    # the label is that of the pixel in which the place lies; halfway between two of them it may be either's
+def _label_agrees(label, positions, exact):
+    x, y = (positions[exact] + 0.5).T
+    # the label is that of the pixel in which the position lies; halfway between two pixels it may be of either
     clear = (np.abs(x / 8 - np.rint(x / 8)) > 0.01) & (np.abs(y / 8 - np.rint(y / 8)) > 0.01)
     assert (label[exact] == (y // 8 + x // 8) % 16)[clear].all()
 
 
-def _grid_agrees(grid, size, places, exact, seen):
+def _grid_agrees(grid, size, positions, exact, in_frame):
     pixels = ((grid + 1) * np.array([size[1], size[0]]) - 1) / 2
-    whole = at_cells(exact)[..., 0] == 1
-    assert whole.any()
-    assert np.abs(pixels - at_cells(places))[whole].max() < 0.01
-    assert (np.abs(grid[at_cells(seen)[..., 0] == 0]).max(-1) > 1).all()
-    assert (np.abs(grid[at_cells(seen)[..., 0] == 1]).max(-1) <= 1).all()
+    cells = at_cells(exact)[..., 0] == 1
+    assert cells.any()
+    assert np.abs(pixels - at_cells(positions))[cells].max() < 0.01
+    assert (np.abs(grid[at_cells(in_frame)[..., 0] == 0]).max(-1) > 1).all()
+    assert (np.abs(grid[at_cells(in_frame)[..., 0] == 1]).max(-1) <= 1).all()
 
 
 @pytest.mark.parametrize("flip", [0.0, 1.0])
@@ -202,6 +202,6 @@ def test_discs_equal_the_nearest_click_within_the_radius(points, radius):
 @pytest.mark.parametrize("version", ["2.0.11", "2.1.0", "1.4.24"])
 def test_trap_21_another_release_under_the_same_name_is_refused_at_import(monkeypatch, version):
     monkeypatch.setattr("albumentations.__version__", version)
-    spec = importlib.util.spec_from_file_location("once_more", transforms.__file__)
+    spec = importlib.util.spec_from_file_location("once_more", draws.__file__)
     with pytest.raises(ConfigError, match=rf"albumentations {version} .*albumentations==2\.0\.8"):
         spec.loader.exec_module(importlib.util.module_from_spec(spec))

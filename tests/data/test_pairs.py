@@ -20,11 +20,11 @@ from weclick.flow import DISFlow, warp_to_target
 
 SIZE = (96, 128)
 SHIFT = 8
-"""How far frame 2 has moved to the right since frame 1, in pixels: two cells of the grid at stride 4."""
+"""Motion from frame 1 to frame 2 to the right, in pixels: two cells of the grid at stride 4."""
 
 
 class EitherShift:
-    """Finds which way ``SHIFT`` goes; a flip turns it round."""
+    """Estimates the direction of ``SHIFT``, which a flip reverses."""
 
     name = "either"
 
@@ -55,7 +55,7 @@ def moving(tmp_path):
 
 @pytest.fixture
 def paired(data_module):
-    """Build a data module whose targets come with their neighbours."""
+    """Build a data module that supplies pairs of target and neighbour."""
 
     def build(root, flow=None, **options):
         supply = NeighbourPairs(flow or EitherShift(), data_module(root).dataset.reader)
@@ -117,7 +117,7 @@ def test_nothing_is_visible_in_the_draws_border(moving, paired):
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", None], ids=["empty", "no image", "missing"])
-def test_a_damaged_neighbour_is_counted_and_the_target_stands_in(moving, content, paired):
+def test_a_damaged_neighbour_is_counted_and_replaced_by_the_target(moving, content, paired):
     data = paired(moving, colour=0.0)
     loader = data.train_dataloader()
     frame = moving / "frames" / "a" / "1.png"
@@ -148,8 +148,8 @@ def test_promise_2_a_neighbours_mask_is_never_read_for_a_pair(folder_root, monke
 
 
 def test_workers_change_nothing(moving, paired):
-    alone, helped = (paired(moving, workers=workers) for workers in (0, 1))
-    first, second = (next(iter(data.train_dataloader())) for data in (alone, helped))
+    modules = (paired(moving, workers=workers) for workers in (0, 1))
+    first, second = (next(iter(data.train_dataloader())) for data in modules)
     assert all(torch.equal(first[name], second[name]) for name in ("image", "neighbour", "paired"))
 
 
@@ -163,7 +163,7 @@ def test_one_draw_moves_both_frames_and_is_the_one_without_a_neighbour(seed, sca
     assert alone.neighbour is None
     assert all(np.array_equal(a, b) for a, b in zip(alone[:4], both[:4], strict=True))
     inside = both.label != 255
-    # resizing rounds each image on its own
+    # resizing rounds each image separately
     assert np.abs(both.neighbour[inside].astype(int) - (255 - both.image[inside].astype(int))).max() <= 1
     assert not both.neighbour[~inside].any()
 
@@ -188,7 +188,7 @@ def test_both_frames_share_one_draw_of_colours():
     assert batch["pair"].valid.tolist() == [True, False]
 
 
-def test_without_a_pair_colours_are_drawn_as_ever():
+def test_without_a_pair_only_the_target_is_augmented():
     image = torch.rand(2, 3, 16, 16)
     batch = augmented(image, lambda images: images / 2)
     assert "pair" not in batch
@@ -202,4 +202,4 @@ def test_of_two_equal_frames_only_the_noise_differs(seed):
     image = 0.2 + 0.4 * torch.rand(2, 3, 16, 16)
     batch = augmented(image, Photometric(0.3), a_pair(image))
     difference = (batch["image"] - batch["pair"].image).abs()
-    assert difference.mean() < 0.04  # noise of 0.02 in each; a draw of their own would put them up to 0.4 apart
+    assert difference.mean() < 0.04  # noise of 0.02 in each; with separate draws they would differ by up to 0.4

@@ -32,7 +32,7 @@ def test_seeds_differ_in_order_and_in_draws():
     assert not {k.seed for k in first} & {k.seed for k in second}
 
 
-def test_a_sample_keeps_its_seed_wherever_it_comes_in_the_order():
+def test_the_seed_of_a_sample_does_not_depend_on_its_place_in_the_order():
     assert {key.position: key.seed for key in drawn(20, 3, seed=7)} == {n: sample_seed(7, 3, n) for n in range(20)}
 
 

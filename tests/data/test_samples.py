@@ -48,7 +48,7 @@ def samples(clips, clicks=None, size=SIZE, *, masks=False, sizes=None, incomplet
 
 
 def read(clip, neighbours):
-    """Return what an online memory reads of a clip."""
+    """Return the entries of a clip that an online memory reads."""
     return OnlineMemory(None, None, FrameReader(SIZE), neighbours).read(clip)
 
 
@@ -95,12 +95,12 @@ def test_a_frame_with_a_click_outside_of_it_is_damaged(clips):
     assert samples(clips, clicks)[SampleKey(0, 0)]["damaged"] == ""
 
 
-def test_a_target_without_clicks_teaches_nothing(clips):
+def test_a_target_without_clicks_has_no_labels(clips):
     sample = samples(clips, {})[SampleKey(0, 0)]
     assert (sample["labels"] == IGNORE_INDEX).all()
 
 
-def test_of_an_incomplete_target_no_class_is_known_to_be_absent(clips):
+def test_on_an_incomplete_target_no_class_counts_as_absent(clips):
     drawn = [samples(clips, incomplete={clips[1].target.key})[SampleKey(position, 0)] for position in range(3)]
     assert [sample["present"].any().item() for sample in drawn] == [True, False, True]
     assert all((sample["labels"] == 1).any() for sample in drawn)
@@ -122,7 +122,7 @@ def test_full_supervision_keeps_ids_when_it_resizes(tmp_path):
     assert set(labels.unique().tolist()) <= {0, 1, 2, 255}
 
 
-def test_a_shrunk_mask_shows_the_pixel_in_the_middle(tmp_path):
+def test_a_shrunk_mask_takes_the_pixel_in_the_middle(tmp_path):
     size = (3 * SIZE[0], 3 * SIZE[1])
     label = np.zeros(size, np.uint8)
     label[1::3, 1::3] = 1  # the middle of what each shrunk pixel covers
@@ -138,7 +138,7 @@ def test_a_damaged_frame_is_replaced_and_named(clips):
     assert "\n" not in sample["damaged"]
 
 
-def test_every_damaged_frame_on_the_way_to_a_substitute_is_named(clips):
+def test_every_damaged_frame_before_a_replacement_is_named(clips):
     damage(clips[1])
     damage(clips[2])
     first, second = samples(clips)[SampleKey(1, 0)]["damaged"].splitlines()
@@ -146,7 +146,7 @@ def test_every_damaged_frame_on_the_way_to_a_substitute_is_named(clips):
     assert "12.png is empty" in second
 
 
-def test_the_substitute_brings_its_own_memory(clips):
+def test_supplies_read_the_clip_of_the_replacement(clips):
     damage(clips[5])
     supply = Supply()
     supply.read = lambda clip: {"number": clip.target.key.number}
@@ -168,14 +168,14 @@ COORDINATES = st.floats(-0.5, 99.4)
 
 @settings(deadline=None)
 @given(COORDINATES, COORDINATES, st.floats(0.1, 4), st.floats(0.1, 4))
-def test_scaled_clicks_stay_on_the_same_place_of_the_picture(x, y, scale_x, scale_y):
+def test_scaled_clicks_stay_at_the_same_place_of_the_image(x, y, scale_x, scale_y):
     ((new_x, new_y, class_id),) = scaled_clicks([Click(x, y, 3)], scale_x, scale_y).tolist()
     assert class_id == 3
     assert (new_x + 0.5) / scale_x == pytest.approx(x + 0.5, abs=1e-3)
     assert (new_y + 0.5) / scale_y == pytest.approx(y + 0.5, abs=1e-3)
 
 
-def test_no_click_scales_to_none():
+def test_no_clicks_are_scaled_to_an_empty_array():
     assert scaled_clicks([], 2.0, 2.0).shape == (0, 3)
 
 
@@ -201,14 +201,14 @@ def test_neighbours_keep_their_place_and_number(tmp_path):
     assert raw["neighbours"][1].unique().tolist() == [8]
 
 
-def test_a_damaged_target_is_no_clip(tmp_path):
+def test_a_damaged_target_is_refused(tmp_path):
     clip = Clip(frame(tmp_path, 10))
     clip.target.image.write_bytes(b"")
     with pytest.raises(DataError, match=r"10\.png"):
         read(clip, 1)
 
 
-def test_a_frame_that_several_clips_need_comes_once_when_the_first_needs_it(tmp_path):
+def test_a_frame_of_several_clips_appears_once_with_the_first(tmp_path):
     frames = {number: frame(tmp_path, number) for number in (8, 9, 10, 11)}
     clips = [Clip(frames[10], (frames[9], frames[8])), Clip(frames[11], (frames[10], frames[9]))]
     dataset = ClipFrames(clips, FrameReader(SIZE))
@@ -216,7 +216,7 @@ def test_a_frame_that_several_clips_need_comes_once_when_the_first_needs_it(tmp_
     assert [dataset[i]["image"].unique().tolist() for i in range(len(dataset))] == [[10], [9], [8], [11]]
 
 
-def test_of_a_damaged_frame_comes_what_is_wrong_with_it(clips):
+def test_a_damaged_frame_has_a_message_instead_of_an_image(clips):
     damage(clips[4])
     sample = ClipFrames(clips, FrameReader(SIZE))[4]
     assert sample["key"] == FrameKey("v", 14)

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from weclick.data import samples
 from weclick.data.supplies import NeighbourPairs, OnlineMemory, StoredMemory
 from weclick.errors import ConfigError, RunError
 from weclick.memory import MemoryStore, quantise, stream_memory
@@ -12,7 +13,7 @@ def teacher(images):
 
 
 class ShiftedFlow:
-    """One pixel to the right and back again: reliable nearly everywhere."""
+    """A shift by one pixel and back, reliable nearly everywhere."""
 
     name = "shifted"
 
@@ -27,7 +28,7 @@ class ShiftedFlow:
 def store(make_data, tmp_path):
     data = make_data()
     store = MemoryStore(tmp_path / "memory", {})
-    frames = ({s["key"]: s["image"] for s in samples} for samples in data.frame_loader(data.clips))
+    frames = ({s["key"]: s["image"] for s in batch} for batch in data.frame_loader(data.clips))
     wanted = {clip.target.key: [frame.key for frame in clip.neighbours] for clip in data.clips}
     for key, soft in stream_memory(teacher, ShiftedFlow(), frames, wanted, count=data.options.clips.neighbours):
         store.write(key, quantise(soft)[0])
@@ -38,7 +39,7 @@ def finished_batches(data):
     return [data.on_after_batch_transfer(batch, 0) for batch in data.train_dataloader()]
 
 
-def test_stored_and_with_online_memory_agree_to_quantisation(make_data, store):
+def test_stored_and_online_memory_agree_to_quantisation(make_data, store):
     plain = make_data()
     neighbours = plain.options.clips.neighbours
     supplies = (StoredMemory(store), OnlineMemory(teacher, ShiftedFlow(), plain.dataset.reader, neighbours))
@@ -54,12 +55,12 @@ def test_stored_and_with_online_memory_agree_to_quantisation(make_data, store):
             torch.testing.assert_close(a, b, atol=1 / 255, rtol=0)
 
 
-def test_a_batch_is_left_without_what_the_soft_labels_were_made_from(make_data, store):
+def test_a_finished_batch_has_no_entries_that_only_made_the_soft_labels(make_data, store):
     data = make_data(supplies=(StoredMemory(store),))
     assert finished_batches(data)[0].keys() == {"image", "labels", "present", "inside", "soft_labels"}
 
 
-def test_memory_and_pairs_in_one_batch_are_those_of_either_alone(make_data, store):
+def test_memory_and_pairs_in_one_batch_equal_each_alone(make_data, store):
     reader = make_data().dataset.reader
     memory, pairs = StoredMemory(store), NeighbourPairs(ShiftedFlow(), reader)
     both, first, second = (
@@ -87,11 +88,9 @@ def test_the_stored_memory_needs_no_neighbours(make_data, store, opened_images):
 
 @pytest.fixture
 def opened_images(monkeypatch):
-    from weclick.data import samples as dataset
-
     names = []
-    read = dataset.read_image
-    monkeypatch.setattr(dataset, "read_image", lambda path: names.append(path.name) or read(path))
+    read = samples.read_image
+    monkeypatch.setattr(samples, "read_image", lambda path: names.append(path.name) or read(path))
     return names
 
 

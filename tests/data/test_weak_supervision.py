@@ -64,7 +64,7 @@ def test_with_masks_unlabelled_draws_learn_from_the_memory_alone(make_data, with
         assert not batch["present"].any()
 
 
-def test_with_masks_those_left_out_of_training_are_not_read_on_unlabelled_draws(
+def test_with_masks_the_masks_outside_the_budget_are_not_read_on_unlabelled_draws(
     folder_root, data_module, with_online_memory, opened
 ):
     options = {"supervision": "masks", "frame_share": 0.2, "unlabelled": 1.0, "sides": "both"}

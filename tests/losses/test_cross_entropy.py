@@ -34,7 +34,7 @@ def test_value_by_hand():
     assert partial_cross_entropy(logits, torch.tensor([[[1, IGNORE_INDEX]]])).item() == pytest.approx(math.log(4))
 
 
-def test_clicks_count_alike_whichever_image_they_are_on():
+def test_clicks_have_the_same_weight_on_every_image():
     logits = torch.randn(2, 3, 4, 4)
     labels = torch.full((2, 4, 4), IGNORE_INDEX)
     labels[0, 0, 0], labels[0, 1, 1], labels[1, 2, 2] = 0, 1, 2
@@ -52,7 +52,7 @@ def test_gradient_reaches_clicked_pixels_only():
     assert touched.nonzero().tolist() == [[1, 2]]
 
 
-def test_logits_of_any_stride_are_brought_to_the_labels():
+def test_logits_of_any_stride_are_resized_to_the_labels():
     logits, labels = torch.randn(2, 3, 4, 5), torch.randint(0, 3, (2, 16, 20))
     resized = F.interpolate(logits, size=(16, 20), mode="bilinear", align_corners=False)
     torch.testing.assert_close(partial_cross_entropy(logits, labels), F.cross_entropy(resized, labels))

@@ -93,7 +93,7 @@ def test_one_hot_soft_labels_are_cross_entropy():
     torch.testing.assert_close(value, torch.nn.functional.cross_entropy(logits, labels))
 
 
-def test_logits_of_any_stride_are_brought_to_the_soft_label():
+def test_logits_of_any_stride_are_resized_to_the_soft_label():
     logits = torch.randn(1, 3, 2, 3)
     resized = torch.nn.functional.interpolate(logits, size=(8, 12), mode="bilinear", align_corners=False)
     soft_label, weight = torch.randn(1, 3, 8, 12).softmax(1), torch.rand(1, 1, 8, 12)

@@ -8,7 +8,7 @@ from weclick.losses import gated_crf
 
 
 def slowly(logits, images, inside, radius, sigma_xy, sigma_rgb):
-    """The formula, pair by pair, for images of the logits' size."""
+    """Compute the formula pair by pair, for images of the logits' size."""
     probabilities, (batch, _, height, width) = logits.softmax(1), logits.shape
     pixels = list(itertools.product(range(height), range(width)))
     total = 0.0
@@ -28,19 +28,19 @@ def test_the_formula_pair_by_pair(radius):
     logits = torch.randn(2, 3, 4, 5, generator=generator)
     images = torch.rand(2, 3, 4, 5, generator=generator)
     inside = torch.rand(2, 1, 4, 5, generator=generator) > 0.2
-    found = gated_crf(logits, images, inside, radius=radius, sigma_xy=2.0, sigma_rgb=0.5)
-    assert found.item() == pytest.approx(slowly(logits, images, inside, radius, 2.0, 0.5), rel=1e-5)
+    energy = gated_crf(logits, images, inside, radius=radius, sigma_xy=2.0, sigma_rgb=0.5)
+    assert energy.item() == pytest.approx(slowly(logits, images, inside, radius, 2.0, 0.5), rel=1e-5)
 
 
 def halves(first, second, size=8):
-    """A map whose left half is one thing and whose right half another."""
+    """Return a map with one value in its left half and another in its right half."""
     return torch.cat([first.expand(1, -1, size, size // 2), second.expand(1, -1, size, size // 2)], -1)
 
 
 RED, BLUE = torch.tensor([1.0, 0, 0]).reshape(1, 3, 1, 1), torch.tensor([0, 0, 1.0]).reshape(1, 3, 1, 1)
 
 
-def test_labels_that_change_where_colours_do_cost_less_than_others():
+def test_labels_that_change_where_colours_change_cost_less():
     images = halves(RED, BLUE)
     right = halves(torch.tensor([9.0, 0]).reshape(1, 2, 1, 1), torch.tensor([0, 9.0]).reshape(1, 2, 1, 1))
     assert gated_crf(right, images).item() < 0.01
@@ -66,7 +66,7 @@ def test_nothing_outside_of_the_frame_counts():
     assert gated_crf(logits, images, torch.zeros_like(inside)).item() == 0
 
 
-def test_its_gradient_pulls_alike_pixels_together():
+def test_its_gradient_makes_similar_pixels_agree():
     logits = torch.zeros(1, 2, 3, 3)
     logits[:, 0] = 1.0
     logits[0, :, 1, 1] = torch.tensor([0.0, 1.0])  # one pixel disagrees with all around it

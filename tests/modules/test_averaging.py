@@ -11,7 +11,7 @@ STEPS = 8
 
 
 class Falling(pl.LightningModule):
-    """Its weight is -t after step t; a buffer counts along, and so does an integer one."""
+    """Its weight is -t after step t; a float buffer has the same values, an integer buffer counts up."""
 
     def __init__(self):
         super().__init__()
@@ -33,7 +33,7 @@ class Falling(pl.LightningModule):
 
 
 class Saving(pl.Callback):
-    """Saves after every epoch, and may stop there as an interrupted run does."""
+    """Saves after every epoch, and may stop there like an interrupted run."""
 
     def __init__(self, path, stop=False):
         self.path, self.stop = path, stop
@@ -44,14 +44,14 @@ class Saving(pl.Callback):
 
 
 def averages(horizon):
-    """By hand: the mean so far until the horizon is full, then steps of 1 / horizon."""
-    found, average = [], 0.0
+    """Return the averages by hand: the mean of all steps until the horizon is full, then steps of 1 / horizon."""
+    values, average = [], 0.0
     for done in range(STEPS):
         current = -(done + 1.0)
         share = 1 / min(max(horizon, 1), done + 1)
         average += share * (current - average)
-        found.append(average)
-    return found
+        values.append(average)
+    return values
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_the_average_is_kept_over_its_horizon_by_hand(trainer, tmp_path, horizon
     assert checkpoint["state_dict"]["mean"].item() == pytest.approx(expected)
     assert checkpoint["state_dict"]["count"] == STEPS
     assert checkpoint["current_model_state"]["weight"].item() == -STEPS
-    assert module.weight.item() == pytest.approx(expected)  # and what is exported afterwards
+    assert module.weight.item() == pytest.approx(expected)  # the module keeps it after training, for export
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
@@ -110,10 +110,10 @@ def test_promise_3_a_resumed_average_equals_an_uninterrupted_one(trainer, tmp_pa
     assert rest.weight.item() == pytest.approx(averages(4)[-1])
 
 
-def test_the_average_lives_where_the_module_is_trained():
+def test_the_average_is_on_the_modules_device():
     module, callback = Falling(), HorizonAveraging(0.5)
     trainer = SimpleNamespace(estimated_stepping_batches=STEPS)
-    callback.setup(trainer, module, "fit")  # Lightning's order: made while the module still lies on the CPU
+    callback.setup(trainer, module, "fit")  # Lightning's order: it makes the average while the module is on the CPU
     module.to("meta")
     callback.on_fit_start(trainer, module)
     average = callback._average_model.module

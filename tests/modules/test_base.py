@@ -17,11 +17,11 @@ from weclick.modules.base import learning_rate_factor
 
 def test_learning_rate_by_hand():
     # 10 steps, 4 of them rising: 1/5, 2/5, 3/5, 4/5, then a half cosine over 6
-    found = [learning_rate_factor(step, 10, 0.4) for step in range(11)]
+    factors = [learning_rate_factor(step, 10, 0.4) for step in range(11)]
     falling = [0.5 * (1 + math.cos(math.pi * step / 6)) for step in range(7)]
-    assert found == pytest.approx([0.2, 0.4, 0.6, 0.8, *falling])
-    assert found[4] == 1.0
-    assert found[10] == pytest.approx(0)
+    assert factors == pytest.approx([0.2, 0.4, 0.6, 0.8, *falling])
+    assert factors[4] == 1.0
+    assert factors[10] == pytest.approx(0)
 
 
 @settings(deadline=None)
@@ -115,7 +115,7 @@ def test_a_number_out_of_range_is_refused_by_name(make_module, options, name):
         make_module(**options)
 
 
-def test_a_module_with_nothing_to_learn_from_is_refused(make_module):
+def test_a_module_without_active_terms_is_refused(make_module):
     with pytest.raises(ConfigError, match=r"student\.terms has no term with a weight above 0"):
         make_module(supervised=0.0)
 
@@ -128,7 +128,7 @@ def test_a_module_with_nothing_to_learn_from_is_refused(make_module):
         ({"etc": 1.0}, "neighbour", "pair"),
     ],
 )
-def test_a_batch_without_what_a_term_needs_is_refused_by_name(make_module, batch, weights, needs, entry):
+def test_a_batch_that_lacks_what_a_term_needs_is_refused(make_module, batch, weights, needs, entry):
     module = make_module(**weights)
     module.trainer = Mock(estimated_stepping_batches=10, global_step=0)
     module.training_step(batch, 0)

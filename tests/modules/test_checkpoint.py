@@ -38,7 +38,7 @@ def test_promise_7_a_checkpoint_loads_with_weights_only_and_gives_the_same_netwo
     assert module.hparams["size"] == [32, 64]
 
 
-def test_the_students_arm_and_weights_come_back(make_module, make_trainer, tmp_path):
+def test_loaded_options_are_those_of_the_training(make_module, make_trainer, tmp_path):
     trainer = make_trainer(tmp_path)
     module = make_module(kd={"weight": 0.25, "temperature": 3.0})
     trainer.strategy.connect(module)
@@ -95,7 +95,7 @@ def test_a_folder_is_refused_with_what_to_name_instead(tmp_path):
         load_checkpoint(tmp_path)
 
 
-def test_a_refusal_gives_no_advice_of_torch(tmp_path):
+def test_a_refusal_does_not_repeat_torchs_advice(tmp_path):
     (tmp_path / "bad.ckpt").write_bytes(b"no checkpoint at all")
     with pytest.raises(
         CheckpointError, match=r"bad\.ckpt is damaged or no checkpoint; name one that weclick fit wrote$"
@@ -157,18 +157,18 @@ def test_weights_of_another_program_are_refused(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [({"sharpness": 2}, r"student\.network\.sharpness is not an option"), ({"width": 0}, r"student\.network\.width")],
 )
 @pytest.mark.parametrize("maker", ["9.1", None])
-def test_options_of_another_version_are_refused_in_one_line(files, tmp_path, options, told, maker):
+def test_options_of_another_version_are_refused_in_one_line(files, tmp_path, options, message, maker):
     checkpoint = torch.load(files / "student.ckpt", weights_only=True)
     checkpoint["hyper_parameters"]["options"]["network"] |= options
     checkpoint["weclick_version"] = maker
     if maker is None:
         del checkpoint["weclick_version"]
     torch.save(checkpoint, tmp_path / "student.ckpt")
-    with pytest.raises(CheckpointError, match=rf"student\.ckpt .*{told}.*version {maker or 'unknown'}") as refusal:
+    with pytest.raises(CheckpointError, match=rf"student\.ckpt .*{message}.*version {maker or 'unknown'}") as refusal:
         load_checkpoint(tmp_path / "student.ckpt")
     assert "\n" not in str(refusal.value)
 
@@ -212,7 +212,7 @@ def test_weights_that_do_not_fit_are_refused_in_one_line(files, tmp_path):
     assert "\n" not in str(refusal.value)
 
 
-def test_a_checkpoint_of_before_options_had_groups_is_refused_with_what_to_do(files, tmp_path):
+def test_a_checkpoint_with_ungrouped_options_is_refused_with_what_to_do(files, tmp_path):
     checkpoint = torch.load(files / "student.ckpt", weights_only=True)
     del checkpoint["weclick_class"], checkpoint["hyper_parameters"]["options"]
     checkpoint["hyper_parameters"] |= {"network": "light", "kd_weight": 1.0}
@@ -223,10 +223,10 @@ def test_a_checkpoint_of_before_options_had_groups_is_refused_with_what_to_do(fi
 
 
 class Outside(StudentModule):
-    """A student that somebody else wrote."""
+    """A student class from outside the package."""
 
 
-def test_the_class_that_was_saved_comes_back(make_module, make_trainer, tmp_path, monkeypatch):
+def test_the_loaded_class_is_the_saved_one(make_module, make_trainer, tmp_path, monkeypatch):
     trainer, made = make_trainer(tmp_path), make_module()
     module = Outside(made.classes.to_list(), (32, 64), made.options)
     trainer.strategy.connect(module)

@@ -19,7 +19,7 @@ def terms_of(module, batch, logits=None):
 
 
 class Untouchable:
-    """Fails whoever looks at it."""
+    """Fails when anything of it is read."""
 
     def __getattribute__(self, name):
         raise AssertionError(f"{name} was read")
@@ -79,7 +79,7 @@ def test_without_distillation_the_soft_labels_are_never_read(make_module, batch)
     torch.testing.assert_close(module.training_step(batch, 0), with_soft_labels)
 
 
-def test_the_memory_term_ignores_what_no_neighbour_knows(make_module, batch):
+def test_the_memory_term_ignores_pixels_that_no_neighbour_covers(make_module, batch):
     module = make_module(mfd=1.0).eval()
     logits = module(batch["image"])
     before = terms_of(module, batch, logits)["mfd"]
@@ -150,7 +150,7 @@ def same(first, second):
 
 @pytest.fixture
 def online(make_module, make_data, with_online_memory):
-    """A teacher for 19 classes and a data module whose soft labels it computes in every step."""
+    """A teacher for 19 classes, and a data module whose soft labels this teacher computes in every step."""
     data = make_data(crop=(32, 64))
     teacher = make_module("teacher", classes=data.dataset.classes.to_list(), size=data.dataset.size, seed=1).eval()
     return teacher, with_online_memory(data, teacher.network)
