@@ -151,6 +151,9 @@ def test_parts_are_made_with_their_init_args(module):
     (term,) = terms(class_path("Constant", weight=0.5, value=2.0), supervised=0.0)
     assert (term.weight, term(None)) == (0.5, 2.0)
     assert make_augmentation(class_path("Tint", colour=0.5))(torch.ones(1)) == 0.5
+    assert (
+        make_network(NetworkOptions({"class_path": "outside_parts.Net", "init_args": None}), 5).body.out_channels == 5
+    )
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def make_part(
     Raises:
         ConfigError: There is no such part, it is not loaded, not of this kind, or cannot be made with these ``init_args``.
     """
-    name, options = part_name(kind, part), part.get("init_args", {}) if isinstance(part, dict) else {}
+    name, options = part_name(kind, part), (part.get("init_args") or {}) if isinstance(part, dict) else {}
     maker = shipped[name] if name in shipped else find_class(kind, name, tuple(shipped), members)
     try:
         return maker(**arguments, **options)

@@ -125,14 +125,17 @@ def _fits(hint: Any, value: Any) -> bool:  # noqa: ANN401
         return any(_fits(part, value) for part in parts)
     if kind is Literal:
         return value in parts
-    if kind is tuple:
-        kinds = parts[:1] * len(value) if Ellipsis in parts and isinstance(value, tuple) else parts
-        return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_fits, kinds, value))
-    if kind is list:
-        return isinstance(value, list) and all(_fits(parts[0], entry) for entry in value)
+    if kind in (tuple, list):
+        if not isinstance(value, kind):
+            return False
+        kinds = parts if kind is tuple and Ellipsis not in parts else parts[:1] * len(value)
+        return len(value) == len(kinds) and all(map(_fits, kinds, value))
     if hint in (int, float):  # a bool is an int in Python, but not in a config
         return isinstance(value, int | hint) and not isinstance(value, bool)
-    return hint is Any or isinstance(value, kind or hint)
+    checked = (
+        kind or hint
+    )  # such as a group, a mapping, a callable; Any and forms that no value can be checked against pass
+    return hint is Any or not isinstance(checked, type) or isinstance(value, checked)
 
 
 def _describe(hint: Any) -> str:  # noqa: ANN401
