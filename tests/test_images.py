@@ -57,7 +57,7 @@ def test_bad_files_are_named_with_their_fault(tmp_path, suffix):
     with pytest.raises(DataError, match=r"is empty \(0 bytes\)"):
         read_image(path)
     path.write_bytes(b"<html>not found</html>")
-    with pytest.raises(DataError, match="damaged or no image"):
+    with pytest.raises(DataError, match="damaged or not an image"):
         read_image(path)
     path.unlink()
     with pytest.raises(DataError, match="not found"):

@@ -215,7 +215,7 @@ def _decode(raw: bytes, flags: int, path: Path) -> np.ndarray:
     except cv2.error:
         image = None
     if image is None:
-        raise DataError(f"{path} is damaged or no image; fetch it again or remove its frame")
+        raise DataError(f"{path} is damaged or not an image; copy it again or remove its frame")
     return np.asarray(image)
 
 

@@ -16,11 +16,11 @@ TINY = [
     ),
     *("--trainer.max_epochs=1", "--trainer.accelerator=cpu"),
 ]
-"""The smallest settings with which everything still happens."""
+"""The smallest settings with which every stage still runs."""
 
 
-class Answer:
-    """What a command line left: exit status, and what it printed."""
+class Result:
+    """Exit status and printed text of a command line."""
 
     def __init__(self, status, out, err):
         self.status = status
@@ -28,7 +28,7 @@ class Answer:
         self.err = err
 
     def refused(self, *words, status=1):
-        """Check that this ends in one clear line that holds all the words, and return the line."""
+        """Check that the command ended with one error line that holds all the words, and return that line."""
         assert self.status == status, self.err
         ours = [line for line in self.err.splitlines() if line.startswith("weclick: ")]
         assert len(ours) == 1, self.err
@@ -40,13 +40,13 @@ class Answer:
         return ours[0]
 
     def refused_at_once(self, *words, status=1):
-        """Check that the refusal is all that was printed."""
+        """Check that the error line is all that was printed to stderr."""
         line = self.refused(*words, status=status)
         assert self.err.strip() == line
         return line
 
     def done(self):
-        """Check that all went well, and return the answer."""
+        """Check that the command succeeded, and return the result."""
         assert self.status == 0, self.err
         assert "weclick: " not in self.err
         return self
@@ -60,7 +60,7 @@ def weclick(capfd, monkeypatch, tmp_path):
     def call(*arguments):
         capfd.readouterr()
         status = run([str(argument) for argument in arguments])
-        return Answer(status, *capfd.readouterr())
+        return Result(status, *capfd.readouterr())
 
     return call
 

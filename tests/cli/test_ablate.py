@@ -28,15 +28,15 @@ def test_arms_share_one_teacher_and_end_in_one_table(weclick, synthetic_root, tm
 
     made = [folder / f"{arm}-s0" / name for arm in ("clicks", "weclick") for name in MADE]
     times = [path.stat().st_mtime_ns for path in made]
-    answer = weclick(*command, "--arms", "clicks,weclick,kd,beyond,full").done()
+    result = weclick(*command, "--arms", "clicks,weclick,kd,beyond,full").done()
     table = rows(folder / "table.csv")
     assert list(table) == ["clicks", "weclick", "kd", "beyond", "full"]
     assert len(list((folder / "shared").iterdir())) == 4  # another teacher for "beyond", and so another memory
     assert float(table["clicks"]["gain over clicks"]) == 0
-    assert "| weclick |     1 |" in answer.out  # lined up under "seeds"
+    assert "| weclick |     1 |" in result.out  # lined up under "seeds"
     assert times == [path.stat().st_mtime_ns for path in made]  # neither trained nor evaluated again
-    assert "Budget: epochs 1; seeds 0; " in answer.out
-    assert str(folder.relative_to(tmp_path) / "plot.png") in answer.out
+    assert "Budget: epochs 1; seeds 0; " in result.out
+    assert str(folder.relative_to(tmp_path) / "plot.png") in result.out
     assert (folder / "plot.png").exists()
     header = (folder / "per_class.csv").read_text(encoding="utf-8").splitlines()[0]
     assert header == "class,clicks,weclick,kd,beyond,full"

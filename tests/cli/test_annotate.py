@@ -40,13 +40,13 @@ def root(folder_root, tmp_path):
 @pytest.fixture
 def served(monkeypatch):
     """What would be served, without serving it: application, URL, whether to open it in the browser."""
-    found = []
+    served = []
 
     def serve(app, listening, url, *, open_browser):
-        found.append((app, url, open_browser))
+        served.append((app, url, open_browser))
 
     monkeypatch.setattr("weclick.cli.annotate.serve", serve)
-    return found
+    return served
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_at_the_default_address_the_browser_is_opened(served, root, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_videos_that_are_not_offered_are_told_of(served, root, capfd):
+def test_videos_that_are_not_offered_are_reported(served, root, capfd):
     (root / "splits.yaml").unlink()
     assert run(["annotate", str(root), "--port", "0"]) == 0
     assert (
@@ -180,8 +180,8 @@ def test_a_signal_ends_it_with_everything_saved(start, root, signum, status):
     process, line = start(root)
     url = re.fullmatch(r"click at (http://127\.0\.0\.1:[0-9]+/) \(Ctrl-C stops it\); clicks go to (.*)\n", line)
     assert url[2] == str(root / CLICKS_FILE)
-    with urllib.request.urlopen(url[1] + "api/project", timeout=30) as answer:
-        assert b'"ground"' in answer.read()
+    with urllib.request.urlopen(url[1] + "api/project", timeout=30) as result:
+        assert b'"ground"' in result.read()
     process.send_signal(signum)
     out, err = process.communicate(timeout=60)
     assert process.returncode == status, err
@@ -200,8 +200,8 @@ def test_another_host_needs_the_token_that_is_printed_once(start, root):
         urllib.request.urlopen(url, timeout=30)
     refused.value.close()
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        assert answer.status == 200
+    with urllib.request.urlopen(request, timeout=30) as result:
+        assert result.status == 200
     process.terminate()
     _, err = process.communicate(timeout=60)
     assert "can be reached from the network" in err and token not in err
@@ -214,12 +214,12 @@ def test_a_run_shows_what_its_student_sees_and_orders_the_frames(start, weclick,
     listed = weclick("clicks", "suggest", root, *run, "--count", 3).done().out.splitlines()
     _, line = start(root, *run)
     url = re.match(r"click at (http://127\.0\.0\.1:[0-9]+)/ ", line)[1]
-    frame = _asked(url, "/api/next", {"client": "a-browser", "annotator": "", "after": None})
+    frame = _request(url, "/api/next", {"client": "a-browser", "annotator": "", "after": None})
     assert f"{frame['video']}:{frame['number']}" == listed[1].split()[0]
-    with urllib.request.urlopen(f"{url}/api/frames/{frame['id']}/overlay", timeout=30) as answer:
-        overlay = cv2.imdecode(np.frombuffer(answer.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    with urllib.request.urlopen(f"{url}/api/frames/{frame['id']}/overlay", timeout=30) as result:
+        overlay = cv2.imdecode(np.frombuffer(result.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     assert overlay.shape == (frame["height"], frame["width"], 4)
-    assert _asked(url, "/api/project")["overlay"]
+    assert _request(url, "/api/project")["overlay"]
 
 
 @pytest.mark.slow
@@ -238,8 +238,8 @@ def test_an_overlay_can_be_had_without_another_order(served, trained, synthetic_
     assert firsts[0] != firsts[1] == next(catalog.upcoming({}))
 
 
-def _asked(url, path, body=None):
+def _request(url, path, body=None):
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url + path, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.loads(answer.read())
+    with urllib.request.urlopen(request, timeout=30) as result:
+        return json.loads(result.read())

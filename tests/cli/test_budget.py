@@ -15,7 +15,7 @@ def test_curves_of_fewer_frames_and_fewer_clicks(weclick, synthetic_root, tmp_pa
     assert names(folder) == {"clicks-f0.5-s0", "clicks-s0"}
     before = {path: path.stat().st_mtime_ns for path in folder.glob("*/*/*.ckpt")}
 
-    answer = weclick(*command, "--arms", "clicks,full", "--clicks", "2").done()
+    result = weclick(*command, "--arms", "clicks,full", "--clicks", "2").done()
     assert before == {path: path.stat().st_mtime_ns for path in before}
     assert names(folder) == {"clicks-f0.5-s0", "clicks-s0", "clicks-c2-s0", "full-f0.5-s0"}  # no clicks among masks
     half = yaml.safe_load((folder / "clicks-f0.5-s0" / "config.yaml").read_text(encoding="utf-8"))
@@ -23,10 +23,10 @@ def test_curves_of_fewer_frames_and_fewer_clicks(weclick, synthetic_root, tmp_pa
         0.5,
         2,
     )  # half the frames, twice as often
-    found = {(row["curve"], row["arm"], row["clicks per frame"]): row for row in points(folder)}
-    assert found["clicks", "clicks", "2"]["clicks in all"] == "8"  # two in each of four frames
-    assert found["frames", "full", "all"]["clicks in all"] == "-"
-    assert "mIoU by clicks per frame" in answer.out
+    curves = {(row["curve"], row["arm"], row["clicks per frame"]): row for row in points(folder)}
+    assert curves["clicks", "clicks", "2"]["clicks in all"] == "8"  # two in each of four frames
+    assert curves["frames", "full", "all"]["clicks in all"] == "-"
+    assert "mIoU by clicks per frame" in result.out
     assert (folder / "curves.png").exists()
 
 

@@ -37,12 +37,12 @@ def test_all_that_is_bad_is_listed_at_once(weclick, root):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(root / name), np.zeros((32, 64), np.uint8))
     (root / "frames" / "tuesday" / "1.png").write_bytes(b"")
-    answer = weclick("data", "check", root)
-    assert answer.status == 1
+    result = weclick("data", "check", root)
+    assert result.status == 1
     for words in ("friday.mp4 cannot be opened", "saturday.mp4 cannot", "masks/monday/7.png has no frame 7"):
-        assert answer.out.count(words) == 1, answer.out
+        assert result.out.count(words) == 1, result.out
     for words in ("masks/sunday belongs to no video", "tuesday/1.png is empty", "5 problems", "64x32 (3)"):
-        assert words in answer.out, answer.out
+        assert words in result.out, result.out
     assert weclick("clicks", "stats", root).refused("friday.mp4", "move it away")
 
 
@@ -55,18 +55,18 @@ def test_masks_and_names_that_do_not_fit_are_listed_with_everything_else(weclick
             image.unlink()
     odd = shutil.copy(images[0], images[0].with_name("holiday.png"))
     images[0].write_bytes(b"")
-    answer = weclick("data", "check", copied)
-    assert answer.status == 1
+    result = weclick("data", "check", copied)
+    assert result.status == 1
     for words in ("000000_000003_gtFine_labelIds.png has no image", f"{odd} is not named", f"{images[0]} is empty"):
-        assert words in answer.out, answer.out
+        assert words in result.out, result.out
 
 
 def test_what_is_set_aside_is_told_with_what_changes_it(weclick, root, tmp_path):
     (tmp_path / "in.csv").write_text("video,number,x,y,class,annotator\nmonday,0,1,2,car,\n")
     line = f"wednesday; to train from all, write into {root}/splits.yaml: train: [monday, tuesday, wednesday]"
-    answer = weclick("clicks", "import", root, tmp_path / "in.csv").done()
-    assert answer.out.splitlines()[0] == f"1 clicks into {root / CLICKS_FILE}"
-    assert line in answer.out
+    result = weclick("clicks", "import", root, tmp_path / "in.csv").done()
+    assert result.out.splitlines()[0] == f"1 clicks into {root / CLICKS_FILE}"
+    assert line in result.out
     assert line in weclick("clicks", "stats", root).done().out
     (root / "splits.yaml").write_text("train: [monday, tuesday, wednesday]")
     assert "splits.yaml" not in weclick("clicks", "stats", root).done().out
@@ -94,7 +94,7 @@ def test_simulating_without_masks_points_to_clicking(weclick, root):
 
 def test_a_training_on_clicks_outside_their_pictures_is_refused(weclick, fit, root):
     with ClickStore.create(root / CLICKS_FILE, ClassSet.read(root / "classes.yaml")) as store:
-        store.add(FrameKey("monday", 0), [Click(5000, 5, 1)])  # without a size, as stores of before have them
-    answer = weclick("clicks", "check", root)
-    assert answer.status == 1 and "monday:0: click at (5000, 5) is outside the image of 64x32" in answer.out
+        store.add(FrameKey("monday", 0), [Click(5000, 5, 1)])  # without a size, as in stores of earlier versions
+    result = weclick("clicks", "check", root)
+    assert result.status == 1 and "monday:0: click at (5000, 5) is outside the image of 64x32" in result.out
     fit("--data.root", root, "--arm", "clicks").refused("monday/0.png is 64x32", "at (5000, 5)", "weclick clicks check")

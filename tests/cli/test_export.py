@@ -84,13 +84,13 @@ def test_an_exported_file_can_be_tested(weclick, exported, tmp_path, name):
     card = ExportedNetwork.open(file).card
     assert f'"parameters": {card.parameters}' in json.dumps(report)
     assert f'"precision": "{card.precision}"' in json.dumps(report)
-    answer = weclick("validate", "--ckpt_path", file).done()
-    assert f"mIoU {100 * card.miou:.1f} %" in answer.out
+    result = weclick("validate", "--ckpt_path", file).done()
+    assert f"mIoU {100 * card.miou:.1f} %" in result.out
 
 
 def test_an_exported_file_can_be_tested_at_its_own_size_only(weclick, exported):
-    answer = weclick("validate", "--ckpt_path", exported / "export" / "student.onnx", "--data.size=[32,64]").done()
-    assert "128x64" in answer.out
+    result = weclick("validate", "--ckpt_path", exported / "export" / "student.onnx", "--data.size=[32,64]").done()
+    assert "128x64" in result.out
 
 
 def test_an_exported_file_predicts_outside_of_any_run(weclick, exported, tmp_path):
@@ -112,9 +112,9 @@ def test_an_exported_file_predicts_outside_of_any_run(weclick, exported, tmp_pat
 def test_a_lone_checkpoint_is_exported_without_data(weclick, trained, tmp_path):
     shutil.copy(trained / "done" / "student" / "last.ckpt", tmp_path / "mine.ckpt")
     command = ("export", "--ckpt_path", "mine.ckpt", "--size=[50,70]", "--labels=true")
-    answer = weclick(*command).done()
-    assert "openvino-int8 left out: it is calibrated on training images" in answer.out
-    assert "random pictures" in answer.out
+    result = weclick(*command).done()
+    assert "openvino-int8 left out: it is calibrated on training images" in result.out
+    assert "random pictures" in result.out
     assert {path.name for path in (tmp_path / "export").iterdir()} == {name for name in FILES if "int8" not in name}
     card = ExportedNetwork.open(tmp_path / "export" / "student.onnx").card
     assert (card.size, card.output, card.miou, card.run) == ((50, 70), "labels", None, None)
@@ -125,10 +125,10 @@ def test_data_that_has_gone_is_said(weclick, copied_run, graph, tmp_path):
     config = yaml.safe_load((copied_run / "config.yaml").read_text(encoding="utf-8"))
     config["data"]["root"] = "gone"
     (copied_run / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    answer = weclick("export", "--formats", "onnx").done()
-    assert "checked on random pictures (data folder gone is missing" in answer.out
-    assert "mIoU not measured" in answer.out
-    assert "warning" not in answer.err
+    result = weclick("export", "--formats", "onnx").done()
+    assert "checked on random pictures (data folder gone is missing" in result.out
+    assert "mIoU not measured" in result.out
+    assert "warning" not in result.err
     weclick("export", "--formats", "onnx,openvino-int8").refused_at_once("gone", "openvino-int8", "--data.root")
 
 
@@ -142,8 +142,8 @@ def test_a_file_that_differs_and_no_mask_can_judge_is_warned_about(weclick, copi
     config["data"]["root"] = ""
     (copied_run / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     spoil(graph, 1e4)
-    answer = weclick("export", "--formats", "openvino-bf16").done()
-    (line,) = (line for line in answer.err.splitlines() if line.startswith("warning: "))
+    result = weclick("export", "--formats", "openvino-bf16").done()
+    (line,) = (line for line in result.err.splitlines() if line.startswith("warning: "))
     for words in (
         "openvino-bf16",
         "of the pixels differently from PyTorch",
@@ -184,11 +184,11 @@ def test_a_loss_of_quality_is_refused(weclick, copied_run, graph):
     spoil(graph, -1e4)  # never sees road
     (copied_run / "export").mkdir()
     for suffix in (".xml", ".bin"):
-        (copied_run / "export" / f"student-openvino-bf16{suffix}").write_text("of before")
+        (copied_run / "export" / f"student-openvino-bf16{suffix}").write_text("earlier")
     command = ("export", "--formats", "openvino-bf16")
     weclick(*command, "--max_drop", "0.1").refused("mIoU", "--max_drop allows 0.1", "openvino-bf16")
     left = {path.name: path.read_text() for path in (copied_run / "export").iterdir()}
-    assert set(left.values()) == {"of before"}
+    assert set(left.values()) == {"earlier"}
     assert len(left) == 2
     weclick(*command, "--max_drop", "100").done()
     assert ExportedNetwork.open(copied_run / "export" / "student-openvino-bf16.xml").card.miou is not None
@@ -234,8 +234,8 @@ def test_missing_packages_leave_formats_out(weclick, copied_run, graph, monkeypa
     monkeypatch.setattr(
         exporting, "missing", lambda names: [n for n in names if n in ("openvino", "nncf")] or real(names)
     )
-    answer = weclick("export").done()
-    assert "openvino-int8 left out: it needs openvino, nncf; pip install 'weclick[export]'" in answer.out
+    result = weclick("export").done()
+    assert "openvino-int8 left out: it needs openvino, nncf; pip install 'weclick[export]'" in result.out
     assert {path.name for path in (copied_run / "export").iterdir()} == {"student.onnx"}
     weclick("export", "--formats", "openvino").refused_at_once("openvino", "weclick[export]")
     monkeypatch.setattr(exporting, "missing", list)
@@ -255,8 +255,8 @@ def test_examples_of_the_documentation_run(exported, tmp_path, monkeypatch, posi
     image = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8), (128, 64))
     cv2.imwrite(str(tmp_path / "frame.png"), image)
     monkeypatch.chdir(tmp_path)
-    found = {}
-    exec(compile(examples[position], str(DOCS), "exec"), found)
+    namespace = {}
+    exec(compile(examples[position], str(DOCS), "exec"), namespace)
     expected = open_model(tmp_path / "student.onnx").labels(np.ascontiguousarray(image[..., ::-1]))
-    assert (found["labels"] == expected).mean() > 0.995
-    assert torch.tensor(found["logits"]).isfinite().all()
+    assert (namespace["labels"] == expected).mean() > 0.995
+    assert torch.tensor(namespace["logits"]).isfinite().all()

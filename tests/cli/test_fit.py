@@ -36,9 +36,9 @@ def names(folder):
 @pytest.mark.slow
 @pytest.mark.parametrize("arm", ARMS)
 def test_every_arm_leaves_the_promised_files(fit, tmp_path, arm):
-    answer = fit("--arm", arm, "--name", "run").done()
+    result = fit("--arm", arm, "--name", "run").done()
     run = tmp_path / "runs" / "run"
-    assert "run: runs/run" in answer.out
+    assert "run: runs/run" in result.out
     assert names(run / "student") >= STUDENT_FILES
     assert yaml.safe_load((run / "config.yaml").read_text())["arm"] == arm
     if {"student.terms.kd.weight", "student.terms.mfd.weight"} & ARMS[arm].options.keys():
@@ -191,18 +191,18 @@ def test_nothing_but_damaged_images_stop_the_run(fit, damaged):
 
 @pytest.mark.slow
 def test_test_writes_tables_report_and_official_predictions(weclick, trained, synthetic_root):
-    answer = weclick("test", "--runs", trained, "--data.batch_size", 3).done()
+    result = weclick("test", "--runs", trained, "--data.batch_size", 3).done()
     folder = trained / "done" / "test"
     assert names(folder) >= {"metrics.json", "per_class.csv", "confusion.csv", "report.html", "predictions"}
     metrics = json.loads((folder / "metrics.json").read_text())
     labels = {path.name for path in synthetic_root.glob("gtFine/val/*/*_labelIds.png")}
     assert metrics["evaluated"]["frames"] == len(labels) == 8
     assert metrics["evaluated"]["split"] == "val"
-    assert "val" in answer.out.splitlines()[0]
+    assert "val" in result.out.splitlines()[0]
     predictions = list((folder / "predictions").iterdir())
     assert {path.name.replace("pred_labelIds", "gtFine_labelIds") for path in predictions} == labels
     assert cv2.imread(str(predictions[0]), cv2.IMREAD_UNCHANGED).shape == (64, 128)
-    assert "mIoU" in answer.out
+    assert "mIoU" in result.out
     html = (folder / "report.html").read_text()
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert "<script" not in html
@@ -211,9 +211,9 @@ def test_test_writes_tables_report_and_official_predictions(weclick, trained, sy
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("command", "stage", "told"), [("test", "student", 1), ("test", "teacher", 1), ("validate", "student", 0)]
+    ("command", "stage", "count"), [("test", "student", 1), ("test", "teacher", 1), ("validate", "student", 0)]
 )
-def test_results_of_test_go_to_the_record_of_the_stage(weclick, trained, monkeypatch, command, stage, told):
+def test_results_of_test_go_to_the_record_of_the_stage(weclick, trained, monkeypatch, command, stage, count):
     records = []
 
     def record(folder, **options):
@@ -223,8 +223,8 @@ def test_results_of_test_go_to_the_record_of_the_stage(weclick, trained, monkeyp
     summary = {}
     monkeypatch.setattr("weclick.pipeline.evaluate.make_tracker", record)
     weclick(command, "--run", trained / "done", "--stage", stage).done()
-    assert [folder for folder, _ in records] == [trained / "done" / stage] * told
-    if told:
+    assert [folder for folder, _ in records] == [trained / "done" / stage] * count
+    if count:
         assert (records[0][1]["run"], records[0][1]["stage"]) == ("done", stage)
         assert {"test/miou", "test/temporal_consistency", "test/iou/road"} <= summary.keys()
         assert all(0 <= value <= 1 for value in summary.values())
@@ -240,16 +240,16 @@ def test_results_of_another_runs_checkpoint_are_not_tracked(weclick, trained, tm
 @pytest.mark.slow
 def test_validate_prints_and_writes_nothing(weclick, trained):
     before = sorted(trained.rglob("*"))
-    answer = weclick("validate", "--runs", trained, "--run", "done", "--stage", "teacher").done()
-    assert "teacher/last.ckpt" in answer.out
-    assert "mIoU" in answer.out
+    result = weclick("validate", "--runs", trained, "--run", "done", "--stage", "teacher").done()
+    assert "teacher/last.ckpt" in result.out
+    assert "mIoU" in result.out
     assert sorted(trained.rglob("*")) == before
 
 
 @pytest.mark.slow
 def test_a_checkpoint_by_its_path_finds_its_run_and_may_be_of_any_stage(weclick, trained):
-    answer = weclick("validate", "--ckpt_path", trained / "done" / "teacher" / "best.ckpt").done()
-    assert "named on the command line" in answer.out
+    result = weclick("validate", "--ckpt_path", trained / "done" / "teacher" / "best.ckpt").done()
+    assert "named on the command line" in result.out
 
 
 def test_the_command_line_beats_the_runs_config(weclick, trained):
@@ -268,8 +268,8 @@ def film(tmp_path):
 
 @pytest.mark.slow
 def test_predict_writes_a_playable_overlay_and_labels(weclick, trained, film, tmp_path):
-    answer = weclick("predict", "--source", film, "--runs", trained, "--out", "out").done()
-    assert "7 frames" in answer.out
+    result = weclick("predict", "--source", film, "--runs", trained, "--out", "out").done()
+    assert "7 frames" in result.out
     videos = [path for path in (tmp_path / "out").rglob("*") if path.suffix in (".mp4", ".webm", ".avi")]
     assert len(videos) == 1
     capture = cv2.VideoCapture(str(videos[0]))

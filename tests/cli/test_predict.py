@@ -40,17 +40,17 @@ def test_values_that_make_no_sense_are_refused(weclick, trained, film, tmp_path,
 
 
 def test_a_folder_has_no_time_of_its_own(weclick, trained, folder, tmp_path):
-    answer = weclick("predict", "--source", folder, "--runs", trained, "--out", "out", "--realtime", "true")
-    answer.refused_at_once("frames is a folder of images", "realtime")
+    result = weclick("predict", "--source", folder, "--runs", trained, "--out", "out", "--realtime", "true")
+    result.refused_at_once("frames is a folder of images", "realtime")
     assert not (tmp_path / "out").exists()
 
 
 def test_realtime_tells_what_was_dropped(weclick, trained, film, tmp_path):
     options = ["--realtime", "true", "--smooth", "0.5", "--legend", "false"]
-    answer = weclick("predict", "--source", film, "--runs", trained, "--out", "out", *options).done()
-    frames, dropped = (int(part.split()[0]) for part in answer.out.split(", ")[:2])
+    result = weclick("predict", "--source", film, "--runs", trained, "--out", "out", *options).done()
+    frames, dropped = (int(part.split()[0]) for part in result.out.split(", ")[:2])
     assert frames + dropped == 5
-    assert f"{frames} frames, {dropped} dropped, in " in answer.out
+    assert f"{frames} frames, {dropped} dropped, in " in result.out
     assert len(list((tmp_path / "out" / "labels").iterdir())) == frames
     assert cv2.VideoCapture(str(tmp_path / "out" / "overlay.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 5
 

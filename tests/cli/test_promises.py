@@ -10,25 +10,25 @@ import pytest
 from weclick.inference.checkpoint import read_checkpoint
 from weclick.reporting import loggers
 
-_asked: list[str] | None = None
-_QUESTIONS = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
+_requests: list[str] | None = None
+_NETWORK_EVENTS = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
 
 
 def _watch(event, arguments):
-    if _asked is not None and event in _QUESTIONS:
-        _asked.append(f"{event} {arguments}")
+    if _requests is not None and event in _NETWORK_EVENTS:
+        _requests.append(f"{event} {arguments}")
 
 
 sys.addaudithook(_watch)
 
 
 @pytest.fixture
-def asked():
-    """What the network is asked from now on."""
-    global _asked
-    _asked = []
-    yield _asked
-    _asked = None
+def requests():
+    """Network requests of this process from now on."""
+    global _requests
+    _requests = []
+    yield _requests
+    _requests = None
 
 
 @pytest.fixture
@@ -51,15 +51,15 @@ def test_promise_1_test_and_predict_need_no_teacher(weclick, trained, frames, tm
 
 
 @pytest.mark.slow
-def test_promise_6_nothing_is_asked_of_the_network(weclick, fit, frames, asked):
+def test_promise_6_nothing_is_requested_from_the_network(weclick, fit, frames, requests):
     pretrained = [f"--{stage}.network.pretrained=true" for stage in ("teacher", "student")]
     fit(*pretrained, "--name", "run").done()
     weclick("test").done()
     weclick("predict", "--source", frames, "--out", "out").done()
-    assert not asked
+    assert not requests
 
 
-def test_promise_6_a_user_without_a_key_is_found_offline_without_asking(asked, monkeypatch, tmp_path):
+def test_promise_6_a_user_without_a_key_is_logged_offline_without_a_request(requests, monkeypatch, tmp_path):
     (tmp_path / "netrc").touch()
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -68,7 +68,7 @@ def test_promise_6_a_user_without_a_key_is_found_offline_without_asking(asked, m
     for name in ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
         monkeypatch.setenv(name, str(tmp_path))
     assert loggers.wandb_mode("auto") == "offline"
-    assert not asked
+    assert not requests
 
 
 @pytest.mark.slow

@@ -126,9 +126,9 @@ def test_a_device_that_is_not_there_is_refused_when_testing_too(weclick, trained
 
 def test_every_command_has_a_help(weclick):
     for command in COMMANDS:
-        answer = weclick(command, "--help")
-        assert answer.status == 0
-        assert "usage:" in answer.out
+        result = weclick(command, "--help")
+        assert result.status == 0
+        assert "usage:" in result.out
 
 
 @pytest.mark.parametrize("command", ["test", "validate", "memory", "export"])
@@ -238,8 +238,8 @@ def test_a_run_has_a_plain_name(weclick, synthetic_root, tmp_path, command, name
 
 def test_the_next_command_can_be_copied(fit, weclick, tmp_path, monkeypatch):
     monkeypatch.setattr("weclick.cli.fit.fit", lambda *arguments: None)
-    told = fit("--name", "Lauf Ü 1").done().out.partition("next: weclick ")[2]
-    assert shlex.split(told)[-1] == "runs/Lauf Ü 1"
+    command = fit("--name", "Lauf Ü 1").done().out.partition("next: weclick ")[2]
+    assert shlex.split(command)[-1] == "runs/Lauf Ü 1"
     line = fit("--name", "Lauf Ü 1").refused_at_once("exists")
     assert "--resume 'Lauf Ü 1'," in line
 
@@ -247,7 +247,7 @@ def test_the_next_command_can_be_copied(fit, weclick, tmp_path, monkeypatch):
 def test_a_run_without_its_config_is_told_from_none(weclick, tmp_path):
     (tmp_path / "runs" / "half" / "student").mkdir(parents=True)
     for name in ("half", "runs/half"):
-        weclick("test", "--run", name).refused_at_once("runs/half is no run, it has no config.yaml")
+        weclick("test", "--run", name).refused_at_once("runs/half is not a run: it has no config.yaml")
     weclick("test", "--run", "missing").refused_at_once("no run 'missing' here or in runs/", "has: none")
 
 
@@ -354,7 +354,7 @@ def test_a_damaged_last_checkpoint_is_refused_on_resume(fit, trained, tmp_path):
     for stage in ("teacher", "student"):
         (tmp_path / "runs" / "copy" / stage / "done.json").unlink()
         (tmp_path / "runs" / "copy" / stage / "last.ckpt").write_bytes(b"cut")
-    fit("--resume", "copy").refused("teacher/last.ckpt is damaged", "delete", "teacher to train it anew")
+    fit("--resume", "copy").refused("teacher/last.ckpt is damaged", "delete", "teacher to train it again")
 
 
 @pytest.mark.parametrize("loss", ["missing", "damaged"])
@@ -364,9 +364,9 @@ def test_fit_and_test_say_the_same_of_a_lost_student(fit, weclick, trained, tmp_
     (student / "last.ckpt").write_bytes(b"")
     if loss == "missing":
         (student / "last.ckpt").unlink()
-    told = f"{student}/last.ckpt is {loss}"
-    weclick("test").refused_at_once(told, f"--ckpt_path {student}/best.ckpt", f"delete {student} and train it anew")
-    fit("--resume", "copy").refused(told, f"delete {student} to train it anew")
+    message = f"{student}/last.ckpt is {loss}"
+    weclick("test").refused_at_once(message, f"--ckpt_path {student}/best.ckpt", f"delete {student} and train it again")
+    fit("--resume", "copy").refused(message, f"delete {student} to train it again")
 
 
 def test_trap_1_a_teachers_checkpoint_in_the_place_of_the_students_is_refused(fit, trained, tmp_path):
@@ -433,7 +433,7 @@ def test_a_comparison_without_masks_to_evaluate_with_is_refused_before_training(
 
 
 @pytest.mark.parametrize(
-    ("masks", "options", "told"),
+    ("masks", "options", "command"),
     [
         (("a", "b"), (), "weclick test --run 'runs/Lauf 1'"),
         (("a",), (), "weclick predict --run 'runs/Lauf 1' --source VIDEO"),
@@ -441,14 +441,14 @@ def test_a_comparison_without_masks_to_evaluate_with_is_refused_before_training(
         (("a",), ("--stage", "memory"), "weclick fit --resume 'runs/Lauf 1'"),
     ],
 )
-def test_fit_names_the_command_that_can_come_next(fit, folder, monkeypatch, masks, options, told):
+def test_fit_names_the_command_that_can_come_next(fit, folder, monkeypatch, masks, options, command):
     monkeypatch.setattr("weclick.cli.fit.fit", lambda *arguments: None)
-    answer = fit("--data.root", folder(masks=masks), "--name", "Lauf 1", *options).done()
-    assert answer.out.splitlines()[-1] == f"run: runs/Lauf 1   next: {told}"
+    result = fit("--data.root", folder(masks=masks), "--name", "Lauf 1", *options).done()
+    assert result.out.splitlines()[-1] == f"run: runs/Lauf 1   next: {command}"
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "told"),
+    ("error", "status", "message"),
     [
         (KeyboardInterrupt(), 130, "weclick: interrupted; resume with weclick fit --resume runs/run"),
         (
@@ -458,10 +458,10 @@ def test_fit_names_the_command_that_can_come_next(fit, folder, monkeypatch, mask
         ),
     ],
 )
-def test_an_interruption_says_how_to_go_on(fit, monkeypatch, error, status, told):
+def test_an_interruption_names_the_command_that_resumes(fit, monkeypatch, error, status, message):
     monkeypatch.setattr("weclick.cli.fit.fit", Mock(side_effect=error))
-    answer = fit("--name", "run")
-    assert (answer.status, answer.err.splitlines()[-1]) == (status, told)
+    result = fit("--name", "run")
+    assert (result.status, result.err.splitlines()[-1]) == (status, message)
 
 
 @pytest.mark.slow

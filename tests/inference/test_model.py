@@ -167,6 +167,14 @@ def test_options_that_build_no_network_are_refused_in_one_line(checkpoint, tmp_p
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("part", ["hyper_parameters", "state_dict"])
+def test_a_part_that_is_no_mapping_is_refused_in_one_line(checkpoint, tmp_path, part):
+    content = torch.load(checkpoint, weights_only=True)
+    torch.save({**content, part: [1, 2]}, tmp_path / "odd.ckpt")
+    with pytest.raises(CheckpointError, match=r"odd\.ckpt is no checkpoint of a weclick"):
+        open_model(tmp_path / "odd.ckpt")
+
+
 @pytest.mark.parametrize("part", ["body.classifier.bias", "body.context.weight"])
 def test_weights_that_do_not_fit_are_refused_in_one_line(checkpoint, tmp_path, part):
     content = torch.load(checkpoint, weights_only=True)

@@ -47,8 +47,8 @@ def test_every_network_is_timed_in_every_format():
     rows = table.rows
     assert table.device.type == "cpu"
     assert {row["network"] for row in rows} == {"light tf_efficientnet_lite0"}
-    found = {(row["runtime"], row["precision"]) for row in rows}
-    assert found >= {("torch", "fp32"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "int8")}
+    variants = {(row["runtime"], row["precision"]) for row in rows}
+    assert variants >= {("torch", "fp32"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "int8")}
     assert all(row["FPS"] > 0 and row["GFLOPs"] > 0 for row in rows)
     assert all(row["mIoU"] is None and row["file (MB)"] is None for row in rows)  # there is neither run nor file
 

@@ -26,7 +26,7 @@ def test_promise_4_a_failing_write_leaves_the_older_checkpoint_and_no_rest(tmp_p
 
 
 def test_promise_4_a_disk_that_fills_up_in_training_costs_only_the_last_epoch(settings, run, fit, monkeypatch):
-    made, written = run(), []
+    the_run, written = run(), []
     save = torch.save
 
     def until_full(checkpoint, path):
@@ -38,9 +38,9 @@ def test_promise_4_a_disk_that_fills_up_in_training_costs_only_the_last_epoch(se
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", until_full)
         with pytest.raises(OSError, match="No space"):
-            fit(settings(), made)
-    folder = made.stage("student")
+            fit(settings(), the_run)
+    folder = the_run.stage("student")
     assert {read_checkpoint(path)["global_step"] for path in folder.glob("*.ckpt")} == {5}
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
-    fit(settings(), made)
+    fit(settings(), the_run)
     assert read_checkpoint(folder / "last.ckpt")["global_step"] == 10

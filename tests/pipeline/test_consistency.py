@@ -24,9 +24,9 @@ def unlabelled(root):
     for mask in root.glob(f"gtFine/val/*/*_{last.key.number:06d}_gtFine_*.png"):
         if last.image.name.removesuffix("_leftImg8bit.png") in mask.name:
             mask.unlink()
-    found = DataSet.open(root).segments("val")[0].frames[-1]
-    assert (found.key, found.label) == (last.key, None)
-    return found
+    frame = DataSet.open(root).segments("val")[0].frames[-1]
+    assert (frame.key, frame.label) == (last.key, None)
+    return frame
 
 
 def test_a_damaged_frame_without_a_mask_costs_its_pair_and_not_the_results(copied):
@@ -43,8 +43,8 @@ def test_a_damaged_frame_without_a_mask_costs_its_pair_and_not_the_results(copie
 def test_sound_frames_are_nothing_to_warn_of(synthetic_root):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found, _ = measured(synthetic_root)
-    assert 0 <= found.masked <= 1
+        result, _ = measured(synthetic_root)
+    assert 0 <= result.masked <= 1
 
 
 def test_its_progress_never_goes_into_redirected_output(synthetic_root, capsys, monkeypatch):

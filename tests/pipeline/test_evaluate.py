@@ -38,9 +38,9 @@ def test_results_of_other_files_of_a_run_lie_below(folder):
 def test_results_of_other_runs_never_replace_each_other(folder):
     others = ["b/student/last.ckpt", "c/student/last.ckpt", "x/clicks-s0/student/last.ckpt"]
     others += ["y/clicks-s0/student/last.ckpt", "a/student/last.ckpt", "a/teacher/last.ckpt", "/last.ckpt"]
-    found = [folder(path) for path in others]
-    assert len(set(found)) == len(found)
-    assert all(Path(name).parts[0] == "test" and len(Path(name).parts) <= 2 for name in found)
+    folders = [folder(path) for path in others]
+    assert len(set(folders)) == len(folders)
+    assert all(Path(name).parts[0] == "test" and len(Path(name).parts) <= 2 for name in folders)
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from weclick.pipeline.fit import need_neighbours, supplies_of
 
 
 def test_pairs_come_with_the_runs_flow_and_only_for_the_temporal_loss(settings, run):
-    chosen = settings(arm="etc", memory=dict(flow="dis-fast"))
-    (supply,) = supplies_of(chosen.student, chosen, run("etc"))
+    etc = settings(arm="etc", memory=dict(flow="dis-fast"))
+    (supply,) = supplies_of(etc.student, etc, run("etc"))
     assert supply.flow.name == "dis-fast"
     for arm in ("clicks", "levers"):
         assert supplies_of(settings(arm=arm).student, settings(arm=arm), run(arm)) == ()
@@ -23,13 +23,13 @@ def test_a_teacher_may_learn_from_neighbours_too(settings, run, fit):
 @pytest.mark.parametrize(("arm", "term"), [("etc", "etc"), ("mfd", "mfd")])
 @pytest.mark.parametrize("data", [{"neighbours": 0}, {"stride": 5}])
 def test_what_learns_from_neighbours_alone_is_refused_without_any(settings, run, fit, data, arm, term):
-    made = run()
+    the_run = run()
     with pytest.raises(
         ConfigError, match=rf"student\.terms {term} needs neighbours.*data\.clips\.neighbours"
     ) as refusal:
-        fit(settings(arm=arm, data=data), made)
+        fit(settings(arm=arm, data=data), the_run)
     assert "\n" not in str(refusal.value)
-    assert not made.stage("teacher").exists()
+    assert not the_run.stage("teacher").exists()
 
 
 def test_neighbours_are_asked_for_only_by_a_student_whose_memory_is_not_there_yet(settings, run, fit):
@@ -41,9 +41,9 @@ def test_neighbours_are_asked_for_only_by_a_student_whose_memory_is_not_there_ye
 @pytest.mark.slow
 def test_the_reference_needs_no_teacher_and_remembers_its_flow(settings, run, fit):
     short = {"arm": "etc", "trainer": {"max_epochs": 1}}
-    made = fit(settings(**short, memory=dict(flow="dis")), run())
-    assert not made.stage("teacher").exists()
-    assert not made.stage("memory").exists()
-    assert json.loads((made.stage("student") / "done.json").read_text())["flow"] == "dis"
+    the_run = fit(settings(**short, memory=dict(flow="dis")), run())
+    assert not the_run.stage("teacher").exists()
+    assert not the_run.stage("memory").exists()
+    assert json.loads((the_run.stage("student") / "done.json").read_text())["flow"] == "dis"
     with pytest.raises(RunError, match="flow"):
-        fit(settings(**short, memory=dict(flow="dis-fast")), made)
+        fit(settings(**short, memory=dict(flow="dis-fast")), the_run)

@@ -63,14 +63,14 @@ DROPPING = {"network": {"name": "fpn", "encoder": "tu-tf_efficientnet_lite0"}}
 @pytest.fixture(scope="module")
 def uninterrupted(settings, fit, tmp_path_factory):
     """Return a run of a network that nothing interrupted; each is trained once."""
-    made = {}
+    runs = {}
 
     def get(network):
         name = network.get("network", {}).get("name", "light")
-        if name not in made:
+        if name not in runs:
             run = Run.create(tmp_path_factory.mktemp("runs") / name, "seed: 0\n")
-            made[name] = fit(settings(student=network), run)
-        return made[name]
+            runs[name] = fit(settings(student=network), run)
+        return runs[name]
 
     return get
 
@@ -84,14 +84,14 @@ def uninterrupted(settings, fit, tmp_path_factory):
 def test_interrupted_and_resumed_equals_uninterrupted(
     settings, run, fit, signal_after, uninterrupted, step, workers, network
 ):
-    chosen = settings(data={"workers": workers}, student=network)
+    network_settings = settings(data={"workers": workers}, student=network)
     interrupted, wanted = run(), uninterrupted(network)
     with pytest.raises(Interrupted):
-        fit(replace(chosen, callbacks=signal_after(step)), interrupted)
+        fit(replace(network_settings, callbacks=signal_after(step)), interrupted)
     assert not (interrupted.stage("student") / "done.json").exists()
     saved = read_checkpoint(interrupted.checkpoint("student", "last"))
     assert saved["global_step"] == (step if step % 5 == 0 else step + 1)  # signals are heeded at the end of a step
-    fit(chosen, interrupted)
+    fit(network_settings, interrupted)
     assert_same_weights(weights(interrupted), weights(wanted))
     ours, theirs = (read_checkpoint(r.checkpoint("student", "last")) for r in (interrupted, wanted))
     for part in ("current_model_state", "averaging_state"):
@@ -100,20 +100,20 @@ def test_interrupted_and_resumed_equals_uninterrupted(
 
 
 def test_a_resumed_run_keeps_one_last_checkpoint(settings, run, fit, signal_after):
-    made = run()
+    the_run = run()
     with pytest.raises(Interrupted):
-        fit(settings(callbacks=signal_after(6)), made)
-    fit(settings(), made)
-    assert sorted(path.name for path in made.folder.rglob("*.ckpt")) == ["best.ckpt", "last.ckpt"]
-    assert read_checkpoint(made.checkpoint("student", "last"))["global_step"] == 10
+        fit(settings(callbacks=signal_after(6)), the_run)
+    fit(settings(), the_run)
+    assert sorted(path.name for path in the_run.folder.rglob("*.ckpt")) == ["best.ckpt", "last.ckpt"]
+    assert read_checkpoint(the_run.checkpoint("student", "last"))["global_step"] == 10
 
 
 def test_last_is_of_the_last_epoch_even_if_the_best_was_earlier(settings, run, fit):
-    made = fit(settings(trainer={"max_epochs": 3, "check_val_every_n_epoch": 2}), run())
-    assert read_checkpoint(made.checkpoint("student", "best"))["global_step"] == 10
-    last = read_checkpoint(made.checkpoint("student", "last"))
+    the_run = fit(settings(trainer={"max_epochs": 3, "check_val_every_n_epoch": 2}), run())
+    assert read_checkpoint(the_run.checkpoint("student", "best"))["global_step"] == 10
+    last = read_checkpoint(the_run.checkpoint("student", "last"))
     assert last["global_step"] == 15
-    exported = weights(made)
+    exported = weights(the_run)
     assert all(torch.equal(last["state_dict"][f"network.{name}"], tensor) for name, tensor in exported.items())
 
 
@@ -135,37 +135,37 @@ class Stopped(RuntimeError):
 
 
 def test_a_run_cut_off_before_its_last_files_is_completed(settings, run, fit, monkeypatch):
-    made = run()
+    the_run = run()
     with monkeypatch.context() as patch:
         patch.setattr(training, "_finish", Mock(side_effect=Stopped))
         with pytest.raises(Stopped):
-            fit(settings(), made)
-    assert not (made.stage("student") / "weights.safetensors").exists()
-    fit(settings(), made)
-    average = read_checkpoint(made.checkpoint("student", "last"))["state_dict"]
-    assert all(torch.equal(average[f"network.{name}"], tensor) for name, tensor in weights(made).items())
+            fit(settings(), the_run)
+    assert not (the_run.stage("student") / "weights.safetensors").exists()
+    fit(settings(), the_run)
+    average = read_checkpoint(the_run.checkpoint("student", "last"))["state_dict"]
+    assert all(torch.equal(average[f"network.{name}"], tensor) for name, tensor in weights(the_run).items())
 
 
 def test_resuming_never_reads_what_was_seen(settings, run, fit, signal_after, monkeypatch):
-    made, read = run(), []
+    the_run, read = run(), []
     original = TrainingSamples.__getitem__
     with pytest.raises(Interrupted):
-        fit(settings(callbacks=signal_after(2), trainer={"max_epochs": 1}), made)
+        fit(settings(callbacks=signal_after(2), trainer={"max_epochs": 1}), the_run)
 
     def noting(self, key):
         read.append(key.position)
         return original(self, key)
 
     monkeypatch.setattr(TrainingSamples, "__getitem__", noting)
-    fit(settings(trainer={"max_epochs": 1}), made)
+    fit(settings(trainer={"max_epochs": 1}), the_run)
     assert len(read) == 2 * (5 - 3)
 
 
 def test_a_signal_while_gradients_gather_is_heeded_after_their_step(settings, run, fit, signal_after):
     trainer = {"max_epochs": 1, "accumulate_grad_batches": 2}
     whole = fit(settings(trainer=trainer), run("whole"))
-    made = run()
+    the_run = run()
     with pytest.raises(Interrupted):
-        fit(settings(trainer=trainer, callbacks=signal_after(1)), made)
-    fit(settings(trainer=trainer), made)
-    assert_same_weights(weights(made), weights(whole))
+        fit(settings(trainer=trainer, callbacks=signal_after(1)), the_run)
+    fit(settings(trainer=trainer), the_run)
+    assert_same_weights(weights(the_run), weights(whole))

@@ -7,14 +7,15 @@ import pytest
 
 from weclick.errors import RunError
 from weclick.pipeline.fit import check
+from weclick.pipeline.inputs import teacher_needs
 from weclick.pipeline.run import Run
 
 
 @pytest.fixture(scope="module")
 def finished(settings, fit, tmp_path_factory):
     """A finished run of the arm weclick; only to be read."""
-    made = Run.create(tmp_path_factory.mktemp("runs") / "finished", "seed: 0\n")
-    return fit(settings(arm="weclick", trainer={"max_epochs": 1}), made)
+    the_run = Run.create(tmp_path_factory.mktemp("runs") / "finished", "seed: 0\n")
+    return fit(settings(arm="weclick", trainer={"max_epochs": 1}), the_run)
 
 
 @pytest.fixture
@@ -55,6 +56,15 @@ def test_a_student_is_not_taken_for_one_of_another_teacher(weclick, fit, copy):
         fit(weclick(teacher={"optimiser": {"learning_rate": 0.02}}), copy)
 
 
+def test_a_teacher_that_compares_neighbours_is_not_taken_for_one_of_another_flow_or_other_clips(settings):
+    def facts(**changes):
+        chosen = settings(arm="weclick", teacher={"etc": {"weight": 0.1}}, **changes)
+        return teacher_needs(chosen)
+
+    assert facts(memory={"flow": "dis-fast"}) != facts()
+    assert facts(data={"clips": {"stride": 2}}) != facts()
+
+
 def test_an_interrupted_student_goes_on_with_its_own_settings_only(weclick, fit, copy):
     begun(copy)
     with pytest.raises(RunError, match=r"student .* begun, with other student\.optimiser\.learning_rate;"):
@@ -70,8 +80,8 @@ def test_what_has_no_checkpoint_yet_may_begin_anew(weclick, fit, copy):
     for checkpoint in copy.stage("student").glob("*.ckpt"):
         checkpoint.unlink()
     fit(weclick(student={"optimiser": {"learning_rate": 0.02}}), copy, "student")
-    told = json.loads((copy.stage("student") / "done.json").read_text(encoding="utf-8"))
-    assert told["student"]["optimiser"]["learning_rate"] == 0.02
+    stored = json.loads((copy.stage("student") / "done.json").read_text(encoding="utf-8"))
+    assert stored["student"]["optimiser"]["learning_rate"] == 0.02
 
 
 def test_places_and_loader_processes_may_change_while_a_run_goes_on(weclick, fit, copy):

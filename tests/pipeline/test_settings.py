@@ -22,9 +22,9 @@ def test_memory_and_evaluation_use_the_device_that_trains(settings, four_gpus, m
         monkeypatch.setenv("LOCAL_RANK", str(rank))
     options = {"accelerator": "auto", "devices": devices}
     trainer = pl.Trainer(**options, logger=False, enable_checkpointing=False, enable_progress_bar=False)
-    found = settings(trainer=options).device
-    assert found == trainer.strategy.root_device
-    assert found.type == "cuda"
+    device = settings(trainer=options).device
+    assert device == trainer.strategy.root_device
+    assert device.type == "cuda"
 
 
 def test_a_device_that_is_not_there_is_refused(settings, four_gpus):
@@ -42,5 +42,5 @@ def test_what_was_trained_on_several_gpus_is_evaluated_where_there_is_none(setti
 
 
 def test_evaluation_uses_a_gpu_that_is_there(settings, four_gpus):
-    found = [settings(trainer={"accelerator": "gpu", "devices": devices}).evaluation_device for devices in ([3], [7])]
-    assert [device.index for device in found] == [3, 0]
+    devices = [settings(trainer={"accelerator": "gpu", "devices": devices}).evaluation_device for devices in ([3], [7])]
+    assert [device.index for device in devices] == [3, 0]

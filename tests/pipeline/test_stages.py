@@ -25,12 +25,12 @@ def with_memory(settings, fit, tmp_path_factory):
     """A run whose teacher and memory are finished; only to be read."""
     from weclick.pipeline.run import Run
 
-    made = Run.create(tmp_path_factory.mktemp("runs") / "shared", "seed: 0\n")
-    return fit(settings(arm="weclick", trainer={"max_epochs": 1}), made, "teacher", "memory")
+    the_run = Run.create(tmp_path_factory.mktemp("runs") / "shared", "seed: 0\n")
+    return fit(settings(arm="weclick", trainer={"max_epochs": 1}), the_run, "teacher", "memory")
 
 
 @pytest.fixture
-def chosen(settings, with_memory):
+def make_settings(settings, with_memory):
     """Settings that use the teacher of ``with_memory``."""
 
     def make(**changes):
@@ -47,40 +47,42 @@ def contents(store):
 
 def test_a_model_checkpoint_among_the_users_callbacks_stands_beside_ours(settings, run, fit, tmp_path):
     own = tmp_path / "own"
-    made = fit(settings(trainer={"max_epochs": 1}, callbacks=lambda: [ModelCheckpoint(own)]), run())
+    the_run = fit(settings(trainer={"max_epochs": 1}, callbacks=lambda: [ModelCheckpoint(own)]), run())
     assert len(list(own.glob("*.ckpt"))) == 1
-    assert sorted(path.name for path in made.folder.rglob("*.ckpt")) == ["best.ckpt", "last.ckpt"]
+    assert sorted(path.name for path in the_run.folder.rglob("*.ckpt")) == ["best.ckpt", "last.ckpt"]
 
 
 @pytest.mark.slow
-def test_a_memory_built_in_parts_equals_one_built_at_once(chosen, run, fit, with_memory):
-    made = run()
-    fit(chosen(), made, "memory", shard=(0, 2))
-    assert len(contents(made.stage("memory"))) == 5
-    assert not (made.stage("memory") / "done.json").exists()
-    fit(chosen(), made, "memory", shard=(1, 2))
-    assert (made.stage("memory") / "done.json").exists()
-    assert contents(made.stage("memory")) == contents(with_memory.stage("memory"))
+def test_a_memory_built_in_parts_equals_one_built_at_once(make_settings, run, fit, with_memory):
+    the_run = run()
+    fit(make_settings(), the_run, "memory", shard=(0, 2))
+    assert len(contents(the_run.stage("memory"))) == 5
+    assert not (the_run.stage("memory") / "done.json").exists()
+    fit(make_settings(), the_run, "memory", shard=(1, 2))
+    assert (the_run.stage("memory") / "done.json").exists()
+    assert contents(the_run.stage("memory")) == contents(with_memory.stage("memory"))
 
 
 @pytest.mark.slow
-def test_promise_1_the_teacher_stays_as_it_is_while_the_memory_is_built_and_used(chosen, run, fit, with_memory):
+def test_promise_1_the_teacher_stays_as_it_is_while_the_memory_is_built_and_used(make_settings, run, fit, with_memory):
     before = {path: path.read_bytes() for path in with_memory.stage("teacher").iterdir() if path.is_file()}
-    made = fit(chosen(), run())
+    the_run = fit(make_settings(), run())
     assert {path: path.read_bytes() for path in before} == before
-    student = read_checkpoint(made.checkpoint("student", "last"))["state_dict"]
-    teacher = {t.numpy().tobytes() for t in read_checkpoint(chosen().teacher_checkpoint)["state_dict"].values()}
+    student = read_checkpoint(the_run.checkpoint("student", "last"))["state_dict"]
+    teacher = {t.numpy().tobytes() for t in read_checkpoint(make_settings().teacher_checkpoint)["state_dict"].values()}
     assert not {t.numpy().tobytes() for name, t in student.items() if "running" in name} & teacher
 
 
-def test_the_memory_does_not_depend_on_batch_size(chosen, run, fit, with_memory):
-    made = fit(chosen(data={"batch_size": 6}), run(), "memory")
-    assert contents(made.stage("memory")) == contents(with_memory.stage("memory"))
+def test_the_memory_does_not_depend_on_batch_size(make_settings, run, fit, with_memory):
+    the_run = fit(make_settings(data={"batch_size": 6}), run(), "memory")
+    assert contents(the_run.stage("memory")) == contents(with_memory.stage("memory"))
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_a_memory_build_stopped_by_a_signal_goes_on_where_it_was(chosen, run, fit, with_memory, monkeypatch, signum):
-    made, handlers = run(), [signal.getsignal(signum), signal.getsignal(signal.SIGTERM)]
+def test_a_memory_build_stopped_by_a_signal_goes_on_where_it_was(
+    make_settings, run, fit, with_memory, monkeypatch, signum
+):
+    the_run, handlers = run(), [signal.getsignal(signum), signal.getsignal(signal.SIGTERM)]
     write, written = MemoryStore.write, []
 
     def write_three(store, key, item):
@@ -91,18 +93,18 @@ def test_a_memory_build_stopped_by_a_signal_goes_on_where_it_was(chosen, run, fi
 
     monkeypatch.setattr(MemoryStore, "write", write_three)
     with pytest.raises(Interrupted) as stopped:
-        fit(chosen(), made, "memory")
+        fit(make_settings(), the_run, "memory")
     assert stopped.value.signum == signum
     assert handlers == [signal.getsignal(signum), signal.getsignal(signal.SIGTERM)]
-    assert len(contents(made.stage("memory"))) == 3
-    assert not (made.stage("memory") / "done.json").exists()
-    fit(chosen(), made, "memory")
+    assert len(contents(the_run.stage("memory"))) == 3
+    assert not (the_run.stage("memory") / "done.json").exists()
+    fit(make_settings(), the_run, "memory")
     assert len(set(written)) == len(written) == 10
-    assert contents(made.stage("memory")) == contents(with_memory.stage("memory"))
+    assert contents(the_run.stage("memory")) == contents(with_memory.stage("memory"))
 
 
 def test_damaged_frames_cost_their_own_items_and_confidence_only(
-    chosen, run, fit, street, tmp_path, with_memory, monkeypatch
+    make_settings, run, fit, street, tmp_path, with_memory, monkeypatch
 ):
     root = shutil.copytree(street, tmp_path / "street")
     sequence, images = root / "leftImg8bit_sequence" / "train", root / "leftImg8bit" / "train"
@@ -112,15 +114,15 @@ def test_damaged_frames_cost_their_own_items_and_confidence_only(
     neighbour.write_bytes(b"")
     damaged = {"root": str(root), "store": str(with_memory.clicks)}
     with pytest.raises(DataError, match="2 of 30 training frames are damaged"):
-        fit(chosen(data=damaged), run("refused"), "memory")
+        fit(make_settings(data=damaged), run("refused"), "memory")
     monkeypatch.setattr("weclick.data.datamodule.MAX_DAMAGED", 0.1)
-    made = fit(chosen(data=damaged), run(), "memory")
-    assert (made.stage("memory") / "done.json").exists()
-    ours, theirs = contents(made.stage("memory")), contents(with_memory.stage("memory"))
+    the_run = fit(make_settings(data=damaged), run(), "memory")
+    assert (the_run.stage("memory") / "done.json").exists()
+    ours, theirs = contents(the_run.stage("memory")), contents(with_memory.stage("memory"))
     assert len(ours) == 9
     different = [name for name in ours if ours[name] != theirs[name]]
     assert len(different) == 1
-    confidence = np.load(made.stage("memory") / different[0])["confidence"]
+    confidence = np.load(the_run.stage("memory") / different[0])["confidence"]
     assert set(np.unique(confidence)) <= {0, 128}
 
 
@@ -134,10 +136,10 @@ def losses(settings, run):
         return {term.name: term(step) for term in module.terms}
 
 
-def test_an_online_memory_gives_the_stored_ones_losses(chosen, with_memory):
+def test_an_online_memory_gives_the_stored_ones_losses(make_settings, with_memory):
     plain = {"colour": 0.0}
-    stored = losses(chosen(data=plain), with_memory)
-    online = losses(chosen(data=plain, memory=dict(mode="online")), with_memory)
+    stored = losses(make_settings(data=plain), with_memory)
+    online = losses(make_settings(data=plain, memory=dict(mode="online")), with_memory)
     assert stored["supervised"] == online["supervised"]
     for term in ("kd", "mfd"):
         assert float(stored[term]) > 0
@@ -145,18 +147,18 @@ def test_an_online_memory_gives_the_stored_ones_losses(chosen, with_memory):
 
 
 @pytest.mark.slow
-def test_online_training_never_changes_the_teacher(chosen, run, fit, with_memory):
+def test_online_training_never_changes_the_teacher(make_settings, run, fit, with_memory):
     before = with_memory.checkpoint("teacher", "last").read_bytes()
-    made = fit(chosen(memory=dict(mode="online")), run())
+    the_run = fit(make_settings(memory=dict(mode="online")), run())
     assert with_memory.checkpoint("teacher", "last").read_bytes() == before
-    assert not made.stage("memory").exists()
-    student = read_checkpoint(made.checkpoint("student", "last"))["state_dict"]
-    assert student.keys() == load_checkpoint(made.checkpoint("student", "last")).state_dict().keys()
+    assert not the_run.stage("memory").exists()
+    student = read_checkpoint(the_run.checkpoint("student", "last"))["state_dict"]
+    assert student.keys() == load_checkpoint(the_run.checkpoint("student", "last")).state_dict().keys()
     assert not any(name.startswith(("supplies", "teacher")) for name in student)
 
 
-def test_the_frozen_teacher_stays_as_it_is_in_an_online_memory(chosen, with_memory):
-    settings = chosen(memory=dict(mode="online"))
+def test_the_frozen_teacher_stays_as_it_is_in_an_online_memory(make_settings, with_memory):
+    settings = make_settings(memory=dict(mode="online"))
     data = run_data(settings, with_memory, supplies_of(settings.student, settings, with_memory))
     network = data.supplies[0].teacher
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -177,16 +179,18 @@ def clicked_and_seen(settings, run):
 
 
 @pytest.mark.slow
-def test_a_connected_memory_holds_classes_that_were_clicked_and_no_other(chosen, run, fit):
-    connected = chosen(memory=dict(connected=True))
+def test_a_connected_memory_holds_classes_that_were_clicked_and_no_other(make_settings, run, fit):
+    connected = make_settings(memory=dict(connected=True))
     found = list(clicked_and_seen(connected, fit(connected, run(), "memory")))
     assert all(seen == clicked for clicked, seen in found)
 
 
 @pytest.mark.slow
-def test_of_a_frame_that_is_not_done_nothing_is_cut_from_the_memory(chosen, run, fit, with_memory, tmp_path, caplog):
+def test_of_a_frame_that_is_not_done_nothing_is_cut_from_the_memory(
+    make_settings, run, fit, with_memory, tmp_path, caplog
+):
     clicks = shutil.copy(with_memory.clicks, tmp_path / "clicks.sqlite")
-    connected = chosen(memory=dict(connected=True), data={"store": str(clicks)})
+    connected = make_settings(memory=dict(connected=True), data={"store": str(clicks)})
     data = run_data(connected, with_memory)
     key = next(iter(data.clicks.clicks))
     with ClickStore(clicks, data.dataset.classes) as store:
@@ -198,15 +202,15 @@ def test_of_a_frame_that_is_not_done_nothing_is_cut_from_the_memory(chosen, run,
 
 
 @pytest.mark.slow
-def test_where_clicks_are_left_out_nothing_is_cut_from_the_memory(chosen, run, fit):
-    few = chosen(memory=dict(connected=True), data={"per_frame": 1})
+def test_where_clicks_are_left_out_nothing_is_cut_from_the_memory(make_settings, run, fit):
+    few = make_settings(memory=dict(connected=True), data={"per_frame": 1})
     found = list(clicked_and_seen(few, fit(few, run(), "memory")))
     assert all(len(clicked) == 1 < len(seen) for clicked, seen in found)
 
 
 @pytest.mark.slow
-def test_beside_masks_nothing_is_cut_from_the_memory(chosen, run, fit, with_memory):
-    connected = chosen(memory=dict(connected=True), data={"supervision": "masks"})
+def test_beside_masks_nothing_is_cut_from_the_memory(make_settings, run, fit, with_memory):
+    connected = make_settings(memory=dict(connected=True), data={"supervision": "masks"})
     made = fit(connected, run(), "memory")
     assert contents(made.stage("memory")) == contents(with_memory.stage("memory"))
 
@@ -225,35 +229,35 @@ def test_a_second_round_learns_from_the_memory_of_the_first(settings, run, fit):
         trainer={"max_epochs": 1},
         memory=dict(connected=True),
     )
-    made = fit(twice, run(), "teacher")
-    first = read_checkpoint(made.folder / "earlier" / "teacher" / "last.ckpt")
-    second = read_checkpoint(made.checkpoint("teacher", "last"))
-    weights = [made["hyper_parameters"]["options"]["terms"]["kd"]["weight"] for made in (first, second)]
+    the_run = fit(twice, run(), "teacher")
+    first = read_checkpoint(the_run.folder / "earlier" / "teacher" / "last.ckpt")
+    second = read_checkpoint(the_run.checkpoint("teacher", "last"))
+    weights = [the_run["hyper_parameters"]["options"]["terms"]["kd"]["weight"] for the_run in (first, second)]
     assert weights == [0.0, 1.0]
-    assert (made.folder / "earlier" / "memory" / "done.json").exists()
-    stores = [ClickStore(path, twice.dataset.classes) for path in made.folder.rglob("clicks.sqlite")]
+    assert (the_run.folder / "earlier" / "memory" / "done.json").exists()
+    stores = [ClickStore(path, twice.dataset.classes) for path in the_run.folder.rglob("clicks.sqlite")]
     assert len(stores) == 2
     assert len({store.fingerprint() for store in stores}) == 1
-    told = (made.stage("teacher") / "metrics.csv").read_text(encoding="utf-8").splitlines()[0]
-    assert "train/loss_kd" in told
-    untouched = (made.folder / "earlier" / "teacher" / "last.ckpt").stat().st_mtime_ns
-    fit(twice, made, "teacher")
-    assert (made.folder / "earlier" / "teacher" / "last.ckpt").stat().st_mtime_ns == untouched
+    header = (the_run.stage("teacher") / "metrics.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert "train/loss_kd" in header
+    untouched = (the_run.folder / "earlier" / "teacher" / "last.ckpt").stat().st_mtime_ns
+    fit(twice, the_run, "teacher")
+    assert (the_run.folder / "earlier" / "teacher" / "last.ckpt").stat().st_mtime_ns == untouched
 
 
-@pytest.mark.parametrize(("rounds", "weight", "word"), [(1, 1.0, "--teacher_rounds 2"), (2, 0.0, "set one of them")])
-def test_rounds_and_the_weights_they_need_belong_together(settings, rounds, weight, word):
-    with pytest.raises(ConfigError, match=word):
+@pytest.mark.parametrize(("rounds", "weight", "hint"), [(1, 1.0, "--teacher_rounds 2"), (2, 0.0, "set one of them")])
+def test_rounds_and_the_weights_they_need_belong_together(settings, rounds, weight, hint):
+    with pytest.raises(ConfigError, match=hint):
         settings(teacher_rounds=rounds, teacher={"kd": weight})
 
 
 @pytest.mark.slow
-def test_the_memory_also_holds_the_unlabelled_frames_that_draws_need(chosen, run, fit):
-    more = chosen(data={"unlabelled": 0.5}, memory=dict(connected=True))
-    made = fit(more, run())
-    data = run_data(more, made)
+def test_the_memory_also_holds_the_unlabelled_frames_that_draws_need(make_settings, run, fit):
+    more = make_settings(data={"unlabelled": 0.5}, memory=dict(connected=True))
+    the_run = fit(more, run())
+    data = run_data(more, the_run)
     frames = {frame.key for clip in data.clips for frame in (clip.target, *clip.neighbours)}
-    store = MemoryStore(made.stage("memory"))
+    store = MemoryStore(the_run.stage("memory"))
     assert not store.missing(frames)
     unclicked = next(key for key in frames if key not in data.clicks.clicks)
     maps = (torch.from_numpy(array) for array in store.read(unclicked))

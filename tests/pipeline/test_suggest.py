@@ -1,4 +1,4 @@
-"""What a made-up student says about made-up frames decides which are suggested."""
+"""Frames are suggested by the predictions of a synthetic student on synthetic frames."""
 
 import math
 from pathlib import Path
@@ -53,31 +53,31 @@ def key(number, video="a"):
     return FrameKey(video, number)
 
 
-def asked(data, store=None, **options):
+def suggested(data, store=None, **options):
     student = TorchModel(Brightness(), data.classes, "student", SIZE, device="cpu")
-    found = suggest(student, data, "train", store, **{"count": 10, **options})
-    return {suggestion.key.number: suggestion for suggestion in found}
+    suggestions = suggest(student, data, "train", store, **{"count": 10, **options})
+    return {suggestion.key.number: suggestion for suggestion in suggestions}
 
 
 def test_the_frame_the_student_is_least_sure_of_comes_first(data):
-    found = asked(data)
-    assert next(iter(found)) == 4
-    assert found[4].unsure > 0.8
-    assert found[0].unsure < 0.1
+    suggestions = suggested(data)
+    assert next(iter(suggestions)) == 4
+    assert suggestions[4].unsure > 0.8
+    assert suggestions[0].unsure < 0.1
 
 
 def test_labels_that_change_from_one_frame_to_the_next_count(data):
-    found = asked(data)
-    assert found[0].unsteady == 0
-    assert math.isnan(found[9].unsteady)  # nothing follows
+    suggestions = suggested(data)
+    assert suggestions[0].unsteady == 0
+    assert math.isnan(suggestions[9].unsteady)  # nothing follows
 
 
 def test_clicks_the_student_contradicts_speak_for_frames_around(data, store):
     store.add(key(1), [Click(5, 5, 1), Click(50, 5, 0)], size=SIZE)  # dark there: half of them contradicted
     store.add(key(8), [Click(5, 5, 0)], size=SIZE)
-    found = asked(data, store)
-    assert found[0].contradicted == found[2].contradicted == 0.5
-    assert found[9].contradicted == 0
+    suggestions = suggested(data, store)
+    assert suggestions[0].contradicted == suggestions[2].contradicted == 0.5
+    assert suggestions[9].contradicted == 0
 
 
 def test_frames_that_are_done_or_skipped_or_carry_clicks_are_left_out(data, store):
@@ -85,47 +85,47 @@ def test_frames_that_are_done_or_skipped_or_carry_clicks_are_left_out(data, stor
     store.add(key(5), [], status="done")
     store.add(key(6), [Click(5, 5, 0)], status="todo")
     store.add(key(3), [], status="todo")
-    assert asked(data, store).keys() == {0, 1, 2, 3, 7, 8, 9}
+    assert suggested(data, store).keys() == {0, 1, 2, 3, 7, 8, 9}
 
 
 def test_damaged_frames_are_left_out_with_a_warning(data, store):
     store.add(key(8), [Click(5, 5, 0)], size=SIZE)
     for number in (4, 8):
         (data.root / "frames" / "a" / f"{number}.png").write_bytes(b"")
-    with pytest.warns(UserWarning, match="damaged frame left out") as told:
-        found = asked(data, store)
-    assert [Path(str(one.message).split()[4]).name for one in told] == ["8.png", "4.png"]
-    assert found.keys() == {0, 1, 2, 3, 5, 6, 7, 9}
-    assert math.isnan(found[3].unsteady) and math.isnan(found[9].contradicted)
+    with pytest.warns(UserWarning, match="damaged frame left out") as warned:
+        suggestions = suggested(data, store)
+    assert [Path(str(one.message).split()[4]).name for one in warned] == ["8.png", "4.png"]
+    assert suggestions.keys() == {0, 1, 2, 3, 5, 6, 7, 9}
+    assert math.isnan(suggestions[3].unsteady) and math.isnan(suggestions[9].contradicted)
 
 
 def test_only_so_many_are_looked_at_and_returned(data):
     seen = []
-    found = asked(data, count=2, most=5, progress=lambda done, total: seen.append((done, total)))
-    assert len(found) == 2
+    suggestions = suggested(data, count=2, most=5, progress=lambda done, total: seen.append((done, total)))
+    assert len(suggestions) == 2
     assert seen == [(done, 5) for done in range(1, 6)]
 
 
 def test_there_is_nothing_to_suggest_when_all_is_clicked(data, store):
     for number in range(10):
         store.add(key(number), [Click(5, 5, 0)])
-    assert not asked(data, store)
+    assert not suggested(data, store)
 
 
 @pytest.mark.parametrize("wrong", [{"count": 0}, {"most": 0}])
 def test_numbers_must_be_positive(data, wrong):
     with pytest.raises(ConfigError, match="at least 1"):
-        asked(data, **wrong)
+        suggested(data, **wrong)
 
 
 def test_a_frame_beside_a_chosen_one_waits_for_one_farther_away():
-    found = [Suggestion(key(number), unsure) for number, unsure in [(0, 0.1), (50, 0.9), (51, 0.8), (100, 0.5)]]
-    assert [chosen.key.number for chosen in choose(found, [], 2)] == [50, 100]
+    suggestions = [Suggestion(key(number), unsure) for number, unsure in [(0, 0.1), (50, 0.9), (51, 0.8), (100, 0.5)]]
+    assert [chosen.key.number for chosen in choose(suggestions, [], 2)] == [50, 100]
 
 
 def test_a_frame_beside_a_clicked_one_waits_too_and_another_video_is_far_away():
-    found = [Suggestion(key(9), 0.9), Suggestion(key(200), 0.3), Suggestion(key(9, "b"), 0.2)]
-    assert [chosen.key for chosen in choose(found, [key(10)], 3)] == [key(200), key(9, "b"), key(9)]
+    suggestions = [Suggestion(key(9), 0.9), Suggestion(key(200), 0.3), Suggestion(key(9, "b"), 0.2)]
+    assert [chosen.key for chosen in choose(suggestions, [key(10)], 3)] == [key(200), key(9, "b"), key(9)]
 
 
 def test_the_score_leaves_out_what_cannot_be_told():

@@ -22,15 +22,15 @@ STAGES: Final = ("teacher", "student")
 Stage = Literal["teacher", "student"]
 
 STAGE_KEY: Final = "weclick_stage"
-"""Under this key a checkpoint states which stage it is of."""
+"""Key of a checkpoint's stage."""
 VERSION_KEY: Final = "weclick_version"
-"""Under this key a checkpoint states which version of weclick wrote it."""
+"""Key of the version of weclick that wrote a checkpoint."""
 
 CLASS_KEY: Final = "weclick_class"
-"""Under this key a checkpoint states the class of its module, as ``module.Class``."""
+"""Key of the class of a checkpoint's module, as ``module.Class``."""
 
 PARTS: Final = {STAGE_KEY, "hyper_parameters", "state_dict"}
-"""What a checkpoint must hold."""
+"""Keys that every checkpoint has."""
 
 _NETWORK: Final = "network."
 
@@ -48,7 +48,7 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
     """
     refuse_url(path)
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"checkpoint {path} not found") from None
     except IsADirectoryError:
@@ -60,7 +60,8 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
         raise CheckpointError(
             f"checkpoint {path} is damaged or no checkpoint; name one that weclick fit wrote"
         ) from error
-    if not isinstance(checkpoint, dict) or not checkpoint.keys() >= PARTS or checkpoint[STAGE_KEY] not in STAGES:
+    whole = isinstance(checkpoint, dict) and checkpoint.keys() >= PARTS and checkpoint[STAGE_KEY] in STAGES
+    if not whole or not all(isinstance(checkpoint[name], dict) for name in ("hyper_parameters", "state_dict")):
         raise CheckpointError(f"{path} is no checkpoint of a weclick teacher or student")
     return checkpoint
 
@@ -109,7 +110,7 @@ def refused_options(path: Path | str, checkpoint: dict[str, Any], error: Excepti
 
 
 def saved_options(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """Return the options a module was trained with, but for what only matters when training begins.
+    """Return the options a module was trained with, without those that only matter when training starts.
 
     Raises:
         ConfigError: They are those of an earlier version.

@@ -1,4 +1,4 @@
-"""Checkpoints that are written whole or not at all."""
+"""Writing checkpoints atomically."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from weclick.files import atomic_path
 class WholeCheckpointIO(TorchCheckpointIO):
     """Saves through a temporary file beside the checkpoint.
 
-    Lightning's own goes through the system's temporary folder, often on another disk, and then copies: a kill in the
-    middle leaves half a checkpoint.
+    Lightning writes to the system's temporary folder, often on another disk, and then copies: a kill in between
+    leaves half a checkpoint.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Path | str, storage_options: Any = None) -> None:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""The clicks a run learns from: its own from the beginning on, so that what is clicked meanwhile changes nothing for it."""
+"""The clicks a run learns from: copied when it starts, so that clicks made later do not change a resumed training."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 
 FindStore = Callable[[FitSettings], Path | None]
-"""Finds the store to copy; None where clicks are simulated."""
+"""Finds the store to copy; None if clicks are simulated."""
 
 
 def store_in_use(settings: FitSettings) -> Path | None:
-    """Return the click store that a new run trains from; None where clicks are simulated.
+    """Return the click store that a new run trains from; None if clicks are simulated.
 
-    Reports what in the data is not trained from.
+    Prints what in the data is not used for training.
 
     Raises:
         DataError: It is missing, cannot be read, or has nothing to train from; or there are neither clicks nor masks.
@@ -38,11 +38,11 @@ def store_in_use(settings: FitSettings) -> Path | None:
 
 
 def take_clicks(settings: FitSettings, run: Run, find: FindStore = store_in_use) -> None:
-    """Let a run begin with a copy of a store, or with clicks simulated from the masks; those it has it keeps.
+    """Give a run its clicks, a copy of a store or simulated from the masks, unless it has them already.
 
     Args:
-        settings: The run's.
-        run: Gets the clicks; of several processes one makes them.
+        settings: Settings of the run.
+        run: Gets the clicks. If several processes call this, one writes them and the others wait.
         find: Finds the store.
 
     Raises:
@@ -53,7 +53,7 @@ def take_clicks(settings: FitSettings, run: Run, find: FindStore = store_in_use)
     with writing(run.clicks):
         run.folder.mkdir(parents=True, exist_ok=True)
         with locked(run.folder / ".clicks.lock"):
-            if not run.clicks.exists():  # else another process was faster
+            if not run.clicks.exists():  # another process may have been faster
                 store = find(settings)
                 if store is None:
                     _simulate(settings, run.clicks)
@@ -62,19 +62,19 @@ def take_clicks(settings: FitSettings, run: Run, find: FindStore = store_in_use)
 
 
 def clicks_of(run: Run) -> FindStore:
-    """Let a run begin with the clicks of another, if that has its own."""
+    """Return what finds the clicks of another run, if it has any."""
     return lambda settings: run.clicks if run.clicks.exists() else store_in_use(settings)
 
 
 def clicks_of_comparison(folder: Path) -> FindStore:
-    """Let all rows of a comparison begin with the same clicks: the first row's store is copied into ``folder``, too.
+    """Return what finds the clicks of a comparison: the first row copies its store into ``folder``, all rows use that copy.
 
-    Where the first row simulated its clicks, all do, by their seeds.
+    If the first row simulated its clicks, all do, each with its seed.
     """
 
     def find(settings: FitSettings) -> Path | None:
         with locked(folder / ".clicks.lock"):
-            own = begun_with(folder)
+            own = clicks_at_start(folder)
             if own is None and (store := store_in_use(settings)) is not None:
                 own = folder / CLICKS_FILE
                 copy_store(store, own, settings.dataset.classes)
@@ -83,14 +83,14 @@ def clicks_of_comparison(folder: Path) -> FindStore:
     return find
 
 
-def begun_with(folder: Path) -> Path | None:
-    """Return the clicks a comparison began with: the copy all rows share, else those a row simulated."""
+def clicks_at_start(folder: Path) -> Path | None:
+    """Return the clicks a comparison started with: the copy all rows share, or those a row simulated."""
     places = (folder / CLICKS_FILE, *sorted(folder.glob(f"*/{CLICKS_FILE}")))
     return next((path for path in places if path.exists()), None)
 
 
 def report_newer_clicks(settings: FitSettings, own: Path) -> None:
-    """Print one line if the store in use holds other clicks than ``own``, the copy that is trained from."""
+    """Print one line if the store in use differs from ``own``, the copy that is trained from."""
     if not own.exists():
         return
     dataset, given = settings.dataset, _given_store(settings)
@@ -105,8 +105,8 @@ def report_newer_clicks(settings: FitSettings, own: Path) -> None:
                 return
         now = f"{live} has changed since: a new run uses its clicks"
     except DataError:
-        now = f"{given or dataset.root / CLICKS_FILE} cannot be read any more"
-    rank_zero_info(f"trains on the {count} clicks it began with ({own}); {now}")
+        now = f"{given or dataset.root / CLICKS_FILE} is no longer readable"
+    rank_zero_info(f"trains on the {count} clicks it started with ({own}); {now}")
 
 
 def _given_store(settings: FitSettings) -> Path | None:
@@ -121,7 +121,7 @@ def _simulate(settings: FitSettings, path: Path) -> None:
 
 
 def _report_unused(settings: FitSettings, store: Path) -> None:
-    """Print what in the data set is not trained from, a line each; refuse a store with nothing to train from."""
+    """Print what is not used for training, one line each; refuse a store with nothing to train from."""
     data = settings.make_data(clicks=store)
     clips, clicks = data.clips, data.clicks
     assert clips and clicks is not None  # else clips would have raised; a run of masks takes no clicks

@@ -28,10 +28,10 @@ def consistency(model: Model, dataset: DataSet, split: Split) -> tuple[Consisten
     """Measure temporal consistency over pairs of successive frames, and VC_n over densely labelled videos.
 
     The flow is Farneback's, which no training uses. At most ``MOST_PAIRS`` pairs, evenly spread; a pair with a damaged frame
-    is left out with a warning.
+    is skipped with a warning.
 
     Returns:
-        Temporal consistency, None if there is no pair; and VC_n by n, without the n that no video is long enough for.
+        Temporal consistency, None if there is no pair; and VC_n by n, for each n that some video is long enough for.
     """
     segments = dataset.segments(split)
     temporal = TemporalConsistency(len(dataset.classes)).to(model.device)
@@ -60,7 +60,7 @@ def _compare(temporal: TemporalConsistency, model: Model, dataset: DataSet, fram
     flow = FarnebackFlow()
     try:
         one, two = (image_batch(dataset.reader.image(each), model.device) for each in (frame, following))
-    except DataError as error:  # an unlabelled frame: scoring has read the labelled ones already
+    except DataError as error:  # it is unlabelled, as all labelled ones were read to score them
         warnings.warn(f"pair of frames left out of the temporal consistency: {error}", stacklevel=2)
         return
     first, second = (labels_at(model.logits(image), dataset.size, dataset.size) for image in (one, two))
@@ -71,7 +71,7 @@ def _compare(temporal: TemporalConsistency, model: Model, dataset: DataSet, fram
 
 @torch.inference_mode()
 def _follow(windows: dict[int, VideoConsistency], model: Model, dataset: DataSet, segment: Segment) -> None:
-    """Feed the segment's labelled stretches to VC_n."""
+    """Add each run of successive labelled frames of the segment to VC_n."""
     labelled = [frame.label is not None for frame in segment.frames]
     if sum(labelled) < min(windows):
         return

@@ -43,9 +43,9 @@ class Chosen:
 
 
 def choose_checkpoint(run: Run, stage: Literal["teacher", "student"], split: Split) -> Chosen:
-    """Pick a run's checkpoint: ``best`` on a split it was not chosen by, ``last`` where it was.
+    """Choose a run's checkpoint: ``best``, but ``last`` on the val split.
 
-    ``best.ckpt`` was chosen by its mIoU on val; reporting that same number would flatter it.
+    ``best.ckpt`` was chosen by its mIoU on val, so its mIoU there is biased upwards.
 
     Raises:
         CheckpointError: The stage has no such checkpoint, or a damaged one.
@@ -60,13 +60,13 @@ def choose_checkpoint(run: Run, stage: Literal["teacher", "student"], split: Spl
 
 
 def _missing(run: Run, path: Path) -> str:
-    """Describe a missing or damaged checkpoint and what to do without it: the other one beside it may be whole."""
+    """Describe a missing or damaged checkpoint, and what to do: the other one beside it may be whole."""
     if not path.parent.exists():
         return f"{run.folder} has no {path.parent.name}; train it with weclick fit --resume {run.folder}"
     other = path.with_name("best.ckpt" if path.name == "last.ckpt" else "last.ckpt")
     beside = f"evaluate the one beside it with --ckpt_path {other}, or " if is_whole(other) else ""
     return (
-        f"{path} is {'damaged' if path.exists() else 'missing'}; {beside}delete {path.parent} and train it anew with "
+        f"{path} is {'damaged' if path.exists() else 'missing'}; {beside}delete {path.parent} and train it again with "
         f"weclick fit --resume {run.folder}"
     )
 
@@ -80,17 +80,17 @@ def need_masks(dataset: DataSet, split: Split) -> None:
     if not dataset.labelled(split):
         raise DataError(
             f"the {split} split of {dataset.root} has no masks to evaluate with (data/README.md shows where they go); "
-            "weclick predict shows what a student does without any"
+            "weclick predict draws a student's predictions without any"
         )
 
 
 def results_folder(run: Run, chosen: Chosen) -> Path:
-    """Return where a run keeps the results of a checkpoint: ``test/`` is for its own student, the rest lies below."""
+    """Return the folder for the results of a checkpoint: ``test/`` for the run's own student, a folder in it for others."""
     path, own = chosen.path.resolve(), run.folder.resolve()
     if path.parent == run.stage("student").resolve():
         return run.folder / "test"
-    # FOLDER-FILE, the suffix with it where a folder may hold several formats of one name; from elsewhere also the run, and
-    # the comparison it is of: their runs are all called alike
+    # FOLDER-FILE, with the suffix if a folder may hold several formats of one name. For files of other runs also the run and
+    # its comparison, as different comparisons have runs of the same names
     parts = path.relative_to(own).parts if path.is_relative_to(own) else path.parts[1:][-4:]
     name = path.stem if path.suffix == ".ckpt" else path.name
     return run.folder / "test" / "-".join((*parts[:-1], name))
@@ -112,11 +112,11 @@ def evaluate(
 
     Args:
         settings: Data and device to evaluate with.
-        run: Run whose settings these are; its record and folder get the results.
+        run: Run of these settings; its record in Weights & Biases gets the results.
         chosen: The checkpoint.
         split: Split of the settings' data.
         folder: Folder for the results.
-        stage: Refuse a checkpoint of another stage.
+        stage: Stage the checkpoint must be of; None allows both.
         config: ``settings`` as YAML, for the report; by default the run's own.
 
     Raises:
@@ -125,7 +125,7 @@ def evaluate(
     """
     need_masks(settings.dataset, split)
     model = open_model(chosen.path, stage=stage, classes=settings.dataset.classes, device=settings.evaluation_device)
-    if isinstance(model, ExportedModel):  # takes images of one size only
+    if isinstance(model, ExportedModel):  # it takes images of one size only
         settings = replace(settings, data=replace(settings.data, size=model.size))
     data = settings.make_data(clicks=run.clicks if run.clicks.exists() else None)
     dataset = data.dataset
@@ -171,10 +171,10 @@ def score(model: Model, data: ClipDataModule, split: Split, collector: Collector
 
 
 class Collector:
-    """Keeps evenly spread samples for the report and writes official-format predictions.
+    """Keeps evenly spread samples for the report, and writes predictions in the official format.
 
     Args:
-        dataset: The data set that is evaluated.
+        dataset: Data set to evaluate on.
         split: Its split.
         predictions: Folder for ``<city>_<seq>_<frame>_pred_labelIds.png`` at the labels' size, as the official
             Cityscapes evaluator reads them; None writes none.
@@ -225,7 +225,7 @@ def _track(settings: FitSettings, run: Run, model: Model, evaluation: Evaluation
 def _provenance(
     settings: FitSettings, run: Run, chosen: Chosen, model: Model, split: Split, data: ClipDataModule
 ) -> Provenance:
-    # a checkpoint from elsewhere may come with a run that has no clicks
+    # the checkpoint of another run may be evaluated in a run without clicks
     clicks = data.clicks if run.clicks.exists() else None
     return Provenance(
         run=run.name,

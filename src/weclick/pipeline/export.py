@@ -1,4 +1,4 @@
-"""Exporting a student to files of other runtimes, each checked before it gets its name."""
+"""Exporting a student to files for other runtimes; each is checked before it replaces an earlier one."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ from weclick.pipeline.settings import FitSettings
 COMPARED: Final = 16
 CALIBRATION: Final = 128
 LEAST_AGREEMENT: Final = 0.999
-"""Share of pixels an fp32 file must label like PyTorch; what differs are ties that float32 rounds another way."""
+"""Smallest share of pixels that an fp32 file must label like PyTorch; ties may be rounded differently."""
 
 LEAST_UNJUDGED: Final = 0.97
-"""Share of pixels labelled like PyTorch below which a file that no mask can judge is warned about.
+"""Share of pixels labelled like PyTorch below which a file is warned about, if there are no masks to measure it with.
 
 On CamVid, int8 files of trained students kept 98.2 to 99.1 % of the pixels and lost 0.1 to 0.6 points of mIoU: 3 % of
-the pixels are about the one point that ``max_drop`` allows where masks can tell.
+the pixels correspond to about the one point that ``max_drop`` allows.
 """
 
 
 @dataclass(frozen=True)
 class Exported:
-    """One file that was made and checked.
+    """A file that was written and checked.
 
     Args:
         path: The file; a ``.xml`` file has its ``.bin`` beside it.
         format: Name of its format.
         agreement: Share of pixels labelled like PyTorch, 0..1.
         frames: Number of frames compared.
-        real: Whether these were frames of the data set, not random pictures.
+        real: Whether these were frames of the data set, not random images.
         miou: On val, 0..1; None without masks there.
         drop: Points of mIoU lost against PyTorch.
     """
@@ -62,13 +62,13 @@ class Exported:
 
     @property
     def doubtful(self) -> bool:
-        """Whether it differs much from PyTorch without masks to show whether it is worse."""
+        """Whether it differs much from PyTorch, and no masks show whether it is worse."""
         return self.drop is None and self.agreement < LEAST_UNJUDGED
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Images that exported models are compared on, and PyTorch's results there.
+    """Images to compare exported models on, and PyTorch's results on them.
 
     Args:
         images: RGB frames uint8 (H, W, 3) of the exported size.
@@ -89,9 +89,9 @@ def choose_formats(names: str | None, data: DataSet | None, no_data: str) -> tup
     """Return the formats to make, and a line about each that is left out.
 
     Args:
-        names: Comma-separated; None takes all that the installed packages and the data permit.
+        names: Comma-separated; None chooses all that the installed packages and the data allow.
         data: The data set; int8 is calibrated on it.
-        no_data: Why there is none.
+        no_data: Reason why there is none.
 
     Raises:
         ConfigError: A named format is unknown or cannot be made, or none can.
@@ -118,7 +118,7 @@ def _obstacle(made: Format, data: DataSet | None, no_data: str) -> str | None:
 
 
 def open_data(settings: FitSettings, size: tuple[int, int]) -> tuple[DataSet | None, str]:
-    """Return the run's data set at the exported size, or None and why there is none."""
+    """Return the run's data set at the exported size, or None and the reason."""
     if not settings.data.root:
         return None, "no data set is named"
     try:
@@ -130,10 +130,10 @@ def open_data(settings: FitSettings, size: tuple[int, int]) -> tuple[DataSet | N
 def open_student(checkpoint: Path, size: tuple[int, int] | None) -> TorchModel:
     """Open the student to export, for images of a size (H, W), by default the one it was trained at.
 
-    It runs on the CPU in fp32: that is what exported files are compared with.
+    It runs on the CPU in fp32, which exported files are compared with.
 
     Raises:
-        CheckpointError: No student, or exported already.
+        CheckpointError: It is not a student, or it is exported already.
     """
     if not checkpoint.exists():
         raise CheckpointError(f"checkpoint {checkpoint} not found; name one with --ckpt_path, or a run with --run")
@@ -154,15 +154,15 @@ def export(
     data: DataSet | None,
     max_drop: float,
 ) -> Iterator[Exported]:
-    """Make the files, one after another.
+    """Write the files one after another.
 
     Args:
         model: The student, on the CPU in fp32.
         card: Description to store in the files; format, precision and mIoU are filled in.
         folder: Folder for the files.
-        formats: Formats to make.
-        data: Data set to check and calibrate with, of the model's size; None compares on random pictures.
-        max_drop: Most points of mIoU on val a file may lose.
+        formats: Formats to write.
+        data: Data set to check and calibrate with, of the model's size; None compares on random images.
+        max_drop: Largest loss of mIoU on val that is accepted, in points.
 
     Raises:
         ExportError: A file gives other results than the student; it is not written.
@@ -170,7 +170,7 @@ def export(
     """
     if data is not None and data.classes.names != model.classes.names:
         raise CheckpointError(
-            f"the student knows {len(model.classes)} classes ({', '.join(model.classes.names)}), the data set "
+            f"the student has {len(model.classes)} classes ({', '.join(model.classes.names)}), the data set "
             f"{data.root} has {len(data.classes)}; name the student's data with --data.root"
         )
     evidence = _gather(model, data)
@@ -183,7 +183,7 @@ def export(
 
 
 def card_of(model: TorchModel, checkpoint: Path, *, labels: bool, run: str | None) -> Card:
-    """Return what all files of one export have in common."""
+    """Return the description that all files of one export share."""
     return Card(
         model.classes,
         model.size,
@@ -206,7 +206,7 @@ def _converted(graph: Any, made: Format, data: DataSet | None) -> Any:  # noqa: 
 
 
 def _write(model: Any, card: Card, path: Path, evidence: Evidence, max_drop: float) -> Exported:  # noqa: ANN401
-    """Write into a folder beside ``path``, check what was written, and give it its name."""
+    """Write into a temporary folder beside ``path``, check the file, and move it to ``path``."""
     with writing(path.parent):
         draft_folder = TemporaryDirectory(prefix=".export-", dir=path.parent)
     with draft_folder as made:
@@ -222,7 +222,7 @@ def _write(model: Any, card: Card, path: Path, evidence: Evidence, max_drop: flo
 def _move(draft: Path, path: Path) -> None:
     weights = draft.with_suffix(".bin")
     if weights.exists():
-        path.unlink(missing_ok=True)  # the name comes back when its own weights are there
+        path.unlink(missing_ok=True)  # never leave an old .xml beside new weights
         with atomic_path(path.with_suffix(".bin")) as temporary:
             weights.replace(temporary)
     with atomic_path(path) as temporary:
@@ -262,7 +262,7 @@ def _gather(model: TorchModel, data: DataSet | None) -> Evidence:
 
 
 def _images(data: DataSet, split: Split, most: int) -> list[Image]:
-    """Read evenly spread frames of a split at the working size, leaving damaged ones out."""
+    """Read evenly spread frames of a split at the working size, without damaged ones."""
     frames = [frame for segment in data.segments(split) for frame in segment.frames]
     images = []
     for index in np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int):

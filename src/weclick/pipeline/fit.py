@@ -28,7 +28,7 @@ def check(settings: FitSettings, stages: tuple[Stage, ...] = ("student",)) -> No
     """Refuse a bad data set, trainer, teacher, memory or student before anything is written, or trained for it."""
     check_trainer(settings)
     classes = settings.dataset.classes
-    if "student" in stages:  # of any size; its ImageNet weights must be at hand, too
+    if "student" in stages:  # its ImageNet weights must be available, too; the size does not matter
         StudentModule(classes.to_list(), (32, 32), settings.student)
     if settings.needs_teacher and settings.teacher_checkpoint is not None:
         load_checkpoint(settings.teacher_checkpoint, stage="teacher", classes=classes)
@@ -37,12 +37,12 @@ def check(settings: FitSettings, stages: tuple[Stage, ...] = ("student",)) -> No
 
 
 def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard | None = None) -> None:
-    """Do the stages an arm needs, in order, into a run.
+    """Run the stages an arm needs, in order.
 
     Args:
         settings: Parsed settings.
-        run: Where everything goes.
-        stages: Stages asked for; those the arm does not need are left out.
+        run: Gets the results.
+        stages: Stages to run; those the arm does not need are skipped.
         shard: Build only this part of the memory.
 
     Raises:
@@ -112,11 +112,11 @@ def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
 
 
 def supplies_of(options: ModuleOptions, settings: FitSettings, run: Run) -> tuple[Supply, ...]:
-    """Return what the terms of a module need beside image and labels.
+    """Return what the terms of a module need besides image and labels.
 
     Args:
-        options: The module's.
-        settings: Of the memory.
+        options: Options of the module.
+        settings: Settings of the memory.
         run: Holds the memory, or the teacher that makes it.
     """
     supplies: list[Supply] = []
@@ -128,14 +128,14 @@ def supplies_of(options: ModuleOptions, settings: FitSettings, run: Run) -> tupl
 
 
 def _frames(data: ClipDataModule) -> str:
-    """Describe what is trained on."""
+    """Describe the training frames."""
     unfinished = len(data.clicks.unfinished) if data.clicks is not None else 0
     note = f" ({unfinished} clicked but not done: no class counts as absent there)" if unfinished else ""
     return f"{len(data.clips)} frames{note}"
 
 
 def need_neighbours(settings: FitSettings, run: Run) -> None:
-    """Refuse a student that learns from neighbours only, where there are none.
+    """Refuse a student that needs neighbours if no training frame has one.
 
     Raises:
         ConfigError: No target has a neighbour.
@@ -152,10 +152,10 @@ def need_neighbours(settings: FitSettings, run: Run) -> None:
 
 
 def refuse_other_memory(store: MemoryStore, settings: FitSettings) -> None:
-    """Refuse a memory whose soft labels are of other classes or another size.
+    """Refuse a memory that was built with other classes or another size.
 
     Raises:
-        RunError: It is.
+        RunError: It was.
     """
     wanted = {"classes": list(settings.dataset.classes.names), "size": list(settings.dataset.size)}
     differing = [name for name, value in wanted.items() if store.manifest.get(name) != value]

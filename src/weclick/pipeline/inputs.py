@@ -1,4 +1,4 @@
-"""What a stage starts from: its data, and the teacher."""
+"""The inputs of a stage: its data and its teacher, and what identifies them."""
 
 from __future__ import annotations
 
@@ -28,16 +28,19 @@ def run_data(settings: FitSettings, run: Run, supplies: tuple[Supply, ...] = ())
 
 
 def teacher_needs(settings: FitSettings) -> dict[str, Any]:
-    """Return the settings a teacher depends on; what only concerns the memory is not among them."""
+    """Return the settings a teacher depends on, without those of the memory."""
     needs: dict[str, Any] = {
         "teacher": asdict(settings.teacher),
         "epochs": settings.teacher_epochs or settings.trainer["max_epochs"],
         "data": _without_workers(settings),
         "seed": settings.seed,
     }
+    if "neighbour" in settings.teacher.needs:
+        needs["flow"] = settings.memory.flow
     if settings.teacher_rounds > 1:
         return {**needs, "rounds": settings.teacher_rounds, "memory": _stored_options(settings)}
-    if not settings.data.draws.carried:  # only clicks that are carried to neighbours need clips
+    # otherwise neighbours are read only to carry clicks to them, or to compare a target with them
+    if not settings.data.draws.carried and "neighbour" not in settings.teacher.needs:
         needs["data"].pop("clips")
     return needs
 
@@ -66,7 +69,7 @@ def earlier_round(run: Run) -> Run:
 
 
 def data_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:
-    """Return what makes two trainings on this data comparable: settings, seed, classes, training frames, clicks."""
+    """Return what must be equal to resume a training on this data: settings, seed, classes, training frames, clicks."""
     frames = json.dumps([clip.target.key for clip in data.clips])
     facts: dict[str, Any] = {
         "data": asdict(settings.data),
@@ -81,14 +84,14 @@ def data_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:
 
 
 def teacher_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:
-    """Return what makes two teachers' trainings comparable."""
+    """Return what must be equal to resume a teacher's training."""
     return {**data_facts(settings, data), **teacher_needs(settings)}
 
 
 def teacher_checkpoint(settings: FitSettings, run: Run) -> Path:
     """Return the teacher to use: the given one, or the run's last.
 
-    Not the run's best: that was chosen by validation masks, which weak training must not profit from.
+    Not the run's best, as that is chosen by validation masks, and training must not use masks.
 
     Raises:
         RunError: There is none yet, or it is damaged.

@@ -1,4 +1,4 @@
-"""Stopping between two steps, with everything saved, when the user or a scheduler asks for it."""
+"""Stopping between two steps, with everything saved, on a signal of the user or a scheduler."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(BaseException):
-    """Training stopped on a signal after its state was saved. Not an ``Exception``: nothing may swallow it."""
+    """Training stopped on a signal after its state was saved. Not an ``Exception``, so that no handler catches it."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
@@ -23,7 +23,7 @@ class Interrupted(BaseException):
 
 
 class SignalNote:
-    """Notes SIGINT and SIGTERM instead of acting on them, until work is at a point where it can stop.
+    """Records SIGINT and SIGTERM, so that work can stop at the next point where everything is saved.
 
     A second SIGINT stops at once.
     """
@@ -33,7 +33,7 @@ class SignalNote:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take over both signals for the duration of the block."""
+        """Handle both signals during the block."""
         before = {signum: signal.signal(signum, self.note) for signum in SIGNALS}
         try:
             yield
@@ -48,7 +48,7 @@ class SignalNote:
         self.received = signum
 
     def raise_if_any(self) -> None:
-        """Raise :class:`Interrupted` if a signal came."""
+        """Raise :class:`Interrupted` if a signal was received."""
         if self.received is not None:
             raise Interrupted(self.received)
 
@@ -56,8 +56,8 @@ class SignalNote:
 class SaveOnSignal(SignalNote, pl.Callback):
     """On SIGINT or SIGTERM, finish the step, save ``checkpoint`` and raise :class:`Interrupted`.
 
-    An epoch whose last step is done is ended first, with its validation: a resumed run could not make up for it. A
-    second SIGINT stops at once; then the checkpoint of the last epoch's end is what remains.
+    After the last step of an epoch its validation runs first, as a resumed run would skip it. A second SIGINT stops at
+    once; then the checkpoint of the previous epoch remains.
     """
 
     def __init__(self, checkpoint: Path) -> None:
@@ -65,10 +65,10 @@ class SaveOnSignal(SignalNote, pl.Callback):
         self.checkpoint = checkpoint
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take SIGTERM back from Lightning, which would leave without saving, and resume the loader.
+        """Replace Lightning's handler of SIGTERM, which exits without saving, and resume the loader.
 
-        Lightning resumes a loader only if it was not made before the loops were restored; counting the steps of the
-        learning rate's schedule made it before.
+        Lightning resumes a loader only if it is made after the loops were restored; the learning rate's schedule makes it
+        earlier, to count its steps.
         """
         signal.signal(signal.SIGTERM, self.note)
         trainer.fit_loop._load_combined_loader_states()
@@ -83,20 +83,20 @@ class SaveOnSignal(SignalNote, pl.Callback):
     ) -> None:
         """Save and stop between two optimiser steps."""
         between_steps = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
-        if between_steps and batch_idx + 1 < trainer.num_training_batches and self._asked(trainer):
+        if between_steps and batch_idx + 1 < trainer.num_training_batches and self._must_stop(trainer):
             trainer.save_checkpoint(self.checkpoint, weights_only=False)
             raise Interrupted(self.received or signal.SIGTERM)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stop between two epochs; the end of the one before is saved already."""
-        if self._asked(trainer):
+        """Stop between two epochs; the previous one is saved already."""
+        if self._must_stop(trainer):
             raise Interrupted(self.received or signal.SIGTERM)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop after the last epoch, before the next stage."""
         self.on_train_epoch_start(trainer, pl_module)
 
-    def _asked(self, trainer: pl.Trainer) -> bool:
-        """Tell whether a signal came to any process."""
+    def _must_stop(self, trainer: pl.Trainer) -> bool:
+        """Return whether any process received a signal."""
         received = self.received is not None
         return trainer.strategy.reduce_boolean_decision(received, all=False) if trainer.world_size > 1 else received

@@ -51,13 +51,13 @@ def build_memory(settings: FitSettings, run: Run, shard: Shard | None = None) ->
     """Store the frozen teacher's soft labels of every target; items that exist already are kept.
 
     Raises:
-        Interrupted: A signal came; the items made so far are stored.
+        Interrupted: A signal was received; the items built so far are stored.
     """
     data = run_data(settings, run)
     store = MemoryStore(run.stage("memory"), memory_manifest(settings, run, data))
     clips = data.memory_clips
     part, parts = shard or _own_shard()
-    # a part is a stretch of video, so that parts share few frames
+    # each part is a contiguous stretch of video, so that few frames are read by two processes
     own = clips[len(clips) * part // parts : len(clips) * (part + 1) // parts]
     missing = set(store.missing(clip.target.key for clip in own))
     wanted = data.options.clips.neighbours
@@ -98,13 +98,13 @@ def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: M
 
 
 def _connected(soft: SoftLabels, clicks: Sequence[Click], size: Size) -> SoftLabels:
-    """Keep what is connected with a target's clicks, which were made on a picture of ``size``."""
+    """Keep what is connected with a target's clicks, which are in pixels of an image of ``size``."""
     grid = (soft.teacher.shape[-2], soft.teacher.shape[-1])
     return connect(soft, places_on_grid(clicks, size, grid))
 
 
 def open_teacher(settings: FitSettings, run: Run, dataset: DataSet) -> Teacher:
-    """Load the teacher the memory is built with, frozen; with ``memory.views`` it averages several views of a frame."""
+    """Load the teacher that the memory is built with, frozen; with ``memory.views`` it averages several views of a frame."""
     module = load_checkpoint(teacher_checkpoint(settings, run), stage="teacher", classes=dataset.classes)
     network = frozen(module, settings.device)
     return average_views(network) if settings.memory.views else network
@@ -118,7 +118,7 @@ def stream_soft_labels(
     device: torch.device,
     fusion: Fusion = PLAIN,
 ) -> Iterator[tuple[FrameKey, SoftLabels]]:
-    """Yield target and soft labels of clips, in order; damaged frames are counted and left out."""
+    """Yield target and soft labels of clips, in order; damaged frames are counted and skipped."""
     frames = frame_batches(data, clips, device, lambda damaged: data.count_damaged(list(damaged.values())))
     return stream_memory(
         teacher, flow, frames, neighbour_keys(clips), count=data.options.clips.neighbours, fusion=fusion
@@ -133,8 +133,8 @@ def neighbour_keys(clips: list[Clip]) -> dict[FrameKey, list[FrameKey]]:
 def frame_batches(
     data: ClipDataModule, clips: list[Clip], device: torch.device, on_damaged: Callable[[dict[FrameKey, str]], None]
 ) -> Iterator[dict[FrameKey, Tensor | None]]:
-    """Yield the frames of clips in batches for the teacher, None for damaged ones, which ``on_damaged`` is called with."""
-    # on a CPU a frame of a batch takes longer than one alone; and so an item depends on its clip only
+    """Yield the frames of clips in batches for the teacher, None for damaged ones, whose messages go to ``on_damaged``."""
+    # on a CPU a frame takes longer in a batch than alone; and alone, an item depends on its clip only
     batch_size = 1 if device.type == "cpu" else max(data.options.batch_size // 2, 1)
     for samples in data.frame_loader(clips, batch_size):
         on_damaged({s["key"]: s["damaged"] for s in samples if "damaged" in s})
@@ -142,7 +142,7 @@ def frame_batches(
 
 
 def missing_clips(store: MemoryStore, data: ClipDataModule) -> list[Clip]:
-    """Return the clips whose item a store lacks; one with an unreadable target is not expected."""
+    """Return the clips without an item in a store, except those whose target is unreadable: they get none."""
     missing = set(store.missing(clip.target.key for clip in data.memory_clips))
     return [
         clip for clip in data.memory_clips if clip.target.key in missing and _is_readable(data.dataset, clip.target)
@@ -158,7 +158,7 @@ def _is_readable(dataset: DataSet, frame: Frame) -> bool:
 
 
 def memory_facts(settings: FitSettings, run: Run, data: ClipDataModule) -> dict[str, Any]:
-    """Return what a student's soft labels come from; nothing for arms without a teacher."""
+    """Return the origin of a student's soft labels, to compare two trainings by; nothing for arms without a teacher."""
     if not settings.needs_teacher:
         return {}
     online = settings.memory.mode == "online"
@@ -167,7 +167,7 @@ def memory_facts(settings: FitSettings, run: Run, data: ClipDataModule) -> dict[
 
 
 def memory_supply(settings: FitSettings, run: Run) -> Supply:
-    """Return the supply of soft labels: the stored memory, or teacher and flow in every step.
+    """Return the supply of soft labels: the stored memory, or teacher and flow run in every step.
 
     Raises:
         RunError: There is no stored memory, or no teacher.
@@ -186,10 +186,10 @@ def memory_supply(settings: FitSettings, run: Run) -> Supply:
 
 
 def refuse_incomplete_memory(settings: FitSettings, run: Run, data: ClipDataModule) -> None:
-    """Refuse to train from a stored memory that lacks items.
+    """Refuse to train from an incomplete stored memory.
 
     Raises:
-        RunError: It does.
+        RunError: It lacks items.
     """
     if settings.memory.mode == "stored":
         store = _open_store(settings, run)
@@ -202,7 +202,7 @@ def _open_store(settings: FitSettings, run: Run) -> MemoryStore:
 
 
 def memory_manifest(settings: FitSettings, run: Run, data: ClipDataModule) -> dict[str, Any]:
-    """Return what a memory depends on: teacher, flow method, clips and their size."""
+    """Return everything a memory depends on: teacher, flow method, clips and their size, options."""
     return {
         "teacher": sha256(teacher_checkpoint(settings, run)),
         "flow": flow_name(settings.memory.flow, settings.device),
@@ -217,7 +217,7 @@ def memory_manifest(settings: FitSettings, run: Run, data: ClipDataModule) -> di
 
 
 def _long_group() -> torch.distributed.ProcessGroup | None:
-    """Return a group in which processes may wait for one another for days, where a GPU's own gives up after minutes."""
+    """Return a process group with a timeout of days: NCCL's is minutes, and one process may have many items left."""
     if not torch.distributed.is_initialized():
         return None
     return cast(torch.distributed.ProcessGroup, torch.distributed.new_group(backend="gloo", timeout=timedelta(days=7)))

@@ -35,13 +35,13 @@ WITH_OWN: Final = Fusion(own=1.0)
 def memory_quality(settings: FitSettings, run: Run, split: Split, max_frames: int | None = None) -> Quality:
     """Measure teacher, carried neighbours and memory on the labelled frames of a split.
 
-    The teacher sees each frame once and each flow is estimated once; all sources are made from the same votes. Masks of
+    The teacher sees each frame once and each flow is estimated once; all sources use the same votes. Masks of
     neighbours are never read.
 
     Args:
-        settings: Of teacher, neighbours, flow and fusion.
-        run: Its teacher is used if the settings name none.
-        split: Its labelled frames are the targets.
+        settings: Settings of teacher, neighbours, flow and fusion.
+        run: Run whose teacher is used if the settings name none.
+        split: Split whose labelled frames are the targets.
         max_frames: Largest number of targets, evenly spread.
 
     Raises:
@@ -79,7 +79,7 @@ def _memory_facts(memory: MemoryOptions) -> str:
 def _targets(dataset: DataSet, options: ClipOptions, split: Split, max_frames: int | None) -> list[Clip]:
     if not options.neighbours:
         raise ConfigError(
-            "data.clips.neighbours is 0, which leaves nothing to carry; give --data.clips.neighbours 2 or more"
+            "data.clips.neighbours is 0, so there is nothing to carry; give --data.clips.neighbours 2 or more"
         )
     if max_frames is not None and max_frames < 1:
         raise ConfigError(f"--max_frames must be at least 1, found {max_frames}")
@@ -99,7 +99,7 @@ def _targets(dataset: DataSet, options: ClipOptions, split: Split, max_frames: i
 
 
 def _refuse_damaged(damaged: Mapping[FrameKey, str], targets: Container[FrameKey]) -> None:
-    """Refuse a damaged target, warn of a damaged neighbour: its target has one vote less."""
+    """Refuse a damaged target; warn about a damaged neighbour, without which its target has one vote less."""
     for key, message in damaged.items():
         if key in targets:
             raise DataError(message)
@@ -110,8 +110,8 @@ def sources(votes: Votes, fusion: Fusion) -> Iterator[tuple[Source, Votes, Memor
     """Yield the sources of predictions for a target: name, the votes in use, and the memory fused from them.
 
     Args:
-        votes: On one target.
-        fusion: Of the settings; another source unless it is the plain average, without or with the own vote.
+        votes: Votes on one target.
+        fusion: Weights of the settings; one more source, unless they are those of a source above.
     """
     yield TEACHER, votes.of(slice(0)), fuse(*votes.of(slice(0)), WITH_OWN)
     for position, offset in enumerate(votes.offsets[0].tolist()):
@@ -128,7 +128,7 @@ def sources(votes: Votes, fusion: Fusion) -> Iterator[tuple[Source, Votes, Memor
 
 
 class Prediction(NamedTuple):
-    """A prediction at the label's resolution, all (B, H, W): class ids, their probability, and where there is one."""
+    """A prediction at the label's resolution, all (B, H, W): class ids, their probability, and whether a pixel has one."""
 
     labels: Tensor
     probability: Tensor
@@ -172,7 +172,7 @@ class _SourceScores:
         self.source.update(prediction, there)
         self.teacher.update(teacher, there)
         self.frames += 1
-        # an offset of 0 fills the place of a missing neighbour
+        # an offset of 0 stands for a missing neighbour
         self.neighbours += int(offsets.count_nonzero())
         self.distance += int(offsets.abs().sum())
 
@@ -182,7 +182,7 @@ class _SourceScores:
         return Figures(
             miou=own.miou,
             teacher_miou=teacher.miou,
-            # counts add up: the teacher's are replaced where the source has a prediction
+            # counts are sums over pixels, so the teacher's can be replaced where the source has a prediction
             filled_miou=scores_from_confusion(everywhere - teacher.confusion + own.confusion).miou,
             coverage=float(own.confusion.sum() / everywhere.sum()),
             ece=self.source.calibration.compute(),
@@ -197,7 +197,7 @@ def _score(scores: dict[Source, _SourceScores], votes: Votes, label: Tensor, fus
     size, teacher = (label.shape[-2], label.shape[-1]), None
     for source, used, memory in sources(votes, fusion):
         prediction = prediction_at(memory, size)
-        teacher = teacher or prediction  # the first source
+        teacher = teacher or prediction  # the first source is the teacher
         own = scores.setdefault(source, _SourceScores(num_classes, label.device))
         own.update(prediction, teacher, label, used.offsets)
 

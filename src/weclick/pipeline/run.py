@@ -1,4 +1,4 @@
-"""A run: one folder under ``runs/`` that holds everything one ``fit`` made."""
+"""A run: one folder under ``runs/`` with everything that one ``fit`` writes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Stage = Literal["teacher", "memory", "student"]
 DONE: Final = "done.json"
 BEGUN: Final = "begun.json"
 FREE: Final = ("data.root", "data.clicks.store", "data.workers")
-"""Settings that may change while a run goes on: places, whose content is compared, and what alters no sample."""
+"""Settings that may change when a run is resumed: paths, as their content is compared instead, and what changes no sample."""
 
 
 @dataclass(frozen=True)
 class Run:
     """``config.yaml``, ``clicks.sqlite``, ``teacher/``, ``memory/``, ``student/``, ``test/``.
 
-    A stage is done when it holds ``done.json``. Both that and ``begun.json`` say with which settings.
+    A stage is done when it holds ``done.json``. That file and ``begun.json`` hold the settings of the stage.
     """
 
     folder: Path
@@ -42,12 +42,12 @@ class Run:
 
     @property
     def config(self) -> Path:
-        """The settings the run was started with."""
+        """File with the settings the run was started with."""
         return self.folder / "config.yaml"
 
     @property
     def clicks(self) -> Path:
-        """The clicks it learns from: a copy of the store that was in use when it began, or simulated ones."""
+        """Store of the clicks it learns from: a copy of the store in use when the run began, or simulated clicks."""
         return self.folder / CLICKS_FILE
 
     def stage(self, stage: Stage) -> Path:
@@ -59,10 +59,10 @@ class Run:
         return self.stage(stage) / f"{which}.ckpt"
 
     def begin(self, stage: Stage, settings: dict[str, Any]) -> bool:
-        """Record with which settings a stage begins, or goes on; False if it is finished and nothing is left to do.
+        """Record the settings of a stage that starts or is resumed; return False if it is finished already.
 
         Raises:
-            RunError: It is finished, or begun, with other settings than these, or its ``last.ckpt`` cannot be used.
+            RunError: It was started with other settings, or its ``last.ckpt`` is missing or damaged.
         """
         folder, wanted = self.stage(stage), json.loads(json.dumps(settings))
         done = (folder / DONE).exists()
@@ -72,30 +72,30 @@ class Run:
             if differing:
                 raise RunError(
                     f"the {stage} in {self.folder} is {'finished' if done else 'begun'}, with other "
-                    f"{', '.join(differing)}; set them as they were, start a new run, or delete {folder} to do it anew"
+                    f"{', '.join(differing)}; set them as they were, start a new run, or delete {folder} to train it again"
                 )
             if not is_whole(last):
                 raise RunError(
                     f"the {stage} in {self.folder} is {'finished' if done else 'begun'}, but {last} is "
-                    f"{'damaged' if last.exists() else 'missing'}; put it back, or delete {folder} to train it anew"
+                    f"{'damaged' if last.exists() else 'missing'}; put it back, or delete {folder} to train it again"
                 )
         elif process_rank() == 0:
             write_json(file, settings)
         return not done
 
     def mark_done(self, stage: Stage, settings: dict[str, Any]) -> None:
-        """Record that a stage is finished, and with which settings."""
+        """Record the settings of a finished stage."""
         if process_rank() == 0:
             write_json(self.stage(stage) / DONE, settings)
 
     @contextmanager
     def locked(self, *, shared: bool = False) -> Iterator[None]:
-        """Keep other processes from fitting the same run; ``shared`` lets in those that ask for no more either.
+        """Lock the run against other processes; with ``shared``, only against those that do not share it.
 
         Raises:
-            RunError: Another process is at it.
+            RunError: Another process has locked it.
         """
-        if process_rank() > 0:  # the lock of the first process is for all of this training
+        if process_rank() > 0:  # the first process holds the lock for all of a training's processes
             yield
             return
         with (self.folder / ".lock").open("w") as stream:
@@ -110,7 +110,7 @@ class Run:
         """Make a new run folder with its ``config.yaml``.
 
         Raises:
-            RunError: It exists, or the place cannot be written.
+            RunError: It exists, or the folder cannot be written.
         """
         if (folder / "config.yaml").exists():
             raise RunError(
@@ -135,11 +135,13 @@ class Run:
         for folder in places:
             if (folder / "config.yaml").is_file():
                 return cls(folder)
-        had = f"{runs}/ has: {', '.join(_names(runs)) or 'none'}"
+        existing = f"{runs}/ has: {', '.join(_names(runs)) or 'none'}"
         for folder in places:
             if folder.is_dir():
-                raise RunError(f"{folder} is no run, it has no config.yaml; put that back, or name another run; {had}")
-        raise RunError(f"no run {name!r} here or in {runs}/; {had}")
+                raise RunError(
+                    f"{folder} is not a run: it has no config.yaml; put that back, or name another run; {existing}"
+                )
+        raise RunError(f"no run {name!r} here or in {runs}/; {existing}")
 
     @classmethod
     def find(cls, name: str | None, runs: Path = RUNS, *, stage: Stage = "student") -> Run:
@@ -166,7 +168,7 @@ class Run:
 
 
 def _differing(stored: dict[str, Any], wanted: dict[str, Any], group: str = "") -> Iterator[str]:
-    """Yield the dotted names of settings that differ, but for those that may."""
+    """Yield the dotted names of settings that differ, without those that may."""
     for name in sorted(stored.keys() | wanted.keys()):
         one, other = stored.get(name), wanted.get(name)
         if f"{group}{name}" in FREE:
@@ -185,17 +187,17 @@ def new_folder(runs: Path, name: str) -> Path:
     """Return the folder in ``runs`` for a new run or comparison.
 
     Raises:
-        ConfigError: The name leads to another place, or would hide the folder.
+        ConfigError: The name is a path to another folder, or starts with a dot.
     """
     if Path(name).name != name or name.startswith("."):
         raise ConfigError(
-            f"--name {name} must be a plain folder name, without / and no dot first; --runs says where to"
+            f"--name {name} must be a plain folder name, without / or a leading dot; --runs names the folder above"
         )
     return runs / name
 
 
 def shared_name(name: str) -> str:
-    """Return ``name`` in the process the user started, and that same name in processes it starts for other devices."""
+    """Return ``name``; in the processes that Lightning starts for other devices, the name in the first process."""
     if process_rank() > 0:
         return os.environ.get("WECLICK_RUN_NAME", name)
     os.environ["WECLICK_RUN_NAME"] = name

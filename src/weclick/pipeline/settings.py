@@ -26,10 +26,10 @@ from weclick.options import Options, PositiveInt, Seed
 from weclick.reporting.loggers import WandbMode
 
 _COUNTS: Final = ("max_epochs", "accumulate_grad_batches", "check_val_every_n_epoch")
-"""Trainer options that Lightning takes as 0 and then divides by, or trains nothing."""
+"""Trainer options for which Lightning accepts 0, and then divides by it or trains nothing."""
 
 _OTHER_PRECISIONS: Final = ("64", "64-true", "16-true", "bf16-true")
-"""Precisions of the trainer in which weights are of another type than the frames they meet."""
+"""Precisions of the trainer that Lightning gives to weights but not to the frames of a batch."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ class FitSettings(Options):
     Args:
         data: Data set, clicks, clips, draws.
         arm: Name of the row in the method's table; its options are in the other groups already.
-        seed: Of weights, order and draws.
+        seed: Seed of weights, order and draws.
         teacher: Network, optimiser and terms of the teacher.
-        student: The same of the student.
+        student: Network, optimiser and terms of the student.
         memory: How the memory is built.
         tracking: Where runs are tracked.
         trainer: Arguments of Lightning's Trainer, common to both stages.
@@ -88,7 +88,7 @@ class FitSettings(Options):
         teacher_checkpoint: A finished teacher to use instead of training one.
         teacher_rounds: Teachers trained one after the other; each after the first also learns from the memory of the previous
             one, by its terms ``kd`` and ``mfd``.
-        callbacks: Makes the user's own callbacks, anew for each stage.
+        callbacks: Returns new instances of the user's own callbacks, called once per stage.
         opened: Data sets that are open already, by root and layout; copies of these settings share them.
 
     Raises:
@@ -124,7 +124,7 @@ class FitSettings(Options):
         self._check_trainer_options()
 
     def _check_trainer_options(self) -> None:
-        """Refuse values that Lightning accepts and then fails on, or trains nothing with."""
+        """Refuse values that Lightning accepts, but then fails on or trains nothing with."""
         if self.trainer.get("limit_train_batches") == 0:
             raise ConfigError("trainer.limit_train_batches 0 trains nothing; give at least 1, or a share such as 0.1")
         if str(self.trainer.get("precision")) in _OTHER_PRECISIONS:
@@ -143,7 +143,7 @@ class FitSettings(Options):
 
     @property
     def earlier_round(self) -> FitSettings:
-        """Settings of the previous round: the teacher of the first one learns from clicks alone."""
+        """Settings of the previous round; in the first, the teacher learns from clicks alone."""
         teacher = self.teacher
         if self.teacher_rounds == 2:
             terms: Any = teacher.terms
@@ -154,7 +154,7 @@ class FitSettings(Options):
 
     @property
     def device(self) -> torch.device:
-        """Where this process runs teacher and flow outside of training: the device that training gives it, too."""
+        """Device for teacher and flow outside of training: the one this process gets in training, too."""
         names = ("accelerator", "devices", "num_nodes")
         chosen = {name: self.trainer[name] for name in names if self.trainer.get(name) is not None}
         with trainer_refusals():
@@ -162,7 +162,7 @@ class FitSettings(Options):
 
     @property
     def evaluation_device(self) -> torch.device:
-        """The one device to evaluate on: that of training or, where this machine has no such, its first."""
+        """Device to evaluate on: that of training or, if this machine lacks it, its first."""
         try:
             return self.device
         except ConfigError:
@@ -187,10 +187,10 @@ def _distils(options: ModuleOptions) -> bool:
 
 @contextmanager
 def trainer_refusals() -> Iterator[None]:
-    """Turn what Lightning refuses about the trainer's options into one line.
+    """Raise what Lightning refuses about the trainer's options as an error of one line.
 
     Raises:
-        ConfigError: An option has no such value, or this machine no such device.
+        ConfigError: An option has an unknown value, or this machine lacks the device.
     """
     try:
         yield

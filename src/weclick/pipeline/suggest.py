@@ -1,4 +1,4 @@
-"""Which frames to click next: where a student is unsure, changes its labels a frame later, or contradicts clicks."""
+"""Suggesting frames to click next: those where a student is uncertain, flickers, or contradicts clicks nearby."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Suggestion(NamedTuple):
 
     Args:
         key: The frame.
-        unsure: Mean over pixels of 1 less the lead of the likeliest class over the next.
-        unsteady: Share of the pixels labelled otherwise one frame later, where the flow between both is reliable.
+        unsure: Mean over pixels of 1 minus the margin between the two most probable classes.
+        unsteady: Share of pixels whose label changes in the next frame, where the flow between both is reliable.
         contradicted: Share of the clicks on the nearest clicked frame of the video that the student contradicts.
     """
 
@@ -89,7 +89,7 @@ def suggest(
     closed = {key for key, record in records.items() if record.status != "todo"} | clicks.keys()
     clicked, todo = _at_most(clicks, most), _at_most(frames.keys() - closed, most)
     examiner, wrong, candidates = _Examiner(student, dataset), dict[FrameKey, float](), list[Suggestion]()
-    # clicked frames first: what is contradicted there counts for the frames around them
+    # clicked frames first, as the others use the result of the nearest one
     for done, key in enumerate([*clicked, *todo], start=1):
         try:
             if key in clicks:
@@ -121,7 +121,7 @@ def suggest_with(
 
 
 def choose(candidates: Sequence[Suggestion], closed: Collection[FrameKey], count: int) -> list[Suggestion]:
-    """Choose frames one after the other by score, weighted by their distance from frames closed or chosen already.
+    """Choose frames one after the other by score, weighted by their distance from frames that are closed or chosen already.
 
     The weight is ``1 - exp(-d / D)``, with d the distance in frame numbers to the nearest such frame of the video, and D its
     average if ``count`` of the candidates were chosen evenly.
@@ -171,7 +171,7 @@ class _Examiner:
 
     @torch.inference_mode()
     def doubts(self, frame: Frame, following: Frame | None) -> tuple[float, float]:
-        """Return how unsure and how unsteady the student is in a frame."""
+        """Return how uncertain the student is on a frame, and how unsteady."""
         image = self._read(frame)
         here = soft_labels(self._student.logits, image)
         first, second = here.topk(2, dim=1).values.unbind(1)
@@ -180,7 +180,7 @@ class _Examiner:
             return unsure, nan
         try:
             later = self._read(following)
-        except DataError:  # the next frame is damaged; this one can be clicked all the same
+        except DataError:  # the next frame is damaged, but this one can be clicked
             return unsure, nan
         warped, trusted = carry(
             soft_labels(self._student.logits, later), self._flow(image, later), self._flow(later, image)

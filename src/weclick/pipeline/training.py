@@ -32,13 +32,13 @@ from weclick.reporting.progress import on_terminal
 
 
 def train(module: SegmentationModule, data: ClipDataModule, run: Run, settings: FitSettings, epochs: int) -> None:
-    """Train a stage's module into its folder, going on from ``last.ckpt`` where there is one.
+    """Train the module of a stage, resuming from ``last.ckpt`` if that exists.
 
-    Afterwards the folder holds ``best.ckpt`` (by ``val/miou``; the last one where there is no validation),
+    Afterwards the stage's folder holds ``best.ckpt`` (by ``val/miou``; a copy of the last one without validation),
     ``last.ckpt``, ``weights.safetensors``, ``metrics.csv``, ``curves.png`` and sample pictures.
 
     Raises:
-        Interrupted: A signal came; ``last.ckpt`` holds the state.
+        Interrupted: A signal was received; ``last.ckpt`` holds the state.
     """
     folder = run.stage(module.stage)  # type: ignore[arg-type]
     last = folder / "last.ckpt"
@@ -63,7 +63,7 @@ def make_trainer(
     validated = bool(data.dataset.labelled("val"))
     horizon = module.options.optimiser.ema
     callbacks = [
-        EpochMeans(),  # before what shows its means, and before the guard, which saves its sums
+        EpochMeans(),  # before the callbacks that print its means, and before the guard, which saves its sums
         *_checkpoints(folder, validated),
         SamplePictures(folder, module.classes),
         RichProgressBar(leave=True) if on_terminal() else EpochLines(),
@@ -98,17 +98,17 @@ def make_trainer(
 
 
 def check_trainer(settings: FitSettings) -> None:
-    """Refuse what Lightning refuses of the trainer's options, before anything is written.
+    """Refuse trainer options that Lightning would refuse, before anything is written.
 
     Raises:
-        ConfigError: An option has no such value, or this machine no such device.
+        ConfigError: An option has an unknown value, or this machine lacks the device.
     """
     _trainer(settings, logger=False, enable_checkpointing=False, enable_progress_bar=False)
 
 
 def _trainer(settings: FitSettings, **own: Any) -> pl.Trainer:  # noqa: ANN401
     fixed = {
-        "use_distributed_sampler": False,  # the data module shares samples out itself, without repeats
+        "use_distributed_sampler": False,  # the data module distributes samples itself, without repeating any
         "num_sanity_val_steps": 0,
         "enable_model_summary": False,
     }
@@ -117,10 +117,10 @@ def _trainer(settings: FitSettings, **own: Any) -> pl.Trainer:  # noqa: ANN401
 
 
 class StageCheckpoint(ModelCheckpoint):
-    """Lightning's own; a class of ours has a state of its own beside a ModelCheckpoint among the user's callbacks."""
+    """A ModelCheckpoint whose state is kept apart from that of one among the user's callbacks."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with the best score so far also where the run was moved, and its checkpoints with it."""
+        """Restore the best score also if the run was moved, with its checkpoints."""
 
         def moved(path: str) -> str:
             return str(Path(self.dirpath or "") / Path(path).name) if path else path
@@ -133,9 +133,9 @@ class StageCheckpoint(ModelCheckpoint):
 
 
 def _checkpoints(folder: Path, validated: bool) -> list[ModelCheckpoint]:
-    """Return what saves ``last.ckpt`` after every epoch, and ``best.ckpt`` where there is something to choose it by.
+    """Return the callbacks that save ``last.ckpt`` after every epoch and, with validation, ``best.ckpt``.
 
-    Two callbacks, as ``save_last`` of one alone saves only when the best has changed.
+    Two callbacks, as ``save_last`` of a single one saves only when the best has changed.
     """
     last = StageCheckpoint(folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
     best = StageCheckpoint(
@@ -155,7 +155,7 @@ def _listed(plugins: Any) -> list[Any]:  # noqa: ANN401
 
 @rank_zero_only
 def _finish(folder: Path) -> None:
-    """Add what follows from the checkpoints; they, and not the module in memory, hold the averaged weights."""
+    """Write the files made from checkpoints; these hold the averaged weights, the module in memory does not."""
     last, best = folder / "last.ckpt", folder / "best.ckpt"
     if not best.exists() and last.exists():
         with atomic_path(best) as temporary:
@@ -168,15 +168,17 @@ def _finish(folder: Path) -> None:
 
 @contextmanager
 def _calm_warnings() -> Iterator[None]:
-    """Silence remarks of Lightning that do not hold here."""
+    """Silence warnings of Lightning that do not apply here."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
+        # EpochMeans averages over all processes already
+        warnings.filterwarnings("ignore", ".*It is recommended to use .*sync_dist=True.*")
         warnings.filterwarnings("ignore", ".*number of training batches .* is smaller than the logging interval.*")
         yield
 
 
 def frozen(module: SegmentationModule, device: torch.device) -> torch.nn.Module:
-    """Return the module's network for reading only: on the device, in evaluation mode, without gradients."""
+    """Return the module's network on the device, in evaluation mode and without gradients."""
     network: torch.nn.Module = module.network.to(device).eval().requires_grad_(False)
     return network

@@ -100,7 +100,7 @@ class SamplePictures(pl.Callback):
 def likeliest(probabilities: Tensor, size: Size) -> NDArray[np.uint8]:
     """Return the likeliest class of soft labels (C, h, w) at a size (H, W); ignored where a draw left less than half."""
     labels = probabilities.argmax(0).masked_fill(probabilities.sum(0) <= 0.5, IGNORE_INDEX)
-    return cv2.resize(ids(labels), size[::-1], interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
+    return cv2.resize(ids(labels), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
 
 
 def comparison(image: Tensor, label: Tensor, prediction: Tensor) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def comparison(image: Tensor, label: Tensor, prediction: Tensor) -> dict[str, An
     shown = picture(image)
     size = (shown.shape[1], shown.shape[0])
     maps = {"truth": label, "prediction": prediction}
-    resized = {k: cv2.resize(ids(v), size, interpolation=cv2.INTER_NEAREST) for k, v in maps.items()}
+    resized = {k: cv2.resize(ids(v), size, interpolation=cv2.INTER_NEAREST_EXACT) for k, v in maps.items()}
     return {"image": shown, **resized}
 
 

@@ -238,7 +238,7 @@ def _sample(sample: Sample, classes: ClassSet) -> dict[str, Any]:
     for title, labels in (("truth", sample.truth), ("prediction", sample.prediction)):
         if labels is not None:
             # nearest, as a mean of two class ids would be a third class
-            small = np.asarray(cv2.resize(labels.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST))
+            small = np.asarray(cv2.resize(labels.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT))
             pictures.append((title, _jpeg(overlay(image, small, classes, alpha=0.65))))
     return {"name": sample.name, "pictures": pictures}
 

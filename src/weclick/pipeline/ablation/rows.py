@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn
 from lightning.pytorch.utilities import rank_zero_info
 
 from weclick.errors import WeclickError
-from weclick.pipeline.clicks import begun_with, clicks_of, clicks_of_comparison, report_newer_clicks, take_clicks
+from weclick.pipeline.clicks import clicks_at_start, clicks_of, clicks_of_comparison, report_newer_clicks, take_clicks
 from weclick.pipeline.evaluate import choose_checkpoint, evaluate, need_masks
 from weclick.pipeline.fit import check, fit, need_neighbours
 from weclick.pipeline.inputs import memory_needs, teacher_needs
@@ -33,9 +33,9 @@ class Row:
     """One training of a comparison.
 
     Args:
-        name: Of its run.
-        settings: Of its arm, seed and budget.
-        text: Returns the settings as YAML, with the teacher's checkpoint and the memory's folder that it takes, if any.
+        name: Name of its run.
+        settings: Settings with its arm, seed and budget.
+        text: Returns the settings as YAML; its arguments are the shared teacher's checkpoint and memory's folder, if any.
     """
 
     name: str
@@ -50,18 +50,18 @@ def train_rows(rows: Sequence[Row], folder: Path, write: Callable[[Sequence[Outc
     ``folder/shared``.
 
     Args:
-        rows: Trained in this order.
-        folder: Of the comparison.
+        rows: Rows in order of training.
+        folder: Folder of the comparison.
         write: Called after every row; writes the results so far.
 
     Raises:
         WeclickError: A row is refused; the message begins with its arm and seed.
-        Interrupted: SIGTERM came; the same call resumes.
+        Interrupted: SIGTERM was received; the same call resumes.
     """
     outcomes: list[Outcome] = []
     opened = rows[0].settings.opened  # the data set is opened once for all rows
     rows = [replace(row, settings=replace(row.settings, opened=opened)) for row in rows]
-    if (own := begun_with(folder)) is not None:
+    if (own := clicks_at_start(folder)) is not None:
         report_newer_clicks(rows[0].settings, own)
     for number, row in enumerate(rows, start=1):
         rank_zero_info(f"\n{row.name} ({number} of {len(rows)})")
@@ -76,7 +76,7 @@ def train_rows(rows: Sequence[Row], folder: Path, write: Callable[[Sequence[Outc
 
 @contextmanager
 def _stopping() -> Iterator[None]:
-    """Stop at once on SIGTERM outside of trainings, which save first; and let Ctrl-C end an evaluation as any other work."""
+    """Stop at once on SIGTERM, except in trainings, which save first; raise KeyboardInterrupt where Lightning exits on Ctrl-C."""
 
     def stop(signum: int, frame: FrameType | None) -> NoReturn:
         raise Interrupted(signum)
@@ -84,7 +84,7 @@ def _stopping() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
-    except SystemExit:  # how Lightning leaves an evaluation after Ctrl-C
+    except SystemExit:  # Lightning's reaction to Ctrl-C in an evaluation
         raise KeyboardInterrupt from None
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -105,7 +105,7 @@ def _train_row(row: Row, folder: Path) -> Outcome:
 
 
 def _evaluate(settings: FitSettings, run: Run) -> Outcome:
-    """Return the scores of a run's student, from an earlier evaluation where there is one."""
+    """Return the scores of a run's student, from an earlier evaluation if there is one."""
     split = settings.dataset.evaluation_split
     chosen, results = choose_checkpoint(run, "student", split), run.folder / "test"
     if _is_evaluated(chosen.path, split, results):
@@ -124,9 +124,9 @@ def _evaluate(settings: FitSettings, run: Run) -> Outcome:
 
 
 def _is_evaluated(checkpoint: Path, split: str, folder: Path) -> bool:
-    """Return whether a folder holds the whole evaluation of this checkpoint, as it is now, on this split.
+    """Return whether a folder holds the complete evaluation of this checkpoint, unchanged since, on this split.
 
-    ``weclick test`` writes to the same folder, perhaps on another split or of another checkpoint.
+    ``weclick test`` writes to the same folder, perhaps for another split or checkpoint.
     """
     try:
         read_scores(folder)
@@ -146,7 +146,7 @@ def _open_run(folder: Path, config: str) -> Run:
 def _with_shared(row: Row, folder: Path, own: Run) -> FitSettings:
     """Train the row's teacher and build its memory, unless stored, and return the row's settings with both.
 
-    Their runs lie in ``folder``, named by the settings they depend on. They learn from the clicks of the row's own run.
+    Their runs are in ``folder``, named by the settings they depend on. They use the clicks of the row's own run.
     """
     settings = row.settings
     if settings.teacher_checkpoint is None:

@@ -74,7 +74,7 @@ def benchmark_train(
         scratch: Folder for clicks and memory of the benchmark.
         rounds: Blocks of each mode.
         steps: Timed steps of a block.
-        progress: Told (blocks done, blocks in all).
+        progress: Called with (blocks done, blocks in all).
     """
     torch.manual_seed(settings.seed)
     modes = make_modes(settings, scratch)
@@ -85,12 +85,12 @@ def benchmark_train(
     rows = [
         {
             "training": name,
-            "images/s": median(found),
-            "slowest": min(found),
-            "fastest": max(found),
-            "of plain": median(found) / plain,
+            "images/s": median(values),
+            "slowest": min(values),
+            "fastest": max(values),
+            "of plain": median(values) / plain,
         }
-        for name, found in rates.items()
+        for name, values in rates.items()
     ]
     facts = {
         "crop": f"{data.crop[1]}x{data.crop[0]}",
