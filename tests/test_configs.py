@@ -46,7 +46,7 @@ def test_top_configs_parse_and_make_networks_and_data(name, synthetic_root):
     assert data.crop[0] <= size[0]
     assert data.crop[1] <= size[1]
     for module, options in ((TeacherModule, made.teacher), (StudentModule, made.student)):
-        untrained = replace(options, network=replace(options.network, pretrained=False))
+        untrained = replace(options, network=replace(options.network, weights="none"))
         module(made.dataset.classes.to_list(), size, untrained)
 
 

@@ -52,7 +52,7 @@ def test_promise_1_test_and_predict_need_no_teacher(weclick, trained, frames, tm
 
 @pytest.mark.slow
 def test_promise_6_nothing_is_requested_from_the_network(weclick, fit, frames, requests):
-    pretrained = [f"--{stage}.network.pretrained=true" for stage in ("teacher", "student")]
+    pretrained = [f"--{stage}.network.weights=imagenet" for stage in ("teacher", "student")]
     fit(*pretrained, "--name", "run").done()
     weclick("test").done()
     weclick("predict", "--source", frames, "--out", "out").done()

@@ -14,7 +14,7 @@ SIZE = (64, 128)
 def model():
     """A small untrained student."""
     torch.manual_seed(0)
-    network = make_network(NetworkOptions("light", "mobilenetv3_small_050", pretrained=False, width=8), 3)
+    network = make_network(NetworkOptions("light", "mobilenetv3_small_050", weights="none", width=8), 3)
     return TorchModel(network, CLASSES, "student", SIZE, device="cpu")
 
 

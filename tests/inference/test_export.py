@@ -38,7 +38,7 @@ LOGITS, LABELS = ((64, 96), False), ((90, 120), True)
 def network():
     """A light network that has seen pictures, and whose classes are about equally frequent."""
     torch.manual_seed(0)
-    made = make_network(NetworkOptions("light", "mobilenetv3_small_050", pretrained=False, width=8), len(CLASSES))
+    made = make_network(NetworkOptions("light", "mobilenetv3_small_050", weights="none", width=8), len(CLASSES))
     images = torch.from_numpy(np.stack(noise_images((64, 96), 8, seed=1))).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
         for _ in range(10):

@@ -23,7 +23,7 @@ NETWORK = {"name": "light", "encoder": "mobilenetv3_small_050", "width": 8, "str
 def checkpoint(model, tmp_path_factory):
     """The student's checkpoint, with options of training beside those of the network."""
     path = tmp_path_factory.mktemp("checkpoint") / "last.ckpt"
-    options = {"network": {**NETWORK, "pretrained": True}, "optimiser": {"learning_rate": 1.0}}
+    options = {"network": {**NETWORK, "weights": "imagenet"}, "optimiser": {"learning_rate": 1.0}}
     hyper_parameters = {"options": options, "classes": CLASSES.to_list(), "size": list(SIZE)}
     weights = {f"network.{name}": tensor for name, tensor in model.network.state_dict().items()}
     weights["anything.else"] = torch.zeros(2)
@@ -75,7 +75,7 @@ def test_precision_is_what_the_network_runs_in(model):
 
 def test_the_network_is_frozen(model):
     torch.manual_seed(0)
-    network = make_network(NetworkOptions("light", "mobilenetv3_small_050", pretrained=False, width=8), 3).train()
+    network = make_network(NetworkOptions("light", "mobilenetv3_small_050", weights="none", width=8), 3).train()
     frozen = TorchModel(network, CLASSES, "student", SIZE, device="cpu").network
     assert not frozen.training
     assert not any(parameter.requires_grad for parameter in frozen.parameters())
@@ -86,7 +86,7 @@ def test_the_network_is_frozen(model):
 
 def test_parameters_that_never_run_are_not_counted():
     """segmentation_models.pytorch's PSPNet reads a ResNet at stride 8 and keeps the rest of it."""
-    network = make_network(NetworkOptions("pspnet", "resnet18", pretrained=False), 11).eval()
+    network = make_network(NetworkOptions("pspnet", "resnet18", weights="none"), 11).eval()
     stored = sum(parameter.numel() for parameter in network.parameters())
     unused = sum(
         parameter.numel() for name, parameter in network.named_parameters() if ".layer3." in name or ".layer4." in name
@@ -96,7 +96,7 @@ def test_parameters_that_never_run_are_not_counted():
 
 def test_counting_parameters_changes_nothing():
     torch.manual_seed(0)
-    network = make_network(NetworkOptions("light", "mobilenetv3_small_050", pretrained=False, width=8), 3).eval()
+    network = make_network(NetworkOptions("light", "mobilenetv3_small_050", weights="none", width=8), 3).eval()
     network.requires_grad_(False)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     with torch.inference_mode():

@@ -21,6 +21,7 @@ NETWORKS = {
     "manet": ("resnet18", 1),
     "pan": ("resnet18", 4),
     "pspnet": ("resnet18", 8),
+    "pspnet_shallow": ("resnet18", 8),
     "segformer": ("resnet18", 4),
     "unet": ("resnet18", 1),
     "unetplusplus": ("resnet18", 1),
@@ -35,14 +36,17 @@ def make(name="light", encoder="tf_efficientnet_lite0", *, num_classes, **option
 @pytest.fixture(scope="module")
 def built():
     return {
-        name: make(name, encoder, num_classes=CLASSES, pretrained=False).eval()
-        for name, (encoder, _) in NETWORKS.items()
+        name: make(name, encoder, num_classes=CLASSES, weights="none").eval() for name, (encoder, _) in NETWORKS.items()
     }
 
 
 def test_every_architecture_of_the_factory_is_tested():
     known = {cls.__name__.lower() for cls in smp.MODEL_ARCHITECTURES_MAPPING.values()}
-    assert known - {"dpt"} == NETWORKS.keys() - {"light", "lraspp"}  # dpt takes only vision transformers of one size
+    assert known - {"dpt"} == NETWORKS.keys() - {
+        "light",
+        "lraspp",
+        "pspnet_shallow",
+    }  # dpt takes only vision transformers of one size
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -123,12 +127,13 @@ def test_where_the_stride_divides_the_size_logits_are_those_of_the_body(size):
         ("light", "tf_efficientnet_lite1", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
         ("light", "mobilenetv3_small_050", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
         ("pspnet", "resnet18", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-        ("pspnet", "mobilenet_v2", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ("pspnet", "mobilenetv2_100", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ("pspnet_shallow", "mobilenet_v2", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
         ("fpn", "tu-tf_efficientnet_lite2", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     ],
 )
 def test_the_network_normalises_as_its_encoder_was_trained(network, encoder, mean, std):
-    made = make(network, encoder, num_classes=2, pretrained=False)
+    made = make(network, encoder, num_classes=2, weights="none")
     seen = []
     made.body.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     images = torch.rand(2, 3, 64, 64)
@@ -138,7 +143,7 @@ def test_the_network_normalises_as_its_encoder_was_trained(network, encoder, mea
 
 
 def test_mean_and_std_are_no_weights():
-    names = make(num_classes=2, pretrained=False).state_dict()
+    names = make(num_classes=2, weights="none").state_dict()
     assert not {"mean", "std"} & {name.split(".")[-1] for name in names if not name.startswith("body.")}
 
 
@@ -164,8 +169,8 @@ def test_packaged_weights_classify_nothing_but_fit_every_tensor(encoder):
     assert all(state[name].shape == tensor.shape for name, tensor in expected.items())
 
 
-def test_pretrained_false_leaves_the_encoder_random():
-    first, second = (make(num_classes=2, pretrained=False) for _ in range(2))
+def test_weights_none_leaves_the_encoder_random():
+    first, second = (make(num_classes=2, weights="none") for _ in range(2))
     assert not torch.equal(*(next(net.parameters()) for net in (first, second)))
 
 
@@ -175,7 +180,9 @@ def test_pretrained_false_leaves_the_encoder_random():
         ("nonsense", "resnet18", "nonsense"),
         ("light", "nonsense", "nonsense"),
         ("pspnet", "nonsense", "nonsense"),
-        ("pspnet", "tu-nonsense", "nonsense"),
+        ("fpn", "nonsense", "nonsense"),
+        ("fpn", "tu-nonsense", "nonsense"),
+        ("pspnet", "vit_tiny_patch16_224", "dilated"),
         ("light", "vit_tiny_patch16_224", "vit_tiny_patch16_224"),
         ("dpt", "resnet18", "dpt"),
         ("lraspp", "resnet18", "resnet18"),
@@ -183,7 +190,7 @@ def test_pretrained_false_leaves_the_encoder_random():
 )
 def test_what_cannot_be_built_is_refused_in_one_line(network, encoder, named):
     with pytest.raises(ConfigError, match=named) as refusal:
-        make(network, encoder, num_classes=2, pretrained=False)
+        make(network, encoder, num_classes=2, weights="none")
     assert "\n" not in str(refusal.value)
 
 
@@ -192,7 +199,7 @@ def test_without_network_the_light_encoder_is_refused_in_one_line(monkeypatch):
         raise ConnectionError("Failed to resolve 'hub'\nno route")
 
     monkeypatch.setattr(weights_module.timm, "create_model", offline)
-    with pytest.raises(ConfigError, match=r"'resnet18' could not be loaded.*pretrained: false") as refusal:
+    with pytest.raises(ConfigError, match=r"'resnet18' could not be loaded.*weights: none") as refusal:
         make("light", "resnet18", num_classes=2)
     assert "\n" not in str(refusal.value)
 
@@ -203,8 +210,8 @@ def test_without_network_an_smp_encoder_is_refused_in_one_line(monkeypatch, erro
         raise error("Failed to resolve 'hub'\nno route")
 
     monkeypatch.setattr(smp.encoders, "hf_hub_download", offline)
-    with pytest.raises(ConfigError, match=r"'resnet18' could not be loaded.*pretrained: false") as refusal:
-        make("pspnet", "resnet18", num_classes=2)
+    with pytest.raises(ConfigError, match=r"'resnet18' could not be loaded.*weights: none") as refusal:
+        make("fpn", "resnet18", num_classes=2)
     assert "\n" not in str(refusal.value)
 
 
@@ -228,16 +235,16 @@ def test_without_network_lraspp_is_refused_in_one_line(monkeypatch):
         raise ConnectionError("Failed to resolve 'download'\nno route")
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
-    with pytest.raises(ConfigError, match=r"'mobilenet_v3_large' could not be loaded.*pretrained: false") as refusal:
+    with pytest.raises(ConfigError, match=r"'mobilenet_v3_large' could not be loaded.*weights: none") as refusal:
         make("lraspp", "mobilenet_v3_large", num_classes=2)
     assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("strides", [(8, 16, 32), (4, 8, 16), (8, 16), (16,)])
 def test_the_light_network_fuses_the_strides_asked_for_and_ends_there(strides):
-    made = make(num_classes=2, pretrained=False, strides=strides)
+    made = make(num_classes=2, weights="none", strides=strides)
     assert made(torch.rand(1, 3, 64, 96)).shape == (1, 2, 64 // strides[0], 96 // strides[0])
-    whole = make(num_classes=2, pretrained=False)
+    whole = make(num_classes=2, weights="none")
     count = [sum(p.numel() for p in net.body.encoder.parameters()) for net in (made, whole)]
     assert (count[0] < count[1]) == (strides[-1] < 32)
 
@@ -245,7 +252,7 @@ def test_the_light_network_fuses_the_strides_asked_for_and_ends_there(strides):
 @pytest.mark.parametrize("strides", [(), (8, 4), (4, 4), (2, 4), (64,)])
 def test_strides_no_encoder_has_are_refused(strides):
     with pytest.raises(ConfigError, match="rising order"):
-        make(num_classes=2, pretrained=False, strides=strides)
+        make(num_classes=2, weights="none", strides=strides)
 
 
 def test_a_scale_makes_the_body_see_a_smaller_image():
@@ -257,9 +264,9 @@ def test_a_scale_makes_the_body_see_a_smaller_image():
 @pytest.mark.parametrize("scale", [0.0, -1.0, 1.5, float("nan")])
 def test_a_scale_that_makes_no_sense_is_refused(scale):
     with pytest.raises(ConfigError, match="scale must be"):
-        make(num_classes=2, pretrained=False, scale=scale)
+        make(num_classes=2, weights="none", scale=scale)
 
 
 @pytest.mark.parametrize("width", [16, 64])
 def test_the_light_head_is_as_wide_as_asked(width):
-    assert make(num_classes=7, pretrained=False, width=width).body.classifier.weight.shape == (7, width, 1, 1)
+    assert make(num_classes=7, weights="none", width=width).body.classifier.weight.shape == (7, width, 1, 1)

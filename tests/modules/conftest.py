@@ -7,7 +7,7 @@ from weclick.memory import Memory, SoftLabels
 from weclick.modules import StudentModule, TeacherModule
 
 CLASSES = [{"name": name} for name in ("road", "car", "sky")]
-NETWORK = {"encoder": "mobilenetv3_small_050", "pretrained": False, "width": 8}
+NETWORK = {"encoder": "mobilenetv3_small_050", "weights": "none", "width": 8}
 
 
 @pytest.fixture(scope="session")

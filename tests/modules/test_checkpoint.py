@@ -49,7 +49,7 @@ def test_loaded_options_are_those_of_the_training(make_module, make_trainer, tmp
 
 def test_loading_needs_neither_pretrained_weights_nor_a_compiler(files, tmp_path):
     checkpoint = torch.load(files / "student.ckpt", weights_only=True)
-    checkpoint["hyper_parameters"]["options"]["network"] |= {"pretrained": True, "compile": True}
+    checkpoint["hyper_parameters"]["options"]["network"] |= {"weights": "imagenet", "compile": True}
     torch.save(checkpoint, tmp_path / "student.ckpt")
     load_checkpoint(tmp_path / "student.ckpt")  # this encoder's weights would have to be downloaded
 

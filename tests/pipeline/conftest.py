@@ -11,7 +11,7 @@ from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 from weclick.synthetic import write_synthetic
 
-NETWORK = {"name": "light", "pretrained": False, "width": 16}
+NETWORK = {"name": "light", "weights": "none", "width": 16}
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ SIZE = (64, 128)
 def measured(root):
     data = DataSet.open(root, size=SIZE)
     torch.manual_seed(0)
-    network = make_network(NetworkOptions("light", pretrained=False, width=16), len(data.classes))
+    network = make_network(NetworkOptions("light", weights="none", width=16), len(data.classes))
     return consistency(TorchModel(network, data.classes, "student", SIZE, device="cpu"), data, "val")
 
 

@@ -7,7 +7,7 @@ from weclick.cli.main import run
 
 TINY = [
     *("--data.batch_size=2", "--data.workers=0", "--trainer.accelerator=cpu", "--trainer.max_epochs=1"),
-    *(f"--{stage}.network.{option}" for stage in ("teacher", "student") for option in ("pretrained=false", "width=16")),
+    *(f"--{stage}.network.{option}" for stage in ("teacher", "student") for option in ("weights=none", "width=16")),
     "--trainer.max_steps=1",
 ]
 """One step with the smallest network."""

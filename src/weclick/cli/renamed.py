@@ -7,7 +7,7 @@ from typing import Final
 _MODULE: Final = {
     "network": "network.name",
     "encoder": "network.encoder",
-    "pretrained": "network.pretrained",
+    "pretrained": "network.weights",
     "width": "network.width",
     "strides": "network.strides",
     "scale": "network.scale",
@@ -25,6 +25,7 @@ _MODULE: Final = {
     "mfd_weight": "terms.mfd.weight",
     "etc_weight": "terms.etc.weight",
     "temperature": "terms.kd.temperature",
+    "network.pretrained": "network.weights",
     "channels_last": "",
 }
 _DATA: Final = {

@@ -118,7 +118,7 @@ def saved_options(checkpoint: dict[str, Any]) -> dict[str, Any]:
     if "options" not in checkpoint["hyper_parameters"]:
         raise ConfigError("its options have no groups")
     options = checkpoint["hyper_parameters"]["options"]
-    return {**options, "network": {**options["network"], "pretrained": False, "compile": False}}
+    return {**options, "network": {**options["network"], "weights": "none", "compile": False}}
 
 
 def build_network(path: Path | str, checkpoint: dict[str, Any]) -> tuple[SegmentationNetwork, ClassSet, Size]:

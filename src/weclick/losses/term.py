@@ -22,13 +22,15 @@ class Step(NamedTuple):
 
     Shape:
         logits (B, C, h, w) of the batch's images; batch: see :func:`weclick.data.finish.finish`; forward: the network in
-        training, images (B, 3, H, W) to logits; progress: share of the training that is done, 0..1.
+        training, images (B, 3, H, W) to logits; progress: share of the training that is done, 0..1; auxiliary: logits
+        (B, C, h, w) of the auxiliary head, if the training has one.
     """
 
     logits: Tensor
     batch: Mapping[str, Any]
     forward: Callable[[Tensor], Tensor]
     progress: float = 0.0
+    auxiliary: Tensor | None = None
 
 
 @dataclass(frozen=True)

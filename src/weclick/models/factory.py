@@ -14,11 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from weclick.conventions import Size
 from weclick.errors import ConfigError, one_line
 from weclick.extensions import Part, make_part
 from weclick.models.light import LightNet
 from weclick.models.lraspp import LRASPP
-from weclick.models.weights import PACKAGED, STRIDES, no_weights, packaged_state
+from weclick.models.pspnet import AuxiliaryHead, PSPNet
+from weclick.models.weights import PACKAGED, STRIDES, load_weights, no_weights, packaged_state
 from weclick.options import Options, PositiveInt, PositiveShare
 
 DIVISOR: Final = 32
@@ -56,8 +58,19 @@ class SegmentationNetwork(nn.Module):
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits of ``images``."""
+    def auxiliary_head(self, num_classes: int) -> nn.Module:
+        """Return a new head for training; see :class:`~weclick.models.pspnet.AuxiliaryHead`.
+
+        Raises:
+            ConfigError: The body cannot use one.
+        """
+        channels = getattr(self.body, "auxiliary_channels", None)
+        if channels is None:
+            raise ConfigError("this network takes no auxiliary head; set terms.auxiliary.weight to 0, or choose pspnet")
+        return AuxiliaryHead(channels, num_classes)
+
+    def forward(self, images: Tensor, auxiliary: nn.Module | None = None) -> Tensor | tuple[Tensor, ...]:
+        """Return logits of ``images``; with an auxiliary head also those of the head."""
         if self.scale != 1:
             size = [max(1, round(side * self.scale)) for side in images.shape[-2:]]
             images = F.interpolate(images, size, mode="bilinear", align_corners=False)
@@ -66,9 +79,16 @@ class SegmentationNetwork(nn.Module):
         normalised = (images - self.mean) / self.std
         if any(padding):
             normalised = F.pad(normalised, (0, padding[0], 0, padding[1]))
-        logits: Tensor = self.body(normalised)
-        stride = normalised.shape[-1] // logits.shape[-1]
-        return _without_padding(_without_padding(logits, -2, height, stride), -1, width, stride)
+        if auxiliary is None:
+            return _on_image(self.body(normalised), normalised.shape[-1], (height, width))
+        both = self.body(normalised, auxiliary)
+        return tuple(_on_image(logits, normalised.shape[-1], (height, width)) for logits in both)
+
+
+def _on_image(logits: Tensor, padded_width: int, size: Size) -> Tensor:
+    """Return logits of a padded image on cells that cover exactly the image."""
+    stride = padded_width // logits.shape[-1]
+    return _without_padding(_without_padding(logits, -2, size[0], stride), -1, size[1], stride)
 
 
 def _without_padding(logits: Tensor, dim: int, side: int, stride: int) -> Tensor:
@@ -92,11 +112,13 @@ class NetworkOptions(Options):
     """Which network.
 
     Args:
-        name: ``light`` (our own), ``lraspp`` (torchvision's), an architecture of segmentation_models.pytorch (``pspnet``,
-            ``fpn``, ...), or a network from outside (:mod:`weclick.extensions`).
-        encoder: A timm name for ``light``; ``mobilenet_v3_large`` for ``lraspp``; an encoder name of
+        name: ``light`` (our own), ``pspnet`` (at full depth), ``lraspp`` (torchvision's), an architecture of
+            segmentation_models.pytorch (``fpn``, ..., and its ``pspnet_shallow``), or a network from outside
+            (:mod:`weclick.extensions`).
+        encoder: A timm name for ``light`` and ``pspnet``; ``mobilenet_v3_large`` for ``lraspp``; an encoder name of
             segmentation_models.pytorch for the others (``tu-NAME`` there takes any timm encoder).
-        pretrained: Start the encoder from ImageNet weights.
+        weights: ``imagenet`` starts the encoder from its ImageNet weights, ``none`` from random ones; or a local file, or a timm
+            name (``resnet101.tv_in1k``), of which all that fits is loaded and the rest is reported.
         width: Channels of the light network's head.
         strides: Encoder strides the light network fuses; logits have the first, the encoder ends at the last.
         scale: Share of the image's sides at which the network works.
@@ -105,7 +127,7 @@ class NetworkOptions(Options):
 
     name: Part = "light"
     encoder: str = "tf_efficientnet_lite0"
-    pretrained: bool = True
+    weights: str = "imagenet"
     width: PositiveInt = 64
     strides: tuple[PositiveInt, ...] = STRIDES
     scale: PositiveShare = 1.0
@@ -123,25 +145,27 @@ def make_network(options: NetworkOptions, num_classes: int) -> SegmentationNetwo
         ConfigError: Unknown network or encoder, or weights that cannot be loaded.
 
     Example:
-        >>> make_network(NetworkOptions("pspnet", "resnet18", pretrained=False), 11)(torch.rand(1, 3, 64, 96)).shape
+        >>> make_network(NetworkOptions("pspnet", "resnet18", weights="none"), 11)(torch.rand(1, 3, 64, 96)).shape
         torch.Size([1, 11, 8, 12])
     """
-    encoder, pretrained = options.encoder, options.pretrained
+    encoder, pretrained = options.encoder, options.weights == "imagenet"
     makers: dict[str, Callable[..., nn.Module]] = {
         "light": partial(LightNet, encoder, pretrained=pretrained, width=options.width, strides=options.strides),
         "lraspp": partial(LRASPP, encoder, pretrained=pretrained),
+        "pspnet": partial(PSPNet, encoder, pretrained=pretrained),
         **{name: partial(_smp_network, name, encoder, pretrained=pretrained) for name in _architectures()},
     }
     body = make_part("network", options.name, makers, ("forward", "state_dict"), num_classes=num_classes)
+    if options.weights not in ("imagenet", "none"):
+        load_weights(body, options.weights)
     network = SegmentationNetwork(body, _statistics(options, body), options.scale)
     return network.to(memory_format=torch.channels_last)
 
 
 def _architectures() -> dict[str, type[nn.Module]]:
-    """Return the architectures of segmentation_models.pytorch by name."""
-    return {
-        cls.__name__.lower(): cls for cls in sorted(smp.MODEL_ARCHITECTURES_MAPPING.values(), key=lambda c: c.__name__)
-    }
+    """Return the architectures of segmentation_models.pytorch by name; its PSPNet is not the one of the paper."""
+    classes = sorted(smp.MODEL_ARCHITECTURES_MAPPING.values(), key=lambda cls: cls.__name__)
+    return {"pspnet_shallow" if cls is smp.PSPNet else cls.__name__.lower(): cls for cls in classes}
 
 
 def _statistics(options: NetworkOptions, body: nn.Module) -> Statistics:
@@ -149,7 +173,7 @@ def _statistics(options: NetworkOptions, body: nn.Module) -> Statistics:
     mean, std = getattr(body, "mean", None), getattr(body, "std", None)
     if mean is not None and std is not None:
         return tuple(mean), tuple(std)
-    if options.name != "light" and not options.encoder.startswith("tu-"):
+    if options.name not in ("light", "pspnet") and not options.encoder.startswith("tu-"):
         return IMAGENET
     config = timm.get_pretrained_cfg(options.encoder.removeprefix("tu-"))
     return (config.mean, config.std) if config else IMAGENET

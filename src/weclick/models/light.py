@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from weclick.models.layers import conv_bn
 from weclick.models.weights import STRIDES, encoder_channels, make_encoder
 
 
@@ -40,10 +41,10 @@ class LightNet(nn.Module):
         super().__init__()
         self.encoder = make_encoder(encoder, pretrained=pretrained, strides=strides)
         channels = encoder_channels(self.encoder)
-        self.lateral = nn.ModuleList(_conv_bn(c, width, kernel=1) for c in channels)
+        self.lateral = nn.ModuleList(conv_bn(c, width, kernel=1) for c in channels)
         self.context = nn.Conv2d(channels[-1], width, 1)
         self.refine = nn.Sequential(
-            _conv_bn(width, width, kernel=3, groups=width), nn.ReLU(), _conv_bn(width, width, kernel=1), nn.ReLU()
+            conv_bn(width, width, kernel=3, groups=width), nn.ReLU(), conv_bn(width, width, kernel=1), nn.ReLU()
         )
         self.classifier = nn.Conv2d(width, num_classes, 1)
 
@@ -55,9 +56,3 @@ class LightNet(nn.Module):
             fused = lateral(feature) + F.interpolate(fused, size=feature.shape[-2:], mode="bilinear")
         logits: Tensor = self.classifier(self.refine(torch.relu(fused)))
         return logits
-
-
-def _conv_bn(inputs: int, outputs: int, *, kernel: int, groups: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(outputs)
-    )

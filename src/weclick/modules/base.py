@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from weclick.errors import ConfigError, TrainingError
 from weclick.inference.checkpoint import CLASS_KEY, STAGE_KEY, VERSION_KEY
 from weclick.inference.rules import labels_at
 from weclick.losses import Step
+from weclick.losses.auxiliary import Auxiliary
 from weclick.losses.term import SUPPLIED_AS
 from weclick.metrics import Scores, SegmentationScore
 from weclick.models import make_network
@@ -60,6 +62,9 @@ class SegmentationModule(pl.LightningModule):
         self.save_hyperparameters({"classes": classes, "size": list(size), "options": asdict(self.options)})
         self.classes = ClassSet.from_list(classes)
         self.network = make_network(self.options.network, len(classes))
+        # outside of the network: neither exported nor evaluated
+        needs_head = any(isinstance(term, Auxiliary) for term in self.terms)
+        self.auxiliary = self.network.auxiliary_head(len(classes)) if needs_head else None
         self.score = SegmentationScore(len(classes))
         self.scores: Scores | None = None
 
@@ -76,23 +81,40 @@ class SegmentationModule(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with linear warm-up and cosine decay over the whole training."""
         chosen = self.options.optimiser
-        parameters = [p for p in self.network.parameters() if p.requires_grad]
-        groups = [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": chosen.weight_decay},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=chosen.learning_rate)
+        optimizer = torch.optim.AdamW(self.parameter_groups(), lr=chosen.learning_rate)
         total = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: learning_rate_factor(step, total, chosen.warmup)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return the parameters by weight decay and learning rate; those of the network's encoder may have a lower rate."""
+        chosen = self.options.optimiser
+        encoder = getattr(self.network.body, "encoder", None)
+        encoders = {id(p) for p in encoder.parameters()} if encoder is not None and chosen.encoder_rate != 1 else set()
+        groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = defaultdict(list)
+        for parameter in self.parameters():
+            if parameter.requires_grad:
+                groups[id(parameter) in encoders, parameter.ndim > 1].append(parameter)
+        return [
+            {
+                "params": parameters,
+                "lr": chosen.learning_rate * (chosen.encoder_rate if slow else 1),
+                "weight_decay": chosen.weight_decay if decays else 0.0,
+            }
+            for (slow, decays), parameters in sorted(groups.items(), reverse=True)
+        ]
+
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> StepResult:
         """Return the weighted sum of the loss terms, and each of them unweighted."""
         progress = self.global_step / max(float(self.trainer.estimated_stepping_batches), 1.0)
         self.refuse_incomplete(batch)
-        step = Step(self(batch["image"]), batch, self, progress)
+        if self.auxiliary is None:
+            step = Step(self(batch["image"]), batch, self, progress)
+        else:
+            logits, auxiliary = self.network(batch["image"], self.auxiliary)
+            step = Step(logits, batch, self, progress, auxiliary)
         values = {term.name: term(step) for term in self.terms}
         self.refuse_nonfinite(values)
         loss = torch.stack([term.weight_at(progress) * values[term.name] for term in self.terms]).sum()

@@ -16,12 +16,14 @@ class OptimiserOptions(Options):
 
     Args:
         learning_rate: Peak learning rate.
+        encoder_rate: Learning rate of the encoder as a share of ``learning_rate``: a pretrained one has less to learn.
         weight_decay: Weight decay; biases and normalisation layers have none.
         warmup: Share of all steps over which the learning rate rises; then it falls to 0 on a half cosine.
         ema: Horizon over which the evaluated weights are averaged, as a share of all steps; 0 turns averaging off.
     """
 
     learning_rate: PositiveFloat = 1e-3
+    encoder_rate: PositiveFloat = 1.0
     weight_decay: NonNegativeFloat = 1e-2
     warmup: Share = 0.1
     ema: Share = 0.05

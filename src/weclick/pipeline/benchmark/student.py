@@ -28,7 +28,8 @@ from weclick.reporting.benchmark import BenchmarkTable, Cell
 ALTERNATIVES: Final = (
     ("light", "tf_efficientnet_lite0"),
     ("pspnet", "resnet18"),
-    ("pspnet", "mobilenet_v2"),
+    ("pspnet_shallow", "resnet18"),
+    ("pspnet", "mobilenetv2_100"),
     ("segformer", "mit_b0"),
     ("lraspp", "mobilenet_v3_large"),
 )
@@ -59,7 +60,7 @@ class Candidate:
     @classmethod
     def untrained(cls, network: str, encoder: str, classes: int, size: Size) -> Candidate:
         """Return a network with random weights: its speed does not depend on training."""
-        made = make_network(NetworkOptions(network, encoder, pretrained=False), classes)
+        made = make_network(NetworkOptions(network, encoder, weights="none"), classes)
         named = numbered_classes(classes)
         return cls(f"{network} {encoder}", TorchModel(made, named, "student", size, device="cpu", precision="fp32"))
 

@@ -136,7 +136,7 @@ def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
     """Return every mode by its name in the table."""
     clicks = _few_clicks(settings, scratch)
     device, dataset, flow = settings.device, settings.dataset, make_flow(settings.memory.flow, settings.device)
-    network = replace(settings.teacher.network, pretrained=False)
+    network = replace(settings.teacher.network, weights="none")
     module = TeacherModule(dataset.classes.to_list(), dataset.size, replace(settings.teacher, network=network))
     teacher = frozen(module, device)
 
@@ -165,7 +165,7 @@ def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
 def _mode(settings: FitSettings, batches: Iterator[Batch], terms: Mapping[str, Any] | None = None) -> Mode:
     """Return the student's training with some terms, by default the cross-entropy alone."""
     device, dataset = settings.device, settings.dataset
-    network = replace(settings.student.network, pretrained=False)
+    network = replace(settings.student.network, weights="none")
     options = replace(settings.student, network=network, terms=Terms.of(terms))
     module = StudentModule(dataset.classes.to_list(), dataset.size, options).to(device)
     with trainer_refusals():
