@@ -92,11 +92,14 @@ def trained(synthetic_root, tmp_path_factory):
 
 @pytest.fixture
 def start(tmp_path, synthetic_root):
-    """Start a tiny `weclick fit` as a process of its own, in the test's folder; later options win."""
+    """Start a tiny `weclick fit` as a process of its own, in the test's folder; later options win.
+
+    ``before`` are arguments before the command's name.
+    """
     started = []
 
-    def call(*arguments):
-        command = [sys.executable, "-m", "weclick", "fit", "--data.root", str(synthetic_root), *TINY]
+    def call(*arguments, before=()):
+        command = [sys.executable, "-m", "weclick", *before, "fit", "--data.root", str(synthetic_root), *TINY]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled", "PYTHONUNBUFFERED": "1"}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         process = subprocess.Popen([*command, *map(str, arguments)], cwd=tmp_path, env=environment, **pipes)

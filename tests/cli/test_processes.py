@@ -113,7 +113,7 @@ def contents(store):
 
 @pytest.mark.slow
 def test_two_processes_train_together(start, weclick, synthetic_root, tmp_path):
-    process = start("--name=run", "--trainer.devices=2", "--trainer.strategy=ddp", "--data.batch_size=1")
+    process = start("--name=run", "--trainer.devices=2", "--trainer.strategy=ddp", "--data.batch_size=2")
     out, err = process.communicate(timeout=180)
     assert process.returncode == 0, err
     assert out.count("run: ") == 1

@@ -17,6 +17,7 @@ from weclick.errors import ConfigError, DataError
 
 def process(rank, size):
     return SimpleNamespace(
+        accumulate_grad_batches=1,
         world_size=size,
         global_rank=rank,
         num_devices=size,

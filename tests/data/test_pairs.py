@@ -138,7 +138,7 @@ def test_without_a_pair_nothing_more_is_read_or_computed(moving, monkeypatch, da
     monkeypatch.setattr(EitherShift, "__call__", lambda *a: pytest.fail("flow was estimated"))
     (moving / "frames" / "a" / "1.png").write_bytes(b"")
     loader = data.train_dataloader()
-    assert next(iter(loader)).keys() == {"image", "labels", "present", "grid", "damaged"}
+    assert next(iter(loader)).keys() == {"image", "labels", "present", "grid", "seed", "damaged"}
     assert "pair" not in finished(data)
 
 
@@ -171,6 +171,7 @@ def test_one_draw_moves_both_frames_and_is_the_one_without_a_neighbour(seed, sca
 def augmented(image, augmentation, pair=None):
     """Return a finished batch whose only supply adds a pair."""
     batch = {"image": image, "labels": torch.zeros(len(image), 4, 4), "grid": torch.zeros(len(image), 4, 4, 2)}
+    batch["seed"] = torch.arange(len(image))
     supplies = [] if pair is None else [SimpleNamespace(complete=lambda batch, grid: batch.update(pair=pair))]
     finish(batch, supplies=supplies, augmentation=augmentation)
     return batch
@@ -181,8 +182,10 @@ def a_pair(image):
 
 
 def test_both_frames_share_one_draw_of_colours():
-    image, factors = torch.rand(2, 3, 16, 16), torch.tensor([0.5, 0.25]).view(2, 1, 1, 1)
-    batch = augmented(image, lambda images: images * factors, a_pair(image.flip(-1)))
+    image = torch.rand(2, 3, 16, 16)
+    batch = augmented(image, lambda images: images * torch.rand(()), a_pair(image.flip(-1)))
+    factors = (batch["image"] / image).amax((1, 2, 3), keepdim=True)
+    assert factors[0] != factors[1]
     torch.testing.assert_close(batch["image"], image * factors)
     torch.testing.assert_close(batch["pair"].image, image.flip(-1) * factors)
     assert batch["pair"].valid.tolist() == [True, False]

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weclick.data.sampler import SeededSampler, sample_seed
+from weclick.data.sampler import SeededSampler, own_batch, sample_seed
+from weclick.errors import ConfigError
 
 
 def drawn(length, epoch=0, **options):
@@ -44,11 +45,30 @@ def test_shares_of_processes_are_disjoint_and_cover_all(replicas):
 
 
 @settings(deadline=None)
-@given(st.integers(1, 30), st.integers(1, 5))
-def test_every_process_makes_as_many_steps_and_none_misses_a_sample(length, replicas):
-    shares = [drawn(length, replicas=replicas, rank=rank) for rank in range(replicas)]
+@given(st.integers(1, 30), st.integers(1, 4), st.integers(1, 3))
+def test_processes_together_take_the_batches_of_a_single_one(length, replicas, own):
+    batch = own * replicas
+    single = drawn(length, batch_size=batch)
+    shares = [drawn(length, batch_size=batch, replicas=replicas, rank=rank) for rank in range(replicas)]
     assert len({len(share) for share in shares}) == 1
-    assert {key.position for share in shares for key in share} == set(range(length))
+    if length < batch:  # one smaller batch; some samples are repeated until all processes have as many
+        assert {key for share in shares for key in share} == set(single)
+        return
+    assert len(single) == length // batch * batch
+    for start in range(0, len(single), batch):
+        step = [key for share in shares for key in share[start // replicas : start // replicas + own]]
+        assert sorted(step) == sorted(single[start : start + batch])
+
+
+@pytest.mark.parametrize(("batch", "processes", "accumulated", "own"), [(8, 1, 1, 8), (8, 2, 1, 4), (8, 2, 2, 2)])
+def test_a_batch_is_divided_among_processes_and_accumulated_steps(batch, processes, accumulated, own):
+    assert own_batch(batch, processes, accumulated) == own
+
+
+@pytest.mark.parametrize(("batch", "processes", "nearest"), [(8, 3, 9), (1, 2, 2), (10, 4, 8), (15, 8, 16)])
+def test_a_batch_that_cannot_be_divided_is_refused_with_the_nearest_that_can(batch, processes, nearest):
+    with pytest.raises(ConfigError, match=rf"batch_size {batch} .* {processes} processes; set it to {nearest}, "):
+        own_batch(batch, processes)
 
 
 def test_sample_seeds_fit_albumentations():

@@ -23,7 +23,7 @@ from weclick.data.loader import ResumableLoader, collate_frames, default_workers
 from weclick.data.masks import find_click_store
 from weclick.data.options import CROP_MULTIPLE, DataOptions
 from weclick.data.photometric import make_augmentation
-from weclick.data.sampler import SeededSampler, own_share, sample_seed
+from weclick.data.sampler import SeededSampler, own_batch, own_share, sample_seed
 from weclick.data.samples import ClipFrames, EvaluationFrames, TrainingSamples, Unlabelled
 from weclick.data.supply import Batch, Sample, Supply
 from weclick.data.targets import TargetClicks
@@ -156,11 +156,9 @@ class ClipDataModule(pl.LightningDataModule):
             unlabelled=Unlabelled(draws.unlabelled, unlabelled_clips(self.clips, self._drawn_clips), carrier),
             supplies=self.supplies,
         )
-        replicas, rank = self._share
-        sampler = SeededSampler(samples, seed=self.seed, replicas=replicas, rank=rank)
-        batch_size = self.options.batch_size
-        drop_last = len(sampler) >= batch_size  # BatchNorm cannot train on a last batch of one
-        return ResumableLoader(samples, sampler, batch_size=batch_size, drop_last=drop_last, **self._loader_options())
+        (replicas, rank), batch_size = self._share, self.options.batch_size
+        sampler = SeededSampler(samples, seed=self.seed, batch_size=batch_size, replicas=replicas, rank=rank)
+        return ResumableLoader(samples, sampler, batch_size=self.own_batch, **self._loader_options())
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """Return the labelled frames of the validation split."""
@@ -176,7 +174,8 @@ class ClipDataModule(pl.LightningDataModule):
         if not frames:
             raise DataError(f"{where} has no masks to evaluate with; see data/README.md")
         own = EvaluationFrames(own_share(frames, *self._share, where), self.dataset.reader)
-        return DataLoader(own, batch_size=self.options.batch_size, collate_fn=collate_frames, **self._loader_options())
+        batch_size = max(1, self.options.batch_size // self._share[0])
+        return DataLoader(own, batch_size=batch_size, collate_fn=collate_frames, **self._loader_options())
 
     def frame_loader(self, clips: Sequence[Clip], batch_size: int = 1) -> DataLoader[Sample]:
         """Return the frames of clips, each once, as lists of samples (:class:`ClipFrames`), for building the memory."""
@@ -194,6 +193,16 @@ class ClipDataModule(pl.LightningDataModule):
         return {"num_workers": self.workers, "persistent_workers": self.workers > 0, "pin_memory": pinned}
 
     @property
+    def own_batch(self) -> int:
+        """Samples that this process takes in one step.
+
+        Raises:
+            ConfigError: ``data.batch_size`` cannot be divided.
+        """
+        accumulated = self.trainer.accumulate_grad_batches if self.trainer is not None else 1
+        return own_batch(self.options.batch_size, self._share[0], accumulated)
+
+    @property
     def _share(self) -> tuple[int, int]:
         """Number of processes that share the samples, and the rank of this one."""
         return (self.trainer.world_size, self.trainer.global_rank) if self.trainer is not None else (1, 0)
@@ -205,12 +214,12 @@ class ClipDataModule(pl.LightningDataModule):
         batch["image"] = batch["image"].float() / 255
         if "damaged" in batch:
             self._damage.add(batch.pop("damaged"), self._count_frames)
-            self._seed_step()
             finish(batch, supplies=self.supplies, augmentation=self._augmentation)
+            self._seed_step()
         return batch
 
     def _seed_step(self) -> None:
-        """Seed random operations on the device (colour, dropout) by seed, step and process.
+        """Seed the network's random operations (dropout) by seed, step and process.
 
         A resumed training then draws the same numbers as an uninterrupted one.
         """

@@ -24,20 +24,25 @@ def finish(batch: Batch, *, supplies: Sequence[Supply], augmentation: Callable[[
         augmentation: Augments colours, or None.
     """
     batch["labels"] = batch["labels"].long()
-    grid = batch.pop("grid")
+    grid, seeds = batch.pop("grid"), batch.pop("seed").tolist()
     batch["inside"] = inside_frame(grid)
     for supply in supplies:
         supply.complete(batch, grid)
     if augmentation is not None:
-        _augment_colours(batch, augmentation)
+        _augment_colours(batch, augmentation, seeds)
 
 
-def _augment_colours(batch: Batch, augmentation: Callable[[Tensor], Tensor]) -> None:
+def _augment_colours(batch: Batch, augmentation: Callable[[Tensor], Tensor], seeds: list[int]) -> None:
     """Augment the colours of ``image``, and in the same way those of its ``pair``."""
-    if "pair" not in batch:
-        batch["image"] = augmentation(batch["image"])
-        return
-    # stacked into one tall image, both frames get the same random colours; only noise differs, as in a real video
-    both = augmentation(torch.cat((batch["image"], batch["pair"].image), -2))
-    batch["image"], neighbour = both.chunk(2, -2)
-    batch["pair"] = batch["pair"]._replace(image=neighbour)
+    pair, images = batch.get("pair"), batch["image"]
+    if pair is not None:
+        # stacked into one tall image, both frames get the same random colours; only noise differs, as in a real video
+        images = torch.cat((images, pair.image), -2)
+    augmented = []
+    for image, seed in zip(images.split(1), seeds, strict=True):
+        torch.manual_seed(seed)  # by sample: the number of processes, which divide a batch, changes no colour
+        augmented.append(augmentation(image))
+    batch["image"] = torch.cat(augmented)
+    if pair is not None:
+        batch["image"], neighbour = batch["image"].chunk(2, -2)
+        batch["pair"] = pair._replace(image=neighbour)

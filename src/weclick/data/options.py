@@ -106,7 +106,7 @@ class DataOptions(Options):
             (:mod:`weclick.extensions`).
         size: Working size [H, W] of all frames; by default that of the first readable one of the first ten.
         supervision: ``clicks``, or ``masks`` for the fully supervised ceiling.
-        batch_size: Training samples per batch and process.
+        batch_size: Training samples per optimiser step, over all processes and accumulated steps.
         workers: Loader processes; by default half the CPU cores of this process, at most 8. 0 loads in the training process.
         clicks: Clicks to train from.
         clips: Neighbours of a target.

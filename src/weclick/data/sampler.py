@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Sized
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ from torch.utils.data import Sampler
 from torch.utils.data.distributed import DistributedSampler
 
 from weclick.data.index import Frame
-from weclick.errors import DataError
+from weclick.errors import ConfigError, DataError
 
 
 class SampleKey(NamedTuple):
@@ -22,23 +21,33 @@ class SampleKey(NamedTuple):
 
 
 class SeededSampler(Sampler[SampleKey]):
-    """Shuffles the samples in each epoch, gives each its own seed, and divides them among processes.
+    """Shuffles the samples in each epoch, gives each its own seed, and divides each batch among processes.
 
-    Order and draws depend on (seed, epoch, index) alone: neither the number of workers nor a resume changes them. Lightning calls
-    :meth:`set_epoch`.
+    Order and draws depend on (seed, epoch, index) alone: neither the number of workers or processes nor a resume changes them.
+    Lightning calls :meth:`set_epoch`.
+
+    Args:
+        dataset: Samples.
+        seed: Seed of order and draws.
+        batch_size: Samples of a batch over all processes. An epoch has whole batches only, or one smaller one if there are fewer
+            samples than that; then some are repeated until every process has as many.
+        replicas: Number of processes.
+        rank: Of this process.
 
     Attributes:
         skip: Number of samples of this process that the next pass skips at its start.
     """
 
-    def __init__(self, dataset: Sized, *, seed: int, replicas: int = 1, rank: int = 0) -> None:
+    def __init__(self, dataset: Sized, *, seed: int, batch_size: int = 1, replicas: int = 1, rank: int = 0) -> None:
         self._order: DistributedSampler[int] = DistributedSampler(
             dataset,  # type: ignore[arg-type]
-            num_replicas=replicas,
-            rank=rank,
+            num_replicas=1,
+            rank=0,
             shuffle=True,
             seed=seed,
         )
+        whole = len(dataset) // batch_size * batch_size
+        self._own = range(rank, whole or len(dataset) + -len(dataset) % replicas, replicas)
         self._seed = seed
         self.skip = 0
 
@@ -47,11 +56,35 @@ class SeededSampler(Sampler[SampleKey]):
         self._order.set_epoch(epoch)
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self._own)
 
     def __iter__(self) -> Iterator[SampleKey]:
-        for index in islice(self._order, self.skip, None):
+        order = list(self._order)
+        for position in self._own[self.skip :]:
+            index = order[position % len(order)]
             yield SampleKey(index, sample_seed(self._seed, self._order.epoch, index))
+
+
+def own_batch(batch_size: int, processes: int, accumulated: int = 1) -> int:
+    """Return how many samples of a batch one process takes in one step.
+
+    Args:
+        batch_size: Samples per optimiser step, over all processes.
+        processes: Number of processes.
+        accumulated: Steps whose gradients are accumulated.
+
+    Raises:
+        ConfigError: The batch cannot be divided.
+    """
+    parts = processes * accumulated
+    if batch_size % parts:
+        nearest = max(parts, round(batch_size / parts) * parts)
+        steps = f" and {accumulated} accumulated steps" if accumulated > 1 else ""
+        raise ConfigError(
+            f"data.batch_size {batch_size} is the whole batch, and cannot be divided by {processes} processes{steps}; set it to "
+            f"{nearest}, or change trainer.devices"
+        )
+    return batch_size // parts
 
 
 def own_share(frames: Sequence[Frame], replicas: int, rank: int, where: str) -> Sequence[Frame]:

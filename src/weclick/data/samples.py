@@ -126,6 +126,7 @@ class TrainingSamples(Dataset[Sample]):
             "labels": torch.from_numpy(labels),
             "present": torch.from_numpy(present & complete),
             "grid": torch.from_numpy(drawn.grid),
+            "seed": torch.tensor(seed),
         }
         if self.pairing is not None:
             image = drawn.image if drawn.neighbour is None else drawn.neighbour

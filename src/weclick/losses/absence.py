@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from weclick.losses.resize import resized
+from weclick.losses.shared import over_processes
 from weclick.losses.term import LossTerm, Step
 
 
@@ -33,12 +34,10 @@ def absence(logits: Tensor, present: Tensor, inside: Tensor | None = None) -> Te
     """
     counted = present.any(1)
     scores = logits[counted].float()
-    if not len(scores):
-        return logits.sum() * 0.0
     absent = ~present[counted][:, :, None, None]
     losses = scores.logsumexp(1) - scores.masked_fill(absent, -torch.inf).logsumexp(1)
     weight = torch.ones_like(losses) if inside is None else inside[counted, 0].to(losses.dtype)
-    return (losses * weight).sum() / weight.sum().clamp(min=1)
+    return (losses * weight).sum() / over_processes(weight.sum()).clamp(min=1)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from weclick.conventions import IGNORE_INDEX
 from weclick.losses.resize import resized
+from weclick.losses.shared import over_processes
 from weclick.losses.term import LossTerm, Step
 from weclick.options import NonNegativeFloat
 
@@ -29,7 +30,7 @@ def partial_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
         0.0
     """
     total = F.cross_entropy(resized(logits, labels), labels, ignore_index=IGNORE_INDEX, reduction="sum")
-    return total / (labels != IGNORE_INDEX).sum().clamp(min=1)
+    return total / over_processes((labels != IGNORE_INDEX).sum()).clamp(min=1)
 
 
 def balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -47,7 +48,7 @@ def balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     pair = image * classes + labels[image, row, column]
     count = torch.bincount(pair, minlength=batch * classes)
     total = losses.new_zeros(batch * classes).index_add(0, pair, losses[image, row, column])
-    return (total / count.clamp(min=1)).sum() / (count > 0).sum().clamp(min=1)
+    return (total / count.clamp(min=1)).sum() / over_processes((count > 0).sum()).clamp(min=1)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from weclick.errors import ShapeError
 from weclick.losses.resize import resized
+from weclick.losses.shared import over_processes
 from weclick.losses.term import LossTerm, Need, Step
 from weclick.options import PositiveFloat
 
@@ -43,7 +44,7 @@ def distillation(logits: Tensor, soft_label: Tensor, weight: Tensor, *, temperat
     student = F.log_softmax(resized(logits, soft_label) / temperature, dim=1)
     target = at_temperature(soft_label.float(), temperature)
     divergence = (torch.xlogy(target, target) - target * student).sum(1, keepdim=True)
-    return temperature**2 * (weight * divergence).sum() / weight.sum().clamp(min=1e-6)
+    return temperature**2 * (weight * divergence).sum() / over_processes(weight.sum()).clamp(min=1e-6)
 
 
 def at_temperature(probabilities: Tensor, temperature: float) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from weclick.losses.resize import resized
+from weclick.losses.shared import over_processes
 from weclick.losses.term import LossTerm, Step
 from weclick.options import Share
 
@@ -57,7 +58,7 @@ def gated_crf(
         alike = torch.exp(-(colours[one] - colours[two]).square().sum(1, keepdim=True) / 2 - near)
         differ = 1 - (probabilities[one] * probabilities[two]).sum(1, keepdim=True)
         energy = energy + 2 * (gate[one] * gate[two] * alike * differ).sum()
-    return energy / gate.sum().clamp(min=1)
+    return energy / over_processes(gate.sum()).clamp(min=1)
 
 
 def _half_window(radius: int) -> Iterator[tuple[int, int]]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from weclick.errors import ShapeError
 from weclick.flow import warp_to_target
 from weclick.losses.resize import resized
+from weclick.losses.shared import over_processes
 from weclick.losses.term import LossTerm, Need, Step
 
 SIGMA: Final = (0.229, 0.224, 0.225)
@@ -46,7 +47,7 @@ def temporal_loss(probabilities: Tensor, warped: Tensor, visible: Tensor) -> Ten
         shapes = [tuple(t.shape) for t in (probabilities, warped, visible)]
         raise ShapeError(f"probabilities {shapes[0]}, warped {shapes[1]} and visible {shapes[2]} do not fit together")
     squares = (visible * (probabilities.float() - warped.float())).square()
-    return squares.sum() / max(squares.numel(), 1)
+    return squares.sum() / over_processes(squares.new_tensor(float(squares.numel()))).clamp(min=1)
 
 
 def visibility(images: Tensor, warped: Tensor) -> Tensor:

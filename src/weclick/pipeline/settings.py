@@ -155,10 +155,19 @@ class FitSettings(Options):
     @property
     def device(self) -> torch.device:
         """Device for teacher and flow outside of training: the one this process gets in training, too."""
-        names = ("accelerator", "devices", "num_nodes")
-        chosen = {name: self.trainer[name] for name in names if self.trainer.get(name) is not None}
         with trainer_refusals():
-            return Fabric(**chosen).device
+            return Fabric(**self._trainer_options("accelerator", "devices", "num_nodes")).device
+
+    @property
+    def processes(self) -> int:
+        """Number of processes that share a batch, over all machines."""
+        chosen = self._trainer_options("accelerator", "devices", "num_nodes", "strategy")
+        with trainer_refusals():
+            trainer = pl.Trainer(**chosen, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+        return trainer.num_devices * trainer.num_nodes
+
+    def _trainer_options(self, *names: str) -> dict[str, Any]:
+        return {name: self.trainer[name] for name in names if self.trainer.get(name) is not None}
 
     @property
     def evaluation_device(self) -> torch.device:

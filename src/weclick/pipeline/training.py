@@ -17,9 +17,11 @@ from lightning.pytorch.utilities import rank_zero_only
 from safetensors.torch import save_file
 
 from weclick.data.datamodule import ClipDataModule
+from weclick.data.sampler import own_batch
 from weclick.files import atomic_path
 from weclick.modules import SegmentationModule, load_checkpoint
 from weclick.modules.averaging import HorizonAveraging
+from weclick.modules.batch_norm import BatchNormSync
 from weclick.pipeline.checkpoint_io import WholeCheckpointIO
 from weclick.pipeline.interrupt import SaveOnSignal
 from weclick.pipeline.run import Run
@@ -89,7 +91,11 @@ def make_trainer(
         settings,
         max_epochs=epochs,
         callbacks=callbacks,
-        plugins=[*_listed(settings.trainer.get("plugins")), WholeCheckpointIO()],
+        plugins=[
+            *_listed(settings.trainer.get("plugins")),
+            WholeCheckpointIO(),
+            *([BatchNormSync(settings.device.type)] if settings.processes > 1 else []),
+        ],
         logger=loggers,
         default_root_dir=folder,
         enable_progress_bar=on_terminal(),
@@ -101,9 +107,10 @@ def check_trainer(settings: FitSettings) -> None:
     """Refuse trainer options that Lightning would refuse, before anything is written.
 
     Raises:
-        ConfigError: An option has an unknown value, or this machine lacks the device.
+        ConfigError: An option has an unknown value, this machine lacks the device, or its processes cannot divide a batch.
     """
     _trainer(settings, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    own_batch(settings.data.batch_size, settings.processes, settings.trainer.get("accumulate_grad_batches") or 1)
 
 
 def _trainer(settings: FitSettings, **own: Any) -> pl.Trainer:  # noqa: ANN401

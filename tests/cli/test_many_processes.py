@@ -1,0 +1,77 @@
+"""Two processes that share a batch give what one process gives, for the networks and levers of every preset."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+NO_DROPOUT = """import torch
+
+for kind in (torch.nn.Dropout, torch.nn.Dropout2d):
+    kind.forward = lambda self, x: x
+"""
+"""A module to import: each process draws its own dropout, so that it alone cannot be the same."""
+
+PRESETS = {
+    "cityscapes": ("--teacher=teacher/pspnet_resnet101.yaml", "--student=student/pspnet_resnet18.yaml"),
+    "phones": ("--teacher=teacher/convnext.yaml", "--student=student/pspnet_mobilenetv2.yaml"),
+    "cpu": ("--teacher=teacher/lite2.yaml", "--student=student/light.yaml"),
+}
+SMALLER = {
+    "cityscapes": ("--teacher.network.encoder=resnet18",),
+    "phones": ("--teacher.network.encoder=convnext_atto", "--teacher.network.width=16"),
+    # at the preset's 0.003, steps this early are so large that rounding grows to percents
+    "cpu": tuple(f"--{stage}.optimiser.learning_rate=1e-5" for stage in ("teacher", "student")),
+}
+"""Encoders of the same family where those of the presets take minutes here; and a rate that fits so few steps."""
+
+
+def finish(process):
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out, err
+
+
+def rows(run, stage):
+    """Return the figures of all epochs, in order."""
+    with (run / stage / "metrics.csv").open() as stream:
+        return [float(value) for row in csv.DictReader(stream) for value in row.values() if value]
+
+
+def distance(run, other, stage):
+    """Return the distance of two stages' weights as a share of their length."""
+    first, second = (load_file(folder / stage / "weights.safetensors") for folder in (run, other))
+    one, two = (np.concatenate([w[name].ravel().astype(float) for name in first]) for w in (first, second))
+    return np.linalg.norm(one - two) / np.linalg.norm(one)
+
+
+def contents(run):
+    items = (run / "memory").glob("*/[!.]*.npz")
+    return {str(path.relative_to(run)): dict(np.load(path)) for path in items}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", PRESETS)
+def test_promise_9_two_processes_give_what_one_gives(start, weclick, tmp_path, preset):
+    (tmp_path / "no_dropout.py").write_text(NO_DROPOUT)
+    options = (*PRESETS[preset], *SMALLER[preset], "--arm=beyond", "--data.batch_size=2", "--memory.flow=dis")
+    network = [f"--{stage}.network.weights=none" for stage in ("teacher", "student")]
+    printed = {}
+    for devices in (1, 2):
+        fixed = (*options, *network, f"--trainer.devices={devices}", f"--name=on-{devices}")
+        printed[devices] = finish(start(*fixed, before=("--import", "no_dropout")))
+    one, two = (tmp_path / "runs" / f"on-{devices}" for devices in (1, 2))
+    for stage in ("teacher", "student"):
+        np.testing.assert_allclose(rows(one, stage), rows(two, stage), rtol=2e-3, atol=1e-3, err_msg=stage)
+        # not element by element: AdamW turns the sign of a gradient that is 0 but for rounding into a whole step
+        assert distance(one, two, stage) < 1e-3
+    assert contents(one).keys() == contents(two).keys()
+    lines = [line for line in printed[2][1].splitlines() if set(line) - {"-"}]
+    assert len(lines) == len(set(lines)), "a message was printed twice"
+    scores = []
+    for run in (one, two):
+        weclick("test", "--run", run).done()
+        scores.append(json.loads((run / "test" / "metrics.json").read_text())["miou"])
+    assert scores[1] == pytest.approx(scores[0], abs=1e-3)
