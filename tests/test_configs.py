@@ -55,9 +55,11 @@ def test_every_part_is_a_group_of_the_parser():
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_parts_parse_as_their_group(part):
+def test_parts_parse_as_their_group(part, monkeypatch):
+    monkeypatch.delenv("CITYSCAPES_DATASET", raising=False)
     group = Path(part).parent.name
-    wanted = plain(yaml.safe_load((CONFIGS / part).read_text()))
+    text = (CONFIGS / part).read_text().replace("${CITYSCAPES_DATASET:-data/cityscapes}", "data/cityscapes")
+    wanted = plain(yaml.safe_load(text))
     found = plain(getattr(settings("--data.root=x", f"--{group}={part}"), group))
     assert {key: found[key] for key in wanted} == wanted
 
@@ -69,6 +71,23 @@ def test_parts_hold_only_what_differs_from_the_default(part):
     wanted = plain(yaml.safe_load((CONFIGS / part).read_text()))
     same = {key for key, value in wanted.items() if value == default[key]}
     assert same <= TELLING
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "root"),
+    [
+        (None, [], "data/cityscapes"),
+        ("", [], "data/cityscapes"),
+        ("/sets/Stadt 1", [], "/sets/Stadt 1"),
+        ("/sets/Stadt 1", ["--data.root=data/cityscapes"], "data/cityscapes"),
+        ("/sets/Stadt 1", ["--data=data/demo.yaml"], "demo/data"),
+    ],
+)
+def test_the_variable_of_cityscapes_scripts_names_the_root_that_nothing_else_names(monkeypatch, value, options, root):
+    monkeypatch.delenv("CITYSCAPES_DATASET", raising=False)
+    if value is not None:
+        monkeypatch.setenv("CITYSCAPES_DATASET", value)
+    assert settings("--config=cityscapes.yaml", *options).data.root == root
 
 
 def test_a_part_on_the_command_line_replaces_the_configs_whole(tmp_path):

@@ -1,4 +1,4 @@
-"""``weclick data``: check a data set, write the synthetic one, prepare CamVid."""
+"""``weclick data``: check a data set, write the synthetic one, prepare CamVid, extract Cityscapes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from weclick.reporting.progress import progress_bar
 
 def main(command: str, arguments: list[str]) -> int | None:
     """Run the subcommand that the arguments name."""
+    if arguments[:1] == ["cityscapes"]:
+        from weclick.cli.cityscapes import main as extract
+
+        extract(arguments[1:])
+        return None
     status: int | None = auto_cli(PARTS, args=arguments, prog=f"weclick {command}", exit_on_error=False)
     return status
 
@@ -76,4 +81,9 @@ def camvid(source: str, out: str, size: tuple[int, int] = (360, 480), reach: int
     print(f"CamVid is ready in {out}; train with: weclick fit --config camvid.yaml --data.root {out}")
 
 
-PARTS: Final[dict[str, Any]] = {"check": check, "synthetic": synthetic, "camvid": camvid}
+def cityscapes() -> None:
+    """Extract from Cityscapes' archives only what a config needs."""
+    # Listed for the help. Its options are those of a config, and --from, which cannot be the name of a parameter.
+
+
+PARTS: Final[dict[str, Any]] = {"check": check, "synthetic": synthetic, "camvid": camvid, "cityscapes": cityscapes}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +20,8 @@ DESCRIPTION = """Evaluate a trained network against the masks, at their own reso
 Without arguments, it evaluates the student of the newest finished run, with the settings of that run's config.yaml.
 `validate` uses the val split. `test` uses the test split or, where that has no masks, val, and prints which. `test` also
 writes runs/NAME/test/report.html; the report of a checkpoint named with --ckpt_path goes to a folder of its own in
-runs/NAME/test/.
+runs/NAME/test/. Of Cityscapes it also writes the predictions as the official evaluator reads them, to predictions/ beside the
+report or, where the environment variable CITYSCAPES_RESULTS is set, to that folder.
 """
 
 
@@ -61,9 +63,19 @@ def main(command: str, arguments: list[str]) -> None:
     )
     folder = results_folder(run, chosen) if command == "test" else None
     print(f"{command}: {chosen.path} ({chosen.reason}) on the {split} split of {settings.data.root}")
+    results = os.environ.get("CITYSCAPES_RESULTS")
     evaluation, model = evaluate(
-        settings, run, chosen, split, folder=folder, stage=config.stage, config=dump(parser, config)
+        settings,
+        run,
+        chosen,
+        split,
+        folder=folder,
+        stage=config.stage,
+        config=dump(parser, config),
+        predictions=Path(results) if results else None,
     )
     print_table(evaluation, model.classes)
     if folder is not None:
         print(f"report: {folder / 'report.html'}")
+        if results and settings.dataset.layout.name == "cityscapes":
+            print(f"predictions: {results} (CITYSCAPES_RESULTS)")

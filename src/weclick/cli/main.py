@@ -34,7 +34,7 @@ COMMANDS: Final = {
     "export": Command("weclick.cli.export", "write the student as ONNX and OpenVINO files, checked against PyTorch"),
     "annotate": Command("weclick.cli.annotate", "click on the objects of frames, in the browser"),
     "clicks": Command("weclick.cli.clicks", "simulate, import, export, check or count clicks; suggest frames to click"),
-    "data": Command("weclick.cli.data", "check a data set, write a synthetic one, prepare CamVid"),
+    "data": Command("weclick.cli.data", "check a data set, write a synthetic one, prepare CamVid, extract Cityscapes"),
     "benchmark": Command("weclick.cli.benchmark", "measure the speed of student, training and prediction"),
     "ablate": Command("weclick.cli.ablate", "train several arms of the method under equal budgets and compare them"),
     "budget": Command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import warnings
 from argparse import ArgumentError
@@ -131,10 +132,20 @@ def parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
     """
     config = _parsed(parser, arguments)
     arm = config.get("arm")
-    if arm is None or not ARMS[arm].options:
-        return config
-    parser.set_defaults(dict(ARMS[arm].options))
-    return _parsed(parser, arguments)
+    if arm is not None and ARMS[arm].options:
+        parser.set_defaults(dict(ARMS[arm].options))
+        config = _parsed(parser, arguments)
+    if root := config.get("data.root"):
+        config["data.root"] = _expanded(root)
+    return config
+
+
+_VARIABLE: Final = re.compile(r"\$\{(\w+):-([^}]*)\}")
+
+
+def _expanded(text: str) -> str:
+    """Replace each ``${NAME:-default}`` as a shell does: by the environment variable or, if it is unset or empty, the default."""
+    return _VARIABLE.sub(lambda match: os.environ.get(match[1]) or match[2], text)
 
 
 def _parsed(parser: ArgumentParser, arguments: list[str]) -> Namespace:

@@ -105,6 +105,7 @@ def evaluate(
     folder: Path | None,
     stage: str | None = None,
     config: str | None = None,
+    predictions: Path | None = None,
 ) -> tuple[Evaluation, Model]:
     """Evaluate a checkpoint or exported model on a split and, given a folder, write tables, pictures and ``report.html``.
 
@@ -118,6 +119,8 @@ def evaluate(
         folder: Folder for the results.
         stage: Stage the checkpoint must be of; None allows both.
         config: ``settings`` as YAML, for the report; by default the run's own.
+        predictions: Folder for predictions in the official Cityscapes format, which are written for data of that layout;
+            by default ``predictions`` in ``folder``.
 
     Raises:
         CheckpointError: The checkpoint is of another stage, or for other classes.
@@ -129,7 +132,7 @@ def evaluate(
         settings = replace(settings, data=replace(settings.data, size=model.size))
     data = settings.make_data(clicks=run.clicks if run.clicks.exists() else None)
     dataset = data.dataset
-    official = folder / "predictions" if folder and dataset.layout.name == "cityscapes" else None
+    official = (predictions or folder / "predictions") if folder and dataset.layout.name == "cityscapes" else None
     collector = Collector(dataset, split, official)
     scores = score(model, data, split, collector)
     temporal, video = consistency(model, dataset, split)

@@ -16,7 +16,11 @@ from weclick.errors import DataError
 from weclick.images import list_folders, list_images, read_label
 
 _IMAGES: Final = ("leftImg8bit", "leftImg8bit_sequence")
-_NAME = re.compile(r"(?P<video>.+_[0-9]+)_(?P<number>[0-9]+)_(?P<kind>leftImg8bit|gtFine_labelIds|gtFine_instanceIds)")
+
+STEM: Final = re.compile(
+    r"(?P<video>.+_[0-9]+)_(?P<number>[0-9]+)_(?P<kind>leftImg8bit|gtFine_labelIds|gtFine_instanceIds)"
+)
+"""Stem of each file that is read."""
 
 CLASSES: Final = ClassSet(
     (
@@ -90,7 +94,7 @@ class CityscapesLayout(ListedLayout):
         is_image = folder in _IMAGES
         for city in list_folders(self.root / folder / split):
             for stem, path in list_images(city).items():
-                match = _NAME.fullmatch(stem)
+                match = STEM.fullmatch(stem)
                 if match is not None and (match["kind"] == "leftImg8bit") == is_image:
                     # Interned: one string for all frames of a video takes less memory and is compared by identity.
                     key = FrameKey(sys.intern(match["video"]), int(match["number"]))

@@ -1,0 +1,81 @@
+"""``weclick data cityscapes``: extract from Cityscapes' archives what a config needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from shlex import quote
+from typing import Final
+
+from jsonargparse import ArgumentParser
+
+from weclick.cli.options import add_settings, option_value, parse, quiet_libraries, resolve_configs
+from weclick.cli.runs import resume_hint
+from weclick.data.cityscapes_archives import SEQUENCE, archive_name
+from weclick.data.extract_cityscapes import Extraction, Need, extract_cityscapes
+from weclick.data.options import DataOptions
+from weclick.reporting.progress import progress_bar
+
+CONFIG: Final = "cityscapes.yaml"
+
+DESCRIPTION: Final = """Extract from Cityscapes' archives only what a config needs: masks, labelled frames, their neighbours,
+and the frames that `weclick test` measures temporal consistency with. Files that exist already are compared by size and CRC and
+are not extracted again: after an interruption, repeat the command.
+"""
+
+EPILOG: Final = f"""A config and its options select the neighbours, as in weclick fit: --config MINE.yaml (default: {CONFIG}),
+--data.clips.neighbours 6."""
+
+
+def make_parser() -> ArgumentParser:
+    """Return the parser of ``weclick data cityscapes``, with its own options only."""
+    parser = ArgumentParser(prog="weclick data cityscapes", description=DESCRIPTION, epilog=EPILOG, exit_on_error=False)
+    parser.add_argument(
+        "--from",
+        type=str,
+        required=True,
+        help="folder with gtFine_trainvaltest.zip, leftImg8bit_trainvaltest.zip and leftImg8bit_sequence_trainvaltest.zip, "
+        "also in folders of these names, also unpacked",
+    )
+    parser.add_argument(
+        "--root",
+        type=str | None,
+        default=None,
+        help="folder to extract to; default: data.root of the config (the preset's is CITYSCAPES_DATASET or data/cityscapes)",
+    )
+    parser.add_argument(
+        "--pairs",
+        type=bool,
+        default=True,
+        help="also extract the frames before and after each labelled frame of val, for temporal consistency",
+    )
+    return parser
+
+
+def main(arguments: list[str]) -> None:
+    """Extract what the config needs and print what there is."""
+    quiet_libraries()
+    parser = make_parser()
+    if {"-h", "--help"} & set(arguments):
+        parser.parse_args(["--help"])
+    add_settings(parser)
+    own = [] if option_value(arguments, "--config") else ["--config", CONFIG]
+    config = parse(parser, resolve_configs([*own, *arguments]))
+    data = DataOptions.of(config.data.as_dict(), "data")
+    root = Path(config.root or data.root)
+    need = Need(data.clips, unlabelled=data.draws.unlabelled > 0, pairs=config.pairs)
+    with resume_hint("the same command, which keeps what is extracted"), progress_bar("extract") as progress:
+        extraction = extract_cityscapes(Path(config["from"]), root, need, progress=progress)
+    _print(extraction, need, root)
+
+
+def _print(extraction: Extraction, need: Need, root: Path) -> None:
+    print(
+        f"{root}: {extraction.extracted} files extracted, {extraction.existing} existed already, "
+        f"{extraction.size / 1e9:.2f} GB in all"
+    )
+    if extraction.short:
+        print(
+            f"{len(extraction.short)} labelled frames have fewer than {need.clips.neighbours} neighbours in "
+            f"{archive_name(SEQUENCE)}, first {extraction.short[0]}"
+        )
+    print(f"train with: weclick fit --config {CONFIG} --data.root {quote(str(root))}")
