@@ -22,8 +22,8 @@ and the frames that `weclick test` measures temporal consistency with. Files tha
 are not extracted again: after an interruption, repeat the command.
 """
 
-EPILOG: Final = f"""A config and its options select the neighbours, as in weclick fit: --config MINE.yaml (default: {CONFIG}),
---data.clips.neighbours 6."""
+EPILOG: Final = f"""Config, arm and options select the neighbours, as in weclick fit: --config MINE.yaml (default: {CONFIG}),
+--arm weclick, --data.clips.neighbours 6. For several of them, repeat the command with each."""
 
 
 def make_parser() -> ArgumentParser:
@@ -40,7 +40,7 @@ def make_parser() -> ArgumentParser:
         "--root",
         type=str | None,
         default=None,
-        help="folder to extract to; default: data.root of the config (the preset's is CITYSCAPES_DATASET or data/cityscapes)",
+        help=f"folder to extract to; default: data.root of the config (of {CONFIG}: CITYSCAPES_DATASET, else data/cityscapes)",
     )
     parser.add_argument(
         "--pairs",
@@ -58,24 +58,26 @@ def main(arguments: list[str]) -> None:
     if {"-h", "--help"} & set(arguments):
         parser.parse_args(["--help"])
     add_settings(parser)
-    own = [] if option_value(arguments, "--config") else ["--config", CONFIG]
-    config = parse(parser, resolve_configs([*own, *arguments]))
-    data = DataOptions.of(config.data.as_dict(), "data")
-    root = Path(config.root or data.root)
+    named, root = option_value(arguments, "--config"), option_value(arguments, "--root")
+    own, last = [] if named else ["--config", CONFIG], [f"--data.root={root}"] if root else []
+    config = parse(parser, resolve_configs([*own, *arguments, *last]))
+    data = DataOptions.of(config.clone(with_meta=False).data.as_dict(), "data")
     need = Need(data.clips, unlabelled=data.draws.unlabelled > 0, pairs=config.pairs)
     with resume_hint("the same command, which keeps what is extracted"), progress_bar("extract") as progress:
-        extraction = extract_cityscapes(Path(config["from"]), root, need, progress=progress)
-    _print(extraction, need, root)
+        extraction = extract_cityscapes(Path(config["from"]), Path(data.root), need, progress=progress)
+    _print(extraction, need, data.root)
+    print(f"train with: weclick fit --config {quote(named or CONFIG)} --data.root {quote(data.root)}")
 
 
-def _print(extraction: Extraction, need: Need, root: Path) -> None:
+def _print(extraction: Extraction, need: Need, root: str) -> None:
+    options = need.clips
     print(
         f"{root}: {extraction.extracted} files extracted, {extraction.existing} existed already, "
-        f"{extraction.size / 1e9:.2f} GB in all"
+        f"{extraction.size / 1e9:.2f} GB in all, for clips of {options.neighbours} neighbours (sides {options.sides}, "
+        f"stride {options.stride})"
     )
     if extraction.short:
         print(
-            f"{len(extraction.short)} labelled frames have fewer than {need.clips.neighbours} neighbours in "
+            f"{len(extraction.short)} labelled frames have fewer than {options.neighbours} neighbours in "
             f"{archive_name(SEQUENCE)}, first {extraction.short[0]}"
         )
-    print(f"train with: weclick fit --config {CONFIG} --data.root {quote(str(root))}")

@@ -6,7 +6,7 @@ import filecmp
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Protocol
@@ -62,12 +62,16 @@ def open_sources(source: Path, folders: Iterable[str], stack: ExitStack) -> dict
     """
     if not source.is_dir():
         raise DataError(f"{source} is no folder; --from must name the folder with Cityscapes' archives")
-    openers = {folder: _locate(source, folder) for folder in folders}
-    if missing := [archive_name(folder) for folder, opener in openers.items() if opener is None]:
+    places = {folder: _locate(source, folder) for folder in folders}
+    if missing := [archive_name(folder) for folder, place in places.items() if place is None]:
         without = "--data.clips.neighbours 0 --pairs false does without sequences"
         hint = f" ({without})" if archive_name(SEQUENCE) in missing else ""
         raise DataError(f"{source} lacks {', '.join(missing)}; download from {SITE}{hint}")
-    sources = {folder: opener(stack) for folder, opener in openers.items() if opener is not None}
+    sources: dict[str, Source] = {
+        folder: _Archive(place, stack) if place.is_file() else _Folder(place)
+        for folder, place in places.items()
+        if place
+    }
     for folder, opened in sources.items():
         if not any(path.startswith(f"{folder}/") for path in opened.paths()):
             raise DataError(
@@ -76,17 +80,12 @@ def open_sources(source: Path, folders: Iterable[str], stack: ExitStack) -> dict
     return sources
 
 
-def _locate(source: Path, folder: str) -> Callable[[ExitStack], Source] | None:
-    """Return what opens the archive of a folder or, where there is none, the unpacked folder; None where there is neither."""
+def _locate(source: Path, folder: str) -> Path | None:
+    """Return the archive of a folder or, where there is none, the unpacked folder; None where there is neither."""
     name = archive_name(folder)
     places = (source, source / name.removesuffix(".zip"), source / name)
-    for place in places:
-        if (place / name).is_file():
-            return lambda stack, archive=place / name: _Archive(archive, stack)  # type: ignore[misc]
-    for place in places:
-        if (place / folder).is_dir():
-            return lambda stack, unpacked=place / folder: _Folder(unpacked)  # type: ignore[misc]
-    return None
+    archives, unpacked = [place / name for place in places], [place / folder for place in places]
+    return next((path for path in archives if path.is_file()), next((path for path in unpacked if path.is_dir()), None))
 
 
 class _Archive:
