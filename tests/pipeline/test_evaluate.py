@@ -9,8 +9,9 @@ import torch
 from weclick.inference.model import TorchModel, open_model
 from weclick.models import NetworkOptions, make_network
 from weclick.pipeline import evaluate as evaluating
-from weclick.pipeline.evaluate import Chosen, evaluate, results_folder, score
+from weclick.pipeline.evaluate import Chosen, evaluate, results_folder
 from weclick.pipeline.run import Run
+from weclick.pipeline.scoring import score
 
 
 @pytest.fixture

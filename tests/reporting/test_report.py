@@ -10,7 +10,7 @@ import pytest
 
 from weclick.classes import ClassSet
 from weclick.errors import ShapeError
-from weclick.metrics import Consistency, Evaluation, Speed, scores_from_confusion
+from weclick.metrics import ComparedPairs, Consistency, Evaluation, Speed, scores_from_confusion
 from weclick.reporting.report import Provenance, Report, Sample, print_table, write_report, write_tables
 
 EVIL = '<script>alert("1")</script>'
@@ -19,6 +19,7 @@ SCORES = scores_from_confusion(np.array([[3, 0, 1], [0, 0, 0], [0, 0, 4]]))
 EVALUATION = Evaluation(
     SCORES,
     Consistency(0.912, 0.877, (0.9, math.nan, 0.924), (0.8, math.nan, 0.954), 0.87),
+    ComparedPairs(200, 1998, "farneback", (256, 512)),
     {16: 0.5, 8: 0.625},
     Speed(31.44, 31.8, "a CPU", (512, 1024), "bf16"),
 )
@@ -156,6 +157,8 @@ def test_tables_hold_the_numbers(tmp_path):
     assert metrics["iou"] == {"road": 0.75, EVIL: None, "[red]car, Straße": 0.8}
     assert metrics["temporal_consistency"]["masked"] == 0.912
     assert metrics["temporal_consistency"]["masked_iou"][EVIL] is None
+    pairs = {"compared": 200, "available": 1998, "flow": "farneback", "flow_size": [256, 512]}
+    assert metrics["temporal_consistency"]["pairs"] == pairs
     assert metrics["video_consistency"] == {"8": 0.625, "16": 0.5}
     assert metrics["speed"]["size"] == [512, 1024]
     assert metrics["evaluated"]["checkpoint"] == "student/best.ckpt"
@@ -165,6 +168,11 @@ def test_tables_hold_the_numbers(tmp_path):
     assert [row["pixels"] for row in rows] == ["4", "0", "4"]
     counts = list(csv.reader(lines(tmp_path / "confusion.csv")))
     assert counts[1] == ["road", "3", "0", "1"]
+
+
+def test_the_report_states_the_pairs_and_the_flow_of_temporal_consistency(tmp_path):
+    html = write_report(tmp_path, report()).read_text(encoding="utf-8")
+    assert "over 200 of 1,998 pairs of successive frames, farneback flow at 512x256" in html
 
 
 def test_tables_of_a_bare_evaluation(tmp_path):
@@ -181,6 +189,7 @@ def test_printed_table_is_ascii_and_narrow(capsys):
     assert re.search(r"road +\| +75\.0 \| +75\.0 \| +50\.0", printed)
     assert re.search(r"sky +\| +n/a \| +n/a \| +0\.0", printed)
     assert "temporal consistency 91.2 % (unmasked 87.7 %)" in printed
+    assert "over 200 of 1,998 pairs of successive frames, farneback flow at 512x256" in printed
     assert printed.index("VC8") < printed.index("VC16")
 
 

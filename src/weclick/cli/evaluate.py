@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from jsonargparse import ArgumentParser
+from jsonargparse.typing import NonNegativeInt
 
 from weclick.cli.options import add_settings, dump, option_value, parse, quiet_libraries, resolve_configs, to_settings
 from weclick.cli.runs import add_run, find_run_of_checkpoint, print_help
 from weclick.data.index import Split
 from weclick.errors import RunError
+from weclick.pipeline.consistency import DEFAULT_PAIRS
 from weclick.pipeline.evaluate import Chosen, choose_checkpoint, evaluate, need_masks, results_folder
 from weclick.reporting.report import print_table
 
@@ -37,6 +39,12 @@ def make_parser(command: str) -> ArgumentParser:
         type=str | None,
         default=None,
         help="checkpoint to evaluate instead of the one selected from the run",
+    )
+    parser.add_argument(
+        "--pairs",
+        type=NonNegativeInt,
+        default=DEFAULT_PAIRS,
+        help="number of pairs of successive frames, evenly spread, to measure temporal consistency on; 0: do not measure it",
     )
     return parser
 
@@ -73,6 +81,7 @@ def main(command: str, arguments: list[str]) -> None:
         stage=config.stage,
         config=dump(parser, config),
         predictions=Path(results) if results else None,
+        pairs=config.pairs,
     )
     print_table(evaluation, model.classes)
     if folder is not None:

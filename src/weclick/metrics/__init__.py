@@ -2,12 +2,13 @@
 
 from weclick.metrics.calibration import CalibrationError
 from weclick.metrics.confusion import Scores, SegmentationScore, scores_from_confusion
-from weclick.metrics.evaluation import Evaluation, Speed
+from weclick.metrics.evaluation import ComparedPairs, Evaluation, Speed
 from weclick.metrics.temporal import Consistency, TemporalConsistency
 from weclick.metrics.video import VideoConsistency
 
 __all__ = [
     "CalibrationError",
+    "ComparedPairs",
     "Consistency",
     "Evaluation",
     "Scores",

@@ -30,17 +30,36 @@ class Speed:
 
 
 @dataclass(frozen=True)
+class ComparedPairs:
+    """Which pairs of successive frames temporal consistency was measured on, and along which flow.
+
+    Args:
+        compared: Number of pairs that were compared.
+        available: Number of pairs with a labelled frame.
+        flow: Name of the flow estimator.
+        flow_size: Size (height, width) that flow was estimated at.
+    """
+
+    compared: int
+    available: int
+    flow: str
+    flow_size: Size
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Result of an evaluation; None and an empty mapping mean "not measured".
 
     Args:
         scores: Agreement with the labels.
         temporal: Agreement of successive predictions along the motion.
+        pairs: Pairs of frames that ``temporal`` is from.
         video_consistency: VC_n by n.
         speed: Speed of the network.
     """
 
     scores: Scores
     temporal: Consistency | None = None
+    pairs: ComparedPairs | None = None
     video_consistency: Mapping[int, float] = field(default_factory=dict)
     speed: Speed | None = None

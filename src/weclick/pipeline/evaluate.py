@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,24 +10,21 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
-from torch import Tensor
 
-from weclick.conventions import FrameKey
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.dataset import DataSet
 from weclick.data.index import Split
 from weclick.errors import CheckpointError, DataError
 from weclick.inference.checkpoint import is_whole
 from weclick.inference.model import ExportedModel, Model, open_model
-from weclick.inference.rules import labels_at
 from weclick.inference.speed import measure_speed
-from weclick.metrics import Evaluation, Scores, SegmentationScore
-from weclick.pipeline.consistency import consistency
+from weclick.metrics import Evaluation
+from weclick.pipeline.consistency import DEFAULT_PAIRS, ConsistencyMeter
 from weclick.pipeline.run import Run
+from weclick.pipeline.scoring import ScoredFrame, score
 from weclick.pipeline.settings import FitSettings
 from weclick.reporting.loggers import make_tracker, read_metrics
 from weclick.reporting.pictures import comparison, write_picture
-from weclick.reporting.progress import progress_bar
 from weclick.reporting.report import Provenance, Report, Sample, write_report, write_tables
 
 SAMPLES: Final = 8
@@ -106,6 +102,7 @@ def evaluate(
     stage: str | None = None,
     config: str | None = None,
     predictions: Path | None = None,
+    pairs: int = DEFAULT_PAIRS,
 ) -> tuple[Evaluation, Model]:
     """Evaluate a checkpoint or exported model on a split and, given a folder, write tables, pictures and ``report.html``.
 
@@ -121,6 +118,7 @@ def evaluate(
         config: ``settings`` as YAML, for the report; by default the run's own.
         predictions: Folder for predictions in the official Cityscapes format, which are written for data of that layout;
             by default ``predictions`` in ``folder``.
+        pairs: Number of pairs of successive frames to measure temporal consistency on; see :class:`ConsistencyMeter`.
 
     Raises:
         CheckpointError: The checkpoint is of another stage, or for other classes.
@@ -134,9 +132,10 @@ def evaluate(
     dataset = data.dataset
     official = (predictions or folder / "predictions") if folder and dataset.layout.name == "cityscapes" else None
     collector = Collector(dataset, split, official)
-    scores = score(model, data, split, collector)
-    temporal, video = consistency(model, dataset, split)
-    evaluation = Evaluation(scores, temporal, video, speed=measure_speed(model, dataset.size))
+    meter = ConsistencyMeter(model, dataset, split, pairs)
+    scores = score(model, data, split, [collector.add, meter.add])
+    temporal, compared, video = meter.compute()
+    evaluation = Evaluation(scores, temporal, compared, video, speed=measure_speed(model, dataset.size))
     if folder is not None:
         report = Report(
             evaluation,
@@ -151,26 +150,6 @@ def evaluate(
         if chosen.path.resolve().parent == (run.folder / model.stage).resolve():
             _track(settings, run, model, evaluation)
     return evaluation, model
-
-
-def score(model: Model, data: ClipDataModule, split: Split, collector: Collector | None = None) -> Scores:
-    """Score a model on the labelled frames of a split, at the data's size and the labels' resolution."""
-    metric = SegmentationScore(len(data.dataset.classes)).to(model.device)
-    loader = data.evaluation_loader(split)
-    with progress_bar("test") as progress:
-        for done, batch in enumerate(loader, start=1):
-            images = batch["image"].to(model.device).float() / 255
-            labels = [label.to(model.device) for label in batch["label"]]
-            predictions = [
-                labels_at(one[None], data.dataset.size, label.shape)[0]
-                for one, label in zip(model.logits(images), labels, strict=True)
-            ]
-            for prediction, label in zip(predictions, labels, strict=True):
-                metric.update(prediction, label)
-            if collector is not None:
-                collector.add(batch["key"], images, labels, predictions)
-            progress(done, len(loader))
-    return metric.compute()
 
 
 class Collector:
@@ -192,17 +171,14 @@ class Collector:
         count = len(dataset.classes)
         self.stored = np.array([table.index(c) if table else c for c in range(count)], np.uint8)
 
-    def add(
-        self, keys: Sequence[FrameKey], images: Tensor, labels: Sequence[Tensor], predictions: Sequence[Tensor]
-    ) -> None:
-        """Collect from a batch: images (B, 3, H, W) in 0..1, labels and predictions of each, (H, W)."""
-        for key, image, label, prediction in zip(keys, images, labels, predictions, strict=True):
-            if key in self.wanted:
-                shown = comparison(image, label, prediction)
-                self.samples.append(Sample(str(key), shown["image"], shown["prediction"], shown["truth"]))
-            if self.predictions is not None:
-                name = f"{key.video}_{key.number:06d}_pred_labelIds.png"
-                write_picture(self.predictions / name, self.stored[prediction.cpu().numpy()])
+    def add(self, frame: ScoredFrame) -> None:
+        """Collect from a scored frame."""
+        if frame.key in self.wanted:
+            shown = comparison(frame.image, frame.label, frame.prediction)
+            self.samples.append(Sample(str(frame.key), shown["image"], shown["prediction"], shown["truth"]))
+        if self.predictions is not None:
+            name = f"{frame.key.video}_{frame.key.number:06d}_pred_labelIds.png"
+            write_picture(self.predictions / name, self.stored[frame.prediction.cpu().numpy()])
 
 
 def _track(settings: FitSettings, run: Run, model: Model, evaluation: Evaluation) -> None:

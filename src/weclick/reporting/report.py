@@ -22,7 +22,7 @@ from weclick.classes import ClassSet
 from weclick.errors import ShapeError
 from weclick.files import write_json, write_text
 from weclick.inference.drawing import overlay
-from weclick.metrics import Evaluation
+from weclick.metrics import ComparedPairs, Evaluation
 from weclick.reporting.plots import plot_confusion, plot_curves
 from weclick.reporting.tables import to_csv
 
@@ -121,6 +121,7 @@ def write_report(folder: Path, report: Report) -> Path:
         provenance=report.provenance,
         rows=_rows(report.evaluation, report.classes),
         samples=[_sample(sample, report.classes) for sample in report.samples],
+        compared=report.evaluation.pairs and _compared(report.evaluation.pairs),
         confusion=_svg(plot_confusion(report.evaluation.scores.confusion, report.classes, "svg")),
         curves=_svg(plot_curves(report.metrics, "svg")) if report.metrics else None,
     )
@@ -172,11 +173,18 @@ def _summary(evaluation: Evaluation) -> str:
     if evaluation.temporal:
         both = f"{_percent(evaluation.temporal.masked)} % (unmasked {_percent(evaluation.temporal.unmasked)} %)"
         parts.append(f"temporal consistency {both}")
+        parts += [f"  {_compared(evaluation.pairs)}"] if evaluation.pairs else []
     parts += [f"VC{n} {_percent(value)} %" for n, value in sorted(evaluation.video_consistency.items())]
     if speed := evaluation.speed:
         size = f"{speed.size[1]}x{speed.size[0]}"
         parts.append(f"{speed.fps:.1f} FPS ({speed.ms:.1f} ms, {size}, {speed.precision}, {speed.device})")
     return "\n".join(parts)
+
+
+def _compared(pairs: ComparedPairs) -> str:
+    height, width = pairs.flow_size
+    share = f"{pairs.compared:,} of {pairs.available:,} pairs of successive frames"
+    return f"over {share}, {pairs.flow} flow at {width}x{height}"
 
 
 @dataclass(frozen=True)
@@ -220,6 +228,7 @@ def _metrics(report: Report) -> dict[str, Any]:
             "masked": temporal.masked,
             "unmasked": temporal.unmasked,
             "coverage": temporal.coverage,
+            "pairs": report.evaluation.pairs and asdict(report.evaluation.pairs),
             "masked_iou": dict(zip(names, temporal.masked_iou, strict=True)),
             "unmasked_iou": dict(zip(names, temporal.unmasked_iou, strict=True)),
         },
