@@ -3,9 +3,10 @@
 from weclick.memory.connect import connect, places_on_grid
 from weclick.memory.draws import follow_draw, inside_frame
 from weclick.memory.fuse import PLAIN, Fusion, Memory, fuse
+from weclick.memory.item import MemoryItem, dequantise, quantise
 from weclick.memory.online import SoftLabels, online_memory, soft_labels
 from weclick.memory.restrict import restrict
-from weclick.memory.store import MemoryItem, MemoryStore, dequantise, quantise
+from weclick.memory.store import MemoryStore
 from weclick.memory.stream import stream_memory
 from weclick.memory.views import average_views
 

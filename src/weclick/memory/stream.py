@@ -90,8 +90,11 @@ def stream_votes(
     window, remaining = _Window(teacher, flow, wanted, count), deque(wanted.items())
     for batch in frames:
         window.add(batch)
+        ready: list[tuple[FrameKey, Sequence[FrameKey]]] = []
         while remaining and window.is_complete(*remaining[0]):
-            target, neighbours = remaining.popleft()
+            ready.append(remaining.popleft())
+        window.estimate(ready)
+        for target, neighbours in ready:
             votes = window.votes(target, neighbours)
             window.release(target, neighbours)
             if votes is not None:
@@ -123,6 +126,15 @@ class _Window:
             maps = soft_labels(self._teacher, images.float() / 255)
             self._frames |= zip(readable, map(_Frame, images.unsqueeze(1), maps.unsqueeze(1)), strict=True)
 
+    def estimate(self, clips: Iterable[tuple[FrameKey, Sequence[FrameKey]]]) -> None:
+        """Estimate the missing flows of clips in both directions, as one batch: an estimator divides it as it works best."""
+        images = {key: frame.image for key, frame in self._frames.items() if frame is not None}
+        both = [pair for target, keys in clips for key in keys for pair in ((target, key), (key, target))]
+        pairs = [pair for pair in dict.fromkeys(both) if pair not in self._flows and images.keys() >= set(pair)]
+        if pairs:
+            first, second = (torch.cat([images[pair[side]] for pair in pairs]) for side in (0, 1))
+            self._flows |= zip(pairs, self._flow(first, second).unsqueeze(1), strict=True)
+
     def is_complete(self, target: FrameKey, neighbours: Sequence[FrameKey]) -> bool:
         """Return whether all frames of a clip have been added."""
         return all(key in self._frames for key in (target, *neighbours))
@@ -136,21 +148,14 @@ class _Window:
         reliable = warped.new_zeros(1, self._count, 1, *warped.shape[-2:], dtype=torch.bool)
         offsets = torch.zeros(1, self._count, dtype=torch.long, device=warped.device)
         readable = {key: frame for key in neighbours if (frame := self._frames[key]) is not None}
-        self._estimate(target, own, readable)
-        for position, key in enumerate(neighbours):
-            if key in readable:
-                flows = self._flows[target, key], self._flows[key, target]
-                warped[:, position], reliable[:, position] = carry(readable[key].probabilities, *flows)
-                offsets[:, position] = key.number - target.number
+        if readable:
+            positions = [neighbours.index(key) for key in readable]
+            maps = torch.cat([frame.probabilities for frame in readable.values()])
+            forward = torch.cat([self._flows[target, key] for key in readable])
+            backward = torch.cat([self._flows[key, target] for key in readable])
+            warped[0, positions], reliable[0, positions] = carry(maps, forward, backward)
+            offsets[0, positions] = offsets.new_tensor([key.number - target.number for key in readable])
         return Votes(own.probabilities, warped, reliable, offsets)
-
-    def _estimate(self, target: FrameKey, own: _Frame, neighbours: Mapping[FrameKey, _Frame]) -> None:
-        """Estimate the missing flows between a target and its neighbours, as one batch that an estimator may parallelise."""
-        images = {target: own.image, **{key: frame.image for key, frame in neighbours.items()}}
-        pairs = [pair for key in neighbours for pair in ((target, key), (key, target)) if pair not in self._flows]
-        if pairs:
-            first, second = (torch.cat([images[pair[side]] for pair in pairs]) for side in (0, 1))
-            self._flows |= zip(pairs, self._flow(first, second).unsqueeze(1), strict=True)
 
     def release(self, target: FrameKey, neighbours: Sequence[FrameKey]) -> None:
         """Drop the frames and flows that no remaining clip needs."""

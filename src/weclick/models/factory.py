@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import Final
 
 import segmentation_models_pytorch as smp
@@ -197,4 +197,13 @@ def _smp_network(network: str, encoder: str, *, num_classes: int, pretrained: bo
         state = packaged_state(encoder.removeprefix("tu-"))
         inner: nn.Module = body.get_submodule("encoder.model")
         inner.load_state_dict({key: state[key] for key in inner.state_dict()})
+    if network == "fpn":
+        body.get_submodule("decoder").merge = _Sum()  # has no weights, either
     return body
+
+
+class _Sum(nn.Module):
+    """The sum of feature maps; stacking them first, as segmentation_models.pytorch does, takes a fifth of an FPN's time."""
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        return reduce(torch.add, maps)

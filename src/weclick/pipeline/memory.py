@@ -26,6 +26,7 @@ from weclick.images import first_size
 from weclick.memory import (
     PLAIN,
     Fusion,
+    MemoryItem,
     MemoryStore,
     SoftLabels,
     average_views,
@@ -35,6 +36,7 @@ from weclick.memory import (
     stream_memory,
 )
 from weclick.memory.online import Teacher
+from weclick.models.fold import fold_normalisation
 from weclick.modules import load_checkpoint
 from weclick.pipeline.inputs import data_facts, run_data, teacher_checkpoint
 from weclick.pipeline.interrupt import SignalNote
@@ -86,10 +88,10 @@ def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: M
     with signals.listening(), progress_bar("memory") as show:
         soft_labels = stream_soft_labels(data, todo, teacher, flow, device, settings.memory.fusion)
         for done, (key, soft) in enumerate(soft_labels, start=1):
+            (item,) = quantise(soft)
             if key in complete and data.clicks is not None:
                 size = data.clicks.sizes.get(key) or first_size([targets[key].image])
-                soft = _connected(soft, data.clicks.clicks[key], size)
-            (item,) = quantise(soft)
+                item = _connected(item, data.clicks.clicks[key], size)
             store.write(key, item)
             covered += float((item.confidence > 0).mean()) / len(todo)
             show(done, len(todo))
@@ -97,16 +99,15 @@ def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: M
     rank_zero_info(f"memory: covers {covered:.0%} of the pixels")
 
 
-def _connected(soft: SoftLabels, clicks: Sequence[Click], size: Size) -> SoftLabels:
+def _connected(item: MemoryItem, clicks: Sequence[Click], size: Size) -> MemoryItem:
     """Keep what is connected with a target's clicks, which are in pixels of an image of ``size``."""
-    grid = (soft.teacher.shape[-2], soft.teacher.shape[-1])
-    return connect(soft, places_on_grid(clicks, size, grid))
+    return connect(item, places_on_grid(clicks, size, (item.teacher.shape[1], item.teacher.shape[2])))
 
 
 def open_teacher(settings: FitSettings, run: Run, dataset: DataSet) -> Teacher:
     """Load the teacher that the memory is built with, frozen; with ``memory.views`` it averages several views of a frame."""
     module = load_checkpoint(teacher_checkpoint(settings, run), stage="teacher", classes=dataset.classes)
-    network = frozen(module, settings.device)
+    network = fold_normalisation(frozen(module, settings.device))
     return average_views(network) if settings.memory.views else network
 
 
