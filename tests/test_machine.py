@@ -1,8 +1,9 @@
 import os
+import threading
 
 import pytest
 
-from weclick.machine import process_rank, usable_cores
+from weclick.machine import map_beside, process_rank, usable_cores
 
 VARIABLES = ("RANK", "LOCAL_RANK")
 
@@ -40,3 +41,34 @@ def test_where_the_system_does_not_state_usable_cores_all_count(monkeypatch, cou
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: count)
     assert usable_cores() == cores
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_work_beside_gives_results_in_order(threads):
+    assert list(map_beside(lambda number: number**2, iter(range(20)), threads)) == [number**2 for number in range(20)]
+    assert list(map_beside(lambda number: number, [], threads)) == []
+
+
+def test_few_items_wait_for_work_beside_and_all_that_were_taken_are_done():
+    taken, done, free = [], [], threading.Event()
+
+    def items():
+        for number in range(100):
+            if number == 4:  # two items per thread wait
+                free.set()
+            taken.append(number)
+            yield number
+
+    def work(number):
+        assert free.wait(60)
+        done.append(number)
+
+    results = map_beside(work, items(), 2)
+    next(results)
+    results.close()
+    assert sorted(done) == taken == list(range(5))
+
+
+def test_an_error_beside_reaches_the_caller():
+    with pytest.raises(ZeroDivisionError):
+        list(map_beside(lambda number: 1 / number, [1, 0, 1], 2))

@@ -36,6 +36,17 @@ def test_training_is_timed_in_every_mode(weclick, synthetic_root, tmp_path):
     assert not (synthetic_root / "clicks.sqlite").exists()
 
 
+def test_building_the_memory_is_timed_stage_by_stage(weclick, synthetic_root, tmp_path):
+    options = ("--arm", "beyond", *TINY, "--data.root", synthetic_root, "--rounds", "1", "--targets", "3")
+    printed = weclick("benchmark", "memory", *options, "--out", tmp_path / "out").done().out
+    whole, *stages = rows(tmp_path / "out" / "memory.csv")
+    assert [row["stage"] for row in stages] == ["decode", "teacher", "flow", "carry and fuse", "connect", "write"]
+    assert all(float(row["ms per item"]) > 0 for row in stages)
+    assert sum(float(row["ms per item"]) for row in stages) == pytest.approx(float(whole["ms per item"]), rel=0.01)
+    assert "targets: 3" in printed and "flow: dis" in printed
+    assert not (synthetic_root / "clicks.sqlite").exists()
+
+
 def test_prediction_is_timed_stage_by_stage(weclick, trained, tmp_path):
     source = tmp_path / "Bilder 1"
     source.mkdir()
@@ -52,9 +63,9 @@ def test_prediction_is_timed_stage_by_stage(weclick, trained, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), ("student,train,video",)),
-        (("nix",), ("'nix'", "'student', 'train', 'video'")),
-        (("--rounds", "3"), ("'student', 'train', 'video'",)),
+        ((), ("student,train,memory,video",)),
+        (("nix",), ("'nix'", "'student', 'train', 'memory', 'video'")),
+        (("--rounds", "3"), ("'student', 'train', 'memory', 'video'",)),
         (("student", "--data", "camvid.yaml"), ("--data",)),
         (("train", "--max_epochs", "3"), ("did you mean trainer.max_epochs?",)),
         (("video",), ("source",)),
@@ -64,7 +75,7 @@ def test_wrong_usage_is_refused_in_one_line(weclick, arguments, words):
     weclick("benchmark", *arguments).refused(*words, status=2)
 
 
-@pytest.mark.parametrize("part", [(), ("student",), ("train",), ("video",)])
+@pytest.mark.parametrize("part", [(), ("student",), ("train",), ("memory",), ("video",)])
 def test_every_part_has_its_help(weclick, part):
     text = " ".join(weclick("benchmark", *part, "--help").done().out.split())
     assert text.startswith(" ".join(("usage: weclick benchmark", *part)))
@@ -79,6 +90,7 @@ def test_every_part_has_its_help(weclick, part):
         (("student", "--classes", "0"), ("--classes 0", "at least 1")),
         (("student", "--run", "nowhere"), ("nowhere",)),
         (("video", "--source", "x.mp4", "--run", "nowhere"), ("nowhere",)),
+        (("memory", "--targets", "0", "--data.root", "x"), ("--targets must be at least 1",)),
         (("train", "--steps", "0", "--data.root", "x"), ("--steps must be at least 1",)),
     ],
 )

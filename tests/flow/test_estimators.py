@@ -157,6 +157,19 @@ def test_raft_stays_in_float32_under_autocast_and_records_no_gradient(raft):
     assert not raft.network.training and not any(p.requires_grad for p in raft.network.parameters())
 
 
+def test_raft_in_bf16_gives_nearly_the_flow_of_float32(raft, tmp_path):
+    torch.save(raft.network.state_dict(), tmp_path / "weights.pth")
+    half = RAFTFlow("small", weights_path=tmp_path / "weights.pth", precision="bf16")
+    seen, correlated = set(), set()
+    half.network.update_block.register_forward_hook(lambda block, inputs, outputs: seen.add(outputs[1].dtype))
+    half.network.update_block.register_forward_pre_hook(lambda block, inputs: correlated.add(inputs[2].dtype))
+    pair = moved_pair(2.0, 1.0, (128, 136))
+    plain, flow = raft(*pair), half(*pair)
+    assert seen == {torch.bfloat16} and correlated == {torch.float32}
+    assert flow.dtype == torch.float32
+    assert (flow - plain).norm() < 0.1 * plain.norm()
+
+
 def test_raft_flow_can_be_warped_with_gradients(raft):
     source = torch.rand(1, 2, 128, 128, requires_grad=True)
     warp_to_target(source, raft(torch.rand(1, 3, 128, 128), torch.rand(1, 3, 128, 128)))[0].sum().backward()

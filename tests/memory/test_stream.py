@@ -109,6 +109,17 @@ def test_the_teacher_runs_once_per_frame_and_flow_once_per_pair(steps, flows):
     assert len(flow.pairs) == flows
 
 
+def test_flows_of_all_targets_that_a_batch_completes_are_one_batch():
+    frames, wanted, flow, calls = video(6), clips_of(range(6), (-1,), 6), Flow(), []
+
+    def counted(target, neighbour):
+        calls.append(len(target))
+        return flow(target, neighbour)
+
+    assert len(list(stream_memory(Teacher(), counted, in_batches(frames, 3), wanted, count=1))) == 6
+    assert calls == [4, 6]
+
+
 def test_the_memory_covers_a_part_of_the_pixels():
     frames, wanted = video(6), clips_of(range(6), (-1, 1), 6)
     made = [soft_labels for _, soft_labels in stream_memory(Teacher(), Flow(), in_batches(frames, 1), wanted, count=2)]

@@ -10,14 +10,17 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from weclick.clicks import ClickStore
+from weclick.data.datamodule import ClipDataModule
 from weclick.errors import ConfigError, DataError
 from weclick.inference.checkpoint import read_checkpoint
 from weclick.losses import Step
+from weclick.machine import map_beside
 from weclick.memory import MemoryStore, dequantise
 from weclick.modules import StudentModule, load_checkpoint
 from weclick.pipeline.fit import supplies_of
 from weclick.pipeline.inputs import run_data
 from weclick.pipeline.interrupt import Interrupted
+from weclick.pipeline.memory import in_device_precision
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +79,26 @@ def test_promise_1_the_teacher_stays_as_it_is_while_the_memory_is_built_and_used
 def test_the_memory_does_not_depend_on_batch_size(make_settings, run, fit, with_memory):
     the_run = fit(make_settings(data={"batch_size": 6}), run(), "memory")
     assert contents(the_run.stage("memory")) == contents(with_memory.stage("memory"))
+
+
+def test_a_memory_built_as_on_a_gpu_holds_the_same(make_settings, run, fit, with_memory, monkeypatch):
+    loader = ClipDataModule.frame_loader
+    monkeypatch.setattr(ClipDataModule, "frame_loader", lambda data, clips, batch_size: loader(data, clips, 4))
+    monkeypatch.setattr("weclick.pipeline.memory.map_beside", lambda work, items, threads: map_beside(work, items, 2))
+    the_run = fit(make_settings(), run(), "memory")
+    assert (the_run.stage("memory") / "done.json").exists()
+    ours, theirs = (MemoryStore(made.stage("memory")) for made in (the_run, with_memory))
+    keys = [clip.target.key for clip in run_data(make_settings(), the_run).clips]
+    for key in keys:
+        for batched, single in zip(ours.read(key), theirs.read(key), strict=True):
+            assert np.abs(batched.astype(int) - single).max() <= 1  # a batch's logits differ by rounding
+
+
+def test_the_teacher_runs_in_the_number_format_of_its_device(monkeypatch):
+    teacher, images = torch.nn.Conv2d(3, 4, 1), torch.rand(1, 3, 8, 8)
+    assert in_device_precision(teacher, torch.device("cpu")) is teacher
+    monkeypatch.setattr("weclick.pipeline.memory.choose_precision", lambda precision, device: "bf16")
+    assert in_device_precision(teacher, torch.device("cpu"))(images).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])

@@ -1,4 +1,4 @@
-"""``weclick benchmark``: how fast student, training and prediction are."""
+"""``weclick benchmark``: how fast student, training, memory and prediction are."""
 
 from __future__ import annotations
 
@@ -99,7 +99,28 @@ def train(settings: FitSettings, rounds: int = 5, steps: int = 4) -> BenchmarkTa
         return benchmark_train(settings, Path(scratch), rounds=rounds, steps=steps, progress=progress)
 
 
-PARTS: Final[dict[str, Callable[..., BenchmarkTable]]] = {"student": student, "train": train, "video": video}
+def memory(settings: FitSettings, rounds: int = 3, targets: int = 16) -> BenchmarkTable:
+    """Time building the memory, and each of its stages.
+
+    Args:
+        settings: What to build: data, teacher, flow and options of the memory.
+        rounds: Builds.
+        targets: Targets of each build.
+    """
+    from weclick.pipeline.benchmark.memory import benchmark_memory
+
+    if targets < 1:
+        raise ConfigError(f"--targets must be at least 1, found {targets}")
+    with TemporaryDirectory() as scratch, progress_bar("memory") as progress:
+        return benchmark_memory(settings, Path(scratch), rounds=rounds, targets=targets, progress=progress)
+
+
+PARTS: Final[dict[str, Callable[..., BenchmarkTable]]] = {
+    "student": student,
+    "train": train,
+    "memory": memory,
+    "video": video,
+}
 """Functions whose arguments are the options; a part with an argument ``settings`` takes all options of a config, too."""
 
 

@@ -22,6 +22,7 @@ from torch.nn.functional import pad
 from weclick.errors import ConfigError, ShapeError, one_line
 from weclick.extensions import Part, make_part
 
+FlowPrecision = Literal["fp32", "bf16"]
 FlowName = Literal["dis", "dis-fast", "farneback", "raft-small", "raft-large"]
 
 # DIS of OpenCV 5.0 crashes the process on small images (seen at 8x40 and 16x200)
@@ -101,13 +102,15 @@ class FarnebackFlow:
 
 
 class RAFTFlow:
-    """RAFT of torchvision, frozen and in float32.
+    """RAFT of torchvision, frozen.
 
     Args:
         size: "small" (1 M parameters) or "large" (5 M).
         pretrained: Take torchvision's weights, downloaded once into the torch hub cache; False leaves them random.
         weights_path: A local state dict to use instead.
         device: Where the network runs.
+        precision: "bf16" runs its convolutions in bfloat16; correlations and flow stay in float32, as in the authors' mixed
+            precision.
 
     Raises:
         ConfigError: The weights are not in the cache and cannot be downloaded, or do not fit.
@@ -123,6 +126,7 @@ class RAFTFlow:
         pretrained: bool = True,
         weights_path: Path | None = None,
         device: torch.device | str = "cpu",
+        precision: FlowPrecision = "fp32",
     ) -> None:
         from torchvision.models import optical_flow
 
@@ -135,6 +139,15 @@ class RAFTFlow:
         elif pretrained:
             self._load(_fetch_weights(weights), f"cached {_cached_file(weights)}")
         self.network.eval().requires_grad_(False).to(device)
+        self.precision: FlowPrecision = precision
+        block: Any = self.network.corr_block
+        correlate = block.build_pyramid
+
+        def in_float32(first: Tensor, second: Tensor) -> None:
+            with torch.autocast(first.device.type, enabled=False):
+                correlate(first.float(), second.float())
+
+        block.build_pyramid = in_float32
 
     def _load(self, state: Any, origin: str) -> None:  # noqa: ANN401 - whatever the file held
         try:
@@ -154,19 +167,20 @@ class RAFTFlow:
             for image in self._normalise(_unit(target).to(device), _unit(neighbour).to(device))
         )
         together = max(1, _RAFT_CORRELATIONS // (first.shape[-2] * first.shape[-1] // 64) ** 2)
-        with torch.autocast(device.type, enabled=False):
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             parts = zip(torch.split(first, together), torch.split(second, together), strict=True)
-            flow = torch.cat([self.network(*part)[-1] for part in parts])
+            flow = torch.cat([self.network(*part)[-1].float() for part in parts])
         return flow[..., :height, :width].to(target.device).contiguous()
 
 
-def make_flow(flow: Part, device: torch.device | str = "cpu") -> FlowEstimator:
+def make_flow(flow: Part, device: torch.device | str = "cpu", precision: FlowPrecision = "fp32") -> FlowEstimator:
     """Return a flow estimator; "auto" is "raft-large" on CUDA and "dis" elsewhere.
 
     Args:
         flow: Name of a shipped one (:data:`FlowName`), or a flow from outside: a class made with its ``init_args`` that is a
             :class:`FlowEstimator` (:mod:`weclick.extensions`).
         device: Where a shipped network runs.
+        precision: Number format of a shipped network.
 
     Raises:
         ConfigError: There is no such flow, or RAFT's weights cannot be loaded.
@@ -175,8 +189,8 @@ def make_flow(flow: Part, device: torch.device | str = "cpu") -> FlowEstimator:
         "dis": DISFlow,
         "dis-fast": lambda: DISFlow("fast"),
         "farneback": FarnebackFlow,
-        "raft-small": lambda: RAFTFlow("small", device=device),
-        "raft-large": lambda: RAFTFlow("large", device=device),
+        "raft-small": lambda: RAFTFlow("small", device=device, precision=precision),
+        "raft-large": lambda: RAFTFlow("large", device=device, precision=precision),
     }
     chosen = _automatic(device) if flow == "auto" else flow
     made: FlowEstimator = make_part("flow", chosen, makers, ("__call__",))

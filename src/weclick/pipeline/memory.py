@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -12,8 +12,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
-from weclick.clicks import Click
-from weclick.conventions import FrameKey, Size
+from weclick.conventions import FrameKey
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.dataset import DataSet
 from weclick.data.index import Clip, Frame
@@ -23,6 +22,8 @@ from weclick.errors import DataError, RunError
 from weclick.files import sha256
 from weclick.flow.estimators import FlowEstimator, flow_name, make_flow
 from weclick.images import first_size
+from weclick.inference.rules import choose_precision
+from weclick.machine import map_beside
 from weclick.memory import (
     PLAIN,
     Fusion,
@@ -79,36 +80,62 @@ def build_memory(settings: FitSettings, run: Run, shard: Shard | None = None) ->
 def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: MemoryStore, todo: list[Clip]) -> None:
     if not todo:
         return
-    device, dataset = settings.device, data.dataset
-    teacher = open_teacher(settings, run, dataset)
-    flow = make_flow(settings.memory.flow, device)
+    device = settings.device
+    teacher = open_teacher(settings, run, data.dataset)
+    flow = make_flow(settings.memory.flow, device, choose_precision("auto", device))
     signals, covered = SignalNote(), 0.0
-    targets = {clip.target.key: clip.target for clip in todo}
-    complete = data.clicks.complete if data.clicks is not None and settings.memory.connected else frozenset[FrameKey]()
+    connected = item_connector(settings, data, todo)
+
+    def finish(pair: tuple[FrameKey, MemoryItem]) -> float:
+        item = connected(*pair)
+        store.write(pair[0], item)
+        return float((item.confidence > 0).mean())
+
+    soft_labels = stream_soft_labels(data, todo, teacher, flow, device, settings.memory.fusion)
+    items = ((key, quantise(soft)[0]) for key, soft in soft_labels)
+    # a CPU has no time beside teacher and flow
+    threads = 0 if device.type == "cpu" else max(1, data.workers)
     with signals.listening(), progress_bar("memory") as show:
-        soft_labels = stream_soft_labels(data, todo, teacher, flow, device, settings.memory.fusion)
-        for done, (key, soft) in enumerate(soft_labels, start=1):
-            (item,) = quantise(soft)
-            if key in complete and data.clicks is not None:
-                size = data.clicks.sizes.get(key) or first_size([targets[key].image])
-                item = _connected(item, data.clicks.clicks[key], size)
-            store.write(key, item)
-            covered += float((item.confidence > 0).mean()) / len(todo)
+        for done, share in enumerate(map_beside(finish, items, threads), start=1):
+            covered += share / len(todo)
             show(done, len(todo))
             signals.raise_if_any()
     rank_zero_info(f"memory: covers {covered:.0%} of the pixels")
 
 
-def _connected(item: MemoryItem, clicks: Sequence[Click], size: Size) -> MemoryItem:
-    """Keep what is connected with a target's clicks, which are in pixels of an image of ``size``."""
-    return connect(item, places_on_grid(clicks, size, (item.teacher.shape[1], item.teacher.shape[2])))
+def item_connector(
+    settings: FitSettings, data: ClipDataModule, todo: list[Clip]
+) -> Callable[[FrameKey, MemoryItem], MemoryItem]:
+    """Return a function that keeps of a target's item what is connected with its clicks, if the settings want that."""
+    targets = {clip.target.key: clip.target for clip in todo}
+    clicks = data.clicks if settings.memory.connected else None
+
+    def connected(key: FrameKey, item: MemoryItem) -> MemoryItem:
+        if clicks is None or key not in clicks.complete:
+            return item
+        size = clicks.sizes.get(key) or first_size([targets[key].image])
+        return connect(item, places_on_grid(clicks.clicks[key], size, (item.teacher.shape[1], item.teacher.shape[2])))
+
+    return connected
 
 
 def open_teacher(settings: FitSettings, run: Run, dataset: DataSet) -> Teacher:
     """Load the teacher that the memory is built with, frozen; with ``memory.views`` it averages several views of a frame."""
     module = load_checkpoint(teacher_checkpoint(settings, run), stage="teacher", classes=dataset.classes)
-    network = fold_normalisation(frozen(module, settings.device))
+    network = in_device_precision(fold_normalisation(frozen(module, settings.device)), settings.device)
     return average_views(network) if settings.memory.views else network
+
+
+def in_device_precision(teacher: Teacher, device: torch.device) -> Teacher:
+    """Return a teacher that runs in the device's number format, by the rule of ``predict``; its own where that is fp32."""
+    if choose_precision("auto", device) == "fp32":
+        return teacher
+
+    def logits(images: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16):
+            return teacher(images)
+
+    return logits
 
 
 def stream_soft_labels(
