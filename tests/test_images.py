@@ -15,6 +15,7 @@ from weclick.images import (
     read_image,
     read_instances,
     read_label,
+    read_top,
     resize_image,
 )
 
@@ -43,6 +44,40 @@ def test_grey_is_repeated_and_alpha_dropped(tmp_path):
 def test_16_bit_image_is_refused(tmp_path):
     path = write(tmp_path / "deep.png", PICTURE.astype(np.uint16) * 256)
     with pytest.raises(DataError, match=r"deep\.png has 16 bits a channel"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("kind", [{}, {"compress_level": 0}, {"transparency": (1, 2, 3)}, {"orientation": 6}])
+@pytest.mark.parametrize("mode", ["RGB", "L", "P"])
+def test_a_png_is_read_as_opencv_reads_it(tmp_path, mode, kind):
+    path, exif = tmp_path / "a.png", Image.Exif()
+    exif[0x112] = kind.get("orientation", 1)
+    options = {name: value if mode == "RGB" else 1 for name, value in kind.items() if name != "orientation"}
+    Image.fromarray(PICTURE).convert(mode).save(path, exif=exif if "orientation" in kind else None, **options)
+    assert np.array_equal(read_image(path), cv2.imread(str(path), cv2.IMREAD_COLOR_RGB))
+
+
+@pytest.mark.parametrize("rows", [1, 7, 24, 99])
+def test_the_top_of_a_png_has_the_rows_that_are_needed(tmp_path, rows):
+    image, size = read_top(write(tmp_path / "a.png", PICTURE[..., ::-1]), rows, (24, 32))
+    assert np.array_equal(image, PICTURE[:rows])
+    assert size == (24, 32)
+
+
+def test_the_top_of_another_size_or_format_is_the_whole_image(tmp_path):
+    png, jpeg = (write(tmp_path / name, PICTURE[..., ::-1]) for name in ("a.png", "a.jpg"))
+    for path, size in ((png, (48, 32)), (jpeg, (24, 32))):
+        image, found = read_top(path, 5, size)
+        assert np.array_equal(image, read_image(path))
+        assert found == (24, 32)
+
+
+def test_a_png_with_damaged_pixels_is_refused(tmp_path):
+    path = write(tmp_path / "a.png", PICTURE)
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 255
+    path.write_bytes(raw)
+    with pytest.raises(DataError, match=r"a\.png is damaged"):
         read_image(path)
 
 
@@ -153,9 +188,9 @@ def test_8_bit_instances_count_from_one(tmp_path):
 
 def test_sizes_are_both_named(tmp_path):
     a, b = tmp_path / "a.png", tmp_path / "b.png"
-    check_same_size(PICTURE, PICTURE[..., 0], a, b)
+    check_same_size(PICTURE.shape, (24, 32), a, b)
     with pytest.raises(DataError, match=r"b\.png is 16x24 but its image .*a\.png is 32x24"):
-        check_same_size(PICTURE, PICTURE[:, :16, 0], a, b)
+        check_same_size(PICTURE.shape, (24, 16), a, b)
 
 
 def test_listing_skips_hidden_and_foreign_files(tmp_path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,8 @@ FIRST_INSTANCE: Final = 1000
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 _PNG_PALETTE: Final = 3
+_PNG_MODES: Final = {b"\x08\x00\x00\x00\x00": "mono", b"\x08\x02\x00\x00\x00": "rgb"}
+"""The end of a PNG's header, from its bit depth to interlacing, and the name that kornia_rs has for such images."""
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -39,7 +42,30 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         DataError: The file is missing, empty, truncated, not an image, or has more than 8 bits a channel.
     """
-    image = _decode(read_bytes(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH, path)
+    return _decode_rgb(read_bytes(path), path)
+
+
+def read_top(path: Path, rows: int, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
+    """Read the top of an image of a given size, and all of an image of another size.
+
+    Decoding a PNG stops after these rows; other formats are decoded to their end.
+
+    Args:
+        path: As in :func:`read_image`, which has the same errors.
+        rows: Rows that are needed.
+        size: (H, W).
+
+    Returns:
+        uint8 RGB of at least these rows, and the size (H, W) of the whole image.
+    """
+    raw = read_bytes(path)
+    plain = _plain_png(raw)
+    image = _decode_rgb(raw, path, rows if plain == ("rgb", size) else None)
+    return image, plain[1] if plain else (image.shape[0], image.shape[1])
+
+
+def _decode_rgb(raw: bytes, path: Path, rows: int | None = None) -> np.ndarray:
+    image = _decode(raw, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH, path, rows)
     if image.dtype != np.uint8:
         raise DataError(f"{path} has {image.dtype.itemsize * 8} bits a channel; convert it to an 8-bit RGB image")
     return image
@@ -133,14 +159,20 @@ def read_instances(path: Path) -> np.ndarray:
     return ids
 
 
-def check_same_size(image: np.ndarray, label: np.ndarray, image_path: Path, label_path: Path) -> None:
+def check_same_size(image: Sequence[int], label: Sequence[int], image_path: Path, label_path: Path) -> None:
     """Refuse a label or instance map whose size is not its image's.
+
+    Args:
+        image: Shape of the image, (H, W) first.
+        label: Shape of the label or instance map.
+        image_path: Path of the image, for the message.
+        label_path: Path of the label, likewise.
 
     Raises:
         DataError: The sizes differ; the usual cause is that only one of the two was resized.
     """
-    if image.shape[:2] != label.shape[:2]:
-        (h, w), (label_h, label_w) = image.shape[:2], label.shape[:2]
+    (h, w), (label_h, label_w) = image[:2], label[:2]
+    if (h, w) != (label_h, label_w):
         raise DataError(
             f"{label_path} is {label_w}x{label_h} but its image {image_path} is {w}x{h}; resize one of them"
         )
@@ -206,10 +238,15 @@ def _truncated(raw: bytes) -> bool:
     # escaped, so an end mark after the last scan's start is the real one, even where a thumbnail has its own.
     if raw.startswith(_JPEG_START):
         return raw.rfind(_JPEG_END) < max(raw.rfind(_JPEG_SCAN), 2)
-    return raw.startswith(_PNG_START) and _PNG_END not in raw
+    return raw.startswith(_PNG_START) and raw.rfind(_PNG_END) < 0  # from the end, where it is
 
 
-def _decode(raw: bytes, flags: int, path: Path) -> np.ndarray:
+def _decode(raw: bytes, flags: int, path: Path, rows: int | None = None) -> np.ndarray:
+    plain = _plain_png(raw)
+    if plain is not None and (plain[0] == "rgb" or flags == cv2.IMREAD_UNCHANGED):
+        image = _decode_plain_png(raw, *plain, rows)
+        if image is not None:
+            return image
     try:
         image = cv2.imdecode(np.frombuffer(raw, np.uint8), flags)
     except cv2.error:
@@ -217,6 +254,38 @@ def _decode(raw: bytes, flags: int, path: Path) -> np.ndarray:
     if image is None:
         raise DataError(f"{path} is damaged or not an image; copy it again or remove its frame")
     return np.asarray(image)
+
+
+def _plain_png(raw: bytes) -> tuple[str, tuple[int, int]] | None:
+    """Return mode and size (H, W) of an 8-bit PNG whose pixels are used as they are stored, None for all other files."""
+    mode = _PNG_MODES.get(raw[24:29]) if raw.startswith(_PNG_START) else None
+    if mode is None:
+        return None
+    position, kind = len(_PNG_START), b""
+    while kind != b"IEND":
+        kind = raw[position + 4 : position + 8]
+        if kind in (b"", b"tRNS", b"eXIf"):  # no end; transparency; an orientation, which OpenCV applies
+            return None
+        position += 12 + int.from_bytes(raw[position : position + 4], "big")
+    return mode, (int.from_bytes(raw[20:24], "big"), int.from_bytes(raw[16:20], "big"))
+
+
+def _decode_plain_png(raw: bytes, mode: str, size: tuple[int, int], rows: int | None) -> np.ndarray | None:
+    """Return the first rows of a PNG, all by default; None if it is damaged."""
+    # The same pixels as OpenCV's, in less than half of the time. Imported here: most commands read no PNG.
+    from kornia_rs.io import decode_image_png_u8
+
+    height, width = size
+    if rows is not None and rows < height:
+        # With a header of fewer rows, whose checksum is right, the decoder stops after them.
+        height = rows
+        header = raw[12:20] + height.to_bytes(4, "big") + raw[24:29]
+        raw = raw[:12] + header + zlib.crc32(header).to_bytes(4, "big") + raw[33:]
+    try:
+        image: np.ndarray = decode_image_png_u8(raw, (height, width), mode)
+    except Exception:
+        return None
+    return image[..., 0] if mode == "mono" else image
 
 
 def _read_ids(path: Path) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from weclick.data import reader, samples
+from weclick import images
 from weclick.data.masks import simulate_split
 
 SIZE = (32, 64)
@@ -39,8 +39,8 @@ class Held:
     def __init__(self, read):
         self.read, self.alive, self.most, self.total = read, weakref.WeakSet(), 0, 0
 
-    def __call__(self, path):
-        image = self.read(path).view(_Watched)
+    def __call__(self, *arguments):
+        image = self.read(*arguments).view(_Watched)
         self.alive.add(image)
         self.total += 1
         self.most = max(self.most, len(self.alive))
@@ -59,9 +59,8 @@ class _Watched(np.ndarray):
 @pytest.fixture
 def held(monkeypatch):
     gc.collect()
-    counter = Held(samples.read_image)
-    for module in (samples, reader):
-        monkeypatch.setattr(module, "read_image", counter)
+    counter = Held(images._decode_rgb)
+    monkeypatch.setattr(images, "_decode_rgb", counter)
     return counter
 
 

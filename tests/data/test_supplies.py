@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from weclick.data import samples
+from weclick.data import reader
 from weclick.data.supplies import NeighbourPairs, OnlineMemory, StoredMemory
 from weclick.errors import ConfigError, RunError
 from weclick.memory import MemoryStore, quantise, stream_memory
@@ -89,8 +89,8 @@ def test_the_stored_memory_needs_no_neighbours(make_data, store, opened_images):
 @pytest.fixture
 def opened_images(monkeypatch):
     names = []
-    read = samples.read_image
-    monkeypatch.setattr(samples, "read_image", lambda path: names.append(path.name) or read(path))
+    read = reader.read_top
+    monkeypatch.setattr(reader, "read_top", lambda path, *top: names.append(path.name) or read(path, *top))
     return names
 
 

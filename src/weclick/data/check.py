@@ -131,11 +131,11 @@ def _inspect(frame: Frame, layout: Layout) -> _Content:
         size = (image.shape[0], image.shape[1])
         if frame.label is not None:
             label = read_label(frame.label, layout.label_ids())
-            check_same_size(image, label, frame.image, frame.label)
+            check_same_size(image.shape, label.shape, frame.image, frame.label)
             counts = np.bincount(label.ravel(), minlength=IGNORE_INDEX + 1)
             pixels = np.append(counts[: len(layout.classes)], counts[IGNORE_INDEX])
         if frame.instances is not None:
-            check_same_size(image, read_instances(frame.instances), frame.image, frame.instances)
+            check_same_size(image.shape, read_instances(frame.instances).shape, frame.image, frame.instances)
     except DataError as error:
         return _Content(size, pixels, str(error))
     return _Content(size, pixels)

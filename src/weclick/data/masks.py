@@ -38,7 +38,7 @@ def load_masks(layout: Layout, frame: Frame) -> Masks:
     if frame.instances is None:
         return label, None
     instances = read_instances(frame.instances)
-    check_same_size(label, instances, frame.label, frame.instances)
+    check_same_size(label.shape, instances.shape, frame.label, frame.instances)
     return label, instances
 
 

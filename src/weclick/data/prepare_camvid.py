@@ -150,7 +150,7 @@ def _write_stills(
         image, target = read_image(path), out / segnet_split(key) / f"{stem}.png"
         if stem in labels:
             label = read_color_label(labels[stem])
-            check_same_size(image, label, path, labels[stem])
+            check_same_size(image.shape, label.shape, path, labels[stem])
             label = cv2.resize(label, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
             _save(target.parent.with_name(f"{target.parent.name}annot") / target.name, label)
         _save(target, resize_image(image, size)[..., ::-1])

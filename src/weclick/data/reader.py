@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from weclick.conventions import Size
 from weclick.data.index import Frame
 from weclick.errors import DataError
-from weclick.images import check_same_size, read_image, read_label, resize_image
+from weclick.images import check_same_size, read_image, read_label, read_top, resize_image
 
 cv2.setNumThreads(0)  # loader workers already use all cores; OpenCV's threads in each of them would compete
 
@@ -36,6 +36,15 @@ class FrameReader:
         """
         return resize_image(read_image(frame.image), self.size)
 
+    def top(self, frame: Frame, rows: int) -> tuple[NDArray[np.uint8], Size]:
+        """Return at least the first rows of :meth:`image`, and the frame's own size (H, W).
+
+        Raises:
+            DataError: It cannot be read.
+        """
+        image, size = read_top(frame.image, rows, self.size)
+        return (image if size == self.size else resize_image(image, self.size)), size
+
     def label(self, frame: Frame) -> NDArray[np.uint8]:
         """Return the frame's label, class ids uint8 (H, W), at its own size.
 
@@ -46,12 +55,13 @@ class FrameReader:
             raise DataError(f"frame {frame.key} has no mask")
         return read_label(frame.label, self.table)
 
-    def labelled(self, frame: Frame) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return the image at the working size and the label at its own.
+    def labelled(self, frame: Frame, rows: int | None = None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return the image at the working size, at least its first rows or all, and the label at its own.
 
         Raises:
             DataError: One of them cannot be read, or their sizes differ.
         """
-        image, label = read_image(frame.image), self.label(frame)
-        check_same_size(image, label, frame.image, frame.label or frame.image)
-        return resize_image(image, self.size), label
+        image, size = self.top(frame, self.size[0] if rows is None else rows)
+        label = self.label(frame)
+        check_same_size(size, label.shape, frame.image, frame.label or frame.image)
+        return image, label

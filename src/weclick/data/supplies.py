@@ -150,9 +150,9 @@ class NeighbourPairs(Supply):
     flow: FlowEstimator
     reader: FrameReader
 
-    def neighbour(self, clip: Clip) -> NDArray[np.uint8] | None:
-        """Return the nearest neighbour at the working size, or None where there is none."""
-        return self.reader.image(clip.neighbours[0]) if clip.neighbours else None
+    def neighbour(self, clip: Clip, rows: int) -> NDArray[np.uint8] | None:
+        """Return at least these rows of the nearest neighbour at the working size, or None where there is none."""
+        return self.reader.top(clip.neighbours[0], rows)[0] if clip.neighbours else None
 
     @torch.no_grad()
     def complete(self, batch: Batch, grid: Tensor) -> None:

@@ -36,8 +36,8 @@ class Supply:
         """Return tensors to add to a sample, undrawn; ``damaged`` has a line for each unreadable frame."""
         return {}
 
-    def neighbour(self, clip: Clip) -> NDArray[np.uint8] | None:
-        """Return an RGB image (H, W, 3) to draw like the target, or None.
+    def neighbour(self, clip: Clip, rows: int) -> NDArray[np.uint8] | None:
+        """Return an RGB image (H, W, 3) to draw like the target, or None; only its first rows are needed.
 
         Raises:
             DataError: It cannot be read.
