@@ -55,7 +55,7 @@ def _reconstructed(seeds: NDArray[np.uint8], levels: NDArray[np.uint8]) -> NDArr
     """Return the reconstruction of maps of levels (K, h, w) from seeds, none of which is above its level.
 
     The seeds are dilated below the levels until nothing changes. The number of steps is the length of the longest path, but
-    a step takes OpenCV microseconds; sorting the levels, as skimage does, takes ten times as long in all.
+    a step takes OpenCV microseconds; sorting the levels takes several times as long in all.
     """
     # a row of zeros below each map keeps one from flowing into the next, so that all are one image to OpenCV
     rows = ((0, 0), (0, 1), (0, 0))
