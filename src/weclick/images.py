@@ -65,7 +65,7 @@ def read_top(path: Path, rows: int, size: tuple[int, int]) -> tuple[np.ndarray, 
 
 
 def _decode_rgb(raw: bytes, path: Path, rows: int | None = None) -> np.ndarray:
-    image = _decode(raw, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH, path, rows)
+    image = decode(raw, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH, path, rows)
     if image.dtype != np.uint8:
         raise DataError(f"{path} has {image.dtype.itemsize * 8} bits a channel; convert it to an 8-bit RGB image")
     return image
@@ -241,7 +241,12 @@ def _truncated(raw: bytes) -> bool:
     return raw.startswith(_PNG_START) and raw.rfind(_PNG_END) < 0  # from the end, where it is
 
 
-def _decode(raw: bytes, flags: int, path: Path, rows: int | None = None) -> np.ndarray:
+def decode(raw: bytes, flags: int, path: Path, rows: int | None = None) -> np.ndarray:
+    """Decode an image as OpenCV does by these flags; of a PNG only the first rows, if a number is given.
+
+    Raises:
+        DataError: It is damaged.
+    """
     plain = _plain_png(raw)
     if plain is not None and (plain[0] == "rgb" or flags == cv2.IMREAD_UNCHANGED):
         image = _decode_plain_png(raw, *plain, rows)
@@ -295,7 +300,7 @@ def _read_ids(path: Path) -> np.ndarray:
         return _palette_indices(raw, path)
     if bits < 8:
         raise DataError(f"{path} is {bits}-bit grey, whose ids would be scaled to 0..255; save it with 8 bits")
-    return _decode(raw, cv2.IMREAD_UNCHANGED, path)
+    return decode(raw, cv2.IMREAD_UNCHANGED, path)
 
 
 def _palette_indices(raw: bytes, path: Path) -> np.ndarray:

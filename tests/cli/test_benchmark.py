@@ -47,6 +47,18 @@ def test_building_the_memory_is_timed_stage_by_stage(weclick, synthetic_root, tm
     assert not (synthetic_root / "clicks.sqlite").exists()
 
 
+def test_the_loader_is_timed_stage_by_stage(weclick, synthetic_root, tmp_path):
+    options = ("--student", "student/light.yaml", *TINY, "--data.root", synthetic_root, "--loader-only", "true")
+    weclick("benchmark", "train", *options, "--rounds", "1", "--steps", "1", "--out", tmp_path / "out").done()
+    table = rows(tmp_path / "out" / "loader.csv")
+    assert [row["samples"] for row in table] == ["clicks", "clicks, with a neighbour", "masks"]
+    for row in table:
+        stages = [float(row[f"{stage} (ms)"]) for stage in ("read", "decode", "draw", "rest")]
+        assert min(stages) > 0
+        assert sum(stages) == pytest.approx(1000 / float(row["images/s per core"]), rel=0.01)
+    assert not (synthetic_root / "clicks.sqlite").exists()
+
+
 def test_prediction_is_timed_stage_by_stage(weclick, trained, tmp_path):
     source = tmp_path / "Bilder 1"
     source.mkdir()

@@ -83,20 +83,23 @@ def video(
         return benchmark_video(models, source, rounds=rounds, max_frames=max_frames, progress=progress)
 
 
-def train(settings: FitSettings, rounds: int = 5, steps: int = 4) -> BenchmarkTable:
-    """Time training with stored and online memory, plain supervision, and the network alone.
+def train(settings: FitSettings, rounds: int = 5, steps: int = 4, loader_only: bool = False) -> BenchmarkTable:
+    """Time training with stored and online memory, plain supervision, and the network alone; or the loader.
 
     Args:
         settings: What to train.
         rounds: Blocks of steps for each way to train.
         steps: Timed steps per block.
+        loader_only: Time one loader process and its stages (reading, decoding, drawing) instead, without any network.
     """
+    from weclick.pipeline.benchmark.loader import benchmark_loader
     from weclick.pipeline.benchmark.train import benchmark_train
 
     if steps < 1:
         raise ConfigError(f"--steps must be at least 1, found {steps}")
     with TemporaryDirectory() as scratch, progress_bar("train") as progress:
-        return benchmark_train(settings, Path(scratch), rounds=rounds, steps=steps, progress=progress)
+        benchmark = benchmark_loader if loader_only else benchmark_train
+        return benchmark(settings, Path(scratch), rounds=rounds, steps=steps, progress=progress)
 
 
 def memory(settings: FitSettings, rounds: int = 3, targets: int = 16) -> BenchmarkTable:
@@ -140,7 +143,9 @@ def make_part_parser(name: str) -> ArgumentParser:
     summary = str(function.__doc__).partition("\n")[0]
     parser = ArgumentParser(prog=f"weclick benchmark {name}", description=summary, exit_on_error=False)
     parser.add_function_arguments(function, as_group=False, skip={"settings"})
-    parser.add_argument("--out", type=str, default="runs/benchmark", help=f"folder for {name}.csv, .json and .png")
+    parser.add_argument(
+        "--out", type=str, default="runs/benchmark", help="folder for the table as .csv, .json and .png"
+    )
     if "settings" in signature(function).parameters:
         add_settings(parser)
     return parser

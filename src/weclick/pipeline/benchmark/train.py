@@ -134,7 +134,7 @@ def _wait(device: torch.device) -> None:
 
 def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
     """Return every mode by its name in the table."""
-    clicks = _few_clicks(settings, scratch)
+    clicks = few_clicks(settings, scratch)
     device, dataset, flow = settings.device, settings.dataset, make_flow(settings.memory.flow, settings.device)
     network = replace(settings.teacher.network, weights="none")
     module = TeacherModule(dataset.classes.to_list(), dataset.size, replace(settings.teacher, network=network))
@@ -188,7 +188,7 @@ def _to(batch: Batch, device: torch.device) -> Batch:
     return {name: moved(value) for name, value in batch.items()}
 
 
-def _few_clicks(settings: FitSettings, scratch: Path) -> Path:
+def few_clicks(settings: FitSettings, scratch: Path) -> Path:
     """Write a click store with only as many targets as the benchmark needs."""
     chosen, layout = settings.data.clicks, settings.dataset.layout
     store = find_click_store(layout, Path(chosen.store) if chosen.store else None)
