@@ -29,6 +29,10 @@ _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 _PNG_PALETTE: Final = 3
 _PNG_MODES: Final = {b"\x08\x00\x00\x00\x00": "mono", b"\x08\x02\x00\x00\x00": "rgb"}
 """The end of a PNG's header, from its bit depth to interlacing, and the name that kornia_rs has for such images."""
+_MOST_PIXELS: Final = 2**30
+"""Largest image that OpenCV reads."""
+_DEFLATE_RATIO: Final = 1032
+"""Bytes that a byte of a PNG can become at most."""
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -281,6 +285,9 @@ def _decode_plain_png(raw: bytes, mode: str, size: tuple[int, int], rows: int | 
     from kornia_rs.io import decode_image_png_u8
 
     height, width = size
+    # A false header can name any size, and the decoder allocates it; OpenCV refuses it by its own limit.
+    if height * width > min(_MOST_PIXELS, _DEFLATE_RATIO * len(raw)):
+        return None
     if rows is not None and rows < height:
         # With a header of fewer rows, whose checksum is right, the decoder stops after them.
         height = rows

@@ -49,7 +49,7 @@ def checkpoint(settings, tmp_path_factory):
     """An untrained student whose network holds layers that never run, as a checkpoint."""
     path, classes = tmp_path_factory.mktemp("untrained") / "last.ckpt", settings().dataset.classes
     torch.manual_seed(0)
-    options = NetworkOptions("pspnet", "resnet18", weights="none")
+    options = NetworkOptions("pspnet_shallow", "resnet18", weights="none")
     network = make_network(options, len(classes))
     saved = {"network": {**asdict(options), "strides": list(options.strides)}}
     torch.save(
