@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import os
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ import numpy as np
 
 from weclick.conventions import IGNORE_INDEX
 from weclick.errors import DataError
+from weclick.png import PNG_START, decode_plain_png, plain_png
 
 IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg")
 """Image formats every layout reads, whatever the case of the suffix."""
@@ -24,15 +24,9 @@ IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg")
 FIRST_INSTANCE: Final = 1000
 """Cityscapes instance ids are ``label id * 1000 + k``; smaller values are label ids of pixels without an instance."""
 
-_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_PNG_END = b"IEND\xaeB`\x82"
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 _PNG_PALETTE: Final = 3
-_PNG_MODES: Final = {b"\x08\x00\x00\x00\x00": "mono", b"\x08\x02\x00\x00\x00": "rgb"}
-"""The end of a PNG's header, from its bit depth to interlacing, and the name that kornia_rs has for such images."""
-_MOST_PIXELS: Final = 2**30
-"""Largest image that OpenCV reads."""
-_DEFLATE_RATIO: Final = 1032
-"""Bytes that a byte of a PNG can become at most."""
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -63,7 +57,7 @@ def read_top(path: Path, rows: int, size: tuple[int, int]) -> tuple[np.ndarray, 
         uint8 RGB of at least these rows, and the size (H, W) of the whole image.
     """
     raw = read_bytes(path)
-    plain = _plain_png(raw)
+    plain = plain_png(raw)
     image = _decode_rgb(raw, path, rows if plain == ("rgb", size) else None)
     return image, plain[1] if plain else (image.shape[0], image.shape[1])
 
@@ -242,7 +236,7 @@ def _truncated(raw: bytes) -> bool:
     # escaped, so an end mark after the last scan's start is the real one, even where a thumbnail has its own.
     if raw.startswith(_JPEG_START):
         return raw.rfind(_JPEG_END) < max(raw.rfind(_JPEG_SCAN), 2)
-    return raw.startswith(_PNG_START) and raw.rfind(_PNG_END) < 0  # from the end, where it is
+    return raw.startswith(PNG_START) and raw.rfind(_PNG_END) < 0  # from the end, where it is
 
 
 def decode(raw: bytes, flags: int, path: Path, rows: int | None = None) -> np.ndarray:
@@ -251,9 +245,9 @@ def decode(raw: bytes, flags: int, path: Path, rows: int | None = None) -> np.nd
     Raises:
         DataError: It is damaged.
     """
-    plain = _plain_png(raw)
+    plain = plain_png(raw)
     if plain is not None and (plain[0] == "rgb" or flags == cv2.IMREAD_UNCHANGED):
-        image = _decode_plain_png(raw, *plain, rows)
+        image = decode_plain_png(raw, *plain, rows)
         if image is not None:
             return image
     try:
@@ -265,44 +259,9 @@ def decode(raw: bytes, flags: int, path: Path, rows: int | None = None) -> np.nd
     return np.asarray(image)
 
 
-def _plain_png(raw: bytes) -> tuple[str, tuple[int, int]] | None:
-    """Return mode and size (H, W) of an 8-bit PNG whose pixels are used as they are stored, None for all other files."""
-    mode = _PNG_MODES.get(raw[24:29]) if raw.startswith(_PNG_START) else None
-    if mode is None:
-        return None
-    position, kind = len(_PNG_START), b""
-    while kind != b"IEND":
-        kind = raw[position + 4 : position + 8]
-        if kind in (b"", b"tRNS", b"eXIf"):  # no end; transparency; an orientation, which OpenCV applies
-            return None
-        position += 12 + int.from_bytes(raw[position : position + 4], "big")
-    return mode, (int.from_bytes(raw[20:24], "big"), int.from_bytes(raw[16:20], "big"))
-
-
-def _decode_plain_png(raw: bytes, mode: str, size: tuple[int, int], rows: int | None) -> np.ndarray | None:
-    """Return the first rows of a PNG, all by default; None if it is damaged."""
-    # The same pixels as OpenCV's, in less than half of the time. Imported here: most commands read no PNG.
-    from kornia_rs.io import decode_image_png_u8
-
-    height, width = size
-    # A false header can name any size, and the decoder allocates it; OpenCV refuses it by its own limit.
-    if height * width > min(_MOST_PIXELS, _DEFLATE_RATIO * len(raw)):
-        return None
-    if rows is not None and rows < height:
-        # With a header of fewer rows, whose checksum is right, the decoder stops after them.
-        height = rows
-        header = raw[12:20] + height.to_bytes(4, "big") + raw[24:29]
-        raw = raw[:12] + header + zlib.crc32(header).to_bytes(4, "big") + raw[33:]
-    try:
-        image: np.ndarray = decode_image_png_u8(raw, (height, width), mode)
-    except Exception:
-        return None
-    return image[..., 0] if mode == "mono" else image
-
-
 def _read_ids(path: Path) -> np.ndarray:
     raw = read_bytes(path)
-    bits, color = (raw[24], raw[25]) if raw.startswith(_PNG_START) and len(raw) > 25 else (8, -1)
+    bits, color = (raw[24], raw[25]) if raw.startswith(PNG_START) and len(raw) > 25 else (8, -1)
     if color == _PNG_PALETTE:
         return _palette_indices(raw, path)
     if bits < 8:

@@ -1,6 +1,5 @@
 """Stages of the pipeline: the memory in parts, online, and what a teacher may not do."""
 
-import os
 import shutil
 import signal
 
@@ -112,7 +111,7 @@ def test_a_memory_build_stopped_by_a_signal_goes_on_where_it_was(
         write(store, key, item)
         written.append(key)
         if len(written) == 3:
-            os.kill(os.getpid(), signum)
+            signal.raise_signal(signum)  # to this thread: os.kill may reach another one, later
 
     monkeypatch.setattr(MemoryStore, "write", write_three)
     with pytest.raises(Interrupted) as stopped:

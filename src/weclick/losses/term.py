@@ -56,4 +56,5 @@ class LossTerm(Options):
 
     def __call__(self, step: Step) -> Tensor:
         """Return the unweighted loss, a scalar; 0 with zero gradient if there is nothing to learn from."""
+        # not an ABC: jsonargparse would take each term for a class to choose, and not for a group of options
         raise NotImplementedError

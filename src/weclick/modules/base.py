@@ -110,16 +110,19 @@ class SegmentationModule(pl.LightningModule):
         """Return the weighted sum of the loss terms, and each of them unweighted."""
         progress = self.global_step / max(float(self.trainer.estimated_stepping_batches), 1.0)
         self.refuse_incomplete(batch)
-        if self.auxiliary is None:
-            step = Step(self(batch["image"]), batch, self, progress)
-        else:
-            logits, auxiliary = self.network(batch["image"], self.auxiliary)
-            step = Step(logits, batch, self, progress, auxiliary)
+        step = self.step(batch, progress)
         values = {term.name: term(step) for term in self.terms}
         self.refuse_nonfinite(values)
         loss = torch.stack([term.weight_at(progress) * values[term.name] for term in self.terms]).sum()
         named = {"loss": loss, **{f"loss_{name}": value for name, value in values.items()}}
         return {"loss": loss, "terms": {name: value.detach() for name, value in named.items()}}
+
+    def step(self, batch: Mapping[str, Any], progress: float) -> Step:
+        """Run the network on a batch, and return what the loss terms get."""
+        if self.auxiliary is None:
+            return Step(self(batch["image"]), batch, self, progress)
+        logits, auxiliary = self.network(batch["image"], self.auxiliary)
+        return Step(logits, batch, self, progress, auxiliary)
 
     def refuse_incomplete(self, batch: Mapping[str, Any]) -> None:
         """Refuse a batch without what a loss term needs.

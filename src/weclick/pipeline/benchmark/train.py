@@ -21,7 +21,7 @@ from weclick.data.supplies import OnlineMemory, StoredMemory
 from weclick.data.supply import Batch
 from weclick.data.targets import TargetClicks
 from weclick.flow.estimators import make_flow
-from weclick.losses import Step, Terms
+from weclick.losses import Terms
 from weclick.memory import MemoryStore, quantise
 from weclick.modules import StudentModule, TeacherModule
 from weclick.pipeline.memory import stream_soft_labels
@@ -47,7 +47,7 @@ class Mode:
         """Train on the next batch and return its number of images."""
         batch = next(self.batches)
         with self.autocast():
-            step = Step(self.module(batch["image"]), batch, self.module)
+            step = self.module.step(batch, progress=0.0)
             loss = torch.stack([term(step) for term in self.module.terms]).sum()  # weights would not change the time
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.module.parameters(), 5.0)
