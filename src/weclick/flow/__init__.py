@@ -2,6 +2,7 @@
 
 from weclick.flow.estimators import DISFlow, FarnebackFlow, FlowEstimator, FlowName, RAFTFlow, flow_name, make_flow
 from weclick.flow.reliability import reliable
+from weclick.flow.scaled import ScaledFlow
 from weclick.flow.warp import resize_flow, warp_to_target
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "FlowEstimator",
     "FlowName",
     "RAFTFlow",
+    "ScaledFlow",
     "flow_name",
     "make_flow",
     "reliable",

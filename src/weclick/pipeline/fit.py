@@ -12,7 +12,6 @@ from weclick.data.datamodule import ClipDataModule
 from weclick.data.supplies import NeighbourPairs
 from weclick.data.supply import Supply
 from weclick.errors import ConfigError, RunError
-from weclick.flow.estimators import make_flow
 from weclick.memory import MemoryStore
 from weclick.modules import StudentModule, TeacherModule, load_checkpoint
 from weclick.modules.options import ModuleOptions
@@ -98,7 +97,7 @@ def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     facts = {"student": asdict(settings.student), "epochs": epochs, **data_facts(settings, data)}
     facts |= memory_facts(settings, run, data)
     if "neighbour" in settings.student.needs:
-        facts["flow"] = settings.memory.flow
+        facts["flow"] = settings.memory.flow_name(settings.device)
     if not run.begin("student", facts):
         rank_zero_info(f"student: finished in {run.stage('student')}")
         return
@@ -123,7 +122,7 @@ def supplies_of(options: ModuleOptions, settings: FitSettings, run: Run) -> tupl
     if options.needs & {"teacher", "memory"}:
         supplies.append(memory_supply(settings, run))
     if "neighbour" in options.needs:
-        supplies.append(NeighbourPairs(make_flow(settings.memory.flow, settings.device), settings.dataset.reader))
+        supplies.append(NeighbourPairs(settings.memory.make_flow(settings.device), settings.dataset.reader))
     return tuple(supplies)
 
 

@@ -20,7 +20,7 @@ from weclick.data.supplies import OnlineMemory, StoredMemory
 from weclick.data.supply import Supply
 from weclick.errors import DataError, RunError
 from weclick.files import sha256
-from weclick.flow.estimators import FlowEstimator, flow_name, make_flow
+from weclick.flow.estimators import FlowEstimator
 from weclick.images import first_size
 from weclick.inference.rules import choose_precision
 from weclick.machine import map_beside
@@ -82,7 +82,7 @@ def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: M
         return
     device = settings.device
     teacher = open_teacher(settings, run, data.dataset)
-    flow = make_flow(settings.memory.flow, device, choose_precision("auto", device))
+    flow = settings.memory.make_flow(device, choose_precision("auto", device))
     signals, covered = SignalNote(), 0.0
     connected = item_connector(settings, data, todo)
 
@@ -205,7 +205,7 @@ def memory_supply(settings: FitSettings, run: Run) -> Supply:
         return StoredMemory(_open_store(settings, run), options.restricted)
     return OnlineMemory(
         open_teacher(settings, run, dataset),
-        make_flow(options.flow, settings.device),
+        options.make_flow(settings.device),
         dataset.reader,
         settings.data.clips.neighbours,
         options.fusion,
@@ -233,7 +233,7 @@ def memory_manifest(settings: FitSettings, run: Run, data: ClipDataModule) -> di
     """Return everything a memory depends on: teacher, flow method, clips and their size, options."""
     return {
         "teacher": sha256(teacher_checkpoint(settings, run)),
-        "flow": flow_name(settings.memory.flow, settings.device),
+        "flow": settings.memory.flow_name(settings.device),
         "views": settings.memory.views,
         "connected": settings.memory.connected,
         "fusion": asdict(settings.memory.fusion),

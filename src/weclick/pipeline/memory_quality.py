@@ -18,7 +18,6 @@ from weclick.data.dataset import DataSet
 from weclick.data.index import Clip, FrameKey, Split
 from weclick.data.options import ClipOptions
 from weclick.errors import ConfigError, DataError
-from weclick.flow.estimators import make_flow
 from weclick.memory import PLAIN, Fusion, Memory, fuse
 from weclick.memory.stream import Votes, stream_votes
 from weclick.metrics import CalibrationError, SegmentationScore, scores_from_confusion
@@ -52,7 +51,7 @@ def memory_quality(settings: FitSettings, run: Run, split: Split, max_frames: in
     data, dataset, options = settings.make_data(), settings.dataset, settings.data.clips
     clips = _targets(dataset, options, split, max_frames)
     checkpoint, device = teacher_checkpoint(settings, run), settings.device
-    teacher, flow = open_teacher(settings, run, dataset), make_flow(settings.memory.flow, device)
+    teacher, flow = open_teacher(settings, run, dataset), settings.memory.make_flow(device)
     targets = {clip.target.key: clip.target for clip in clips}
     frames = frame_batches(data, clips, device, lambda damaged: _refuse_damaged(damaged, targets))
     voting = stream_votes(teacher, flow, frames, neighbour_keys(clips), count=options.neighbours)

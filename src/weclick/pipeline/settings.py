@@ -19,10 +19,12 @@ from weclick.data.options import DataOptions
 from weclick.data.supply import Supply
 from weclick.errors import ConfigError, one_line
 from weclick.extensions import Part
+from weclick.flow.estimators import FlowEstimator, FlowPrecision, flow_name, make_flow
+from weclick.flow.scaled import ScaledFlow, scaled_name
 from weclick.memory import Fusion
 from weclick.modules.arms import ArmName
 from weclick.modules.options import ModuleOptions
-from weclick.options import Options, PositiveInt, Seed
+from weclick.options import Options, PositiveInt, PositiveShare, Seed
 from weclick.reporting.loggers import WandbMode
 
 _COUNTS: Final = ("max_epochs", "accumulate_grad_batches", "check_val_every_n_epoch")
@@ -40,6 +42,8 @@ class MemoryOptions(Options):
         mode: ``stored`` builds it once and trains from disk; ``online`` runs teacher and flow in every step.
         flow: ``auto`` is RAFT-large on a GPU and DIS on a CPU; or one of ``dis``, ``dis-fast``, ``raft-small``,
             ``raft-large``; or a flow from outside (:mod:`weclick.extensions`).
+        flow_scale: Sides of the frames that flow is estimated on, as a share of ``data.size``; 0.5 takes about a quarter of
+            the time.
         folder: A finished memory of another run to use instead of building one.
         views: Run the teacher on each frame at three scales and mirrored, and average.
         fusion: How the predictions on the neighbours, and the target's own, are weighted.
@@ -50,11 +54,21 @@ class MemoryOptions(Options):
 
     mode: Literal["stored", "online"] = "stored"
     flow: Part = "auto"
+    flow_scale: PositiveShare = 1.0
     folder: str | None = None
     views: bool = False
     fusion: Fusion = field(default_factory=Fusion)
     connected: bool = False
     restricted: bool = False
+
+    def make_flow(self, device: torch.device, precision: FlowPrecision = "fp32") -> FlowEstimator:
+        """Return the flow estimator at its scale; see :func:`weclick.flow.make_flow`."""
+        estimator = make_flow(self.flow, device, precision)
+        return estimator if self.flow_scale == 1 else ScaledFlow(estimator, self.flow_scale)
+
+    def flow_name(self, device: torch.device) -> str:
+        """Return that estimator's name, without loading the weights of a shipped one."""
+        return scaled_name(flow_name(self.flow, device), self.flow_scale)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from weclick.data.draws import Window, draw_discs
 from weclick.data.sampler import SampleKey
 from weclick.data.samples import TrainingSamples
 from weclick.data.supplies import NeighbourPairs
-from weclick.flow.estimators import make_flow
 from weclick.images import decode, read_bytes
 from weclick.pipeline.benchmark.train import few_clicks
 from weclick.pipeline.settings import FitSettings
@@ -76,7 +75,7 @@ def _kinds(settings: FitSettings, scratch: Path) -> dict[str, TrainingSamples]:
     clicks, reader = few_clicks(settings, scratch), settings.dataset.reader
     data = {"clicks": settings.make_data(clicks=clicks)}
     if settings.data.clips.neighbours:
-        pairs = NeighbourPairs(make_flow(settings.memory.flow, torch.device("cpu")), reader)
+        pairs = NeighbourPairs(settings.memory.make_flow(torch.device("cpu")), reader)
         data["clicks, with a neighbour"] = settings.make_data(clicks=clicks, supplies=(pairs,))
     if settings.dataset.labelled("train"):
         data["masks"] = replace(settings, data=replace(settings.data, supervision="masks")).make_data()

@@ -16,7 +16,7 @@ import torch
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.index import Clip
 from weclick.errors import ConfigError
-from weclick.flow.estimators import FlowEstimator, make_flow
+from weclick.flow.estimators import FlowEstimator
 from weclick.inference.rules import choose_precision
 from weclick.memory import MemoryStore, quantise, stream_memory
 from weclick.memory.online import Teacher
@@ -103,7 +103,7 @@ def benchmark_memory(
     if not clips:
         raise ConfigError(f"{data.dataset.root} has no training frame to build a memory for")
     teacher = _teacher(settings, run, data)
-    flow = make_flow(settings.memory.flow, device, choose_precision("auto", device))
+    flow = settings.memory.make_flow(device, choose_precision("auto", device))
     watches = []
     for number in range(rounds):
         watches.append(_build(settings, data, clips, MemoryStore(scratch / f"{number}", {}), teacher, flow))

@@ -20,7 +20,6 @@ from weclick.data.masks import find_click_store, simulate_split
 from weclick.data.supplies import OnlineMemory, StoredMemory
 from weclick.data.supply import Batch
 from weclick.data.targets import TargetClicks
-from weclick.flow.estimators import make_flow
 from weclick.losses import Terms
 from weclick.memory import MemoryStore, quantise
 from weclick.modules import StudentModule, TeacherModule
@@ -135,7 +134,7 @@ def _wait(device: torch.device) -> None:
 def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
     """Return every mode by its name in the table."""
     clicks = few_clicks(settings, scratch)
-    device, dataset, flow = settings.device, settings.dataset, make_flow(settings.memory.flow, settings.device)
+    device, dataset, flow = settings.device, settings.dataset, settings.memory.make_flow(settings.device)
     network = replace(settings.teacher.network, weights="none")
     module = TeacherModule(dataset.classes.to_list(), dataset.size, replace(settings.teacher, network=network))
     teacher = frozen(module, device)
