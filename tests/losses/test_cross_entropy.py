@@ -86,3 +86,16 @@ def test_balanced_without_labels_is_zero_and_has_zero_gradient():
     loss.backward()
     assert loss.item() == 0
     assert not logits.grad.any()
+
+
+@pytest.mark.parametrize("loss", [partial_cross_entropy, balanced_cross_entropy])
+def test_few_and_many_labelled_pixels_are_computed_alike(loss, monkeypatch):
+    logits = torch.randn(2, 5, 6, 8, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    labels = torch.full((2, 24, 32), IGNORE_INDEX)
+    labels[0, 3:6, 7:9], labels[1, 23, 31], labels[1, 0, 0] = 2, 4, 0
+    results = []
+    for few in (16, 10**9):  # at the pixels alone, then everywhere
+        monkeypatch.setattr("weclick.losses.cross_entropy._FEW", few)
+        value = loss(logits, labels)
+        results.append((value.detach(), torch.autograd.grad(value, logits)[0]))
+    torch.testing.assert_close(*results)

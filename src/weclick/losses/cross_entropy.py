@@ -10,10 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from weclick.conventions import IGNORE_INDEX
-from weclick.losses.resize import resized
+from weclick.losses.resize import resized, sampled
 from weclick.losses.shared import over_processes
 from weclick.losses.term import LossTerm, Step
 from weclick.options import NonNegativeFloat
+
+_FEW = 16
+"""With at most one labelled pixel in so many, as with clicks, resizing the logits at these alone is faster than everywhere."""
 
 
 def partial_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -29,8 +32,8 @@ def partial_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
         >>> partial_cross_entropy(torch.zeros(1, 4, 2, 2), torch.full((1, 8, 8), 255)).item()
         0.0
     """
-    total = F.cross_entropy(resized(logits, labels), labels, ignore_index=IGNORE_INDEX, reduction="sum")
-    return total / over_processes((labels != IGNORE_INDEX).sum()).clamp(min=1)
+    losses, _, _ = pixel_losses(logits, labels)
+    return losses.sum() / over_processes((labels != IGNORE_INDEX).sum()).clamp(min=1)
 
 
 def balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -43,12 +46,26 @@ def balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
         As in :func:`partial_cross_entropy`.
     """
     batch, classes = logits.shape[:2]
-    losses = F.cross_entropy(resized(logits, labels), labels, ignore_index=IGNORE_INDEX, reduction="none")
-    image, row, column = (labels != IGNORE_INDEX).nonzero(as_tuple=True)
-    pair = image * classes + labels[image, row, column]
+    losses, image, label = pixel_losses(logits, labels)
+    pair = image * classes + label
     count = torch.bincount(pair, minlength=batch * classes)
-    total = losses.new_zeros(batch * classes).index_add(0, pair, losses[image, row, column])
+    total = losses.new_zeros(batch * classes).index_add(0, pair, losses)
     return (total / count.clamp(min=1)).sum() / over_processes((count > 0).sum()).clamp(min=1)
+
+
+def pixel_losses(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the cross-entropy of every labelled pixel, its image in the batch and its label, (N,) each.
+
+    Shape:
+        As in :func:`partial_cross_entropy`.
+    """
+    pixels = (labels != IGNORE_INDEX).nonzero()
+    image, row, column = pixels.unbind(1)
+    label = labels[image, row, column]
+    if len(pixels) * _FEW <= labels.numel():
+        return F.cross_entropy(sampled(logits, pixels, labels), label, reduction="none"), image, label
+    losses = F.cross_entropy(resized(logits, labels), labels, ignore_index=IGNORE_INDEX, reduction="none")
+    return losses[image, row, column], image, label
 
 
 @dataclass(frozen=True)
