@@ -32,6 +32,16 @@ def test_training_is_timed_in_its_precision(settings, tmp_path, precision, dtype
     assert seen == [dtype]
 
 
+def test_training_is_timed_with_the_auxiliary_head_of_the_student(settings, tmp_path):
+    network = {"name": "pspnet", "encoder": "resnet18", "weights": "none"}
+    modes = make_modes(settings(student={"network": network, "auxiliary": 0.4}), tmp_path)
+    ran = []
+    for name, mode in modes.items():
+        mode.module.auxiliary.register_forward_hook(lambda *_, name=name: ran.append(name))
+        mode.step()
+    assert ran == list(modes)
+
+
 def test_on_a_gpu_a_block_is_timed_to_its_end(monkeypatch):
     done = []
     monkeypatch.setattr("torch.cuda.synchronize", lambda device: done.append("wait"))

@@ -162,10 +162,11 @@ def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
 
 
 def _mode(settings: FitSettings, batches: Iterator[Batch], terms: Mapping[str, Any] | None = None) -> Mode:
-    """Return the student's training with some terms, by default the cross-entropy alone."""
+    """Return the student's training with some terms, by default the cross-entropy alone, and its auxiliary head if it has one."""
     device, dataset = settings.device, settings.dataset
     network = replace(settings.student.network, weights="none")
-    options = replace(settings.student, network=network, terms=Terms.of(terms))
+    auxiliary = {"weight": settings.student.terms.auxiliary.weight}
+    options = replace(settings.student, network=network, terms=Terms.of({"auxiliary": auxiliary, **(terms or {})}))
     module = StudentModule(dataset.classes.to_list(), dataset.size, options).to(device)
     with trainer_refusals():
         autocast = Fabric(accelerator=device.type, devices=1, precision=settings.trainer.get("precision")).autocast
