@@ -161,7 +161,8 @@ def test_a_window_is_the_crop_of_the_whole_frame_that_albumentations_draws(seed,
             A.HorizontalFlip(p=flip),
         ]
     )
-    whole.set_random_seed(seed)
+    for number, part in enumerate(whole.transforms):
+        part.set_random_seed(3 * seed + number)
     expected, window = whole(image=image, mask=label), GeometricDraw(size, (64, 64), scale, flip).window(seed)
     assert np.array_equal(window.label(label), expected["mask"])
     assert np.abs(window.image(image).astype(int) - expected["image"]).max() <= 1  # resizing rounds differently
@@ -174,6 +175,22 @@ def test_a_draw_needs_no_more_than_its_rows(seed, scale):
     window = GeometricDraw(SIZE, (32, 32), scale, 0.5).window(seed)
     assert 0 < window.rows <= SIZE[0]
     assert np.array_equal(window.image(image[: window.rows]), window.image(image))
+
+
+def test_scale_place_and_flip_are_drawn_independently():
+    draw = GeometricDraw((200, 300), (100, 100), (0.6, 2.0), 0.5)
+    windows = [draw.window(seed) for seed in range(1000)]
+    values = np.array(
+        [
+            (w.y.scaled / 200, w.y.start / (w.y.scaled - 100), w.x.start / (w.x.scaled - 100), float(w.flip))
+            for w in windows
+        ]
+    )
+    correlation = np.corrcoef(values.T) - np.eye(4)
+    assert np.abs(correlation).max() < 0.12  # of independent numbers, its deviation is 1 / sqrt(1000)
+    large = values[:, 0] > 1.3
+    for share in (values[large, 3].mean(), values[~large, 3].mean(), (values[large, 1] < 0.5).mean()):
+        assert 0.4 < share < 0.6
 
 
 def test_a_draw_without_clicks_has_none():

@@ -178,8 +178,10 @@ class GeometricDraw:
 
     def window(self, seed: int) -> Window:
         """Return the draw of a seed."""
-        for part in (self._scale, self._window, self._flip):
-            part.set_random_seed(seed)
+        parts = (self._scale, self._window, self._flip)
+        for number, part in enumerate(parts):
+            # each from numbers of its own: with the same ones, large scales would all be cropped at the bottom, unflipped
+            part.set_random_seed(len(parts) * seed + number)
         factor = self._scale.get_params()["scale"]
         height, width = (int(side * factor) for side in self._size)  # rounded as by albumentations
         chosen = self._window.get_params_dependent_on_data({"shape": (height, width)}, {})
