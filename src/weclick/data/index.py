@@ -41,7 +41,11 @@ MAX_STEP = 60
 # Frames and clips exist by the hundred thousand: without ``slots`` each would hold a dictionary.
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame on disk; ``label`` and ``instances`` are None where there is no mask."""
+    """One frame; ``label`` and ``instances`` are None where there is no mask.
+
+    Of the files only ``read_bytes()`` and their text are used in training and evaluation, so a layout from outside may list
+    objects that fetch theirs from elsewhere (``examples/remote_frames.py``).
+    """
 
     key: FrameKey
     image: Path
