@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from weclick.classes import ClassSet
+    from weclick.cli.function import fit
     from weclick.clicks import ClickStore
     from weclick.data.datamodule import ClipDataModule
     from weclick.errors import WeclickError
@@ -25,6 +26,7 @@ __all__ = [
     "StudentModule",
     "TeacherModule",
     "WeclickError",
+    "fit",
     "load_checkpoint",
     "open_model",
     "write_synthetic",
@@ -37,6 +39,7 @@ _HOME: Final = {
     "StudentModule": "weclick.modules",
     "TeacherModule": "weclick.modules",
     "WeclickError": "weclick.errors",
+    "fit": "weclick.cli.function",
     "load_checkpoint": "weclick.modules",
     "open_model": "weclick.inference.model",
     "write_synthetic": "weclick.synthetic",

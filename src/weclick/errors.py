@@ -59,7 +59,7 @@ class RunError(WeclickError):
 
 
 class TrainingError(WeclickError):
-    """A training has diverged."""
+    """A training has diverged, or lost one of its processes."""
 
 
 class ShapeError(WeclickError, ValueError):

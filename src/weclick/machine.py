@@ -1,4 +1,4 @@
-"""This process: its rank in a training, and the CPU cores it may use."""
+"""This process: its rank in a training, the other processes of it, and the CPU cores it may use."""
 
 from __future__ import annotations
 
@@ -6,15 +6,37 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Final, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+_RANKS: Final = ("LOCAL_RANK", "SLURM_PROCID", "NODE_RANK")
+"""Variables of which at least one is above 0 in all processes but the first, where no launcher sets RANK."""
+
+
 def process_rank() -> int:
-    """Return this process's rank; 0 is the one the user started, the only one that prints and writes."""
-    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
+    """Return this process's rank over all machines; 0 is the first process, the only one that prints and writes.
+
+    torchrun and Ray set RANK, srun sets SLURM_PROCID. Lightning's own launcher sets LOCAL_RANK, and its users NODE_RANK: on other
+    machines than the first, the result is above 0, but not the rank.
+    """
+    if stated := os.environ.get("RANK"):
+        return int(stated)
+    return next((rank for name in _RANKS if (rank := int(os.environ.get(name) or 0))), 0)
+
+
+def launched_processes() -> tuple[int, int] | None:
+    """Return how many processes torchrun, Ray or srun has started on each machine, and on how many; None without them."""
+    variables = os.environ
+    if local := int(variables.get("LOCAL_WORLD_SIZE") or 0):
+        return local, max(1, int(variables.get("WORLD_SIZE", local)) // local)
+    # in jobs of these names Lightning starts the processes
+    if "SLURM_NTASKS" in variables and variables.get("SLURM_JOB_NAME") not in ("bash", "interactive"):
+        machines = int(variables.get("SLURM_NNODES") or 1)
+        return max(1, int(variables["SLURM_NTASKS"]) // machines), machines
+    return None
 
 
 def usable_cores() -> int:

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from shlex import quote
@@ -13,16 +14,28 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from weclick.cli.options import add_settings, dump, option_value, parse, quiet_libraries, resolve_configs, to_settings
+from weclick.cli.options import (
+    add_settings,
+    dump,
+    is_file_name,
+    option_value,
+    parse,
+    quiet_libraries,
+    resolve_configs,
+    to_settings,
+)
 from weclick.cli.runs import resume_hint
 from weclick.errors import ConfigError, TrainingError, WeclickError
 from weclick.files import write_text
 from weclick.machine import process_rank
 from weclick.pipeline.clicks import report_newer_clicks
 from weclick.pipeline.fit import check, fit
+from weclick.pipeline.interrupt import stopping
 from weclick.pipeline.memory import Shard
-from weclick.pipeline.run import RUNS, Run, Stage, new_folder, shared_name
-from weclick.pipeline.settings import FitSettings
+from weclick.pipeline.processes import from_first_process, joined
+from weclick.pipeline.requeue import requeued_on_notice
+from weclick.pipeline.run import RUNS, Run, Stage, new_folder
+from weclick.pipeline.settings import Engine, FitSettings
 
 STAGES: tuple[Stage, ...] = ("teacher", "memory", "student")
 
@@ -39,7 +52,12 @@ def make_parser() -> ArgumentParser:
     parser.add_argument(
         "--stage", type=Literal["all", "teacher", "memory", "student"], default="all", help="do only this stage"
     )
-    parser.add_argument("--resume", type=str | None, default=None, help="run to resume, by name or folder")
+    parser.add_argument(
+        "--resume",
+        type=str | None,
+        default=None,
+        help="run to resume, by name or folder; with the same --name: if it exists",
+    )
     parser.add_argument(
         "--name", type=str | None, default=None, help="name of the new run; default: made of config, arm and time"
     )
@@ -56,37 +74,90 @@ def make_parser() -> ArgumentParser:
 
 
 def main(command: str, arguments: list[str]) -> None:
-    """Create or open the run and fit it."""
+    """Create or open the run, fit it, and print what comes next."""
     quiet_libraries()
+    run, settings, stages = fit_run(arguments, Engine())
+    if process_rank() == 0:
+        following = _preview_command(settings, run) if "student" in stages else _resume_command(run)
+        print(f"run: {run.folder}   next: {following}")
+
+
+def fit_run(arguments: list[str], engine: Engine) -> tuple[Run, FitSettings, tuple[Stage, ...]]:
+    """Create or open the run that the arguments of ``weclick fit`` describe, and fit it.
+
+    Args:
+        arguments: Those of the command line.
+        engine: What they cannot state.
+
+    Returns:
+        The run, its settings and the stages that were asked for.
+    """
     arguments = resolve_configs(arguments)
-    resumed = option_value(arguments, "--resume")
     runs = Path(option_value(arguments, "--runs") or RUNS)
-    run = Run.open(resumed, runs) if resumed else None
+    run = _run_to_resume(arguments, runs)
     parser = make_parser()
     config = parse(parser, ["--config", str(run.config), *arguments] if run else arguments)
     stages = STAGES if config.stage == "all" else (config.stage,)
     shard = parse_shard(config.shard)
     if shard is not None and config.stage != "memory":
         raise ConfigError("--shard names a part of the memory; use it together with --stage memory")
-    settings = to_settings(parser, config)
+    settings = replace(to_settings(parser, config), engine=engine)
     check(settings, stages)
+    name = config.name or _default_name(arguments, config.arm)
+    with stopping(), requeued_on_notice(), joined(settings):
+        run, cleanup = _begin(run, runs, name, dump(parser, config), shared=shard is not None)
+        # the lock comes before the cleanup: a run that another process has locked is not ours to remove
+        with resume_hint(_resume_command(run)), run.locked(shared=shard is not None), cleanup:
+            report_newer_clicks(settings, run.clicks)
+            fit(settings, run, stages, shard)
+    return run, settings, stages
+
+
+def _run_to_resume(arguments: list[str], runs: Path) -> Run | None:
+    """Return the run of ``--resume``; None for a new one.
+
+    The same name in ``--name`` starts the run if there is none yet, so that a job can be restarted with its own command.
+    """
+    resumed, name = option_value(arguments, "--resume"), option_value(arguments, "--name")
+    if resumed is None or name is None:
+        return Run.open(resumed, runs) if resumed is not None else None
+    if name != resumed:
+        raise ConfigError(
+            f"--name {name} is for a new run, and --resume {resumed} for another; give one of them, or both with one name to "
+            "start the run or, if it exists, to resume it"
+        )
+    run = Run(new_folder(runs, name))
+    return run if run.config.exists() else None
+
+
+def _begin(
+    run: Run | None, runs: Path, name: str, text: str, *, shared: bool
+) -> tuple[Run, AbstractContextManager[None]]:
+    """Open the run in all processes, after the first has made it or written its settings; and say how to undo that.
+
+    Args:
+        run: Run to resume; None makes a new one.
+        runs: Folder of all runs.
+        name: Name of a new run; the first process's counts, as it may be made of the time.
+        text: Settings.
+        shared: Whether other fits work on the run too, perhaps with another device in their settings.
+    """
     cleanup: AbstractContextManager[None] = nullcontext()
-    if (
-        run is not None and process_rank() == 0 and shard is None
-    ):  # shards may each have another device in their settings
-        cleanup = _restore_settings_if_refused(run, dump(parser, config))
+    if process_rank() > 0:
+        return Run(Path(from_first_process(""))), cleanup
     if run is None:
-        folder = new_folder(runs, shared_name(config.name or _default_name(arguments, config.arm)))
-        if process_rank() == 0 and not folder.exists():
+        folder = new_folder(runs, name)
+        if not folder.exists():
             cleanup = _remove_if_refused(folder)
-        run = Run.create(folder, dump(parser, config)) if process_rank() == 0 else Run(folder)
-    resume = f"weclick fit --resume {quote(str(run.folder))}"
-    # the lock comes before the cleanup: a run that another process has locked is not ours to remove
-    with resume_hint(resume), run.locked(shared=shard is not None), cleanup:
-        report_newer_clicks(settings, run.clicks)
-        fit(settings, run, stages, shard)
-    if process_rank() == 0:
-        print(f"run: {run.folder}   next: {_preview_command(settings, run) if 'student' in stages else resume}")
+        run = Run.create(folder, text)
+    elif not shared:
+        cleanup = _restore_settings_if_refused(run, text)
+    from_first_process(str(run.folder))
+    return run, cleanup
+
+
+def _resume_command(run: Run) -> str:
+    return f"weclick fit --resume {quote(str(run.folder))}"
 
 
 def _preview_command(settings: FitSettings, run: Run) -> str:
@@ -135,7 +206,7 @@ def _write_times(folder: Path) -> dict[Path, int]:
 
 def _default_name(arguments: list[str], arm: str) -> str:
     config = option_value(arguments, "--config")
-    return f"{Path(config).stem if config else 'run'}-{arm}-{datetime.now():%Y%m%d-%H%M%S}"
+    return f"{Path(config).stem if config and is_file_name(config) else 'run'}-{arm}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def parse_shard(text: str | None) -> Shard | None:

@@ -1,6 +1,7 @@
 """Entry point: imports and runs the command, and turns errors into one line and an exit status.
 
-Exit status: 0 success, 1 error (one line on stderr), 2 wrong usage, 130 and 143 after SIGINT and SIGTERM.
+Exit status: 0 success, 1 error (one line on stderr), 2 wrong usage, 130, 143 and 138 after SIGINT, SIGTERM and
+SIGUSR1.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final, NamedTuple, NoReturn
 
 from weclick.cli.usage import plain
 from weclick.errors import ConfigError, WeclickError, one_line
+from weclick.machine import process_rank
 
 
 class Command(NamedTuple):
@@ -142,6 +144,8 @@ def _status(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         return _refuse("; ".join(["interrupted", *_notes(error)]), status=130)
     if hasattr(error, "signum"):
+        if process_rank() > 0:  # all processes of a training stop together
+            return 128 + int(error.signum)
         return _refuse("; ".join([f"stopped by {error}; everything is saved", *_notes(error)]), 128 + error.signum)
     if type(error).__name__ == "ArgumentError":
         return _refuse(f"{plain(str(error))} (see --help)", status=2)

@@ -11,13 +11,12 @@ from argparse import ArgumentError
 from dataclasses import fields
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import lightning.pytorch as pl
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-import weclick
 from weclick.cli.renamed import successor
 from weclick.data.options import DataOptions
 from weclick.errors import ConfigError, one_line
@@ -190,14 +189,15 @@ def _hint(message: str, defaults: Namespace) -> str:
 
 def _with_parts(config: str) -> str:
     """Return a config's file or, where a part it names does not lie beside it, its text with the parts' places in it."""
+    is_file = is_file_name(config)
     try:
-        settings = _read(Path(config))
+        settings = _read(Path(config)) if is_file else _settings(config, "config")
     except ConfigError:  # a value that is no file, which the parser judges
         return config
     named = {group: settings.get(group) for group in GROUPS[1:]}
-    parts = {group: part for group, part in named.items() if isinstance(part, str) and _is_file_name(part)}
-    beside = Path(config).parent
-    found = {group: Path(_found(part, beside, f" (named in {config})")) for group, part in parts.items()}
+    parts = {group: part for group, part in named.items() if isinstance(part, str) and is_file_name(part)}
+    beside, note = (Path(config).parent, f" (named in {config})") if is_file else (Path(), "")
+    found = {group: Path(_found(part, beside, note)) for group, part in parts.items()}
     if all(place == beside / parts[group] for group, place in found.items()):
         return config
     return yaml.safe_dump({**settings, **{group: str(place.resolve()) for group, place in found.items()}})
@@ -205,7 +205,7 @@ def _with_parts(config: str) -> str:
 
 def _found(name: str, beside: Path = Path(), note: str = "") -> str:
     """Look a YAML file up beside what names it, then in ``configs/``, then among the shipped ones."""
-    if not _is_file_name(name):
+    if not is_file_name(name):
         return name
     places = [beside / name, *(folder / name for folder in (Path("configs"), *shipped_configs()))]
     found = next((place for place in places if place.is_file()), None)
@@ -216,8 +216,8 @@ def _found(name: str, beside: Path = Path(), note: str = "") -> str:
     return str(found)
 
 
-def _is_file_name(value: str) -> bool:
-    """Tell whether a value names a file: an option is none, nor is YAML or JSON in the place of a file."""
+def is_file_name(value: str) -> bool:
+    """Return whether a value names a file: an option is none, nor is YAML or JSON in the place of a file."""
     return not value.startswith(("-", "{")) and ": " not in value
 
 
@@ -229,17 +229,24 @@ def _read(file: Path) -> dict[str, Any]:
     """
     try:
         with file.open(encoding="utf-8") as stream:  # not read whole first: somebody may name a film
-            settings = yaml.safe_load(stream)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            return _settings(stream, f"config {file}")
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"config {file} cannot be read as YAML: {one_line(error, 600)}") from None
+
+
+def _settings(source: str | TextIO, where: str) -> dict[str, Any]:
+    try:
+        settings = yaml.safe_load(source)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where} cannot be read as YAML: {one_line(error, 600)}") from None
     if not isinstance(settings, dict):
-        raise ConfigError(f"config {file} holds no settings; it must have lines such as arm: beyond")
+        raise ConfigError(f"{where} holds no settings; it must have lines such as arm: beyond")
     return settings
 
 
 def shipped_configs() -> list[Path]:
     """Return the folder of configs inside the package (wheel) or beside its source (checkout)."""
-    package = Path(weclick.__file__).parent
+    package = Path(__file__).parents[1]
     return [package / "configs", package.parents[1] / "configs"]
 
 

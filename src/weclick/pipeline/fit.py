@@ -18,6 +18,7 @@ from weclick.modules.options import ModuleOptions
 from weclick.pipeline.clicks import clicks_of, take_clicks
 from weclick.pipeline.inputs import data_facts, earlier_round, run_data, teacher_facts
 from weclick.pipeline.memory import Shard, build_memory, memory_facts, memory_supply, refuse_incomplete_memory
+from weclick.pipeline.processes import first_process_first
 from weclick.pipeline.run import DONE, Run, Stage
 from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import check_trainer, train
@@ -55,6 +56,8 @@ def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard
         raise ConfigError(
             f"arm {settings.arm} with memory.mode {settings.memory.mode} has no {', '.join(stages)} stage"
         )
+    with first_process_first():  # it alone prints what was found
+        take_clicks(settings, run)
     if "student" in stages:
         need_neighbours(settings, run)
     trains_teacher = "teacher" in needed and "teacher" in stages and settings.teacher_checkpoint is None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import lightning.pytorch as pl
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+NOTICE: Final = signal.SIGUSR1
+"""SLURM's notice, if a job asks for it, that its time ends. Without a handler it kills a process."""
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, NOTICE)
 
 
 class Interrupted(BaseException):
@@ -23,7 +26,7 @@ class Interrupted(BaseException):
 
 
 class SignalNote:
-    """Records SIGINT and SIGTERM, so that work can stop at the next point where everything is saved.
+    """Records SIGINT, SIGTERM and SIGUSR1, so that work can stop at the next point where everything is saved.
 
     A second SIGINT stops at once.
     """
@@ -31,15 +34,9 @@ class SignalNote:
     def __init__(self) -> None:
         self.received: int | None = None
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Handle both signals during the block."""
-        before = {signum: signal.signal(signum, self.note) for signum in SIGNALS}
-        try:
-            yield
-        finally:
-            for signum, handler in before.items():
-                signal.signal(signum, handler)
+    def listening(self) -> AbstractContextManager[None]:
+        """Handle the signals during the block."""
+        return _handled(SIGNALS, self.note)
 
     def note(self, signum: int, frame: FrameType | None) -> None:
         """Handle a signal."""
@@ -47,14 +44,36 @@ class SignalNote:
             raise KeyboardInterrupt
         self.received = signum
 
-    def raise_if_any(self) -> None:
-        """Raise :class:`Interrupted` if a signal was received."""
-        if self.received is not None:
-            raise Interrupted(self.received)
+
+def stopping() -> AbstractContextManager[None]:
+    """Raise :class:`Interrupted` on SIGTERM and SIGUSR1 during the block, except in stages, which save first."""
+
+    def stop(signum: int, frame: FrameType | None) -> NoReturn:
+        raise Interrupted(signum)
+
+    return _handled((signal.SIGTERM, NOTICE), stop)
+
+
+@contextmanager
+def _handled(signums: tuple[signal.Signals, ...], handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+    """Handle signals during the block, if this is the main thread: Python calls handlers in no other.
+
+    Ray runs a training in another thread, and ends its workers without a signal to them.
+    """
+    before = {signum: signal.signal(signum, handler) for signum in signums} if _in_main_thread() else {}
+    try:
+        yield
+    finally:
+        for signum, earlier in before.items():
+            signal.signal(signum, earlier)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 class SaveOnSignal(SignalNote, pl.Callback):
-    """On SIGINT or SIGTERM, finish the step, save ``checkpoint`` and raise :class:`Interrupted`.
+    """On a signal, finish the step, save ``checkpoint`` and raise :class:`Interrupted`.
 
     After the last step of an epoch its validation runs first, as a resumed run would skip it. A second SIGINT stops at
     once; then the checkpoint of the previous epoch remains.
@@ -70,7 +89,8 @@ class SaveOnSignal(SignalNote, pl.Callback):
         Lightning resumes a loader only if it is made after the loops were restored; the learning rate's schedule makes it
         earlier, to count its steps.
         """
-        signal.signal(signal.SIGTERM, self.note)
+        if _in_main_thread():
+            signal.signal(signal.SIGTERM, self.note)
         trainer.fit_loop._load_combined_loader_states()
 
     def on_train_batch_end(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -41,6 +40,7 @@ from weclick.models.fold import fold_normalisation
 from weclick.modules import load_checkpoint
 from weclick.pipeline.inputs import data_facts, run_data, teacher_checkpoint
 from weclick.pipeline.interrupt import SignalNote
+from weclick.pipeline.processes import in_step, own_share, wait_for_all
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import frozen
@@ -59,31 +59,41 @@ def build_memory(settings: FitSettings, run: Run, shard: Shard | None = None) ->
     data = run_data(settings, run)
     store = MemoryStore(run.stage("memory"), memory_manifest(settings, run, data))
     clips = data.memory_clips
-    part, parts = shard or _own_shard()
-    # each part is a contiguous stretch of video, so that few frames are read by two processes
-    own = clips[len(clips) * part // parts : len(clips) * (part + 1) // parts]
-    missing = set(store.missing(clip.target.key for clip in own))
+    part = _stretch(clips, *(shard or (0, 1)))
+    missing = set(store.missing(clip.target.key for clip in part))
+    wait_for_all()  # before one writes: all must divide the same targets
+    own = _stretch([clip for clip in part if clip.target.key in missing], *own_share())
     wanted = data.options.clips.neighbours
     short = sum(len(clip.neighbours) < wanted for clip in clips)
     rank_zero_info(
         f"memory: {len(missing)} of {len(clips)} targets to do, flow {store.manifest['flow']}"
         + (f"; {short} have fewer than {wanted} neighbours" if short else "")
     )
-    together = _long_group()
-    _store_items(settings, run, data, store, [clip for clip in own if clip.target.key in missing])
-    if together is not None:
-        torch.distributed.barrier(together)
+    signals, covered = SignalNote(), 0.0
+    with signals.listening(), progress_bar("memory") as show:
+        for done, share in enumerate(in_step(_store_items(settings, run, data, store, own), signals), start=1):
+            covered += share / len(own)
+            show(done, len(own))
+    if own:
+        rank_zero_info(f"memory: covers {covered:.0%} of the pixels")
     if not missing_clips(store, data):
         run.mark_done("memory", store.manifest)
 
 
-def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: MemoryStore, todo: list[Clip]) -> None:
+def _stretch(clips: list[Clip], part: int, parts: int) -> list[Clip]:
+    """Return one part of clips: a contiguous stretch of video, so that few frames are read by two processes."""
+    return clips[len(clips) * part // parts : len(clips) * (part + 1) // parts]
+
+
+def _store_items(
+    settings: FitSettings, run: Run, data: ClipDataModule, store: MemoryStore, todo: list[Clip]
+) -> Generator[float, None, None]:
+    """Build and store the items of clips; yield the share of pixels that each covers."""
     if not todo:
         return
     device = settings.device
     teacher = open_teacher(settings, run, data.dataset)
     flow = settings.memory.make_flow(device, choose_precision("auto", device))
-    signals, covered = SignalNote(), 0.0
     connected = item_connector(settings, data, todo)
 
     def finish(pair: tuple[FrameKey, MemoryItem]) -> float:
@@ -94,13 +104,7 @@ def _store_items(settings: FitSettings, run: Run, data: ClipDataModule, store: M
     soft_labels = stream_soft_labels(data, todo, teacher, flow, device, settings.memory.fusion)
     items = ((key, quantise(soft)[0]) for key, soft in soft_labels)
     # a CPU has no time beside teacher and flow
-    threads = 0 if device.type == "cpu" else max(1, data.workers)
-    with signals.listening(), progress_bar("memory") as show:
-        for done, share in enumerate(map_beside(finish, items, threads), start=1):
-            covered += share / len(todo)
-            show(done, len(todo))
-            signals.raise_if_any()
-    rank_zero_info(f"memory: covers {covered:.0%} of the pixels")
+    yield from map_beside(finish, items, 0 if device.type == "cpu" else max(1, data.workers))
 
 
 def item_connector(
@@ -242,16 +246,3 @@ def memory_manifest(settings: FitSettings, run: Run, data: ClipDataModule) -> di
         "data": data_facts(settings, data).get("clicks"),
         "classes": list(data.dataset.classes.names),
     }
-
-
-def _long_group() -> torch.distributed.ProcessGroup | None:
-    """Return a process group with a timeout of days: NCCL's is minutes, and one process may have many items left."""
-    if not torch.distributed.is_initialized():
-        return None
-    return cast(torch.distributed.ProcessGroup, torch.distributed.new_group(backend="gloo", timeout=timedelta(days=7)))
-
-
-def _own_shard() -> Shard:
-    if torch.distributed.is_initialized():
-        return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    return 0, 1

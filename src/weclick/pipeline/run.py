@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -194,11 +193,3 @@ def new_folder(runs: Path, name: str) -> Path:
             f"--name {name} must be a plain folder name, without / or a leading dot; --runs names the folder above"
         )
     return runs / name
-
-
-def shared_name(name: str) -> str:
-    """Return ``name``; in the processes that Lightning starts for other devices, the name in the first process."""
-    if process_rank() > 0:
-        return os.environ.get("WECLICK_RUN_NAME", name)
-    os.environ["WECLICK_RUN_NAME"] = name
-    return name

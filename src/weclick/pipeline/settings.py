@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import lightning.pytorch as pl
 import torch
-from lightning.fabric import Fabric
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.strategies import Strategy
 
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.dataset import DataSet
@@ -21,6 +22,7 @@ from weclick.errors import ConfigError, one_line
 from weclick.extensions import Part
 from weclick.flow.estimators import FlowEstimator, FlowPrecision, flow_name, make_flow
 from weclick.flow.scaled import ScaledFlow, scaled_name
+from weclick.machine import launched_processes
 from weclick.memory import Fusion
 from weclick.modules.arms import ArmName
 from weclick.modules.options import ModuleOptions
@@ -86,6 +88,19 @@ class TrackingOptions(Options):
 
 
 @dataclass(frozen=True)
+class Engine:
+    """What runs the processes of a fit, given in Python, as a config cannot hold objects.
+
+    Args:
+        strategy: A strategy of Lightning's Trainer, by name or as an object; None takes the config's.
+        plugins: Plugins of Lightning's Trainer, such as a cluster environment, beside the config's.
+    """
+
+    strategy: str | Strategy | None = None
+    plugins: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
 class FitSettings(Options):
     """Everything a fit needs, parsed.
 
@@ -103,6 +118,7 @@ class FitSettings(Options):
         teacher_rounds: Teachers trained one after the other; each after the first also learns from the memory of the previous
             one, by its terms ``kd`` and ``mfd``.
         callbacks: Returns new instances of the user's own callbacks, called once per stage.
+        engine: Strategy and plugins given in Python; no result depends on them.
         opened: Data sets that are open already, by root and layout; copies of these settings share them.
 
     Raises:
@@ -121,6 +137,7 @@ class FitSettings(Options):
     teacher_checkpoint: str | None = None
     teacher_rounds: PositiveInt = 1
     callbacks: Callable[[], list[pl.Callback]] = list
+    engine: Engine = field(default_factory=Engine, compare=False, repr=False)
     opened: dict[tuple[str, str], DataSet] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -169,19 +186,38 @@ class FitSettings(Options):
     @property
     def device(self) -> torch.device:
         """Device for teacher and flow outside of training: the one this process gets in training, too."""
-        with trainer_refusals():
-            return Fabric(**self._trainer_options("accelerator", "devices", "num_nodes")).device
+        return self.make_bare_trainer().strategy.root_device
 
     @property
     def processes(self) -> int:
         """Number of processes that share a batch, over all machines."""
-        chosen = self._trainer_options("accelerator", "devices", "num_nodes", "strategy")
-        with trainer_refusals():
-            trainer = pl.Trainer(**chosen, logger=False, enable_checkpointing=False, enable_progress_bar=False)
-        return trainer.num_devices * trainer.num_nodes
+        return self.make_bare_trainer().world_size
 
-    def _trainer_options(self, *names: str) -> dict[str, Any]:
-        return {name: self.trainer[name] for name in names if self.trainer.get(name) is not None}
+    def make_bare_trainer(self) -> pl.Trainer:
+        """Return a new Trainer that trains nothing, but knows its devices and processes.
+
+        Raises:
+            ConfigError: An option has an unknown value, or this machine lacks the device.
+        """
+        with trainer_refusals():
+            return pl.Trainer(**self.placement, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+
+    @property
+    def placement(self) -> dict[str, Any]:
+        """Arguments of a Trainer that decide where it runs: the config's, the engine's and, for the rest, the launcher's."""
+        names = ("accelerator", "devices", "num_nodes", "strategy", "plugins")
+        chosen = {name: self.trainer[name] for name in names if self.trainer.get(name) is not None}
+        if (launched := launched_processes()) is not None:
+            if chosen.get("devices", "auto") == "auto":
+                chosen["devices"] = launched[0]
+            if chosen.get("num_nodes", 1) == 1:
+                chosen["num_nodes"] = launched[1]
+        engine = deepcopy(self.engine)  # a Trainer fills in the strategy it is given, and refuses one that is filled in
+        if engine.strategy is not None:
+            chosen["strategy"] = engine.strategy
+        plugins = chosen.get("plugins", [])
+        chosen["plugins"] = [*(plugins if isinstance(plugins, list | tuple) else [plugins]), *engine.plugins]
+        return chosen
 
     @property
     def evaluation_device(self) -> torch.device:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -92,7 +92,6 @@ def make_trainer(
         max_epochs=epochs,
         callbacks=callbacks,
         plugins=[
-            *_listed(settings.trainer.get("plugins")),
             WholeCheckpointIO(),
             *([BatchNormSync(settings.device.type)] if settings.processes > 1 else []),
         ],
@@ -113,14 +112,16 @@ def check_trainer(settings: FitSettings) -> None:
     own_batch(settings.data.batch_size, settings.processes, settings.trainer.get("accumulate_grad_batches") or 1)
 
 
-def _trainer(settings: FitSettings, **own: Any) -> pl.Trainer:  # noqa: ANN401
+def _trainer(settings: FitSettings, plugins: Sequence[Any] = (), **own: Any) -> pl.Trainer:  # noqa: ANN401
     fixed = {
         "use_distributed_sampler": False,  # the data module distributes samples itself, without repeating any
         "num_sanity_val_steps": 0,
         "enable_model_summary": False,
     }
+    placement = settings.placement
+    placement["plugins"] += plugins
     with trainer_refusals():
-        return pl.Trainer(**{"log_every_n_steps": 10, **settings.trainer, **fixed, **own})
+        return pl.Trainer(**{"log_every_n_steps": 10, **settings.trainer, **placement, **fixed, **own})
 
 
 class StageCheckpoint(ModelCheckpoint):
@@ -154,10 +155,6 @@ def _checkpoints(folder: Path, validated: bool) -> list[ModelCheckpoint]:
         enable_version_counter=False,
     )
     return [last, best] if validated else [last]
-
-
-def _listed(plugins: Any) -> list[Any]:  # noqa: ANN401
-    return list(plugins) if isinstance(plugins, list | tuple) else [plugins] if plugins else []
 
 
 @rank_zero_only

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from lightning.pytorch.utilities import rank_zero_info
 
@@ -19,7 +17,7 @@ from weclick.pipeline.clicks import clicks_at_start, clicks_of, clicks_of_compar
 from weclick.pipeline.evaluate import choose_checkpoint, evaluate, need_masks
 from weclick.pipeline.fit import check, fit, need_neighbours
 from weclick.pipeline.inputs import memory_needs, teacher_needs
-from weclick.pipeline.interrupt import Interrupted
+from weclick.pipeline.interrupt import stopping
 from weclick.pipeline.run import Run, Stage
 from weclick.pipeline.settings import FitSettings
 from weclick.reporting.comparison.outcome import Outcome, read_scores
@@ -56,7 +54,7 @@ def train_rows(rows: Sequence[Row], folder: Path, write: Callable[[Sequence[Outc
 
     Raises:
         WeclickError: A row is refused; the message begins with its arm and seed.
-        Interrupted: SIGTERM was received; the same call resumes.
+        Interrupted: SIGTERM or SIGUSR1 was received; the same call resumes.
     """
     outcomes: list[Outcome] = []
     opened = rows[0].settings.opened  # the data set is opened once for all rows
@@ -76,18 +74,12 @@ def train_rows(rows: Sequence[Row], folder: Path, write: Callable[[Sequence[Outc
 
 @contextmanager
 def _stopping() -> Iterator[None]:
-    """Stop at once on SIGTERM, except in trainings, which save first; raise KeyboardInterrupt where Lightning exits on Ctrl-C."""
-
-    def stop(signum: int, frame: FrameType | None) -> NoReturn:
-        raise Interrupted(signum)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except SystemExit:  # Lightning's reaction to Ctrl-C in an evaluation
-        raise KeyboardInterrupt from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    """Stop on signals as :func:`stopping` does; raise KeyboardInterrupt where Lightning exits on Ctrl-C."""
+    with stopping():
+        try:
+            yield
+        except SystemExit:  # Lightning's reaction to Ctrl-C in an evaluation
+            raise KeyboardInterrupt from None
 
 
 def _train_row(row: Row, folder: Path) -> Outcome:
