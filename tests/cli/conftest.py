@@ -1,8 +1,12 @@
+import csv
 import os
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from weclick.cli.main import run
 
@@ -94,13 +98,14 @@ def trained(synthetic_root, tmp_path_factory):
 def start(tmp_path, synthetic_root):
     """Start a tiny `weclick fit` as a process of its own, in the test's folder; later options win.
 
-    ``before`` are arguments before the command's name.
+    ``before`` are arguments before the command's name, ``launcher`` starts Python modules, ``variables`` are of its environment.
     """
     started = []
 
-    def call(*arguments, before=()):
-        command = [sys.executable, "-m", "weclick", *before, "fit", "--data.root", str(synthetic_root), *TINY]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled", "PYTHONUNBUFFERED": "1"}
+    def call(*arguments, before=(), launcher=(sys.executable,), variables=None):
+        command = [*launcher, "-m", "weclick", *before, "fit", "--data.root", str(synthetic_root), *TINY]
+        own = {"OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled", "PYTHONUNBUFFERED": "1", **(variables or {})}
+        environment = {**os.environ, **own}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         process = subprocess.Popen([*command, *map(str, arguments)], cwd=tmp_path, env=environment, **pipes)
         started.append(process)
@@ -111,3 +116,59 @@ def start(tmp_path, synthetic_root):
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def wait_for():
+    """Read a process's lines until one matches, and return them all."""
+
+    def read(process, pattern, stream="stderr"):
+        lines = []
+        for line in getattr(process, stream):
+            lines.append(line)
+            if re.search(pattern, line):
+                return lines
+        raise AssertionError("".join(lines))
+
+    return read
+
+
+@pytest.fixture
+def finish():
+    """Wait for a process that must succeed, and return what it printed."""
+
+    def wait(process):
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+        return out, err
+
+    return wait
+
+
+@pytest.fixture
+def assert_same_run():
+    """Check that two runs have the same figures, weights and memory items, but for rounding in another order."""
+
+    def check(one, other):
+        for stage in ("teacher", "student"):
+            assert figures(one, stage) == pytest.approx(figures(other, stage), rel=2e-3, abs=1e-3), stage
+            # not element by element: AdamW turns the sign of a gradient that is 0 but for rounding into a whole step
+            assert distance(one, other, stage) < 1e-3
+        items = [{path.relative_to(run) for path in run.glob("memory/*/[!.]*.npz")} for run in (one, other)]
+        assert items[0] == items[1]
+
+    return check
+
+
+def figures(run, stage):
+    """Return the figures of all epochs; an epoch that a dead process did not save was trained twice, and counts once."""
+    with (run / stage / "metrics.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    return {(row["epoch"], row["step"], name): float(value) for row in rows for name, value in row.items() if value}
+
+
+def distance(run, other, stage):
+    """Return the distance of two stages' weights as a share of their length."""
+    first, second = (load_file(folder / stage / "weights.safetensors") for folder in (run, other))
+    one, two = (np.concatenate([w[name].ravel().astype(float) for name in first]) for w in (first, second))
+    return np.linalg.norm(one - two) / np.linalg.norm(one)

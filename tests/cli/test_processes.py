@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 import shutil
 import signal
 import subprocess
@@ -49,19 +48,9 @@ def test_what_needs_no_network_does_not_wait_for_torch(folder_root, tmp_path, co
     assert done.stdout.splitlines()[-1] == str(status), done.stderr
 
 
-def wait_for(process, pattern, stream="stderr"):
-    """Read a process's lines until one matches, and return them all."""
-    lines = []
-    for line in getattr(process, stream):
-        lines.append(line)
-        if re.search(pattern, line):
-            return lines
-    raise AssertionError("".join(lines))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_stops_training_with_everything_saved(start, tmp_path, signum, status):
+def test_a_signal_stops_training_with_everything_saved(start, wait_for, tmp_path, signum, status):
     process = start("--arm=clicks", "--name=run", "--trainer.max_epochs=500")
     wait_for(process, "epoch 1/")
     process.send_signal(signum)
@@ -75,7 +64,7 @@ def test_a_signal_stops_training_with_everything_saved(start, tmp_path, signum, 
 
 
 @pytest.mark.slow
-def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_been(start, fit, tmp_path):
+def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_been(start, wait_for, fit, tmp_path):
     process = start("--arm=clicks", "--name=run", "--trainer.max_epochs=4")
     wait_for(process, "epoch 1/")
     process.kill()
@@ -90,7 +79,7 @@ def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_been(start, fit, t
 
 
 @pytest.mark.slow
-def test_a_killed_memory_build_goes_on_and_gives_the_same_store(start, fit, trained, tmp_path):
+def test_a_killed_memory_build_goes_on_and_gives_the_same_store(start, wait_for, fit, trained, tmp_path):
     shutil.copytree(trained / "done", tmp_path / "runs" / "run")
     shutil.rmtree(tmp_path / "runs" / "run" / "memory")
     process = start("--resume=run", "--stage=memory", "--data.batch_size=1")

@@ -44,10 +44,10 @@ def joined(settings: FitSettings) -> Iterator[None]:
             )
         yield
         return
-    if not _connected():
-        with trainer_refusals():
-            launcher.launch(trainer.strategy.setup_environment)
     try:
+        if not _connected():
+            with trainer_refusals():
+                launcher.launch(trainer.strategy.setup_environment)
         yield
     except BaseException as error:
         launcher.kill(signal.SIGTERM)
@@ -65,7 +65,7 @@ def _connected() -> bool:
 
 def _is_lost_connection(error: RuntimeError) -> bool:
     """Return whether a collective failed; gloo raises a plain RuntimeError, with the place in its source."""
-    return isinstance(error, distributed.DistError) or "gloo" in str(error)
+    return isinstance(error, distributed.DistError) or "gloo" in str(error).lower()
 
 
 def own_share() -> tuple[int, int]:
