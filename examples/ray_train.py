@@ -26,7 +26,7 @@ def train(options: dict[str, Any]) -> None:
     """Train in one worker, together with the others."""
     import weclick
 
-    logging.getLogger("lightning.pytorch").propagate = False  # or Ray prints each line again
+    logging.getLogger("lightning").propagate = False  # or Ray prints each line again
     os.chdir(options["folder"])  # a worker starts elsewhere
     name = options["name"]
     weclick.fit(

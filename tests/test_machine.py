@@ -3,9 +3,12 @@ import threading
 
 import pytest
 
-from weclick.machine import map_beside, process_rank, usable_cores
+from weclick.machine import launched_processes, map_beside, process_rank, usable_cores
 
-VARIABLES = ("RANK", "LOCAL_RANK")
+VARIABLES = (
+    *("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"),
+    *("SLURM_PROCID", "SLURM_NTASKS", "SLURM_NNODES", "SLURM_JOB_NAME"),
+)
 
 
 @pytest.fixture
@@ -28,6 +31,38 @@ def launched(monkeypatch):
 def test_the_rank_is_that_of_the_whole_training(launched, variables, rank):
     launched(**variables)
     assert process_rank() == rank
+
+
+@pytest.mark.parametrize(
+    ("variables", "first"),
+    [
+        ({"SLURM_PROCID": "0"}, True),
+        ({"SLURM_PROCID": "3", "SLURM_NTASKS": "4"}, False),
+        ({"RANK": "0", "LOCAL_RANK": "0", "SLURM_PROCID": "1"}, True),  # torchrun inside of a job: its rank counts
+        ({"NODE_RANK": "1"}, False),  # before Lightning has started the other processes of this machine
+        ({"NODE_RANK": "1", "LOCAL_RANK": "0"}, False),
+    ],
+)
+def test_one_process_of_all_machines_is_the_first(launched, variables, first):
+    launched(**variables)
+    assert (process_rank() == 0) == first
+
+
+@pytest.mark.parametrize(
+    ("variables", "processes"),
+    [
+        ({}, None),
+        ({"LOCAL_RANK": "1", "WORLD_SIZE": "2"}, None),  # Lightning's own launcher
+        ({"LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "8"}, (4, 2)),
+        ({"SLURM_NTASKS": "16", "SLURM_NNODES": "2"}, (8, 2)),
+        ({"SLURM_NTASKS": "1"}, (1, 1)),
+        ({"SLURM_NTASKS": "2", "SLURM_JOB_NAME": "interactive"}, None),
+        ({"SLURM_NTASKS": "2", "SLURM_NNODES": "2", "LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "8"}, (4, 2)),
+    ],
+)
+def test_a_launcher_states_its_processes_and_machines(launched, variables, processes):
+    launched(**variables)
+    assert launched_processes() == processes
 
 
 def test_cores_are_those_that_this_process_may_use(monkeypatch):

@@ -119,7 +119,7 @@ def test_torchrun_stopped_by_a_signal_saves(start, wait_for, tmp_path):
     _, err = process.communicate(timeout=120)
     ours = [line for line in err.splitlines() if line.startswith("weclick: ")]
     assert ours == ["weclick: stopped by SIGTERM; everything is saved; resume with weclick fit --resume runs/run"]
-    assert err.count("exitcode  : 143") == 2
+    assert "exitcode  : 143" in err  # torchrun's own status is 1
     assert read_checkpoint(tmp_path / "runs" / "run" / "student" / "last.ckpt")["global_step"] > 0
 
 

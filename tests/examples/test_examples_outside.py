@@ -1,4 +1,4 @@
-"""The examples, used from outside of the package: copied to a folder of their own, named by class path or entry point."""
+"""The examples of parts, used from outside of the package: copied to a folder of their own, by class path or entry point."""
 
 import json
 import os
@@ -39,13 +39,14 @@ def outside(tmp_path):
     return run
 
 
-def test_every_example_is_short_and_named_in_the_contributing_guide():
-    guide = (EXAMPLES.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+def test_every_example_is_short_and_named_in_a_guide():
+    guides = [EXAMPLES.parent / name for name in ("CONTRIBUTING.md", "docs/cluster.md")]
+    text = "".join(guide.read_text(encoding="utf-8") for guide in guides)
     files = sorted(EXAMPLES.glob("*.py"))
     assert files
     for file in files:
         assert len(file.read_text(encoding="utf-8").splitlines()) < 70
-        assert file.name in guide
+        assert file.name in text
 
 
 @pytest.mark.slow
