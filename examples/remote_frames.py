@@ -16,12 +16,13 @@ import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import fsspec
 
 from weclick.classes import ClassSet
 from weclick.conventions import FrameKey
-from weclick.data.index import Frame, Split
+from weclick.data.index import SPLITS, Frame, Split
 from weclick.errors import DataError
 
 
@@ -35,7 +36,7 @@ class RemoteFile:
     def read_bytes(self) -> bytes:
         """Return the file's content; an ``OSError`` counts as a damaged frame."""
         with fsspec.open(f"simplecache::{self.url}", simplecache={"cache_storage": self.cache}) as stream:
-            return stream.read()
+            return bytes(stream.read())
 
     def __str__(self) -> str:
         return self.url
@@ -48,16 +49,16 @@ class RemoteLayout:
 
     def __init__(self, root: Path, refuse: Callable[[DataError], None]) -> None:
         self.root, self.classes = root, ClassSet.read(root / "classes.yaml")
-        self.frames_of: dict[Split, list[Frame]] = {"train": [], "val": [], "test": []}
+        self.frames_of: dict[str, list[Frame]] = {"train": [], "val": [], "test": []}
         with (root / "frames.csv").open(newline="", encoding="utf-8") as stream:
             for row in csv.DictReader(stream):
-                image, mask = (RemoteFile(row[name], str(root / "cache")) for name in ("image", "mask"))
+                image, mask = (cast(Path, RemoteFile(row[name], str(root / "cache"))) for name in ("image", "mask"))
                 key = FrameKey(row["video"], int(row["number"]))
-                self.frames_of[row["split"]].append(Frame(key, image, mask if mask.url else None))
+                self.frames_of[row["split"]].append(Frame(key, image, mask if row["mask"] else None))
 
     def splits(self) -> tuple[Split, ...]:
         """Splits that have frames."""
-        return tuple(split for split, frames in self.frames_of.items() if frames)
+        return tuple(split for split in SPLITS if self.frames_of[split])
 
     def frames(self, split: Split) -> list[Frame]:
         """All frames of a split."""

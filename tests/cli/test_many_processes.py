@@ -16,13 +16,15 @@ PRESETS = {
     "phones": ("--teacher=teacher/convnext.yaml", "--student=student/pspnet_mobilenetv2.yaml"),
     "cpu": ("--teacher=teacher/lite2.yaml", "--student=student/light.yaml"),
 }
+SLOW = tuple(f"--{stage}.optimiser.learning_rate=1e-5" for stage in ("teacher", "student"))
+"""A rate that fits so few steps: at the presets' rates they are so large that rounding grows to percents."""
+
 SMALLER = {
     "cityscapes": ("--teacher.network.encoder=resnet18",),
-    "phones": ("--teacher.network.encoder=convnext_atto", "--teacher.network.width=16"),
-    # at the preset's 0.003, steps this early are so large that rounding grows to percents
-    "cpu": tuple(f"--{stage}.optimiser.learning_rate=1e-5" for stage in ("teacher", "student")),
+    "phones": ("--teacher.network.encoder=convnext_atto", "--teacher.network.width=16", *SLOW),
+    "cpu": SLOW,
 }
-"""Encoders of the same family where those of the presets take minutes here; and a rate that fits so few steps."""
+"""Encoders of the same family where those of the presets take minutes here."""
 
 
 @pytest.mark.slow

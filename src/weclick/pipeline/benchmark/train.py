@@ -165,7 +165,8 @@ def _mode(settings: FitSettings, batches: Iterator[Batch], terms: Mapping[str, A
     """Return the student's training with some terms, by default the cross-entropy alone, and its auxiliary head if it has one."""
     device, dataset = settings.device, settings.dataset
     network = replace(settings.student.network, weights="none")
-    auxiliary = {"weight": settings.student.terms.auxiliary.weight}
+    chosen: Any = settings.student.terms
+    auxiliary = {"weight": chosen.auxiliary.weight}
     options = replace(settings.student, network=network, terms=Terms.of({"auxiliary": auxiliary, **(terms or {})}))
     module = StudentModule(dataset.classes.to_list(), dataset.size, options).to(device)
     with trainer_refusals():
