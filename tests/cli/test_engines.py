@@ -39,8 +39,13 @@ def config_of(root):
 
 @pytest.fixture(scope="module")
 def whole(synthetic_root, tmp_path_factory):
-    """A run of one process that nothing interrupted; only to be read."""
-    return package.fit(config_of(synthetic_root), name="whole", runs=tmp_path_factory.mktemp("whole"))
+    """A run of two processes that nothing interrupted; only to be read. One process would draw other dropout."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(config_of(synthetic_root)), encoding="utf-8")
+    command = [sys.executable, "-m", "weclick", "fit", "--config=tiny.yaml", "--trainer.devices=2", "--name=whole"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled"}
+    subprocess.run(command, cwd=folder, env=environment, check=True, timeout=300)
+    return folder / "runs" / "whole"
 
 
 def free_port():
@@ -58,9 +63,11 @@ def worker(launcher, rank):
 
 
 @pytest.mark.slow
-def test_the_function_gives_what_the_command_gives(fit, whole, assert_same_run, tmp_path):
+def test_the_function_gives_what_the_command_gives(fit, synthetic_root, assert_same_run, tmp_path):
     fit(*SLOW, "--trainer.max_epochs=2", "--name=command").done()
-    assert_same_run(whole, tmp_path / "runs" / "command")
+    made = package.fit(config_of(synthetic_root), name="function", runs=tmp_path)
+    assert made == tmp_path / "function"
+    assert_same_run(made, tmp_path / "runs" / "command")
 
 
 def test_the_function_refuses_what_the_command_refuses(synthetic_root, tmp_path):
@@ -87,7 +94,7 @@ def test_resume_and_name_must_agree(fit):
 
 
 @pytest.mark.slow
-def test_two_machines_under_torchrun_give_what_one_process_gives(start, finish, whole, assert_same_run, tmp_path):
+def test_two_machines_under_torchrun_give_what_one_machine_gives(start, finish, whole, assert_same_run, tmp_path):
     together = ("--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{free_port()}")
     launcher = (*TORCHRUN, *together, "--rdzv-id=job")
     machines = [start(*SLOW, "--trainer.max_epochs=2", launcher=launcher) for _ in range(2)]

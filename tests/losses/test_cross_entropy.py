@@ -99,3 +99,13 @@ def test_few_and_many_labelled_pixels_are_computed_alike(loss, monkeypatch):
         value = loss(logits, labels)
         results.append((value.detach(), torch.autograd.grad(value, logits)[0]))
     torch.testing.assert_close(*results)
+
+
+def test_balance_by_hand():
+    # one image: four pixels of class 0 with loss log 2, one of class 1 with loss log 4
+    logits = torch.zeros(1, 4, 1, 5)
+    logits[0, 2:, 0, :4] = -100.0
+    labels = torch.tensor([[[0, 0, 0, 0, 1]]])
+    for balance, expected in ((0.0, (4 * 1 + 2) / 5), (0.5, (4 / 2 * 1 + 2) / (4 / 2 + 1)), (1.0, (1 + 2) / 2)):
+        value = balanced_cross_entropy(logits, labels, balance).item() / math.log(2)
+        assert value == pytest.approx(expected), balance

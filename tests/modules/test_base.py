@@ -120,6 +120,11 @@ def test_a_module_without_active_terms_is_refused(make_module):
         make_module(supervised=0.0)
 
 
+def test_a_term_that_learns_from_averaged_weights_is_refused_without_averaging(make_module):
+    with pytest.raises(ConfigError, match=r"set student\.optimiser\.ema above 0"):
+        make_module(consistency=1.0, optimiser={"ema": 0.0})
+
+
 @pytest.mark.parametrize(
     ("weights", "needs", "entry"),
     [

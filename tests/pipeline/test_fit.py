@@ -1,3 +1,4 @@
+import csv
 import json
 
 import pytest
@@ -18,6 +19,18 @@ def test_pairs_come_with_the_runs_flow_and_only_for_the_temporal_loss(settings, 
 def test_a_teacher_may_learn_from_neighbours_too(settings, run, fit):
     made = fit(settings(arm="kd", teacher={"etc": 1.0}, trainer={"max_epochs": 1}), run(), "teacher")
     assert "train/loss_etc" in (made.stage("teacher") / "metrics.csv").read_text()
+
+
+@pytest.mark.slow
+def test_consistency_learns_from_the_averaged_network(settings, run, fit):
+    sure = {"weight": 1.0, "ramp": 0.0, "confidence": 0.0}
+    made = fit(settings(student={"consistency": sure, "supervised": 0.0}, trainer={"max_epochs": 2}), run())
+    with (made.stage("student") / "metrics.csv").open() as stream:
+        losses = [
+            float(row["train/loss_consistency"]) for row in csv.DictReader(stream) if row["train/loss_consistency"]
+        ]
+    assert len(losses) == 2
+    assert losses[1] < losses[0]
 
 
 @pytest.mark.parametrize(("arm", "term"), [("etc", "etc"), ("mfd", "mfd")])

@@ -119,6 +119,18 @@ def _add_soft_labels(batch: Batch, soft: SoftLabels, grid: Tensor, restricted: b
     batch["soft_labels"] = follow_draw(restrict(soft, batch["present"]) if restricted else soft, grid)
 
 
+@dataclass(frozen=True)
+class PlainView(Supply):
+    """Adds ``plain``: the drawn images before their colours are augmented."""
+
+    adds: ClassVar[str] = "plain"
+    labels_unlabelled: ClassVar[bool] = True
+
+    def complete(self, batch: Batch, grid: Tensor) -> None:
+        """Keep the images, in whose place the augmented ones will come."""
+        batch["plain"] = batch["image"]
+
+
 class Pair(NamedTuple):
     """The neighbours of a batch of targets, drawn alike, and the flow from targets to neighbours.
 

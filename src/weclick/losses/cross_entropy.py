@@ -13,7 +13,7 @@ from weclick.conventions import IGNORE_INDEX
 from weclick.losses.resize import resized, sampled
 from weclick.losses.shared import over_processes
 from weclick.losses.term import LossTerm, Step
-from weclick.options import NonNegativeFloat
+from weclick.options import NonNegativeFloat, Share
 
 _FEW = 16
 """With at most one labelled pixel in so many, as with clicks, resizing the logits at these alone is faster than everywhere."""
@@ -36,11 +36,12 @@ def partial_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return losses.sum() / over_processes((labels != IGNORE_INDEX).sum()).clamp(min=1)
 
 
-def balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Partial cross-entropy in which all labelled classes of an image have the same weight.
+def balanced_cross_entropy(logits: Tensor, labels: Tensor, balance: float = 1.0) -> Tensor:
+    """Partial cross-entropy in which the classes of an image weigh more alike than their numbers of labelled pixels.
 
-    ``1/N * sum over the N (image, class) pairs with a label of mean_{i in L_bc} -log softmax(logits)_i[c]``. With one click
-    per instance, poles get many clicks and the road few; here both have the same weight.
+    A pixel of class c in image b, where ``n_bc`` pixels have that label, has the weight ``n_bc ** -balance``; the result is the
+    weighted mean. At 0 it is :func:`partial_cross_entropy`; at 1 all labelled classes of all images have the same weight: with
+    one click per instance, poles get many clicks and the road few.
 
     Shape:
         As in :func:`partial_cross_entropy`.
@@ -48,9 +49,8 @@ def balanced_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     batch, classes = logits.shape[:2]
     losses, image, label = pixel_losses(logits, labels)
     pair = image * classes + label
-    count = torch.bincount(pair, minlength=batch * classes)
-    total = losses.new_zeros(batch * classes).index_add(0, pair, losses)
-    return (total / count.clamp(min=1)).sum() / over_processes((count > 0).sum()).clamp(min=1)
+    weight = torch.bincount(pair, minlength=batch * classes).to(losses.dtype)[pair] ** -balance
+    return (losses * weight).sum() / over_processes(weight.sum()).clamp(min=torch.finfo(losses.dtype).tiny)
 
 
 def pixel_losses(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -74,15 +74,17 @@ class CrossEntropy(LossTerm):
 
     Args:
         weight: Weight of the cross-entropy; at 0 the other terms alone are learned from.
-        balanced: Give all clicked classes of a frame the same weight, whatever their number of clicks.
+        balance: How far the classes of a frame have the same weight, whatever their number of clicks: 0 not at all, 1 fully.
     """
 
     name: ClassVar[str] = "supervised"
 
     weight: NonNegativeFloat = 1.0
-    balanced: bool = False
+    balance: Share = 0.0
 
     def __call__(self, step: Step) -> Tensor:
         """Return :func:`partial_cross_entropy` or :func:`balanced_cross_entropy` of a step."""
-        cross_entropy = balanced_cross_entropy if self.balanced else partial_cross_entropy
-        return cross_entropy(step.logits, step.batch["labels"])
+        labels = step.batch["labels"]
+        if not self.balance:
+            return partial_cross_entropy(step.logits, labels)
+        return balanced_cross_entropy(step.logits, labels, self.balance)

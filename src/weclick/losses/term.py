@@ -10,10 +10,15 @@ from torch import Tensor
 
 from weclick.options import NonNegativeFloat, Options
 
-Need = Literal["teacher", "memory", "neighbour"]
+Need = Literal["teacher", "memory", "neighbour", "average"]
 """What a term needs besides image, labels and present classes; the data module supplies it to the terms in use."""
 
-SUPPLIED_AS: Final[Mapping[Need, str]] = {"teacher": "soft_labels", "memory": "soft_labels", "neighbour": "pair"}
+SUPPLIED_AS: Final[Mapping[Need, str]] = {
+    "teacher": "soft_labels",
+    "memory": "soft_labels",
+    "neighbour": "pair",
+    "average": "plain",
+}
 """The entry of a batch that holds it."""
 
 
@@ -23,7 +28,8 @@ class Step(NamedTuple):
     Shape:
         logits (B, C, h, w) of the batch's images; batch: see :func:`weclick.data.finish.finish`; forward: the network in
         training, images (B, 3, H, W) to logits; progress: share of the training that is done, 0..1; auxiliary: logits
-        (B, C, h, w) of the auxiliary head, if the training has one.
+        (B, C, h, w) of the auxiliary head, if the training has one; averaged: the network with averaged weights, like forward
+        but without gradient, if the training averages them.
     """
 
     logits: Tensor
@@ -31,6 +37,7 @@ class Step(NamedTuple):
     forward: Callable[[Tensor], Tensor]
     progress: float = 0.0
     auxiliary: Tensor | None = None
+    averaged: Callable[[Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class Arm:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-_LEVERS: Final = {"supervised.balanced": True, "absence.weight": 1.0, "crf.weight": 0.1}
+_LEVERS: Final = {"supervised.balance": 1.0, "absence.weight": 1.0, "crf.weight": 0.1}
 _PAPER: Final = {"student.terms.kd.weight": 1.0, "student.terms.mfd.weight": 1.0}
 
 ARMS: Final[dict[str, Arm]] = {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import lightning.pytorch as pl
+import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -29,6 +32,14 @@ class HorizonAveraging(WeightAveraging):
         # average's counter stays on the CPU: reading it in every step would wait for the device.
         assert self._average_model is not None
         self._average_model.module.to(pl_module.device)
+
+    @torch.no_grad()
+    def logits(self, images: Tensor) -> Tensor:
+        """Return the averaged network's logits of RGB images (B, 3, H, W) in 0..1, in evaluation mode."""
+        assert self._average_model is not None
+        averaged: Any = self._average_model.module
+        logits: Tensor = averaged.network.eval()(images)
+        return logits
 
     def _average(self, averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
         if not averaged[0].is_floating_point():  # each list holds tensors of one type; counters are copied

@@ -23,6 +23,7 @@ from weclick.losses.auxiliary import Auxiliary
 from weclick.losses.term import SUPPLIED_AS
 from weclick.metrics import Scores, SegmentationScore
 from weclick.models import make_network
+from weclick.modules.averaging import HorizonAveraging
 from weclick.modules.options import ModuleOptions
 
 
@@ -58,6 +59,10 @@ class SegmentationModule(pl.LightningModule):
         self.terms = self.options.active
         if not self.terms:
             raise ConfigError(f"{self.stage}.terms has no term with a weight above 0: nothing would be learned")
+        if "average" in self.options.needs and not self.options.optimiser.ema:
+            raise ConfigError(
+                f"{self.stage}.terms has a term that learns from averaged weights; set {self.stage}.optimiser.ema above 0"
+            )
         # plain values only: checkpoints are loaded without running code
         self.save_hyperparameters({"classes": classes, "size": list(size), "options": asdict(self.options)})
         self.classes = ClassSet.from_list(classes)
@@ -119,10 +124,19 @@ class SegmentationModule(pl.LightningModule):
 
     def step(self, batch: Mapping[str, Any], progress: float) -> Step:
         """Run the network on a batch, and return what the loss terms get."""
+        averaged = self._averaging.logits if "average" in self.options.needs else None
         if self.auxiliary is None:
-            return Step(self(batch["image"]), batch, self, progress)
+            return Step(self(batch["image"]), batch, self, progress, averaged=averaged)
         logits, auxiliary = self.network(batch["image"], self.auxiliary)
-        return Step(logits, batch, self, progress, auxiliary)
+        return Step(logits, batch, self, progress, auxiliary, averaged)
+
+    @property
+    def _averaging(self) -> HorizonAveraging:
+        callbacks: Any = self.trainer.callbacks  # type: ignore[attr-defined]
+        averaging = next((callback for callback in callbacks if isinstance(callback, HorizonAveraging)), None)
+        if averaging is None:
+            raise ConfigError("a term learns from averaged weights; give the trainer the callback HorizonAveraging")
+        return averaging
 
     def refuse_incomplete(self, batch: Mapping[str, Any]) -> None:
         """Refuse a batch without what a loss term needs.

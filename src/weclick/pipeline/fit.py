@@ -9,7 +9,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
 
 from weclick.data.datamodule import ClipDataModule
-from weclick.data.supplies import NeighbourPairs
+from weclick.data.supplies import NeighbourPairs, PlainView
 from weclick.data.supply import Supply
 from weclick.errors import ConfigError, RunError
 from weclick.memory import MemoryStore
@@ -126,6 +126,8 @@ def supplies_of(options: ModuleOptions, settings: FitSettings, run: Run) -> tupl
         supplies.append(memory_supply(settings, run))
     if "neighbour" in options.needs:
         supplies.append(NeighbourPairs(settings.memory.make_flow(settings.device), settings.dataset.reader))
+    if "average" in options.needs:
+        supplies.append(PlainView())
     return tuple(supplies)
 
 
