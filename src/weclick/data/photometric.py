@@ -11,7 +11,7 @@ from weclick.extensions import Part, make_part
 
 
 class Photometric(nn.Module):
-    """Random brightness, contrast, saturation, hue and, for some images, grey, blur and noise; drawn for each image separately.
+    """Random brightness, contrast, saturation and, for some images, noise; drawn for each image separately.
 
     Args:
         strength: 0 (off) to 1.
@@ -26,9 +26,6 @@ class Photometric(nn.Module):
             K.RandomBrightness((1 - strength / 2, 1 + strength / 2), p=0.8),
             K.RandomContrast((1 - strength, 1 + strength), p=0.8),
             K.RandomSaturation((1 - strength, 1 + strength), p=0.5),
-            K.RandomHue((-strength / 4, strength / 4), p=0.5),
-            K.RandomGrayscale(p=0.4 * strength),
-            K.RandomGaussianBlur((5, 5), (0.1, 2.0), p=strength),
             K.RandomGaussianNoise(std=0.02, p=0.2),
             data_keys=["input"],
         )
