@@ -28,14 +28,9 @@ def train(options: dict[str, Any]) -> None:
 
     logging.getLogger("lightning").propagate = False  # or Ray prints each line again
     os.chdir(options["folder"])  # a worker starts elsewhere
-    name = options["name"]
-    weclick.fit(
-        options["config"],
-        strategy=RayDDPStrategy(),
-        plugins=[RayLightningEnvironment()],
-        name=name,
-        resume=name,  # the same name in both: starts the run, or resumes it after a failure
-    )
+    # the same name in both: starts the run, or resumes it after a failure
+    both = {"name": options["name"], "resume": options["name"]}
+    weclick.fit(options["config"], strategy=RayDDPStrategy(), plugins=[RayLightningEnvironment()], **both)
 
 
 def main() -> None:

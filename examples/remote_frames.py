@@ -3,20 +3,16 @@
     weclick --import remote_frames fit --data.root DATA --data.layout '{class_path: remote_frames.RemoteLayout}'
 
 DATA is a local folder with ``classes.yaml``, the click store and ``frames.csv``: columns ``split, video, number, image, mask``,
-where image and mask are URLs such as ``s3://bucket/drive/12.png`` and a mask may be empty. Each file is fetched once, into
-``DATA/cache``.
-
-A frame's ``image`` and ``label`` need only ``read_bytes()`` and a text that names them, so litdata's ``StreamingDataset`` or a
-WebDataset with an index can be read in the same place: training reads frames in random order, by index.
+image and mask being URLs such as ``s3://bucket/12.png``; a mask may be empty. Each file is fetched once, into ``DATA/cache``.
+Frames are read in random order and need only ``read_bytes()``, so they may also come from an index of litdata or WebDataset.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import fsspec
 
@@ -26,8 +22,7 @@ from weclick.data.index import SPLITS, Frame, Split
 from weclick.errors import DataError
 
 
-@dataclass(frozen=True)
-class RemoteFile:
+class RemoteFile(NamedTuple):
     """A file by its URL, fetched into a local cache at the first reading."""
 
     url: str
@@ -35,11 +30,8 @@ class RemoteFile:
 
     def read_bytes(self) -> bytes:
         """Return the file's content; an ``OSError`` counts as a damaged frame."""
-        with fsspec.open(f"simplecache::{self.url}", simplecache={"cache_storage": self.cache}) as stream:
-            return bytes(stream.read())
-
-    def __str__(self) -> str:
-        return self.url
+        kept = {"cache_storage": self.cache}
+        return Path(fsspec.open_local(f"simplecache::{self.url}", simplecache=kept)).read_bytes()
 
 
 class RemoteLayout:
@@ -49,12 +41,11 @@ class RemoteLayout:
 
     def __init__(self, root: Path, refuse: Callable[[DataError], None]) -> None:
         self.root, self.classes = root, ClassSet.read(root / "classes.yaml")
-        self.frames_of: dict[str, list[Frame]] = {"train": [], "val": [], "test": []}
-        with (root / "frames.csv").open(newline="", encoding="utf-8") as stream:
-            for row in csv.DictReader(stream):
-                image, mask = (cast(Path, RemoteFile(row[name], str(root / "cache"))) for name in ("image", "mask"))
-                key = FrameKey(row["video"], int(row["number"]))
-                self.frames_of[row["split"]].append(Frame(key, image, mask if row["mask"] else None))
+        self.frames_of: dict[str, list[Frame]] = {split: [] for split in SPLITS}
+        for row in csv.DictReader((root / "frames.csv").read_text(encoding="utf-8").splitlines()):
+            image, mask = (cast(Path, RemoteFile(row[name], str(root / "cache"))) for name in ("image", "mask"))
+            frame = Frame(FrameKey(row["video"], int(row["number"])), image, mask if row["mask"] else None)
+            self.frames_of[row["split"]].append(frame)
 
     def splits(self) -> tuple[Split, ...]:
         """Splits that have frames."""

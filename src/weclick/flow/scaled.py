@@ -15,7 +15,7 @@ from weclick.flow.warp import resize_flow
 class ScaledFlow:
     """Run an estimator on images reduced to a share of their sides, and enlarge its flow to the full grid.
 
-    At half the sides it takes about a quarter of the time, and RAFT's correlations a sixteenth of the memory; motion of
+    At half the sides RAFT needs less than a quarter of the operations, and its correlations a sixteenth of the memory; motion of
     details that the smaller images do not show is lost.
 
     Args:

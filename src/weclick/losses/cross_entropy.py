@@ -32,8 +32,8 @@ def partial_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
         >>> partial_cross_entropy(torch.zeros(1, 4, 2, 2), torch.full((1, 8, 8), 255)).item()
         0.0
     """
-    losses, _, _ = pixel_losses(logits, labels)
-    return losses.sum() / over_processes((labels != IGNORE_INDEX).sum()).clamp(min=1)
+    total = F.cross_entropy(*_compared(logits, labels), ignore_index=IGNORE_INDEX, reduction="sum")
+    return total / over_processes((labels != IGNORE_INDEX).sum()).clamp(min=1)
 
 
 def balanced_cross_entropy(logits: Tensor, labels: Tensor, balance: float = 1.0) -> Tensor:
@@ -47,25 +47,21 @@ def balanced_cross_entropy(logits: Tensor, labels: Tensor, balance: float = 1.0)
         As in :func:`partial_cross_entropy`.
     """
     batch, classes = logits.shape[:2]
-    losses, image, label = pixel_losses(logits, labels)
-    pair = image * classes + label
+    image, row, column = (labels != IGNORE_INDEX).nonzero(as_tuple=True)
+    losses = F.cross_entropy(*_compared(logits, labels), ignore_index=IGNORE_INDEX, reduction="none")
+    if losses.ndim == labels.ndim:  # everywhere
+        losses = losses[image, row, column]
+    pair = image * classes + labels[image, row, column]
     weight = torch.bincount(pair, minlength=batch * classes).to(losses.dtype)[pair] ** -balance
     return (losses * weight).sum() / over_processes(weight.sum()).clamp(min=torch.finfo(losses.dtype).tiny)
 
 
-def pixel_losses(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the cross-entropy of every labelled pixel, its image in the batch and its label, (N,) each.
-
-    Shape:
-        As in :func:`partial_cross_entropy`.
-    """
-    pixels = (labels != IGNORE_INDEX).nonzero()
-    image, row, column = pixels.unbind(1)
-    label = labels[image, row, column]
-    if len(pixels) * _FEW <= labels.numel():
-        return F.cross_entropy(sampled(logits, pixels, labels), label, reduction="none"), image, label
-    losses = F.cross_entropy(resized(logits, labels), labels, ignore_index=IGNORE_INDEX, reduction="none")
-    return losses[image, row, column], image, label
+def _compared(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return logits at the labels' size, and these labels: of the labelled pixels alone, (N, C) and (N,), where they are few."""
+    labelled = labels != IGNORE_INDEX
+    if labelled.sum() * _FEW > labels.numel():
+        return resized(logits, labels), labels
+    return sampled(logits, labelled.nonzero(), labels), labels[labelled]
 
 
 @dataclass(frozen=True)

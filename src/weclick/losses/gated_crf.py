@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from weclick.losses.resize import resized
 from weclick.losses.shared import over_processes
-from weclick.losses.term import LossTerm, Step
+from weclick.losses.term import LossTerm, Step, ramped
 from weclick.options import Share
 
 RADIUS = 5
@@ -91,7 +91,7 @@ class GatedCRF(LossTerm):
 
     def weight_at(self, progress: float) -> float:
         """Return the weight, which rises linearly until ``ramp``."""
-        return self.weight * min(1.0, progress / self.ramp) if self.ramp else self.weight
+        return ramped(self.weight, progress, self.ramp)
 
     def __call__(self, step: Step) -> Tensor:
         """Return :func:`gated_crf` of a step, gated to the inside of the frame."""

@@ -40,6 +40,11 @@ class Step(NamedTuple):
     averaged: Callable[[Tensor], Tensor] | None = None
 
 
+def ramped(weight: float, progress: float, ramp: float) -> float:
+    """Return a weight that rises linearly from 0 until a share ``ramp`` of the training is done."""
+    return weight * min(1.0, progress / ramp) if ramp else weight
+
+
 @dataclass(frozen=True)
 class LossTerm(Options):
     """Base of all loss terms. A subclass is a frozen dataclass whose fields are its options.

@@ -62,7 +62,6 @@ def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard
         need_neighbours(settings, run)
     trains_teacher = "teacher" in needed and "teacher" in stages and settings.teacher_checkpoint is None
     if settings.teacher_rounds > 1 and trains_teacher and not (run.stage("teacher") / DONE).exists():
-        take_clicks(settings, run)
         take_clicks(settings, earlier_round(run), clicks_of(run))
         fit(settings.earlier_round, earlier_round(run), ("teacher", "memory"))
     for stage in needed:

@@ -44,8 +44,8 @@ class MemoryOptions(Options):
         mode: ``stored`` builds it once and trains from disk; ``online`` runs teacher and flow in every step.
         flow: ``auto`` is RAFT-large on a GPU and DIS on a CPU; or one of ``dis``, ``dis-fast``, ``raft-small``,
             ``raft-large``; or a flow from outside (:mod:`weclick.extensions`).
-        flow_scale: Sides of the frames that flow is estimated on, as a share of ``data.size``; 0.5 takes about a quarter of
-            the time.
+        flow_scale: Sides of the frames that flow is estimated on, as a share of ``data.size``; docs/speed.md tells what
+            0.5 saves and costs.
         folder: A finished memory of another run to use instead of building one.
         views: Run the teacher on each frame at three scales and mirrored, and average.
         fusion: How the predictions on the neighbours, and the target's own, are weighted.
