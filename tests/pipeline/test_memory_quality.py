@@ -9,6 +9,9 @@ import torch
 import yaml
 from torch.nn import functional as F
 
+from weclick.clicks import Click, ClickStore
+from weclick.conventions import FrameKey
+from weclick.data.layouts import open_layout
 from weclick.errors import ConfigError, DataError, RunError
 from weclick.inference.rules import class_ids
 from weclick.memory import Fusion, Memory
@@ -85,12 +88,12 @@ def measure(settings, run, scene, monkeypatch):
     monkeypatch.setattr(measuring, "teacher_checkpoint", lambda *_: "a teacher")
     monkeypatch.setattr(MemoryOptions, "make_flow", lambda *_: Flow())
 
-    def call(split="val", frames=None, fusion=None, **data):
+    def call(split="val", frames=None, fusion=None, connected=False, **data):
         options = {"root": str(scene), "size": [HEIGHT, WIDTH], "neighbours": 2, "sides": "both"}
-        chosen = settings(data={**options, **data}, memory={"fusion": fusion or Fusion()})
+        chosen = settings(data={**options, **data}, memory={"fusion": fusion or Fusion(), "connected": connected})
         return memory_quality(chosen, opened, split, frames)
 
-    call.teacher = teacher
+    call.teacher, call.clicks = teacher, opened.clicks
     return call
 
 
@@ -153,6 +156,20 @@ def test_fusions_that_are_neither_plain_nor_with_one_own_vote_have_a_row(measure
     assert found[Source("memory as set", 2)].miou == 0.25
     for fusion in (Fusion(), Fusion(own=1)):
         assert not [source for source in measure(fusion=fusion).figures if source.kind == "memory as set"]
+
+
+def test_what_is_stored_of_clicked_frames_has_rows(measure, scene):
+    (scene / "splits.yaml").write_text(yaml.safe_dump({"train": ["b"], "val": ["a"]}), encoding="utf-8")
+    (scene / f"masks/b/{TARGET}.png").unlink()
+    mask(scene, TARGET + 1)
+    with ClickStore.create(measure.clicks, open_layout("auto", scene).classes) as store:
+        store.add(FrameKey("b", TARGET + 1), [Click(5, 5, 0)], status="done")
+    found = measure(split="train", connected=True).figures
+    assert found[TEACHER].miou == 1
+    # only class 0 was clicked, so the stored labels hold nothing else: right on the 36 of 64 columns that are of class 0
+    assert found[Source("stored teacher")].miou == pytest.approx(36 / 64 / 2)
+    assert found[Source("stored memory")].miou < 0.5
+    assert Source("stored teacher") not in measure(split="train").figures
 
 
 def test_the_teacher_sees_each_frame_once(measure):

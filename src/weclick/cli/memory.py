@@ -17,7 +17,8 @@ FOLDER: Final = "memory_quality"
 DESCRIPTION: Final = f"""Measure how good the memory is, before or without training a student.
 
 On the labelled frames of a split, it compares three predictions with the labels: the teacher's from the frame alone, the
-teacher's on each neighbour carried along optical flow, and the memory's, which fuses them. Settings come from the run's
+teacher's on each neighbour carried along optical flow, and the memory's, which fuses them; on clicked frames also what is
+stored of them after connecting with the clicks (memory.connected). Settings come from the run's
 config.yaml; override some to measure another memory: --data.clips.neighbours 4, --data.clips.sides both,
 --memory.views true, --memory.fusion.own 1. Figures on train are too good, as the teacher was trained on clicks of these
 frames. Only runs/NAME/{FOLDER}/ is written to: each measurement has a folder there, named by split, neighbours, sides

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Final, NamedTuple, get_args
 
 import numpy as np
@@ -18,11 +19,11 @@ from weclick.data.dataset import DataSet
 from weclick.data.index import Clip, FrameKey, Split
 from weclick.data.options import ClipOptions
 from weclick.errors import ConfigError, DataError
-from weclick.memory import PLAIN, Fusion, Memory, fuse
+from weclick.memory import PLAIN, Fusion, Memory, MemoryItem, SoftLabels, dequantise, fuse, quantise
 from weclick.memory.stream import Votes, stream_votes
 from weclick.metrics import CalibrationError, SegmentationScore, scores_from_confusion
 from weclick.pipeline.inputs import teacher_checkpoint
-from weclick.pipeline.memory import frame_batches, neighbour_keys, open_teacher
+from weclick.pipeline.memory import frame_batches, item_connector, neighbour_keys, open_teacher
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings, MemoryOptions
 from weclick.reporting.memory_quality import TEACHER, Figures, Kind, Quality, Source
@@ -48,18 +49,23 @@ def memory_quality(settings: FitSettings, run: Run, split: Split, max_frames: in
         DataError: There is no labelled frame, none with a neighbour, or a damaged one.
         RunError: There is no teacher.
     """
-    data, dataset, options = settings.make_data(), settings.dataset, settings.data.clips
+    dataset, options = settings.dataset, settings.data.clips
+    data = settings.make_data(clicks=run.clicks if run.clicks.exists() else None)
     clips = _targets(dataset, options, split, max_frames)
     checkpoint, device = teacher_checkpoint(settings, run), settings.device
     teacher, flow = open_teacher(settings, run, dataset), settings.memory.make_flow(device)
     targets = {clip.target.key: clip.target for clip in clips}
     frames = frame_batches(data, clips, device, lambda damaged: _refuse_damaged(damaged, targets))
+    stored = item_connector(settings, data, clips)
     voting = stream_votes(teacher, flow, frames, neighbour_keys(clips), count=options.neighbours)
     scores: dict[Source, _SourceScores] = {}
     hidden, console = not on_terminal(), Console(stderr=True)
     for key, votes in track(voting, "memory", len(clips), disable=hidden, transient=True, console=console):
         label = torch.from_numpy(dataset.reader.labelled(targets[key])[1])[None].to(device).long()
-        _score(scores, votes, label, settings.memory.fusion, len(dataset.classes))
+        measured = [*sources(votes, settings.memory.fusion)]
+        if settings.memory.connected and data.clicks is not None and key in data.clicks.complete:
+            measured += stored_sources(votes, partial(stored, key), settings.memory.fusion)
+        _score(scores, measured, label, len(dataset.classes))
     facts = (
         f"{len(clips)} labelled frames of the {split} split of {dataset.root} at {dataset.size[1]}x{dataset.size[0]}; "
         f"{options.neighbours} neighbours ({options.sides}, stride {options.stride}); flow {flow.name}; "
@@ -124,6 +130,17 @@ def sources(votes: Votes, fusion: Fusion) -> Iterator[tuple[Source, Votes, Memor
         yield Source("memory + own", number), first, fuse(*first, WITH_OWN)
     if fusion not in (PLAIN, WITH_OWN):
         yield Source("memory as set", count), votes, fuse(*votes, fusion)
+
+
+def stored_sources(
+    votes: Votes, stored: Callable[[MemoryItem], MemoryItem], fusion: Fusion
+) -> Iterator[tuple[Source, Votes, Memory]]:
+    """Yield what a store holds of a target: the teacher's own prediction and the memory, after ``stored`` has changed them."""
+    item = stored(quantise(SoftLabels(votes.own, fuse(*votes, fusion)))[0])
+    labels = dequantise(*(torch.from_numpy(array)[None].to(votes.own.device) for array in item))
+    own = votes.of(slice(0))
+    yield Source("stored teacher"), own, Memory(labels.teacher, torch.ones_like(labels.memory.confidence))
+    yield Source("stored memory"), votes, labels.memory
 
 
 class Prediction(NamedTuple):
@@ -191,12 +208,17 @@ class _SourceScores:
         )
 
 
-def _score(scores: dict[Source, _SourceScores], votes: Votes, label: Tensor, fusion: Fusion, num_classes: int) -> None:
-    """Add the predictions of all sources for one target."""
+def _score(
+    scores: dict[Source, _SourceScores],
+    measured: Iterable[tuple[Source, Votes, Memory]],
+    label: Tensor,
+    num_classes: int,
+) -> None:
+    """Add the predictions of all sources for one target; the first is the teacher."""
     size, teacher = (label.shape[-2], label.shape[-1]), None
-    for source, used, memory in sources(votes, fusion):
+    for source, used, memory in measured:
         prediction = prediction_at(memory, size)
-        teacher = teacher or prediction  # the first source is the teacher
+        teacher = teacher or prediction
         own = scores.setdefault(source, _SourceScores(num_classes, label.device))
         own.update(prediction, teacher, label, used.offsets)
 

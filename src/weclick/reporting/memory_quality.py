@@ -18,7 +18,7 @@ from weclick.files import write_bytes, write_text
 from weclick.reporting.plots import COLORS, INK, encode, plain
 from weclick.reporting.tables import MISSING, Line, percent, to_csv, to_markdown
 
-Kind = Literal["teacher", "neighbour", "memory", "memory + own", "memory as set"]
+Kind = Literal["teacher", "neighbour", "memory", "memory + own", "memory as set", "stored teacher", "stored memory"]
 
 
 class Source(NamedTuple):
@@ -28,8 +28,8 @@ class Source(NamedTuple):
     number: int = 0
 
     def __str__(self) -> str:
-        if self.kind == "teacher":
-            return "teacher"
+        if self.kind in ("teacher", "stored teacher", "stored memory"):
+            return self.kind
         if self.kind == "neighbour":
             return f"neighbour at {self.number:+d}"
         return f"{self.kind}, {self.number} neighbour{'s' if self.number > 1 else ''}"
@@ -99,7 +99,8 @@ _COLUMNS: Final = {
 LEGEND: Final = """In percent. mIoU and calibration error (ECE) are measured where the source has a prediction: coverage is the
 share of these pixels, "teacher there" the teacher on the same ones. "mIoU filled" is on all pixels, with the teacher's own
 prediction where the source has none: compare this column with the teacher. Distance: mean number of frames from the target to
-its neighbours; frames: labelled frames with such a source.
+its neighbours; frames: labelled frames with such a source. Stored teacher and memory: what a student learns from, after what
+the settings do with the clicks.
 """
 
 
