@@ -109,3 +109,12 @@ def test_balance_by_hand():
     for balance, expected in ((0.0, (4 * 1 + 2) / 5), (0.5, (4 / 2 * 1 + 2) / (4 / 2 + 1)), (1.0, (1 + 2) / 2)):
         value = balanced_cross_entropy(logits, labels, balance).item() / math.log(2)
         assert value == pytest.approx(expected), balance
+
+
+def test_only_the_hardest_pixels_count():
+    logits = torch.tensor([[[[0.0, 4.0, 0.0, 2.0]], [[0.0, 0.0, 3.0, 0.0]]]])
+    labels = torch.zeros(1, 1, 4, dtype=torch.long)  # losses log 2, near 0, above 3, between
+    losses = -logits.log_softmax(1)[0, 0, 0]
+    value = balanced_cross_entropy(logits, labels, 0.0, hardest=0.5)
+    assert value.item() == pytest.approx(((losses[2] + losses[0]) / 2).item())
+    assert balanced_cross_entropy(logits, labels, 0.0).item() == pytest.approx(losses.mean().item())

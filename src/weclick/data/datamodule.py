@@ -18,6 +18,7 @@ from weclick.data.damage import DamageCount
 from weclick.data.dataset import DataSet
 from weclick.data.draws import GeometricDraw
 from weclick.data.finish import finish
+from weclick.data.grown import GrowingClicks
 from weclick.data.index import Clip, Split, unlabelled_clips
 from weclick.data.loader import ResumableLoader, collate_frames, default_workers
 from weclick.data.masks import find_click_store
@@ -181,6 +182,12 @@ class ClipDataModule(pl.LightningDataModule):
         """Return the frames of clips, each once, as lists of samples (:class:`ClipFrames`), for building the memory."""
         frames = ClipFrames(clips, self.dataset.reader)
         return DataLoader(frames, batch_size=batch_size, collate_fn=list, **self._loader_options())
+
+    def growing_loader(self, clips: list[Clip]) -> DataLoader[Sample]:
+        """Return the clicks of targets grown to label maps, each once, as lists of one sample (:class:`GrowingClicks`)."""
+        assert self.clicks is not None
+        growing = GrowingClicks(clips, self.clicks, self.dataset.reader, self.options.clicks.grow)
+        return DataLoader(growing, collate_fn=list, **self._loader_options())
 
     @property
     def workers(self) -> int:

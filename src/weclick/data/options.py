@@ -36,6 +36,8 @@ class ClickOptions(Options):
         radius: Radius of the disc that a click is drawn as, in pixels of the network input.
         frame_share: Train from this share of the clicked (or masked) frames, evenly spread over all videos.
         per_frame: Train from at most this number of clicks per frame, classes in turn; no class then counts as absent.
+        grow: How far clicks grow for the loss term ``grown``: to pixels at most this share as far from a click as from any
+            click of another class, along paths that cross edges of colour at a cost. Requires a click on every region.
     """
 
     store: str | None = None
@@ -44,6 +46,7 @@ class ClickOptions(Options):
     radius: NonNegativeFloat = 2.0
     frame_share: PositiveShare = 1.0
     per_frame: PositiveInt | None = None
+    grow: PositiveShare = 0.15
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ from weclick.conventions import IGNORE_INDEX
 from weclick.losses.resize import resized, sampled
 from weclick.losses.shared import over_processes
 from weclick.losses.term import LossTerm, Step
-from weclick.options import NonNegativeFloat, Share
+from weclick.options import NonNegativeFloat, PositiveShare, Share
 
 _FEW = 16
 """With at most one labelled pixel in so many, as with clicks, resizing the logits at these alone is faster than everywhere."""
@@ -36,15 +37,21 @@ def partial_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return total / over_processes((labels != IGNORE_INDEX).sum()).clamp(min=1)
 
 
-def balanced_cross_entropy(logits: Tensor, labels: Tensor, balance: float = 1.0) -> Tensor:
+def balanced_cross_entropy(logits: Tensor, labels: Tensor, balance: float = 1.0, hardest: float = 1.0) -> Tensor:
     """Partial cross-entropy in which the classes of an image weigh more alike than their numbers of labelled pixels.
 
     A pixel of class c in image b, where ``n_bc`` pixels have that label, has the weight ``n_bc ** -balance``; the result is the
     weighted mean. At 0 it is :func:`partial_cross_entropy`; at 1 all labelled classes of all images have the same weight: with
     one click per instance, poles get many clicks and the road few.
 
-    Shape:
-        As in :func:`partial_cross_entropy`.
+    Args:
+        logits: As in :func:`partial_cross_entropy`, like the labels.
+        labels: Class ids.
+        balance: How far the weights of classes are equal, 0 to 1.
+        hardest: Share of the labelled pixels that count: those with the highest loss. At 1 all do.
+
+    References:
+        Shrivastava et al.: Training Region-based Object Detectors with Online Hard Example Mining, CVPR 2016.
     """
     batch, classes = logits.shape[:2]
     image, row, column = (labels != IGNORE_INDEX).nonzero(as_tuple=True)
@@ -53,6 +60,9 @@ def balanced_cross_entropy(logits: Tensor, labels: Tensor, balance: float = 1.0)
         losses = losses[image, row, column]
     pair = image * classes + labels[image, row, column]
     weight = torch.bincount(pair, minlength=batch * classes).to(losses.dtype)[pair] ** -balance
+    if hardest < 1 and len(losses):
+        losses, hard = losses.topk(math.ceil(hardest * len(losses)), sorted=False)
+        weight = weight[hard]
     return (losses * weight).sum() / over_processes(weight.sum()).clamp(min=torch.finfo(losses.dtype).tiny)
 
 
@@ -71,16 +81,18 @@ class CrossEntropy(LossTerm):
     Args:
         weight: Weight of the cross-entropy; at 0 the other terms alone are learned from.
         balance: How far the classes of a frame have the same weight, whatever their number of clicks: 0 not at all, 1 fully.
+        hardest: Share of the labelled pixels that count: those with the highest loss. 1 counts all.
     """
 
     name: ClassVar[str] = "supervised"
 
     weight: NonNegativeFloat = 1.0
     balance: Share = 0.0
+    hardest: PositiveShare = 1.0
 
     def __call__(self, step: Step) -> Tensor:
         """Return :func:`partial_cross_entropy` or :func:`balanced_cross_entropy` of a step."""
         labels = step.batch["labels"]
-        if not self.balance:
+        if not self.balance and self.hardest == 1:
             return partial_cross_entropy(step.logits, labels)
-        return balanced_cross_entropy(step.logits, labels, self.balance)
+        return balanced_cross_entropy(step.logits, labels, self.balance, self.hardest)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from weclick.options import NonNegativeFloat, Options
 
-Need = Literal["teacher", "memory", "neighbour", "average"]
+Need = Literal["teacher", "memory", "neighbour", "average", "grown"]
 """What a term needs besides image, labels and present classes; the data module supplies it to the terms in use."""
 
 SUPPLIED_AS: Final[Mapping[Need, str]] = {
@@ -18,6 +18,7 @@ SUPPLIED_AS: Final[Mapping[Need, str]] = {
     "memory": "soft_labels",
     "neighbour": "pair",
     "average": "plain",
+    "grown": "grown",
 }
 """The entry of a batch that holds it."""
 

@@ -28,6 +28,12 @@ FORMAT: Final = 3
 """Version of the items' contents; ``version`` in the manifest."""
 
 
+def item_path(folder: Path, key: FrameKey, suffix: str) -> Path:
+    """Return where in a store's folder the file of a frame lies: ``<video>/<number><suffix>``."""
+    name = key.video.replace("%", "%25").replace("/", "%2F")  # nothing else: encoded letters make names too long
+    return folder / name / f"{key.number}{suffix}"
+
+
 class MemoryStore:
     """Items of one run, made by one teacher with one flow method on one data set; the manifest names them.
 
@@ -74,8 +80,7 @@ class MemoryStore:
 
     def path(self, key: FrameKey) -> Path:
         """Return where the item of ``key`` lies."""
-        name = key.video.replace("%", "%25").replace("/", "%2F")  # nothing else: encoded letters make names too long
-        return self.folder / name / f"{key.number}.npz"
+        return item_path(self.folder, key, ".npz")
 
     def missing(self, keys: Iterable[FrameKey]) -> list[FrameKey]:
         """Return those of ``keys`` that have no item yet."""

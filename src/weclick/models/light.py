@@ -41,6 +41,7 @@ class LightNet(nn.Module):
         super().__init__()
         self.encoder = make_encoder(encoder, pretrained=pretrained, strides=strides)
         channels = encoder_channels(self.encoder)
+        self.auxiliary_channels = channels[-1]
         self.lateral = nn.ModuleList(conv_bn(c, width, kernel=1) for c in channels)
         self.context = nn.Conv2d(channels[-1], width, 1)
         self.refine = nn.Sequential(
@@ -48,11 +49,11 @@ class LightNet(nn.Module):
         )
         self.classifier = nn.Conv2d(width, num_classes, 1)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits at the finest stride."""
+    def forward(self, images: Tensor, auxiliary: nn.Module | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        """Return logits at the finest stride; with an auxiliary head also those of the head, from the encoder's last map."""
         features = self.encoder(images)
         fused = self.lateral[-1](features[-1]) + self.context(features[-1].mean((2, 3), keepdim=True))
         for lateral, feature in zip(reversed(self.lateral[:-1]), reversed(features[:-1]), strict=True):
             fused = lateral(feature) + F.interpolate(fused, size=feature.shape[-2:], mode="bilinear")
         logits: Tensor = self.classifier(self.refine(torch.relu(fused)))
-        return logits
+        return logits if auxiliary is None else (logits, auxiliary(features[-1]))

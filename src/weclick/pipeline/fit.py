@@ -16,6 +16,7 @@ from weclick.memory import MemoryStore
 from weclick.modules import StudentModule, TeacherModule, load_checkpoint
 from weclick.modules.options import ModuleOptions
 from weclick.pipeline.clicks import clicks_of, take_clicks
+from weclick.pipeline.grow import grow_clicks, grown_supply
 from weclick.pipeline.inputs import data_facts, earlier_round, run_data, teacher_facts
 from weclick.pipeline.memory import Shard, build_memory, memory_facts, memory_supply, refuse_incomplete_memory
 from weclick.pipeline.processes import first_process_first
@@ -80,6 +81,8 @@ def fit_teacher(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     if not run.begin("teacher", facts):
         rank_zero_info(f"teacher: finished in {run.stage('teacher')}")
         return
+    if "grown" in settings.teacher.needs:
+        grow_clicks(settings, run)
     # in later rounds a teacher also learns from the memory of the previous one
     earlier = settings.earlier_round if settings.teacher_rounds > 1 else settings
     data = run_data(settings, run, supplies_of(settings.teacher, earlier, earlier_round(run)))
@@ -103,6 +106,8 @@ def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     if not run.begin("student", facts):
         rank_zero_info(f"student: finished in {run.stage('student')}")
         return
+    if "grown" in settings.student.needs:
+        grow_clicks(settings, run)
     data = run_data(settings, run, supplies_of(settings.student, settings, run))
     if settings.needs_teacher:
         refuse_incomplete_memory(settings, run, data)
@@ -127,6 +132,8 @@ def supplies_of(options: ModuleOptions, settings: FitSettings, run: Run) -> tupl
         supplies.append(NeighbourPairs(settings.memory.make_flow(settings.device), settings.dataset.reader))
     if "average" in options.needs:
         supplies.append(PlainView())
+    if "grown" in options.needs:
+        supplies.append(grown_supply(settings, run))
     return tuple(supplies)
 
 

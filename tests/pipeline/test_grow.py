@@ -1,0 +1,42 @@
+"""The stage that grows clicks before a training learns from them."""
+
+import pytest
+
+from weclick.errors import ConfigError
+from weclick.pipeline.grow import grow_clicks, grown_supply
+
+
+def test_a_student_learns_from_grown_clicks_alone(settings, run, fit):
+    chosen = settings(arm="clicks", student={"supervised": 0.0, "grown": 1.0})
+    made = fit(chosen, run(), "student")
+    assert "loss_grown" in (made.stage("student") / "metrics.csv").read_text(encoding="utf-8")
+    files = sorted((made.folder / "grown").rglob("*.png"))
+    assert len(files) == len(grown_supply(chosen, made).targets) > 0
+
+
+def test_clicks_are_grown_once(settings, run, caplog):
+    chosen, made = settings(arm="clicks", student={"grown": 1.0}), run()
+    grow_clicks(chosen, made)
+    first = {path: path.stat().st_mtime_ns for path in (made.folder / "grown").rglob("*.png")}
+    dropped = next(iter(first))
+    dropped.unlink()
+    grow_clicks(chosen, made)
+    again = {path: path.stat().st_mtime_ns for path in (made.folder / "grown").rglob("*.png")}
+    assert again.keys() == first.keys()
+    assert [path for path in first if again[path] != first[path]] == [dropped]
+
+
+def test_another_share_grows_into_another_folder(settings, run):
+    made = run()
+    for share in (0.1, 0.3):
+        grow_clicks(settings(arm="clicks", student={"grown": 1.0}, data={"grow": share}), made)
+    assert len(list((made.folder / "grown").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [({"supervision": "masks"}, "learns from clicks"), ({"per_frame": 2}, "needs a click on every region")],
+)
+def test_without_a_click_on_every_region_the_term_is_refused(settings, run, data, words):
+    with pytest.raises(ConfigError, match=words):
+        grow_clicks(settings(arm="clicks", student={"grown": 1.0}, data=data), run())
