@@ -42,11 +42,22 @@ def test_logits_with_and_without_the_auxiliary_head_are_the_same():
     assert auxiliary.shape == logits.shape == (1, 3, 7, 9)
 
 
+def test_the_light_network_takes_an_auxiliary_head_too():
+    options = NetworkOptions("light", "mobilenetv3_small_050", weights="none", strides=(4, 8, 16), scale=0.5)
+    network = make_network(options, 3).train()
+    head = network.auxiliary_head(3)
+    logits, auxiliary = network(torch.rand(2, 3, 64, 96), head)
+    assert logits.shape == (2, 3, 8, 12)
+    assert auxiliary.shape == (2, 3, 2, 3)  # from the encoder's last map
+    auxiliary.square().mean().backward()
+    assert next(network.body.encoder.parameters()).grad.abs().sum() > 0
+
+
 def test_a_batch_of_one_can_be_trained():
     make("resnet18").train()(torch.rand(1, 3, 64, 64)).sum().backward()
 
 
 def test_a_network_without_an_auxiliary_head_is_refused_in_one_line():
-    network = make_network(NetworkOptions("light", "mobilenetv3_small_050", weights="none"), 3)
+    network = make_network(NetworkOptions("lraspp", "mobilenet_v3_large", weights="none"), 3)
     with pytest.raises(ConfigError, match=r"no auxiliary head; set terms\.auxiliary\.weight to 0"):
         network.auxiliary_head(3)

@@ -66,7 +66,9 @@ class SegmentationNetwork(nn.Module):
         """
         channels = getattr(self.body, "auxiliary_channels", None)
         if channels is None:
-            raise ConfigError("this network takes no auxiliary head; set terms.auxiliary.weight to 0, or choose pspnet")
+            raise ConfigError(
+                "this network takes no auxiliary head; set terms.auxiliary.weight to 0, or choose light or pspnet"
+            )
         return AuxiliaryHead(channels, num_classes)
 
     def forward(self, images: Tensor, auxiliary: nn.Module | None = None) -> Tensor | tuple[Tensor, ...]:
