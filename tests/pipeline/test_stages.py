@@ -237,9 +237,20 @@ def test_beside_masks_nothing_is_cut_from_the_memory(make_settings, run, fit, wi
     assert contents(made.stage("memory")) == contents(with_memory.stage("memory"))
 
 
-def test_a_connected_memory_in_every_step_is_refused(settings):
-    with pytest.raises(ConfigError, match=r"memory\.connected"):
-        settings(memory=dict(mode="online", connected=True))
+@pytest.mark.parametrize("option", ["connected", "refined"])
+def test_a_memory_changed_by_clicks_in_every_step_is_refused(settings, option):
+    with pytest.raises(ConfigError, match=rf"memory\.{option}"):
+        settings(memory={"mode": "online", option: True})
+
+
+@pytest.mark.slow
+def test_refining_changes_the_memory_and_keeps_the_sum_of_each_cell(make_settings, run, fit, with_memory):
+    refined = fit(make_settings(memory=dict(refined=True)), run(), "memory")
+    key = next(iter(run_data(make_settings(), with_memory).clicks.clicks))
+    plain, changed = (MemoryStore(each.stage("memory")).read(key) for each in (with_memory, refined))
+    assert (plain.teacher != changed.teacher).any()
+    sums = [((item.teacher / 255) ** 2).sum(0) for item in (plain, changed)]
+    np.testing.assert_allclose(*sums, atol=0.03)
 
 
 @pytest.mark.slow
@@ -247,21 +258,21 @@ def test_a_second_round_learns_from_the_memory_of_the_first(settings, run, fit):
     twice = settings(
         arm="weclick",
         teacher_rounds=2,
-        teacher={"kd": 1.0},
+        teacher={"kd": 1.0, "hard": 0.5, "grown": 1.0},
         trainer={"max_epochs": 1},
-        memory=dict(connected=True),
+        memory=dict(connected=True, refined=True),
     )
     the_run = fit(twice, run(), "teacher")
     first = read_checkpoint(the_run.folder / "earlier" / "teacher" / "last.ckpt")
     second = read_checkpoint(the_run.checkpoint("teacher", "last"))
-    weights = [the_run["hyper_parameters"]["options"]["terms"]["kd"]["weight"] for the_run in (first, second)]
-    assert weights == [0.0, 1.0]
+    terms = [checkpoint["hyper_parameters"]["options"]["terms"] for checkpoint in (first, second)]
+    assert [[each[name]["weight"] for name in ("kd", "hard", "grown")] for each in terms] == [[0, 0, 1], [1, 0.5, 1]]
     assert (the_run.folder / "earlier" / "memory" / "done.json").exists()
     stores = [ClickStore(path, twice.dataset.classes) for path in the_run.folder.rglob("clicks.sqlite")]
     assert len(stores) == 2
     assert len({store.fingerprint() for store in stores}) == 1
     header = (the_run.stage("teacher") / "metrics.csv").read_text(encoding="utf-8").splitlines()[0]
-    assert "train/loss_kd" in header
+    assert all(f"train/loss_{name}" in header for name in ("kd", "hard", "grown"))
     untouched = (the_run.folder / "earlier" / "teacher" / "last.ckpt").stat().st_mtime_ns
     fit(twice, the_run, "teacher")
     assert (the_run.folder / "earlier" / "teacher" / "last.ckpt").stat().st_mtime_ns == untouched

@@ -5,6 +5,7 @@ from weclick.memory.draws import follow_draw, inside_frame
 from weclick.memory.fuse import PLAIN, Fusion, Memory, fuse
 from weclick.memory.item import MemoryItem, dequantise, quantise
 from weclick.memory.online import SoftLabels, online_memory, soft_labels
+from weclick.memory.refine import refine
 from weclick.memory.restrict import restrict
 from weclick.memory.store import MemoryStore
 from weclick.memory.stream import stream_memory
@@ -26,6 +27,7 @@ __all__ = [
     "online_memory",
     "places_on_grid",
     "quantise",
+    "refine",
     "restrict",
     "soft_labels",
     "stream_memory",

@@ -16,7 +16,7 @@ from weclick.memory import MemoryStore
 from weclick.modules import StudentModule, TeacherModule, load_checkpoint
 from weclick.modules.options import ModuleOptions
 from weclick.pipeline.clicks import clicks_of, take_clicks
-from weclick.pipeline.grow import grow_clicks, grown_supply
+from weclick.pipeline.grow import copy_grown, grow_clicks, grown_supply
 from weclick.pipeline.inputs import data_facts, earlier_round, run_data, teacher_facts
 from weclick.pipeline.memory import Shard, build_memory, memory_facts, memory_supply, refuse_incomplete_memory
 from weclick.pipeline.processes import first_process_first
@@ -64,6 +64,9 @@ def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard
     trains_teacher = "teacher" in needed and "teacher" in stages and settings.teacher_checkpoint is None
     if settings.teacher_rounds > 1 and trains_teacher and not (run.stage("teacher") / DONE).exists():
         take_clicks(settings, earlier_round(run), clicks_of(run))
+        if "grown" in settings.teacher.needs:
+            grow_clicks(settings, run)
+            copy_grown(run, earlier_round(run))
         fit(settings.earlier_round, earlier_round(run), ("teacher", "memory"))
     for stage in needed:
         if stage in stages:
@@ -83,16 +86,21 @@ def fit_teacher(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
         return
     if "grown" in settings.teacher.needs:
         grow_clicks(settings, run)
-    # in later rounds a teacher also learns from the memory of the previous one
-    earlier = settings.earlier_round if settings.teacher_rounds > 1 else settings
-    data = run_data(settings, run, supplies_of(settings.teacher, earlier, earlier_round(run)))
-    if settings.teacher_rounds > 1:
-        refuse_incomplete_memory(settings.earlier_round, earlier_round(run), data)
+    data = run_data(settings, run, _teacher_supplies(settings, run))
     round_text = f", round {settings.teacher_rounds}" if settings.teacher_rounds > 1 else ""
     rank_zero_info(f"teacher: {_frames(data)}, {facts['epochs']} epochs{round_text}")
     module = TeacherModule(data.dataset.classes.to_list(), data.dataset.size, settings.teacher)
     train(module, data, run, settings, facts["epochs"])
     run.mark_done("teacher", facts)
+
+
+def _teacher_supplies(settings: FitSettings, run: Run) -> tuple[Supply, ...]:
+    """Return what the terms of the teacher need; in later rounds it also learns from the memory of the previous one."""
+    if settings.teacher_rounds == 1:
+        return supplies_of(settings.teacher, settings, run)
+    earlier, before = settings.earlier_round, earlier_round(run)
+    refuse_incomplete_memory(earlier, before, run_data(settings, run))
+    return supplies_of(settings.teacher, earlier, before)
 
 
 def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> None:

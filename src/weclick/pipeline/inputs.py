@@ -17,7 +17,7 @@ from weclick.pipeline.clicks import take_clicks
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 
-_STORED: Final = ("flow", "views", "fusion", "connected")
+_STORED: Final = ("flow", "views", "fusion", "connected", "refined")
 """Options of the memory that change what is stored."""
 
 

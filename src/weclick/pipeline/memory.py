@@ -33,6 +33,7 @@ from weclick.memory import (
     connect,
     places_on_grid,
     quantise,
+    refine,
     stream_memory,
 )
 from weclick.memory.online import Teacher
@@ -94,10 +95,10 @@ def _store_items(
     device = settings.device
     teacher = open_teacher(settings, run, data.dataset)
     flow = settings.memory.make_flow(device, choose_precision("auto", device))
-    connected = item_connector(settings, data, todo)
+    by_clicks = click_rule(settings, data, todo)
 
     def finish(pair: tuple[FrameKey, MemoryItem]) -> float:
-        item = connected(*pair)
+        item = by_clicks(*pair)
         store.write(pair[0], item)
         return float((item.confidence > 0).mean())
 
@@ -107,20 +108,23 @@ def _store_items(
     yield from map_beside(finish, items, 0 if device.type == "cpu" else max(1, data.workers))
 
 
-def item_connector(
+def click_rule(
     settings: FitSettings, data: ClipDataModule, todo: list[Clip]
 ) -> Callable[[FrameKey, MemoryItem], MemoryItem]:
-    """Return a function that keeps of a target's item what is connected with its clicks, if the settings want that."""
-    targets = {clip.target.key: clip.target for clip in todo}
-    clicks = data.clicks if settings.memory.connected else None
+    """Return a function that changes a target's item by its clicks, as the settings want: connects it, and refines it."""
+    targets, chosen = {clip.target.key: clip.target for clip in todo}, settings.memory
+    clicks = data.clicks if chosen.connected or chosen.refined else None
 
-    def connected(key: FrameKey, item: MemoryItem) -> MemoryItem:
+    def clicked(key: FrameKey, item: MemoryItem) -> MemoryItem:
         if clicks is None or key not in clicks.complete:
             return item
         size = clicks.sizes.get(key) or first_size([targets[key].image])
-        return connect(item, places_on_grid(clicks.clicks[key], size, (item.teacher.shape[1], item.teacher.shape[2])))
+        places = places_on_grid(clicks.clicks[key], size, (item.teacher.shape[1], item.teacher.shape[2]))
+        if chosen.connected:
+            item = connect(item, places)
+        return refine(item, data.dataset.reader.image(targets[key]), places) if chosen.refined else item
 
-    return connected
+    return clicked
 
 
 def open_teacher(settings: FitSettings, run: Run, dataset: DataSet) -> Teacher:
@@ -240,6 +244,7 @@ def memory_manifest(settings: FitSettings, run: Run, data: ClipDataModule) -> di
         "flow": settings.memory.flow_name(settings.device),
         "views": settings.memory.views,
         "connected": settings.memory.connected,
+        "refined": settings.memory.refined,
         "fusion": asdict(settings.memory.fusion),
         "size": list(data.dataset.size),
         "clips": asdict(settings.data.clips),

@@ -23,7 +23,7 @@ from weclick.memory import PLAIN, Fusion, Memory, MemoryItem, SoftLabels, dequan
 from weclick.memory.stream import Votes, stream_votes
 from weclick.metrics import CalibrationError, SegmentationScore, scores_from_confusion
 from weclick.pipeline.inputs import teacher_checkpoint
-from weclick.pipeline.memory import frame_batches, item_connector, neighbour_keys, open_teacher
+from weclick.pipeline.memory import click_rule, frame_batches, neighbour_keys, open_teacher
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings, MemoryOptions
 from weclick.reporting.memory_quality import TEACHER, Figures, Kind, Quality, Source
@@ -56,14 +56,18 @@ def memory_quality(settings: FitSettings, run: Run, split: Split, max_frames: in
     teacher, flow = open_teacher(settings, run, dataset), settings.memory.make_flow(device)
     targets = {clip.target.key: clip.target for clip in clips}
     frames = frame_batches(data, clips, device, lambda damaged: _refuse_damaged(damaged, targets))
-    stored = item_connector(settings, data, clips)
+    stored = click_rule(settings, data, clips)
     voting = stream_votes(teacher, flow, frames, neighbour_keys(clips), count=options.neighbours)
     scores: dict[Source, _SourceScores] = {}
     hidden, console = not on_terminal(), Console(stderr=True)
     for key, votes in track(voting, "memory", len(clips), disable=hidden, transient=True, console=console):
         label = torch.from_numpy(dataset.reader.labelled(targets[key])[1])[None].to(device).long()
         measured = [*sources(votes, settings.memory.fusion)]
-        if settings.memory.connected and data.clicks is not None and key in data.clicks.complete:
+        if (
+            (settings.memory.connected or settings.memory.refined)
+            and data.clicks is not None
+            and key in data.clicks.complete
+        ):
             measured += stored_sources(votes, partial(stored, key), settings.memory.fusion)
         _score(scores, measured, label, len(dataset.classes))
     facts = (

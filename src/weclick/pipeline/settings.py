@@ -22,12 +22,16 @@ from weclick.errors import ConfigError, one_line
 from weclick.extensions import Part
 from weclick.flow.estimators import FlowEstimator, FlowPrecision, flow_name, make_flow
 from weclick.flow.scaled import ScaledFlow, scaled_name
+from weclick.losses import TERMS
 from weclick.machine import launched_processes
 from weclick.memory import Fusion
 from weclick.modules.arms import ArmName
 from weclick.modules.options import ModuleOptions
 from weclick.options import Options, PositiveInt, PositiveShare, Seed
 from weclick.reporting.loggers import WandbMode
+
+SOFT: Final = frozenset({"teacher", "memory"})
+"""What a loss term needs if it learns from soft labels."""
 
 _COUNTS: Final = ("max_epochs", "accumulate_grad_batches", "check_val_every_n_epoch")
 """Trainer options for which Lightning accepts 0, and then divides by it or trains nothing."""
@@ -51,6 +55,8 @@ class MemoryOptions(Options):
         fusion: How the predictions on the neighbours, and the target's own, are weighted.
         connected: Keep of each class only what is connected with a click of it; requires a click on every region, and
             so has no effect with ``data.clicks.per_frame``.
+        refined: Move the borders of the soft labels to edges of colour, by a random walker with the clicks as seeds;
+            requires the same.
         restricted: Keep only classes that were clicked on the target; changes training, not what is stored.
     """
 
@@ -61,6 +67,7 @@ class MemoryOptions(Options):
     views: bool = False
     fusion: Fusion = field(default_factory=Fusion)
     connected: bool = False
+    refined: bool = False
     restricted: bool = False
 
     def make_flow(self, device: torch.device, precision: FlowPrecision = "fp32") -> FlowEstimator:
@@ -116,7 +123,7 @@ class FitSettings(Options):
         teacher_epochs: Epochs of the teacher, by default the trainer's.
         teacher_checkpoint: A finished teacher to use instead of training one.
         teacher_rounds: Teachers trained one after the other; each after the first also learns from the memory of the previous
-            one, by its terms ``kd`` and ``mfd``.
+            one, by its terms ``kd``, ``mfd`` and ``hard``.
         callbacks: Returns new instances of the user's own callbacks, called once per stage.
         engine: Strategy and plugins given in Python; no result depends on them.
         opened: Data sets that are open already, by root and layout; copies of these settings share them.
@@ -142,14 +149,15 @@ class FitSettings(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.memory.connected and self.memory.mode == "online":
-            raise ConfigError(
-                "memory.connected takes too long in every step; give --memory.connected false, or mode stored"
-            )
+        for option in ("connected", "refined"):
+            if getattr(self.memory, option) and self.memory.mode == "online":
+                raise ConfigError(
+                    f"memory.{option} takes too long in every step; give --memory.{option} false, or mode stored"
+                )
         if (self.teacher_rounds > 1) != _distils(self.teacher):
             alone = "above 0: there is no earlier teacher, give --teacher_rounds 2"
             raise ConfigError(
-                f"teacher_rounds {self.teacher_rounds} with teacher.terms.kd.weight and teacher.terms.mfd.weight "
+                f"teacher_rounds {self.teacher_rounds} with teacher.terms.kd, .mfd and .hard of weight "
                 f"{alone if self.teacher_rounds == 1 else '0: set one of them'}"
             )
         self._check_trainer_options()
@@ -178,8 +186,9 @@ class FitSettings(Options):
         teacher = self.teacher
         if self.teacher_rounds == 2:
             terms: Any = teacher.terms
-            alone = replace(terms, kd=replace(terms.kd, weight=0.0), mfd=replace(terms.mfd, weight=0.0))
-            teacher = replace(teacher, terms=alone)
+            distilling = [name for name, term in TERMS.items() if term.needs & SOFT]
+            alone = {name: replace(getattr(terms, name), weight=0.0) for name in distilling}
+            teacher = replace(teacher, terms=replace(terms, **alone))
         memory = replace(self.memory, mode="stored", folder=None)
         return replace(self, teacher_rounds=self.teacher_rounds - 1, teacher=teacher, memory=memory)
 
@@ -241,7 +250,7 @@ class FitSettings(Options):
 
 
 def _distils(options: ModuleOptions) -> bool:
-    return bool(options.needs & {"teacher", "memory"})
+    return bool(options.needs & SOFT)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from weclick.memory.online import Teacher
 from weclick.models.fold import fold_normalisation
 from weclick.modules import TeacherModule
 from weclick.pipeline.inputs import run_data
-from weclick.pipeline.memory import frame_batches, in_device_precision, item_connector, neighbour_keys, open_teacher
+from weclick.pipeline.memory import click_rule, frame_batches, in_device_precision, neighbour_keys, open_teacher
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import frozen
@@ -142,7 +142,7 @@ def _build(
         count=data.options.clips.neighbours,
         fusion=settings.memory.fusion,
     )
-    connect, write = watch.timed("connect", item_connector(settings, data, clips)), watch.timed("write", store.write)
+    connect, write = watch.timed("connect", click_rule(settings, data, clips)), watch.timed("write", store.write)
     for key, (item,) in watch.each("carry and fuse", ((key, quantise(soft)) for key, soft in soft_labels)):
         write(key, connect(key, item))
     return watch
