@@ -1,8 +1,9 @@
 """The stage that grows clicks before a training learns from them."""
 
+import csv
+
 import pytest
 
-from weclick.errors import ConfigError
 from weclick.pipeline.grow import grow_clicks, grown_supply
 
 
@@ -33,10 +34,12 @@ def test_another_share_grows_into_another_folder(settings, run):
     assert len(list((made.folder / "grown").iterdir())) == 2
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [({"supervision": "masks"}, "learns from clicks"), ({"per_frame": 2}, "needs a click on every region")],
-)
-def test_without_a_click_on_every_region_the_term_is_refused(settings, run, data, words):
-    with pytest.raises(ConfigError, match=words):
-        grow_clicks(settings(arm="clicks", student={"grown": 1.0}, data=data), run())
+@pytest.mark.parametrize("data", [{"supervision": "masks"}, {"per_frame": 2}])
+def test_without_a_click_on_every_region_nothing_grows(settings, run, fit, caplog, data):
+    chosen = settings(arm="clicks", student={"grown": 1.0}, data=data)
+    made = fit(chosen, run(), "student")
+    assert "no target has a click on every region" in caplog.text
+    assert not (made.folder / "grown").exists()
+    with (made.stage("student") / "metrics.csv").open(encoding="utf-8") as stream:
+        losses = {row["train/loss_grown"] for row in csv.DictReader(stream)} - {""}
+    assert {float(loss) for loss in losses} == {0.0}

@@ -16,8 +16,10 @@ from weclick.conventions import IGNORE_INDEX, Size
 
 COLOUR: Final = 5.0
 """How many pixels of a path a colour step of 1 in CIE Lab costs."""
+REDUCTION: Final = 2
+"""By which images are reduced: labels are used at stride 4 only, and distances take a quarter of the time."""
 LONGEST: Final = 512
-"""Larger images are reduced so that their longer side has so many pixels: distances take 0.1 s per class then."""
+"""Images that are larger after that are reduced further, until their longer side has so many pixels."""
 
 _NEIGHBOURS: Final = ((0, 1), (1, 0), (1, 1), (1, -1))
 
@@ -37,9 +39,8 @@ def grow(image: NDArray[np.uint8], clicks: Sequence[Click], source: Size, share:
         share: 0 to 1; the larger, the more pixels are labelled, and the more of them wrongly.
     """
     size = grown_size((image.shape[0], image.shape[1]))
-    if size != image.shape[:2]:
-        image = np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA))
-    graph, classes = _grid_graph(image), sorted({click.class_id for click in clicks})
+    reduced = np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+    graph, classes = _grid_graph(reduced), sorted({click.class_id for click in clicks})
     if len(classes) < 2:
         return np.full(size, IGNORE_INDEX, np.uint8)
     x, y = (
@@ -58,9 +59,9 @@ def grow(image: NDArray[np.uint8], clicks: Sequence[Click], source: Size, share:
 
 
 def grown_size(size: Size) -> Size:
-    """Return the size (h, w) of the labels of images of a size: the same, or a smaller one with the longer side ``LONGEST``."""
-    reduction = max(1.0, max(size) / LONGEST)
-    return (round(size[0] / reduction), round(size[1] / reduction))
+    """Return the size (h, w) of the labels of images of a size."""
+    reduction = max(REDUCTION, max(size) / LONGEST)
+    return (max(1, round(size[0] / reduction)), max(1, round(size[1] / reduction)))
 
 
 def _grid_graph(image: NDArray[np.uint8]) -> csr_array:

@@ -37,7 +37,8 @@ class ClickOptions(Options):
         frame_share: Train from this share of the clicked (or masked) frames, evenly spread over all videos.
         per_frame: Train from at most this number of clicks per frame, classes in turn; no class then counts as absent.
         grow: How far clicks grow for the loss term ``grown``: to pixels at most this share as far from a click as from any
-            click of another class, along paths that cross edges of colour at a cost. Requires a click on every region.
+            click of another class, along paths that cross edges of colour at a cost. Clicks of a frame
+            without a click on every region do not grow.
     """
 
     store: str | None = None

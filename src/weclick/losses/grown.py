@@ -17,7 +17,7 @@ class GrownClicks(LossTerm):
     """Cross-entropy on the labels grown around clicks; ``data.clicks.grow`` says how far they grow.
 
     Args:
-        weight: Weight of the cross-entropy; needs clicks, and a click on every region.
+        weight: Weight of the cross-entropy. Targets without a click on every region have no grown clicks.
         balance: How far the classes of a frame have the same weight, whatever their area: 0 not at all, 1 fully.
     """
 

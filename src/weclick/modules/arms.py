@@ -35,12 +35,13 @@ ARMS: Final[dict[str, Arm]] = {
         {f"student.terms.{name}": value for name, value in _LEVERS.items()},
     ),
     "beyond": Arm(
-        "the paper's method with a teacher of those levers, and a memory from both sides and the target's own prediction, "
-        "connected with the clicks",
+        "the paper's method with a teacher of those levers, clicks that grow along colours, and a memory from both sides and the "
+        "target's own prediction, connected with the clicks and refined along edges",
         {
             **_PAPER,
             **{f"teacher.terms.{name}": value for name, value in _LEVERS.items()},
-            **{"data.clips.sides": "both", "memory.fusion.own": 1.0, "memory.connected": True},
+            **{f"{stage}.terms.grown.weight": 1.0 for stage in ("teacher", "student")},
+            **{"data.clips.sides": "both", "memory.fusion.own": 1.0, "memory.connected": True, "memory.refined": True},
         },
     ),
     # the authors' weight, 0.1 on squared differences of logits, is about 6 on those of probabilities

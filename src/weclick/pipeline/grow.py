@@ -13,7 +13,6 @@ from weclick.clicks import grown_size
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.grown import GrownLabels, GrownStore
 from weclick.data.index import Clip
-from weclick.errors import ConfigError
 from weclick.machine import process_rank
 from weclick.pipeline.inputs import data_facts, run_data
 from weclick.pipeline.interrupt import SignalNote
@@ -27,11 +26,13 @@ def grow_clicks(settings: FitSettings, run: Run) -> None:
     """Grow the clicks of every target on which each region was clicked; those that are grown already are kept.
 
     Raises:
-        ConfigError: There are no clicks to grow, or no target has them on every region.
         Interrupted: A signal was received; the labels made so far are stored.
     """
     data = run_data(settings, run)
     targets = _targets(data)
+    if not targets:
+        rank_zero_info("grown clicks: none, as no target has a click on every region")
+        return
     store = _store(settings, run, data)
     todo = [clip for clip in targets if not store.path(clip.target.key).exists()]
     wait_for_all()  # before one writes: all must divide the same targets
@@ -57,7 +58,7 @@ def _grow(data: ClipDataModule, store: GrownStore, clips: list[Clip]) -> Generat
 def copy_grown(source: Run, target: Run) -> None:
     """Copy the grown clicks of a run into another one with the same clicks, instead of growing them twice."""
     with first_process_first():
-        if process_rank() == 0:
+        if process_rank() == 0 and (source.folder / "grown").exists():
             shutil.copytree(source.folder / "grown", target.folder / "grown", dirs_exist_ok=True)
 
 
@@ -71,19 +72,12 @@ def grown_supply(settings: FitSettings, run: Run) -> GrownLabels:
 
 
 def _targets(data: ClipDataModule) -> list[Clip]:
-    """Return the targets whose clicks can grow."""
-    if data.clicks is None:
-        raise ConfigError("terms.grown learns from clicks; with data.supervision masks set its weight to 0")
-    complete = [clip for clip in data.clips if clip.target.key in data.clicks.complete]
-    if not complete:
-        raise ConfigError(
-            "terms.grown needs a click on every region, and no target is complete: mark frames as done, leave out "
-            "data.clicks.per_frame, or set its weight to 0"
-        )
-    return complete
+    """Return the targets whose clicks can grow: those with a click on every region."""
+    complete = data.clicks.complete if data.clicks is not None else frozenset()
+    return [clip for clip in data.clips if clip.target.key in complete]
 
 
 def _store(settings: FitSettings, run: Run, data: ClipDataModule) -> GrownStore:
     """Return the store of these clicks, size and share; others have another folder."""
-    facts = [data_facts(settings, data)["clicks"], settings.data.clicks.grow, data.dataset.size]
+    facts = [data_facts(settings, data).get("clicks"), settings.data.clicks.grow, data.dataset.size]
     return GrownStore(run.folder / "grown" / hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8])
