@@ -82,7 +82,7 @@ class DrawOptions(Options):
     """
 
     crop: tuple[int, int] | None = None
-    scale: tuple[PositiveFloat, PositiveFloat] = (0.75, 1.5)
+    scale: tuple[PositiveFloat, PositiveFloat] = (0.5, 2.0)
     flip: Share = 0.5
     colour: Share | Part = 0.3
     unlabelled: Share = 0.0
