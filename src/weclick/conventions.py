@@ -18,6 +18,7 @@ Draw: one geometric draw per clip. The worker transforms image and labels by it;
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 IGNORE_INDEX: Final = 255
@@ -25,6 +26,9 @@ IGNORE_INDEX: Final = 255
 
 Size = tuple[int, int]
 """Height and width, in pixels."""
+
+Place = tuple[int, int, int]
+"""Row, column and class id of a click on a grid of cells that covers its frame."""
 
 
 class FrameKey(NamedTuple):
@@ -35,3 +39,12 @@ class FrameKey(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.video}:{self.number}"
+
+
+def places_on_grid(clicks: Iterable[tuple[float, float, int]], source: Size, grid: Size) -> list[Place]:
+    """Return where clicks (x, y, class id) on a source frame (H, W) lie on a grid (h, w) that covers it."""
+    scale = (grid[0] / source[0], grid[1] / source[1])
+    return [
+        (min(grid[0] - 1, int((y + 0.5) * scale[0])), min(grid[1] - 1, int((x + 0.5) * scale[1])), class_id)
+        for x, y, class_id in clicks
+    ]

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weclick.memory import Memory, MemoryItem, SoftLabels, connect, places_on_grid, quantise
+from weclick.conventions import places_on_grid
+from weclick.memory import Memory, MemoryItem, SoftLabels, connect, quantise
 
 
 def item(*levels):

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from weclick.clicks.records import Click
-from weclick.conventions import IGNORE_INDEX, Size
+from weclick.conventions import IGNORE_INDEX, Size, places_on_grid
 
 COLOUR: Final = 5.0
 """How many pixels of a path a colour step of 1 in CIE Lab costs."""
@@ -43,13 +43,8 @@ def grow(image: NDArray[np.uint8], clicks: Sequence[Click], source: Size, share:
     graph, classes = _grid_graph(reduced), sorted({click.class_id for click in clicks})
     if len(classes) < 2:
         return np.full(size, IGNORE_INDEX, np.uint8)
-    x, y = (
-        np.clip(
-            [int((click[axis] + 0.5) * size[1 - axis] / source[1 - axis]) for click in clicks], 0, size[1 - axis] - 1
-        )
-        for axis in (0, 1)
-    )
-    pixels, ids = y * size[1] + x, np.array([click.class_id for click in clicks])
+    rows, columns, ids = np.array(places_on_grid(clicks, source, size)).T
+    pixels = rows * size[1] + columns
     distances = np.stack(
         [dijkstra(graph, directed=False, indices=np.unique(pixels[ids == c]), min_only=True) for c in classes]
     )

@@ -1,6 +1,6 @@
 """The memory: teacher predictions on neighbours, carried to the target, fused, stored."""
 
-from weclick.memory.connect import connect, places_on_grid
+from weclick.memory.connect import connect
 from weclick.memory.draws import follow_draw, inside_frame
 from weclick.memory.fuse import PLAIN, Fusion, Memory, fuse
 from weclick.memory.item import MemoryItem, dequantise, quantise
@@ -25,7 +25,6 @@ __all__ = [
     "fuse",
     "inside_frame",
     "online_memory",
-    "places_on_grid",
     "quantise",
     "refine",
     "restrict",

@@ -9,10 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from weclick.conventions import Place
 from weclick.memory.item import MemoryItem
-
-Place = tuple[int, int, int]
-"""Row, column and class id of a click on the grid of a soft label."""
 
 _STEPS: Final = 8
 """Dilations between two checks of which maps still change; a check costs about as much as one."""
@@ -73,14 +71,3 @@ def _reconstructed(seeds: NDArray[np.uint8], levels: NDArray[np.uint8]) -> NDArr
 def _dilated(maps: NDArray[np.uint8], bounds: NDArray[np.uint8]) -> NDArray[np.uint8]:
     grown = cv2.dilate(maps, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0, 0))
     return np.asarray(cv2.min(grown, bounds))
-
-
-def places_on_grid(
-    clicks: Sequence[tuple[float, float, int]], source: tuple[int, int], grid: tuple[int, int]
-) -> list[Place]:
-    """Return where clicks (x, y, class id) on a source frame (H, W) lie on a grid (h, w) that covers it."""
-    scale = (grid[0] / source[0], grid[1] / source[1])
-    return [
-        (min(grid[0] - 1, int((y + 0.5) * scale[0])), min(grid[1] - 1, int((x + 0.5) * scale[1])), class_id)
-        for x, y, class_id in clicks
-    ]

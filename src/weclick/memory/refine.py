@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array, diags_array
 from scipy.sparse.linalg import splu
 
-from weclick.memory.connect import Place
+from weclick.conventions import Place
 from weclick.memory.item import MemoryItem
 
 BETA: Final = 0.1

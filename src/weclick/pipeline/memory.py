@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
-from weclick.conventions import FrameKey
+from weclick.conventions import FrameKey, places_on_grid
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.dataset import DataSet
 from weclick.data.index import Clip, Frame
@@ -31,7 +31,6 @@ from weclick.memory import (
     SoftLabels,
     average_views,
     connect,
-    places_on_grid,
     quantise,
     refine,
     stream_memory,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from weclick.clicks import Click, ClickStore
 from weclick.clicks.budget import spread_frames
-from weclick.conventions import Size
+from weclick.conventions import Size, places_on_grid
 from weclick.data.dataset import DataSet
 from weclick.data.index import Frame, FrameKey, Layout, Split
 from weclick.errors import ConfigError, DataError
@@ -23,7 +23,7 @@ from weclick.flow.estimators import DISFlow
 from weclick.images import first_size
 from weclick.inference.model import Model
 from weclick.inference.rules import image_batch
-from weclick.memory import places_on_grid, soft_labels
+from weclick.memory import soft_labels
 from weclick.memory.online import carry
 
 MOST: Final = 400
