@@ -40,7 +40,14 @@ def test_building_the_memory_is_timed_stage_by_stage(weclick, synthetic_root, tm
     options = ("--arm", "beyond", *TINY, "--data.root", synthetic_root, "--rounds", "1", "--targets", "3")
     printed = weclick("benchmark", "memory", *options, "--out", tmp_path / "out").done().out
     whole, *stages = rows(tmp_path / "out" / "memory.csv")
-    assert [row["stage"] for row in stages] == ["decode", "teacher", "flow", "carry and fuse", "connect", "write"]
+    assert [row["stage"] for row in stages] == [
+        "decode",
+        "teacher",
+        "flow",
+        "carry and fuse",
+        "connect and refine",
+        "write",
+    ]
     assert all(float(row["ms per item"]) > 0 for row in stages)
     assert sum(float(row["ms per item"]) for row in stages) == pytest.approx(float(whole["ms per item"]), rel=0.01)
     assert "targets: 3" in printed and "flow: dis" in printed

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from weclick.clicks import Click, grow, grown_size
+from weclick.clicks import Click
+from weclick.clicks.grow import grow, grown_size
 from weclick.conventions import IGNORE_INDEX
 
 GREY, RED = (120, 120, 120), (200, 30, 30)
@@ -44,6 +45,11 @@ def test_clicks_of_one_class_do_not_limit_each_other():
 
 def test_a_frame_with_clicks_of_one_class_stays_unlabelled():
     assert strip((0, 3), (4, 3), share=0.4) == [[IGNORE_INDEX] * 11]
+
+
+def test_a_cell_that_several_classes_were_clicked_in_is_nobodys():
+    i = IGNORE_INDEX
+    assert strip((0, 3), (0, 1), (10, 7), share=0.25) == [[i, i, i, i, i, i, i, i, 7, 7, 7]]
 
 
 def test_clicks_are_in_pixels_of_the_source_frame():

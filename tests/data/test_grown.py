@@ -1,13 +1,17 @@
 """Grown clicks are stored once and drawn like their images."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
+from weclick.clicks import Click
 from weclick.conventions import IGNORE_INDEX, FrameKey
 from weclick.data.draws import GeometricDraw
-from weclick.data.grown import GrownLabels, GrownStore
+from weclick.data.grown import GrowingClicks, GrownLabels, GrownStore
 from weclick.data.index import Clip, Frame
+from weclick.data.reader import FrameReader
+from weclick.data.targets import TargetClicks
 from weclick.errors import RunError
 
 KEY = FrameKey("a video/part %2", 7)
@@ -40,6 +44,29 @@ def test_a_damaged_file_is_named(store, content):
 def test_a_target_without_grown_clicks_has_no_labels(store, tmp_path):
     supply = GrownLabels(store, (6, 9), frozenset())
     assert (supply.read(clip(tmp_path))["grown"] == IGNORE_INDEX).all()
+
+
+def grown_of(image, path, size):
+    """Grow two clicks, made on a frame of a size, on an image in a file."""
+    cv2.imwrite(str(path), image)
+    clicks = TargetClicks({KEY: [Click(2, 2, 0), Click(28, 14, 1)]}, sizes={KEY: size})
+    return GrowingClicks([Clip(Frame(KEY, path), ())], clicks, FrameReader((16, 32)), 0.2)[0]
+
+
+def test_the_clicks_of_a_frame_grow_on_its_image(tmp_path):
+    sample = grown_of(np.full((16, 32, 3), 90, np.uint8), tmp_path / "7.png", (16, 32))
+    assert sample["key"] == KEY
+    assert sample["labels"].shape == (8, 16)
+    assert sample["labels"][1, 1] == 0 and sample["labels"][7, 14] == 1
+
+
+def test_clicks_do_not_grow_on_an_image_that_cannot_be_read_or_is_another_one(tmp_path):
+    other = grown_of(np.full((20, 40, 3), 90, np.uint8), tmp_path / "7.png", (16, 32))
+    assert "its clicks were made on 32x16" in other["damaged"]
+    (tmp_path / "8.png").write_bytes(b"no picture")
+    clicks = TargetClicks({KEY: [Click(2, 2, 0), Click(28, 14, 1)]})
+    unreadable = GrowingClicks([Clip(Frame(KEY, tmp_path / "8.png"), ())], clicks, FrameReader((16, 32)), 0.2)[0]
+    assert "8.png" in unreadable["damaged"]
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -111,10 +111,22 @@ def test_balance_by_hand():
         assert value == pytest.approx(expected), balance
 
 
-def test_only_the_hardest_pixels_count():
+def test_only_the_hardest_pixels_of_each_image_count():
     logits = torch.tensor([[[[0.0, 4.0, 0.0, 2.0]], [[0.0, 0.0, 3.0, 0.0]]]])
     labels = torch.zeros(1, 1, 4, dtype=torch.long)  # losses log 2, near 0, above 3, between
     losses = -logits.log_softmax(1)[0, 0, 0]
     value = balanced_cross_entropy(logits, labels, 0.0, hardest=0.5)
     assert value.item() == pytest.approx(((losses[2] + losses[0]) / 2).item())
     assert balanced_cross_entropy(logits, labels, 0.0).item() == pytest.approx(losses.mean().item())
+
+
+def test_the_hardest_pixels_do_not_depend_on_how_a_batch_is_divided():
+    logits, labels = 5 * torch.randn(2, 3, 6, 6), torch.randint(0, 3, (2, 6, 6))
+    whole = balanced_cross_entropy(logits, labels, 0.0, hardest=0.25)
+    parts = [balanced_cross_entropy(logits[i : i + 1], labels[i : i + 1], 0.0, hardest=0.25) for i in (0, 1)]
+    torch.testing.assert_close(whole, sum(parts) / 2)
+
+
+def test_no_label_gives_zero_loss_with_the_hardest_pixels_too():
+    labels = torch.full((2, 6, 6), IGNORE_INDEX)
+    assert balanced_cross_entropy(torch.randn(2, 3, 6, 6), labels, 1.0, hardest=0.25).item() == 0

@@ -52,7 +52,23 @@ def test_the_value_of_two_cells_by_hand():
     refined = refine(item_of([[[1.0, 0.0]], [[0.0, 1.0]]]), np.full((4, 8, 3), 90, np.uint8), [])
     expected = solve([[1 + GAMMA, -1], [-1, 1 + GAMMA]], [GAMMA, 0])
     np.testing.assert_allclose(probabilities(refined.teacher)[0, 0], expected, atol=0.005)
-    assert BETA > 0
+
+
+def test_an_edge_weighs_by_its_step_in_lab():
+    """Grey levels 90 and 100 are a step of 4.07 in lightness, and none in colour."""
+    image = np.repeat(np.repeat(np.array([[90, 100]], np.uint8), 4, 0), 4, 1)[..., None].repeat(3, 2)
+    weight = np.exp(-BETA * 4.07**2)
+    refined = refine(item_of([[[1.0, 0.0]], [[0.0, 1.0]]]), image, [])
+    expected = solve([[weight + GAMMA, -weight], [-weight, weight + GAMMA]], [GAMMA, 0])
+    np.testing.assert_allclose(probabilities(refined.teacher)[0, 0], expected, atol=0.01)
+
+
+def test_cells_without_a_soft_label_stay_empty_and_take_nothing_from_their_neighbours():
+    soft = np.stack([np.full((4, 8), 0.9), np.full((4, 8), 0.1)])
+    soft[:, :, 4:] = 0
+    refined = probabilities(refine(item_of(soft), np.full((16, 32, 3), 90, np.uint8), []).teacher)
+    np.testing.assert_allclose(refined[:, :, :4], soft[:, :, :4], atol=0.02)
+    assert not refined[:, :, 4:].any()
 
 
 def test_clicked_cells_hold_their_class_and_shared_ones_are_divided():

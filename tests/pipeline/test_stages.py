@@ -239,7 +239,7 @@ def test_beside_masks_nothing_is_cut_from_the_memory(make_settings, run, fit, wi
 
 @pytest.mark.parametrize("option", ["connected", "refined"])
 def test_a_memory_changed_by_clicks_in_every_step_is_refused(settings, option):
-    with pytest.raises(ConfigError, match=rf"memory\.{option}"):
+    with pytest.raises(ConfigError, match=rf"memory\.{option} would take too long in every step"):
         settings(memory={"mode": "online", option: True})
 
 

@@ -18,7 +18,7 @@ DESCRIPTION: Final = f"""Measure how good the memory is, before or without train
 
 On the labelled frames of a split, it compares three predictions with the labels: the teacher's from the frame alone, the
 teacher's on each neighbour carried along optical flow, and the memory's, which fuses them; on clicked frames also what is
-stored of them after connecting with the clicks (memory.connected). Settings come from the run's
+stored of them, connected and refined as set (memory.connected, memory.refined). Settings come from the run's
 config.yaml; override some to measure another memory: --data.clips.neighbours 4, --data.clips.sides both,
 --memory.views true, --memory.fusion.own 1. Figures on train are too good, as the teacher was trained on clicks of these
 frames. Only runs/NAME/{FOLDER}/ is written to: each measurement has a folder there, named by split, neighbours, sides

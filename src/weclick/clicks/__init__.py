@@ -12,7 +12,6 @@ from weclick.clicks.exchange import (
     import_csv,
     open_or_create,
 )
-from weclick.clicks.grow import grow, grown_size
 from weclick.clicks.records import Click, ClickRecord, FrameRecord, Status
 from weclick.clicks.simulate import Rule, simulate_clicks, simulate_store
 from weclick.clicks.sqlite import copy_store
@@ -37,8 +36,6 @@ __all__ = [
     "export_csv",
     "format_of",
     "format_to_write",
-    "grow",
-    "grown_size",
     "import_csv",
     "open_or_create",
     "simulate_clicks",

@@ -49,7 +49,8 @@ def grow(image: NDArray[np.uint8], clicks: Sequence[Click], source: Size, share:
         [dijkstra(graph, directed=False, indices=np.unique(pixels[ids == c]), min_only=True) for c in classes]
     )
     nearest, second = np.partition(distances, 1, axis=0)[:2]
-    labels = np.where(nearest <= share * second, np.array(classes)[distances.argmin(0)], IGNORE_INDEX)
+    # where several classes were clicked in one pixel of the reduced image, it is nobody's
+    labels = np.where((second > 0) & (nearest <= share * second), np.array(classes)[distances.argmin(0)], IGNORE_INDEX)
     return labels.reshape(size).astype(np.uint8)
 
 

@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from weclick.clicks import grow
+from weclick.clicks.grow import grow
 from weclick.conventions import IGNORE_INDEX, FrameKey
+from weclick.data.damage import refuse_other_picture
 from weclick.data.index import Clip
 from weclick.data.reader import FrameReader
 from weclick.data.supply import Batch, Sample, Supply
@@ -65,7 +66,7 @@ class GrowingClicks(Dataset[Sample]):
         clips: The targets' clips.
         clicks: Their clicks.
         reader: Reads frames at the working size.
-        share: See :func:`weclick.clicks.grow`.
+        share: See :func:`weclick.clicks.grow.grow`.
     """
 
     def __init__(self, clips: list[Clip], clicks: TargetClicks, reader: FrameReader, share: float) -> None:
@@ -76,11 +77,13 @@ class GrowingClicks(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         frame = self.clips[index].target
+        clicks = self.clicks.clicks[frame.key]
         try:
             image, source = self.reader.top(frame, self.reader.size[0])
+            refuse_other_picture(frame.image, source, clicks, self.clicks.sizes.get(frame.key))
         except DataError as error:
             return {"key": frame.key, "damaged": str(error)}
-        return {"key": frame.key, "labels": grow(image, self.clicks.clicks[frame.key], source, self.share)}
+        return {"key": frame.key, "labels": grow(image, clicks, source, self.share)}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ To add a term, add a module with a subclass of :class:`LossTerm`: it becomes an 
 ``terms.NAME.weight``, with weight 0 until an arm or a config sets it.
 """
 
-from dataclasses import field, make_dataclass
+from collections.abc import Set
+from dataclasses import field, make_dataclass, replace
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -17,10 +18,11 @@ from weclick.losses.distillation import distillation
 from weclick.losses.gated_crf import gated_crf
 from weclick.losses.resize import resized
 from weclick.losses.temporal import temporal_loss, visibility
-from weclick.losses.term import SUPPLIED_AS, LossTerm, Need, Step
+from weclick.losses.term import SOFT, SUPPLIED_AS, LossTerm, Need, Step
 from weclick.options import Options
 
 __all__ = [
+    "SOFT",
     "TERMS",
     "LossTerm",
     "Need",
@@ -35,6 +37,7 @@ __all__ = [
     "resized",
     "temporal_loss",
     "visibility",
+    "without_needs",
 ]
 
 # every module here is imported, so that its terms are listed without a registry to keep up to date
@@ -67,6 +70,17 @@ Terms: type[Any] = make_dataclass(
 )
 
 
+def without_needs(terms: Any, needs: Set[Need]) -> Any:  # noqa: ANN401 - as in active_terms
+    """Return a ``Terms`` group without the terms that need any of ``needs``."""
+    off = {name: replace(getattr(terms, name), weight=0.0) for name, term in TERMS.items() if term.needs & needs}
+    return replace(terms, **off, extra=[part for part in terms.extra if not _outside(part).needs & needs])
+
+
+def _outside(part: Part) -> LossTerm:
+    term: LossTerm = make_part("loss", part, TERMS, ("name", "needs", "weight", "weight_at"))
+    return term
+
+
 def active_terms(terms: Any) -> list[LossTerm]:  # noqa: ANN401 - a class made at run time is no type to mypy
     """Return the terms of a ``Terms`` group that have a weight, those from outside last.
 
@@ -75,7 +89,7 @@ def active_terms(terms: Any) -> list[LossTerm]:  # noqa: ANN401 - a class made a
             something that no data module supplies, or has the name of another term.
     """
     shipped = [getattr(terms, name) for name in TERMS]
-    outside = [make_part("loss", part, TERMS, ("name", "needs", "weight", "weight_at")) for part in terms.extra]
+    outside = [_outside(part) for part in terms.extra]
     active = [term for term in (*shipped, *outside) if term.weight]
     for term in outside:
         if unknown := term.needs - SUPPLIED_AS.keys():

@@ -48,7 +48,7 @@ def balanced_cross_entropy(logits: Tensor, labels: Tensor, balance: float = 1.0,
         logits: As in :func:`partial_cross_entropy`, like the labels.
         labels: Class ids.
         balance: How far the weights of classes are equal, 0 to 1.
-        hardest: Share of the labelled pixels that count: those with the highest loss. At 1 all do.
+        hardest: Share of each image's labelled pixels that count: those with the highest loss. At 1 all do.
 
     References:
         Shrivastava et al.: Training Region-based Object Detectors with Online Hard Example Mining, CVPR 2016.
@@ -60,10 +60,16 @@ def balanced_cross_entropy(logits: Tensor, labels: Tensor, balance: float = 1.0,
         losses = losses[image, row, column]
     pair = image * classes + labels[image, row, column]
     weight = torch.bincount(pair, minlength=batch * classes).to(losses.dtype)[pair] ** -balance
-    if hardest < 1 and len(losses):
-        losses, hard = losses.topk(math.ceil(hardest * len(losses)), sorted=False)
-        weight = weight[hard]
+    if hardest < 1:
+        kept = torch.cat([_hardest(losses, image == number, hardest) for number in range(batch)])
+        losses, weight = losses[kept], weight[kept]
     return (losses * weight).sum() / over_processes(weight.sum()).clamp(min=torch.finfo(losses.dtype).tiny)
+
+
+def _hardest(losses: Tensor, own: Tensor, share: float) -> Tensor:
+    """Return the indices of an image's highest losses; those of a whole batch would depend on how it is divided."""
+    places = own.nonzero()[:, 0]
+    return places[losses[places].topk(math.ceil(share * len(places)), sorted=False).indices]
 
 
 def _compared(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,7 +87,7 @@ class CrossEntropy(LossTerm):
     Args:
         weight: Weight of the cross-entropy; at 0 the other terms alone are learned from.
         balance: How far the classes of a frame have the same weight, whatever their number of clicks: 0 not at all, 1 fully.
-        hardest: Share of the labelled pixels that count: those with the highest loss. 1 counts all.
+        hardest: Share of a frame's labelled pixels that count: those with the highest loss. 1 counts all.
     """
 
     name: ClassVar[str] = "supervised"

@@ -13,6 +13,9 @@ from weclick.options import NonNegativeFloat, Options
 Need = Literal["teacher", "memory", "neighbour", "average", "grown"]
 """What a term needs besides image, labels and present classes; the data module supplies it to the terms in use."""
 
+SOFT: Final[frozenset[Need]] = frozenset({"teacher", "memory"})
+"""What a term needs if it learns from soft labels."""
+
 SUPPLIED_AS: Final[Mapping[Need, str]] = {
     "teacher": "soft_labels",
     "memory": "soft_labels",

@@ -28,10 +28,10 @@ def refine(item: MemoryItem, image: NDArray[np.uint8], places: Sequence[Place]) 
     A walker begins at a cell, steps to a neighbouring cell with a probability that falls with the difference of their colours,
     and stops at a click, or at any cell with a probability proportional to ``GAMMA``; there it reads the soft label. The result
     is the mean of what it reads: ``(L + GAMMA I) x = GAMMA p``, with L the Laplacian of the grid of cells and clicked cells
-    held at their class.
+    held at their class; it is then scaled to the cell's own sum of probabilities.
 
     Args:
-        item: Of one target. Each cell keeps its sum of probabilities, and so its weight in the losses.
+        item: Of one target. Each cell keeps its sum of probabilities, its weight in the losses; where it is 0 it stays 0.
         image: The target, RGB (H, W, 3), of any size.
         places: Its clicks on the item's grid.
 
@@ -51,8 +51,10 @@ def refine(item: MemoryItem, image: NDArray[np.uint8], places: Sequence[Place]) 
         soft = (levels / 255.0) ** 2
         believed = soft.sum(0)
         prior = soft / believed.clip(min=_LEAST)
-        walked = believed * solver.solve((GAMMA * prior + held).reshape(classes, -1).T).T.reshape(soft.shape)
-        return np.asarray(np.round(255 * np.sqrt(walked.clip(0, 1))), np.uint8)
+        walked = solver.solve((GAMMA * prior + held).reshape(classes, -1).T).T.reshape(soft.shape)
+        # walkers that stop at a cell without a soft label read nothing: the others count
+        shares = walked / walked.sum(0).clip(min=_LEAST)
+        return np.asarray(np.round(255 * np.sqrt((believed * shares).clip(0, 1))), np.uint8)
 
     return MemoryItem(solve(item.teacher), solve(item.memory), item.confidence)
 

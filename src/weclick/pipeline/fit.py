@@ -12,11 +12,12 @@ from weclick.data.datamodule import ClipDataModule
 from weclick.data.supplies import NeighbourPairs, PlainView
 from weclick.data.supply import Supply
 from weclick.errors import ConfigError, RunError
+from weclick.losses.term import SOFT
 from weclick.memory import MemoryStore
 from weclick.modules import StudentModule, TeacherModule, load_checkpoint
 from weclick.modules.options import ModuleOptions
 from weclick.pipeline.clicks import clicks_of, take_clicks
-from weclick.pipeline.grow import copy_grown, grow_clicks, grown_supply
+from weclick.pipeline.grow import grow_clicks, grown_supply
 from weclick.pipeline.inputs import data_facts, earlier_round, run_data, teacher_facts
 from weclick.pipeline.memory import Shard, build_memory, memory_facts, memory_supply, refuse_incomplete_memory
 from weclick.pipeline.processes import first_process_first
@@ -64,9 +65,6 @@ def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard
     trains_teacher = "teacher" in needed and "teacher" in stages and settings.teacher_checkpoint is None
     if settings.teacher_rounds > 1 and trains_teacher and not (run.stage("teacher") / DONE).exists():
         take_clicks(settings, earlier_round(run), clicks_of(run))
-        if "grown" in settings.teacher.needs:
-            grow_clicks(settings, run)
-            copy_grown(run, earlier_round(run))
         fit(settings.earlier_round, earlier_round(run), ("teacher", "memory"))
     for stage in needed:
         if stage in stages:
@@ -100,7 +98,7 @@ def _teacher_supplies(settings: FitSettings, run: Run) -> tuple[Supply, ...]:
         return supplies_of(settings.teacher, settings, run)
     earlier, before = settings.earlier_round, earlier_round(run)
     refuse_incomplete_memory(earlier, before, run_data(settings, run))
-    return supplies_of(settings.teacher, earlier, before)
+    return supplies_of(settings.teacher, settings, run, memory_supply(earlier, before))
 
 
 def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> None:
@@ -125,17 +123,20 @@ def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     run.mark_done("student", facts)
 
 
-def supplies_of(options: ModuleOptions, settings: FitSettings, run: Run) -> tuple[Supply, ...]:
+def supplies_of(
+    options: ModuleOptions, settings: FitSettings, run: Run, soft_labels: Supply | None = None
+) -> tuple[Supply, ...]:
     """Return what the terms of a module need besides image and labels.
 
     Args:
         options: Options of the module.
-        settings: Settings of the memory.
-        run: Holds the memory, or the teacher that makes it.
+        settings: Settings of the run.
+        run: Holds its clicks, what they grow to, and its memory or the teacher that makes it.
+        soft_labels: Supply of soft labels; by default from the run's own memory.
     """
     supplies: list[Supply] = []
-    if options.needs & {"teacher", "memory"}:
-        supplies.append(memory_supply(settings, run))
+    if options.needs & SOFT:
+        supplies.append(soft_labels or memory_supply(settings, run))
     if "neighbour" in options.needs:
         supplies.append(NeighbourPairs(settings.memory.make_flow(settings.device), settings.dataset.reader))
     if "average" in options.needs:
@@ -162,7 +163,7 @@ def need_neighbours(settings: FitSettings, run: Run) -> None:
     other = "teacher" in needs or settings.memory.fusion.own or settings.memory.folder
     needed = "neighbour" in needs or ("memory" in needs and not other)
     if needed and not any(clip.neighbours for clip in run_data(settings, run).clips):
-        terms = ", ".join(term.name for term in settings.student.active if term.needs)
+        terms = ", ".join(term.name for term in settings.student.active if term.needs & {"neighbour", "memory"})
         raise ConfigError(
             f"student.terms {terms} needs neighbours, and no training frame has one; set data.clips.neighbours to at "
             "least 1, or data.clips.stride lower"

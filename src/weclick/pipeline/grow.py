@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Generator
 
 from lightning.pytorch.utilities import rank_zero_info
 
-from weclick.clicks import grown_size
+from weclick.clicks.grow import grown_size
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.grown import GrownLabels, GrownStore
 from weclick.data.index import Clip
-from weclick.machine import process_rank
 from weclick.pipeline.inputs import data_facts, run_data
 from weclick.pipeline.interrupt import SignalNote
-from weclick.pipeline.processes import first_process_first, in_step, own_share, wait_for_all
+from weclick.pipeline.processes import in_step, own_share, wait_for_all
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 from weclick.reporting.progress import progress_bar
@@ -53,13 +51,6 @@ def _grow(data: ClipDataModule, store: GrownStore, clips: list[Clip]) -> Generat
         else:
             store.write(sample["key"], sample["labels"])
         yield
-
-
-def copy_grown(source: Run, target: Run) -> None:
-    """Copy the grown clicks of a run into another one with the same clicks, instead of growing them twice."""
-    with first_process_first():
-        if process_rank() == 0 and (source.folder / "grown").exists():
-            shutil.copytree(source.folder / "grown", target.folder / "grown", dirs_exist_ok=True)
 
 
 def grown_supply(settings: FitSettings, run: Run) -> GrownLabels:

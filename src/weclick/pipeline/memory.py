@@ -112,7 +112,7 @@ def click_rule(
 ) -> Callable[[FrameKey, MemoryItem], MemoryItem]:
     """Return a function that changes a target's item by its clicks, as the settings want: connects it, and refines it."""
     targets, chosen = {clip.target.key: clip.target for clip in todo}, settings.memory
-    clicks = data.clicks if chosen.connected or chosen.refined else None
+    clicks = data.clicks if chosen.by_clicks else None
 
     def clicked(key: FrameKey, item: MemoryItem) -> MemoryItem:
         if clicks is None or key not in clicks.complete:

@@ -63,11 +63,7 @@ def memory_quality(settings: FitSettings, run: Run, split: Split, max_frames: in
     for key, votes in track(voting, "memory", len(clips), disable=hidden, transient=True, console=console):
         label = torch.from_numpy(dataset.reader.labelled(targets[key])[1])[None].to(device).long()
         measured = [*sources(votes, settings.memory.fusion)]
-        if (
-            (settings.memory.connected or settings.memory.refined)
-            and data.clicks is not None
-            and key in data.clicks.complete
-        ):
+        if settings.memory.by_clicks and data.clicks is not None and key in data.clicks.complete:
             measured += stored_sources(votes, partial(stored, key), settings.memory.fusion)
         _score(scores, measured, label, len(dataset.classes))
     facts = (
@@ -82,7 +78,9 @@ def _memory_facts(memory: MemoryOptions) -> str:
     """Return the memory's options that the names of the table's rows do not state."""
     views, fusion = " on several views" if memory.views else "", memory.fusion
     weights = f"own {fusion.own:g}, certainty {fusion.certainty:g}, decay {fusion.decay:g}"
-    return views if fusion in (PLAIN, WITH_OWN) else f"{views}; memory as set: {weights}"
+    stored = " and ".join(name for name in ("connected", "refined") if getattr(memory, name))
+    as_set = "" if fusion in (PLAIN, WITH_OWN) else f"; memory as set: {weights}"
+    return views + as_set + (f"; stored labels {stored}" if stored else "")
 
 
 def _targets(dataset: DataSet, options: ClipOptions, split: Split, max_frames: int | None) -> list[Clip]:

@@ -22,16 +22,13 @@ from weclick.errors import ConfigError, one_line
 from weclick.extensions import Part
 from weclick.flow.estimators import FlowEstimator, FlowPrecision, flow_name, make_flow
 from weclick.flow.scaled import ScaledFlow, scaled_name
-from weclick.losses import TERMS
+from weclick.losses import SOFT, without_needs
 from weclick.machine import launched_processes
 from weclick.memory import Fusion
 from weclick.modules.arms import ArmName
 from weclick.modules.options import ModuleOptions
 from weclick.options import Options, PositiveInt, PositiveShare, Seed
 from weclick.reporting.loggers import WandbMode
-
-SOFT: Final = frozenset({"teacher", "memory"})
-"""What a loss term needs if it learns from soft labels."""
 
 _COUNTS: Final = ("max_epochs", "accumulate_grad_batches", "check_val_every_n_epoch")
 """Trainer options for which Lightning accepts 0, and then divides by it or trains nothing."""
@@ -69,6 +66,11 @@ class MemoryOptions(Options):
     connected: bool = False
     refined: bool = False
     restricted: bool = False
+
+    @property
+    def by_clicks(self) -> bool:
+        """Whether what is stored of a target depends on its clicks."""
+        return self.connected or self.refined
 
     def make_flow(self, device: torch.device, precision: FlowPrecision = "fp32") -> FlowEstimator:
         """Return the flow estimator at its scale; see :func:`weclick.flow.make_flow`."""
@@ -149,16 +151,19 @@ class FitSettings(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for option in ("connected", "refined"):
-            if getattr(self.memory, option) and self.memory.mode == "online":
-                raise ConfigError(
-                    f"memory.{option} takes too long in every step; give --memory.{option} false, or mode stored"
-                )
-        if (self.teacher_rounds > 1) != _distils(self.teacher):
-            alone = "above 0: there is no earlier teacher, give --teacher_rounds 2"
+        if self.memory.mode == "online" and self.memory.by_clicks:
+            options = " and ".join(f"memory.{name}" for name in ("connected", "refined") if getattr(self.memory, name))
             raise ConfigError(
-                f"teacher_rounds {self.teacher_rounds} with teacher.terms.kd, .mfd and .hard of weight "
-                f"{alone if self.teacher_rounds == 1 else '0: set one of them'}"
+                f"{options} would take too long in every step; set them to false, or memory.mode to stored"
+            )
+        distilling = [f"teacher.terms.{term.name}" for term in self.teacher.active if term.needs & SOFT]
+        if distilling and self.teacher_rounds == 1:
+            raise ConfigError(
+                f"{', '.join(distilling)}: there is no earlier teacher to learn from; give --teacher_rounds 2"
+            )
+        if not distilling and self.teacher_rounds > 1:
+            raise ConfigError(
+                f"teacher_rounds {self.teacher_rounds} needs teacher.terms.kd, .mfd or .hard with a weight: set one of them"
             )
         self._check_trainer_options()
 
@@ -185,10 +190,7 @@ class FitSettings(Options):
         """Settings of the previous round; in the first, the teacher learns from clicks alone."""
         teacher = self.teacher
         if self.teacher_rounds == 2:
-            terms: Any = teacher.terms
-            distilling = [name for name, term in TERMS.items() if term.needs & SOFT]
-            alone = {name: replace(getattr(terms, name), weight=0.0) for name in distilling}
-            teacher = replace(teacher, terms=replace(terms, **alone))
+            teacher = replace(teacher, terms=without_needs(teacher.terms, SOFT))
         memory = replace(self.memory, mode="stored", folder=None)
         return replace(self, teacher_rounds=self.teacher_rounds - 1, teacher=teacher, memory=memory)
 

@@ -31,7 +31,7 @@ from weclick.reporting.benchmark import BenchmarkTable, Cell
 
 T = TypeVar("T")
 
-STAGES: Final = ("decode", "teacher", "flow", "carry and fuse", "connect", "write")
+STAGES: Final = ("decode", "teacher", "flow", "carry and fuse", "connect and refine", "write")
 
 
 @dataclass
@@ -142,9 +142,12 @@ def _build(
         count=data.options.clips.neighbours,
         fusion=settings.memory.fusion,
     )
-    connect, write = watch.timed("connect", click_rule(settings, data, clips)), watch.timed("write", store.write)
+    by_clicks, write = (
+        watch.timed("connect and refine", click_rule(settings, data, clips)),
+        watch.timed("write", store.write),
+    )
     for key, (item,) in watch.each("carry and fuse", ((key, quantise(soft)) for key, soft in soft_labels)):
-        write(key, connect(key, item))
+        write(key, by_clicks(key, item))
     return watch
 
 
