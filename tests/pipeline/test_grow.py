@@ -1,10 +1,15 @@
 """The stage that grows clicks before a training learns from them."""
 
 import csv
+import os
+import signal
 
 import pytest
 
+from weclick.data.grown import GrownStore
 from weclick.pipeline.grow import grow_clicks, grown_supply
+from weclick.pipeline.inputs import run_data
+from weclick.pipeline.interrupt import Interrupted
 
 
 def test_a_student_learns_from_grown_clicks_alone(settings, run, fit):
@@ -43,3 +48,31 @@ def test_without_a_click_on_every_region_nothing_grows(settings, run, fit, caplo
     with (made.stage("student") / "metrics.csv").open(encoding="utf-8") as stream:
         losses = {row["train/loss_grown"] for row in csv.DictReader(stream)} - {""}
     assert {float(loss) for loss in losses} == {0.0}
+
+
+def test_growing_goes_on_where_a_signal_stopped_it(settings, run, monkeypatch):
+    chosen, made = settings(arm="clicks", student={"grown": 1.0}), run()
+    write, written = GrownStore.write, []
+
+    def write_and_stop(store, key, labels):
+        write(store, key, labels)
+        written.append(key)
+        if len(written) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(GrownStore, "write", write_and_stop)
+    with pytest.raises(Interrupted):
+        grow_clicks(chosen, made)
+    assert len(list((made.folder / "grown").rglob("*.png"))) == 3
+    grow_clicks(chosen, made)
+    assert len(written) == len(set(written)) == 10
+
+
+@pytest.mark.slow
+def test_unlabelled_draws_have_no_grown_clicks(settings, run, fit):
+    """Half of the samples show frames that nobody clicked; a training on them and on grown clicks runs."""
+    chosen = settings(arm="weclick", student={"grown": 1.0}, data={"unlabelled": 0.5}, trainer={"max_epochs": 1})
+    made = fit(chosen, run())
+    supply = grown_supply(chosen, made)
+    targets = {clip.target.key for clip in run_data(chosen, made).clips}
+    assert supply.targets == targets
