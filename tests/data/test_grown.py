@@ -19,7 +19,7 @@ KEY = FrameKey("a video/part %2", 7)
 
 @pytest.fixture
 def store(tmp_path):
-    return GrownStore(tmp_path / "grown")
+    return GrownStore(tmp_path / "grown", (6, 9))
 
 
 def clip(tmp_path, key=KEY):
@@ -35,14 +35,20 @@ def test_labels_come_back_as_they_were_written(store):
 
 @pytest.mark.parametrize("content", [b"", b"no picture"])
 def test_a_damaged_file_is_named(store, content):
-    store.write(KEY, np.zeros((2, 2), np.uint8))
+    store.write(KEY, np.zeros((6, 9), np.uint8))
     store.path(KEY).write_bytes(content)
     with pytest.raises(RunError, match=r"7\.png cannot be read; delete the file and resume"):
         store.read(KEY)
 
 
+def test_a_map_of_another_size_is_named(store):
+    store.write(KEY, np.zeros((9, 6), np.uint8))
+    with pytest.raises(RunError, match=r"7\.png have the size \(9, 6\), not \(6, 9\); delete the file"):
+        store.read(KEY)
+
+
 def test_a_target_without_grown_clicks_has_no_labels(store, tmp_path):
-    supply = GrownLabels(store, (6, 9), frozenset())
+    supply = GrownLabels(store, frozenset())
     assert (supply.read(clip(tmp_path))["grown"] == IGNORE_INDEX).all()
 
 
@@ -70,13 +76,14 @@ def test_clicks_do_not_grow_on_an_image_that_cannot_be_read_or_is_another_one(tm
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_labels_are_drawn_like_the_image(store, tmp_path, seed):
+def test_labels_are_drawn_like_the_image(tmp_path, seed):
     """Each column of the frame has a class of its own: the drawn labels name the column that the image shows there."""
     size, crop = (64, 96), (64, 64)
+    store = GrownStore(tmp_path / "grown", size)
     columns = np.repeat(np.arange(96, dtype=np.uint8)[None], 64, 0)
     store.write(KEY, columns)
     window = GeometricDraw(size, crop, (0.5, 2.0), 0.5).window(seed)
-    supply = GrownLabels(store, size, frozenset({KEY}))
+    supply = GrownLabels(store, frozenset({KEY}))
     batch = {name: tensor[None] for name, tensor in supply.read(clip(tmp_path)).items()}
     supply.complete(batch, torch.from_numpy(window.grid())[None])
     shown = window.label(columns)

@@ -20,7 +20,7 @@ def test_a_student_learns_from_grown_clicks_alone(settings, run, fit):
     assert len(files) == len(grown_supply(chosen, made).targets) > 0
 
 
-def test_clicks_are_grown_once(settings, run, caplog):
+def test_clicks_are_grown_once(settings, run):
     chosen, made = settings(arm="clicks", student={"grown": 1.0}), run()
     grow_clicks(chosen, made)
     first = {path: path.stat().st_mtime_ns for path in (made.folder / "grown").rglob("*.png")}

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from weclick.clicks.grow import grow
-from weclick.conventions import IGNORE_INDEX, FrameKey
+from weclick.conventions import IGNORE_INDEX, FrameKey, Size
 from weclick.data.damage import refuse_other_picture
 from weclick.data.index import Clip
 from weclick.data.reader import FrameReader
@@ -29,13 +29,15 @@ from weclick.memory.store import item_path
 
 @dataclass(frozen=True)
 class GrownStore:
-    """A folder of label maps, PNG uint8 (h, w) of class ids and ``IGNORE_INDEX``; all have one size.
+    """A folder of label maps, PNG uint8 (h, w) of class ids and ``IGNORE_INDEX``.
 
     Args:
         folder: Where the files are.
+        size: Size (h, w) of all maps.
     """
 
     folder: Path
+    size: Size
 
     def path(self, key: FrameKey) -> Path:
         """Return where the labels of a target lie."""
@@ -49,14 +51,16 @@ class GrownStore:
         """Return the labels of a target.
 
         Raises:
-            RunError: The file is damaged or missing.
+            RunError: The file is damaged, missing or of another size.
         """
+        advice = "delete the file and resume the run"
         try:
-            return np.asarray(read_label(self.path(key), None))
+            labels = np.asarray(read_label(self.path(key), None))
         except (DataError, OSError) as error:
-            raise RunError(
-                f"grown clicks {self.path(key)} cannot be read; delete the file and resume the run"
-            ) from error
+            raise RunError(f"grown clicks {self.path(key)} cannot be read; {advice}") from error
+        if labels.shape != self.size:
+            raise RunError(f"grown clicks {self.path(key)} have the size {labels.shape}, not {self.size}; {advice}")
+        return labels
 
 
 class GrowingClicks(Dataset[Sample]):
@@ -92,14 +96,12 @@ class GrownLabels(Supply):
 
     Args:
         store: The labels.
-        size: Size (h, w) of the label maps.
         targets: Targets that have one.
     """
 
     adds: ClassVar[str] = "grown"
 
     store: GrownStore
-    size: tuple[int, int]
     targets: frozenset[FrameKey]
 
     def read(self, clip: Clip) -> Sample:
@@ -109,7 +111,7 @@ class GrownLabels(Supply):
             RunError: It is damaged.
         """
         if clip.target.key not in self.targets:
-            return {"grown": torch.full(self.size, IGNORE_INDEX, dtype=torch.uint8)}
+            return {"grown": torch.full(self.store.size, IGNORE_INDEX, dtype=torch.uint8)}
         return {"grown": torch.from_numpy(self.store.read(clip.target.key))}
 
     def complete(self, batch: Batch, grid: Tensor) -> None:

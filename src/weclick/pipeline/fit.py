@@ -12,7 +12,7 @@ from weclick.data.datamodule import ClipDataModule
 from weclick.data.supplies import NeighbourPairs, PlainView
 from weclick.data.supply import Supply
 from weclick.errors import ConfigError, RunError
-from weclick.losses.term import SOFT
+from weclick.losses import SOFT
 from weclick.memory import MemoryStore
 from weclick.modules import StudentModule, TeacherModule, load_checkpoint
 from weclick.modules.options import ModuleOptions

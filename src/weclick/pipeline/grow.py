@@ -59,7 +59,7 @@ def grown_supply(settings: FitSettings, run: Run) -> GrownLabels:
     targets = _targets(data)
     store = _store(settings, run, data)
     made = frozenset(clip.target.key for clip in targets if store.path(clip.target.key).exists())
-    return GrownLabels(store, grown_size(data.dataset.size), made)
+    return GrownLabels(store, made)
 
 
 def _targets(data: ClipDataModule) -> list[Clip]:
@@ -71,4 +71,5 @@ def _targets(data: ClipDataModule) -> list[Clip]:
 def _store(settings: FitSettings, run: Run, data: ClipDataModule) -> GrownStore:
     """Return the store of these clicks, size and share; others have another folder."""
     facts = [data_facts(settings, data).get("clicks"), settings.data.clicks.grow, data.dataset.size]
-    return GrownStore(run.folder / "grown" / hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8])
+    folder = run.folder / "grown" / hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
+    return GrownStore(folder, grown_size(data.dataset.size))

@@ -142,10 +142,8 @@ def _build(
         count=data.options.clips.neighbours,
         fusion=settings.memory.fusion,
     )
-    by_clicks, write = (
-        watch.timed("connect and refine", click_rule(settings, data, clips)),
-        watch.timed("write", store.write),
-    )
+    by_clicks = watch.timed("connect and refine", click_rule(settings, data, clips))
+    write = watch.timed("write", store.write)
     for key, (item,) in watch.each("carry and fuse", ((key, quantise(soft)) for key, soft in soft_labels)):
         write(key, by_clicks(key, item))
     return watch
