@@ -66,7 +66,7 @@ class Server:
 
     async def start(self) -> str:
         """Start the server and return the URL it prints."""
-        options = ["--port", str(self.port), "--open", "false"]
+        options = ["--port", str(self.port), "--open", "false", "--preview", "false"]
         command = [sys.executable, "-m", "weclick", "annotate", str(self.root), *options]
         self.process = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
         assert self.process.stdout is not None

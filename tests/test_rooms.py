@@ -16,7 +16,7 @@ ROOMS = [
     {"data"},
     {"memory", "clicks"},
     {"inference"},
-    {"losses"},
+    {"losses", "probe"},
     {"flow", "models", "metrics", "synthetic"},
     {"classes", "conventions", "errors", "extensions", "files", "images", "machine", "options", "png"},
 ]

@@ -61,8 +61,8 @@ def marks(key):
 class Server:
     """``weclick annotate`` as a separate process, always on the same port."""
 
-    def __init__(self, root):
-        self.root = root
+    def __init__(self, root, *options):
+        self.root, self.options = root, options or ("--preview", "false")
         with closing(socket.socket()) as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -70,7 +70,7 @@ class Server:
         self.start()
 
     def start(self):
-        options = ["--open", "false", "--port", str(self.port)]
+        options = ["--open", "false", "--port", str(self.port), *self.options]
         command = [sys.executable, "-m", "weclick", "annotate", str(self.root), *options]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         deadline = time.monotonic() + 60

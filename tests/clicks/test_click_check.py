@@ -153,6 +153,7 @@ def test_stats_by_hand(store):
         clicks_per_class={"road": 3, "car": 1, "Mauer, rot": 0},
         clicks_per_frame=(1, 2.0, 3),
         never_clicked=("Mauer, rot",),
+        labels=0,
         provenance={"rule": "center"},
     )
 

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weclick.classes import ClassSet
-from weclick.clicks import Click, ClickStore
-from weclick.clicks.records import FrameRecord, TimedClick
+from weclick.clicks import Click, ClickStore, copy_store
+from weclick.clicks.records import AcceptedLabel, FrameRecord, TimedClick
 from weclick.conventions import FrameKey
 from weclick.errors import ClickError, ConflictError, StoreError
 
@@ -474,7 +474,7 @@ def test_the_store_holds_what_was_saved_last(saves):
             assert store.clicks(A) == clicks
 
 
-# Version 1
+# Earlier versions
 
 
 V1 = """
@@ -497,10 +497,19 @@ INSERT INTO clicks VALUES (1, 'a', 7, 1.5, 2.0, 1, 'ann', '2024-01-01T00:00:00+0
 """
 
 
-@pytest.fixture
-def old(path):
+V2 = f"""{V1}
+ALTER TABLE frames ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE frames ADD COLUMN seconds REAL NOT NULL DEFAULT 0;
+ALTER TABLE clicks ADD COLUMN seconds REAL;
+UPDATE frames SET version = 1;
+PRAGMA user_version = 2;
+"""
+
+
+@pytest.fixture(params=[V1, V2], ids=["version 1", "version 2"])
+def old(path, request):
     with closing(sqlite3.connect(path)) as db:
-        db.executescript(V1)
+        db.executescript(request.param)
     return path
 
 
@@ -511,17 +520,23 @@ def same_as_before(store):
     assert store.timed_clicks(A) == [TimedClick(Click(1.5, 2.0, 1), None)]
     assert store.all_clicks() == {A: [Click(1.5, 2.0, 1)]}
     assert store.provenance == {"rule": "center"}
+    assert store.accepted() == [] and store.label(A) is None
+    content = [store.classes.names, [[*A, 1.5, 2.0, 1]]]
+    assert store.fingerprint() == hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
-def test_a_store_of_version_1_is_migrated_when_opened_for_writing(old, classes):
+def test_a_store_of_an_earlier_version_is_migrated_when_opened_for_writing(old, classes):
     for _ in range(2):
         with ClickStore(old, classes) as store:
             same_as_before(store)
     with ClickStore(old, classes) as store:
         assert save(store, [Click(1.5, 2, 1), Click(2, 2, 0)], version=1).version == 2
+        store.accept(A, AcceptedLabel(np.ones((10, 20), np.uint8), np.full((5, 10), 255, np.uint8)))
+    with ClickStore(old, classes, readonly=True) as store:
+        assert store.accepted() == [A]
 
 
-def test_a_store_of_version_1_is_read_without_changing_it(old, classes):
+def test_a_store_of_an_earlier_version_is_read_without_changing_it(old, classes):
     before = old.read_bytes()
     with ClickStore(old, classes, readonly=True) as store:
         same_as_before(store)
@@ -530,11 +545,19 @@ def test_a_store_of_version_1_is_read_without_changing_it(old, classes):
     assert old.read_bytes() == before
 
 
-def test_a_migration_that_fails_leaves_version_1(old, classes):
-    with closing(sqlite3.connect(old)) as db:
-        db.execute("ALTER TABLE clicks ADD COLUMN seconds REAL")  # the migration will fail on this
-    with pytest.raises(StoreError, match="duplicate column"):
-        ClickStore(old, classes)
-    with closing(sqlite3.connect(old)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (1,)
-        assert "version" not in [row[1] for row in db.execute("PRAGMA table_info(frames)")]
+def test_a_copy_of_a_store_of_an_earlier_version_holds_the_same(old, classes, tmp_path):
+    copy_store(old, tmp_path / "copy.sqlite", classes)
+    with ClickStore(tmp_path / "copy.sqlite", classes, readonly=True) as store:
+        same_as_before(store)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_migration_that_fails_leaves_the_earlier_version(path, classes, version):
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript({1: V1, 2: V2}[version])
+        db.execute("CREATE TABLE labels (video TEXT)")  # the last step of the migration will fail on this
+    with pytest.raises(StoreError, match="table labels already exists"):
+        ClickStore(path, classes)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (version,)
+        assert ("version" in [row[1] for row in db.execute("PRAGMA table_info(frames)")]) == (version == 2)

@@ -8,8 +8,9 @@ import torch
 from weclick.clicks import Click
 from weclick.conventions import IGNORE_INDEX, FrameKey
 from weclick.data.draws import GeometricDraw
-from weclick.data.grown import GrowingClicks, GrownLabels, GrownStore
+from weclick.data.grown import GrowingClicks
 from weclick.data.index import Clip, Frame
+from weclick.data.label_maps import GrownLabels, LabelMaps
 from weclick.data.reader import FrameReader
 from weclick.data.targets import TargetClicks
 from weclick.errors import RunError
@@ -19,7 +20,7 @@ KEY = FrameKey("a video/part %2", 7)
 
 @pytest.fixture
 def store(tmp_path):
-    return GrownStore(tmp_path / "grown", (6, 9))
+    return LabelMaps(tmp_path / "grown", (6, 9))
 
 
 def clip(tmp_path, key=KEY):
@@ -79,7 +80,7 @@ def test_clicks_do_not_grow_on_an_image_that_cannot_be_read_or_is_another_one(tm
 def test_labels_are_drawn_like_the_image(tmp_path, seed):
     """Each column of the frame has a class of its own: the drawn labels name the column that the image shows there."""
     size, crop = (64, 96), (64, 64)
-    store = GrownStore(tmp_path / "grown", size)
+    store = LabelMaps(tmp_path / "grown", size)
     columns = np.repeat(np.arange(96, dtype=np.uint8)[None], 64, 0)
     store.write(KEY, columns)
     window = GeometricDraw(size, crop, (0.5, 2.0), 0.5).window(seed)

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from weclick.data.grown import GrownStore
+from weclick.data.label_maps import LabelMaps
 from weclick.pipeline.grow import grow_clicks, grown_supply
 from weclick.pipeline.inputs import run_data
 from weclick.pipeline.interrupt import Interrupted
@@ -52,7 +52,7 @@ def test_without_a_click_on_every_region_nothing_grows(settings, run, fit, caplo
 
 def test_growing_goes_on_where_a_signal_stopped_it(settings, run, monkeypatch):
     chosen, made = settings(arm="clicks", student={"grown": 1.0}), run()
-    write, written = GrownStore.write, []
+    write, written = LabelMaps.write, []
 
     def write_and_stop(store, key, labels):
         write(store, key, labels)
@@ -60,7 +60,7 @@ def test_growing_goes_on_where_a_signal_stopped_it(settings, run, monkeypatch):
         if len(written) == 3:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(GrownStore, "write", write_and_stop)
+    monkeypatch.setattr(LabelMaps, "write", write_and_stop)
     with pytest.raises(Interrupted):
         grow_clicks(chosen, made)
     assert len(list((made.folder / "grown").rglob("*.png"))) == 3

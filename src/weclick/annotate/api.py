@@ -22,6 +22,7 @@ from weclick.annotate.handlers import Handlers
 from weclick.annotate.leases import Leases
 from weclick.annotate.overlay import Overlays, Predict
 from weclick.annotate.pictures import Pictures
+from weclick.annotate.preview import PreviewError, Previews
 from weclick.annotate.security import Access, Guard, problem
 from weclick.annotate.worker import StoreWorker
 from weclick.errors import DataError, OutsideError, StoreError, WeclickError
@@ -59,6 +60,7 @@ def create_app(
     *,
     annotator: str = "",
     predict: Predict | None = None,
+    preview: bool = False,
     clock: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """Return the server application for a data set.
@@ -68,6 +70,7 @@ def create_app(
         access: Accepted hosts and the token.
         annotator: Name stored with changes that carry no name.
         predict: Returns the class ids, uint8 (H, W), of the picture at a path, for the overlay; called in its own thread.
+        preview: Show what the clicks mean, computed in a process of its own.
         clock: Returns the time for leases, in seconds.
 
     Raises:
@@ -78,12 +81,18 @@ def create_app(
     _check_pictures(catalog, pictures)
     worker = StoreWorker(catalog.store, catalog.classes)
     overlays = Overlays(predict, catalog.classes) if predict else None
+    previews = Previews(catalog.classes) if preview else None
+    handlers = Handlers(catalog, worker, Leases(clock), pictures, overlays, previews, annotator)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if previews:
+            await handlers.learn_stored()
         yield
         if overlays:
             overlays.close()
+        if previews:
+            previews.close()
         worker.close()
 
     app = FastAPI(
@@ -95,7 +104,7 @@ def create_app(
         lifespan=lifespan,
         exception_handlers={RequestValidationError: _handle_invalid_fields, WeclickError: _error_handler(catalog.root)},
     )
-    app.include_router(_routes(Handlers(catalog, worker, Leases(clock), pictures, overlays, annotator)))
+    app.include_router(_routes(handlers))
     for path in ("/", "/page/{name}"):
         app.add_api_route(path, _page, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_middleware(Guard, access=access)
@@ -129,6 +138,7 @@ def _routes(handlers: Handlers) -> APIRouter:
         ("DELETE", f"{frame}/lease", handlers.release, "", _WRITE_ERRORS),
         ("GET", f"{frame}/image", handlers.image, "image/*", (304, 404, *_READ_ERRORS)),
         ("GET", f"{frame}/overlay", handlers.overlay, "image/png", (404, *_READ_ERRORS)),
+        ("POST", f"{frame}/preview", handlers.preview, "image/png", (204, *_WRITE_ERRORS)),
     ]
     router = APIRouter(prefix="/api")
     for method, path, handler, content, codes in routes:
@@ -176,7 +186,9 @@ async def _handle_invalid_fields(request: Request, error: Exception) -> Response
 
 def _error_handler(root: Path) -> Callable[[Request, Exception], Coroutine[Any, Any, Response]]:
     async def handle(request: Request, error: Exception) -> Response:
-        status = 503 if isinstance(error, StoreError) else 403 if isinstance(error, OutsideError) else 422
+        status = (
+            503 if isinstance(error, StoreError | PreviewError) else 403 if isinstance(error, OutsideError) else 422
+        )
         text = " ".join(str(error).encode("utf-8", "replace").decode().split())
         for folder in (root.resolve(), root.absolute(), root):  # clients need not see the server's folders
             text = text.replace(f"{folder}/", "")

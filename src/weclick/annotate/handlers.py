@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Final, NamedTuple
 
 from fastapi import Header
 from pydantic import BaseModel
@@ -18,14 +19,24 @@ from weclick.annotate.catalog import Catalog, Entry
 from weclick.annotate.leases import Leases
 from weclick.annotate.overlay import Overlays
 from weclick.annotate.pictures import Picture, Pictures
+from weclick.annotate.preview import PreviewError, Previews, Segmentation, preview_picture
 from weclick.annotate.worker import StoreWorker
-from weclick.clicks import ClickStore
-from weclick.clicks.records import FrameRecord, Progress, TimedClick, is_unchanged
+from weclick.clicks import Click, ClickStore
+from weclick.clicks.records import AcceptedLabel, FrameRecord, Progress, TimedClick, is_unchanged, validate_click
 from weclick.conventions import FrameKey, Size
 from weclick.errors import ConflictError, DataError
 
-State = tuple[FrameRecord, list[TimedClick]]
-"""The stored record and clicks of a frame."""
+
+class State(NamedTuple):
+    """The stored record and clicks of a frame, and whether it has an accepted label."""
+
+    record: FrameRecord
+    clicks: list[TimedClick]
+    accepted: bool
+
+
+PROBE: Final = "preview of the page"
+"""Names what predicted the labels that are accepted in the page."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +52,7 @@ class Handlers:
         leases: The leases of frames.
         pictures: The frames' pictures.
         overlays: Predictions to show, or None.
+        previews: Previews of what the clicks mean, or None.
         annotator: Name stored with changes that carry no name.
     """
 
@@ -51,6 +63,7 @@ class Handlers:
         leases: Leases,
         pictures: Pictures,
         overlays: Overlays | None,
+        previews: Previews | None,
         annotator: str = "",
     ) -> None:
         self.catalog = catalog
@@ -58,6 +71,7 @@ class Handlers:
         self.leases = leases
         self.pictures = pictures
         self.overlays = overlays
+        self.previews = previews
         self.annotator = annotator
         self._unreadable: set[FrameKey] = set()
 
@@ -77,6 +91,7 @@ class Handlers:
             classes=classes,
             videos=videos,
             overlay=self.overlays is not None,
+            preview=self.previews is not None,
         )
         return _json(response)
 
@@ -110,7 +125,7 @@ class Handlers:
                 continue
             # read again under the lease: another client may have finished the frame since the statuses were read
             state = await self._state(entry)
-            if state[0].status == "todo":
+            if state.record.status == "todo":
                 return _json(self._frame(entry, size, state, body.client))
             self.leases.release(name, body.client)
         return Response(status_code=204)
@@ -136,10 +151,11 @@ class Handlers:
         size = await self._size(entry)
         holder = self.leases.holder(frame_id, body.client)
         clicks = [click.timed() for click in body.clicks]
+        label = await self._label(entry, clicks) if body.accept else None
 
         def work(store: ClickStore) -> State:
             # a repeated save, whose response was lost, succeeds even if another client has leased the frame since
-            if holder and not is_unchanged(body.status, clicks, *_read(store, entry)):
+            if holder and not is_unchanged(body.status, clicks, *_read(store, entry)[:2]):
                 raise ConflictError(f"{holder} is working on this frame; nothing was stored")
             store.save(
                 entry.frame.key,
@@ -149,6 +165,7 @@ class Handlers:
                 size=size,
                 annotator=body.annotator or self.annotator,
                 seconds=body.seconds,
+                label=label,
             )
             return _read(store, entry)
 
@@ -156,6 +173,7 @@ class Handlers:
             state = await self.worker.write(work)
         except ConflictError as conflict:
             return await self._conflict(entry, size, body.client, conflict)
+        await self._learn(entry, state)
         return _json(self._frame(entry, size, state, body.client))
 
     async def lease(self, frame_id: str, body: schemas.AnnotatorBody) -> Response:
@@ -193,6 +211,58 @@ class Handlers:
         version = await asyncio.to_thread(self.pictures.locate, entry.frame.image)
         return _picture(await self.overlays.read(version), {})
 
+    async def preview(self, frame_id: str, body: schemas.PreviewBody) -> Response:
+        """Return what these clicks mean: the stored label if it was accepted with them, else the preview; 204 for nothing yet."""
+        entry = self._entry(frame_id)
+        size = await self._size(entry)  # raises for an unreadable picture
+        clicks = [click.timed().click for click in body.clicks]
+        for click in clicks:
+            validate_click(click, self.catalog.classes, size)
+
+        def accepted(store: ClickStore) -> AcceptedLabel | None:
+            return store.label(entry.frame.key) if store.clicks(entry.frame.key) == clicks else None
+
+        label = await self.worker.read(accepted)
+        shown = Segmentation(*label[:2]) if label else await self._segment(entry, clicks)
+        if shown is None:
+            return Response(status_code=204)
+        picture = await asyncio.to_thread(preview_picture, shown, self.catalog.classes)
+        return Response(picture, media_type="image/png")
+
+    async def learn_stored(self) -> None:
+        """Let the preview learn from all clicks that are stored already."""
+        clicks: dict[FrameKey, list[Click]] = {}
+        for key, click, _ in await self.worker.read(ClickStore.records):
+            clicks.setdefault(key, []).append(click)
+        for key, own in clicks.items():
+            if key in self.catalog:
+                await self._learn_from(self._entry(self.catalog.id_of(key)), own)
+
+    async def _learn(self, entry: Entry, state: State) -> None:
+        """Let the preview learn from a frame's clicks as they are now stored."""
+        used = state.clicks if state.record.status != "skipped" else []
+        await self._learn_from(entry, [click for click, _ in used])
+
+    async def _learn_from(self, entry: Entry, clicks: list[Click]) -> None:
+        if self.previews is not None:
+            valid = [
+                click for click in clicks if click.class_id < len(self.catalog.classes)
+            ]  # others are by other programs
+            with suppress(DataError):  # a picture that has become unreadable
+                self.previews.learn(await asyncio.to_thread(self.pictures.locate, entry.frame.image), valid)
+
+    async def _segment(self, entry: Entry, clicks: list[Click]) -> Segmentation | None:
+        if self.previews is None:
+            raise HTTPException(404, "there is no preview; start weclick annotate with --preview true")
+        version = await asyncio.to_thread(self.pictures.locate, entry.frame.image)
+        return await self.previews.segment(version, clicks)
+
+    async def _label(self, entry: Entry, clicks: list[TimedClick]) -> AcceptedLabel:
+        preview = await self._segment(entry, [click for click, _ in clicks])
+        if preview is None:
+            raise PreviewError("there is no preview to accept before the first click")
+        return AcceptedLabel(preview.ids, preview.confidence, PROBE)
+
     def _entry(self, name: str) -> Entry:
         entry = self.catalog.entry(name)
         if entry is None:
@@ -229,7 +299,7 @@ class Handlers:
         return _json(schemas.Conflict(detail=str(error), frame=frame), 409)
 
     def _frame(self, entry: Entry, size: Size, state: State, client: str | None = None) -> schemas.FrameResponse:
-        record, clicks = state
+        record, clicks, accepted = state
         key = entry.frame.key
         name = self.catalog.id_of(key)
         return schemas.FrameResponse(
@@ -247,11 +317,13 @@ class Handlers:
             clicks=[schemas.ClickResponse(**click._asdict(), seconds=seconds) for click, seconds in clicks],
             around=self.catalog.around(entry),
             leased_by=self.leases.holder(name, client),
+            accepted=accepted,
         )
 
 
 def _read(store: ClickStore, entry: Entry) -> State:
-    return store.frame(entry.frame.key), store.timed_clicks(entry.frame.key)
+    key = entry.frame.key
+    return State(store.frame(key), store.timed_clicks(key), store.has_label(key))
 
 
 def _json(content: BaseModel, status: int = 200) -> Response:

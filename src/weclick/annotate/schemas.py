@@ -67,11 +67,18 @@ class NextBody(AnnotatorBody):
 
 
 class FrameBody(AnnotatorBody):
-    """The new state of a frame, based on ``version``."""
+    """The new state of a frame, based on ``version``; ``accept`` stores its preview as its label."""
 
     version: Annotated[int, Field(ge=0, lt=2**53)]
     status: Status
     seconds: Total
+    clicks: Annotated[list[ClickBody], Field(max_length=MAX_CLICKS)]
+    accept: bool = False
+
+
+class PreviewBody(ClientBody):
+    """The clicks of a frame as they are in the page, saved or not."""
+
     clicks: Annotated[list[ClickBody], Field(max_length=MAX_CLICKS)]
 
 
@@ -101,6 +108,7 @@ class FrameResponse(BaseModel):
     clicks: list[ClickResponse]
     around: list[tuple[int, str]]
     leased_by: str | None
+    accepted: bool
 
 
 class ClassResponse(BaseModel):
@@ -128,6 +136,7 @@ class ProjectResponse(BaseModel):
     classes: list[ClassResponse]
     videos: list[VideoResponse]
     overlay: bool
+    preview: bool
 
 
 class ProgressResponse(BaseModel):

@@ -50,6 +50,7 @@ def annotate(
     run: str | None = None,
     runs: str = "runs",
     suggest: bool = True,
+    preview: bool = True,
     open: bool = True,
 ) -> None:
     """Open a page in the browser to click on the objects of frames; Ctrl-C stops it.
@@ -69,6 +70,8 @@ def annotate(
         runs: Folder of all runs.
         suggest: With --run, first compute that order, which takes a while. In measurements, such frames trained no better
             students than evenly spread ones (docs/method.md); false offers evenly spread frames, without the wait.
+        preview: Show a segmentation of the frame after every click, by a probe that is fitted to all clicks
+            (docs/method.md#corrective-clicks); false needs less memory and time.
         open: Open the browser. With a token it is not opened, as everybody on this machine could read the token from the
             browser's command line; open the printed address yourself.
     """
@@ -84,7 +87,9 @@ def annotate(
             ClickStore.create(path, opened.classes).close()
         if student and suggest:
             catalog.offer_first(_suggested(student, opened, path, split, goal or GOAL))
-        app = create_app(catalog, access, annotator=annotator, predict=_predictor(student) if student else None)
+        app = create_app(
+            catalog, access, annotator=annotator, predict=_predictor(student) if student else None, preview=preview
+        )
         if not is_loopback(bound):
             print(f"weclick: {WARNING}", file=sys.stderr)
         print(f"click at {_url(access, host)} (Ctrl-C stops it); clicks go to {path}", flush=True)

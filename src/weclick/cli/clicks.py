@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isnan
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from jsonargparse import auto_cli
 
@@ -24,7 +24,7 @@ from weclick.data.index import Layout, Split
 from weclick.data.layouts import open_layout
 from weclick.data.masks import pictures_of
 from weclick.data.unused import unused_validation
-from weclick.errors import ClickError, DataError
+from weclick.errors import ClickError, ConfigError, DataError
 from weclick.reporting.progress import progress_bar
 
 
@@ -37,34 +37,48 @@ def main(command: str, arguments: list[str]) -> int | None:
 def simulate(
     root: str,
     out: str | None = None,
-    rule: Rule = "center",
+    rule: Rule | Literal["corrective"] = "center",
     min_area: int = 100,
     seed: int = 0,
     split: Split = "train",
     layout: str = "auto",
+    per_frame: int = 12,
+    accept: bool = False,
 ) -> None:
-    """Simulate an annotator: click once on every object in the masks of a data set.
+    """Simulate an annotator by the masks of a data set: click once on every object, or correct the preview.
+
+    Rule corrective clicks where the preview of the segmentation is wrong, as a person does on the page. It takes about two
+    seconds a frame.
 
     Args:
         root: Folder of the data set.
         out: Click store to write; by default clicks.sqlite in the root, which training reads.
         rule: Position of a click in its object: center (far from the border), uniform, or human (near the centre, with
-            scatter).
+            scatter); or corrective.
         min_area: Smallest region that is clicked, in pixels of the mask. Objects with an instance id are always clicked,
             however small, and so is the largest region of a class.
         seed: Seed of the positions.
         split: Split whose masks to click on.
         layout: cityscapes, camvid, folder, or the class path of another layout; auto detects the first three.
+        per_frame: Clicks on a frame at most, with rule corrective.
+        accept: With rule corrective: store the preview of each frame as its accepted label, too.
     """
     from weclick.data.masks import simulate_split
 
-    path = _store_path(root, out)
-    count = simulate_split(open_layout(layout, Path(root)), split, path, rule=rule, min_area=min_area, seed=seed)
+    path, opened = _store_path(root, out), open_layout(layout, Path(root))
+    if rule == "corrective":
+        from weclick.pipeline.corrective import simulate_corrective
+
+        count = simulate_corrective(opened, split, path, per_frame=per_frame, accept=accept, min_area=min_area)
+    elif accept:
+        raise ConfigError(f"rule {rule} has no preview to accept; add --rule corrective")
+    else:
+        count = simulate_split(opened, split, path, rule=rule, min_area=min_area, seed=seed)
     print(f"{count} clicks in {path}")
 
 
 def count(root: str, store: str | None = None, layout: str = "auto") -> None:
-    """Print statistics of a click store: frames, clicks, classes.
+    """Print statistics of a click store: frames, clicks, classes, and how right accepted labels are where there are masks.
 
     Args:
         root: Folder of the data set.
@@ -74,6 +88,10 @@ def count(root: str, store: str | None = None, layout: str = "auto") -> None:
     opened = open_layout(layout, Path(root))
     with _opened(_store_path(root, store), opened) as clicks:
         totals = stats(clicks)
+        if totals.labels:
+            from weclick.pipeline.label_quality import label_quality
+
+            quality = label_quality(clicks, opened)
     print(f"frames: {', '.join(f'{count} {status}' for status, count in totals.frames.items())}")
     print(f"clicks: {totals.clicks}")
     if totals.clicks_per_frame:
@@ -81,6 +99,12 @@ def count(root: str, store: str | None = None, layout: str = "auto") -> None:
     for name, count in totals.clicks_per_class.items():
         print(f"  {name}: {count}")
     print(f"never clicked: {', '.join(totals.never_clicked) or 'none'}")
+    if totals.labels:
+        print(f"accepted labels: {totals.labels}")
+        for sure, share, scores in quality:
+            print(
+                f"  confidence from {sure:.1f}: {share:.1%} of the pixels, mIoU {scores.miou:.1%}, right {scores.accuracy:.1%}"
+            )
     print(f"made by: {', '.join(f'{key}={value}' for key, value in totals.provenance.items()) or 'hand'}")
     _print_unused(opened)
 

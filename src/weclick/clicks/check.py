@@ -62,6 +62,7 @@ class StoreStats:
     clicks_per_class: dict[str, int]
     clicks_per_frame: tuple[int, float, int] | None
     never_clicked: tuple[str, ...]
+    labels: int
     provenance: dict[str, str]
 
 
@@ -76,6 +77,7 @@ def stats(store: ClickStore) -> StoreStats:
         clicks_per_class=counts,
         clicks_per_frame=(min(per_frame), median(per_frame), max(per_frame)) if per_frame else None,
         never_clicked=tuple(name for name, count in counts.items() if not count),
+        labels=len(store.accepted()),
         provenance=store.provenance,
     )
 

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from operator import index
 from typing import Literal, NamedTuple, get_args
 
+import numpy as np
+
 from weclick.classes import ClassSet
-from weclick.conventions import FrameKey, Size
+from weclick.conventions import IGNORE_INDEX, FrameKey, Size
 from weclick.errors import ClickError
 
 Status = Literal["todo", "done", "skipped"]
@@ -42,6 +44,22 @@ class TimedClick(NamedTuple):
 
     click: Click
     seconds: float | None = None
+
+
+class AcceptedLabel(NamedTuple):
+    """A segmentation of a frame that a person accepted as right.
+
+    Shape:
+        ids: uint8 (H, W), class ids and ``IGNORE_INDEX``, of the frame's size; confidence: uint8 (h, w) of any size, 255 for
+        certain, which covers the frame.
+
+    Attributes:
+        probe: What predicted it: encoder and number of clicks.
+    """
+
+    ids: np.ndarray
+    confidence: np.ndarray
+    probe: str = ""
 
 
 class FrameRecord(NamedTuple):
@@ -106,6 +124,25 @@ def validate_click(click: Click, classes: ClassSet, size: Size | None = None) ->
         raise ClickError(f"{where}: unknown class id {click.class_id}; the data set has 0 to {len(classes) - 1}")
     if size is not None and not click.inside(size):
         raise ClickError(f"{where} is outside the image of {size[1]}x{size[0]} pixels")
+
+
+def validate_label(label: AcceptedLabel, classes: ClassSet, size: Size | None = None, status: Status = "done") -> None:
+    """Check an accepted label.
+
+    Raises:
+        ClickError: An array is not uint8 with two dimensions, the label has unknown class ids, or another size than ``size``; or
+            the frame's status is not done.
+    """
+    if status != "done":
+        raise ClickError(f"a frame with status {status!r} cannot have an accepted label")
+    if any(array.dtype != np.uint8 or array.ndim != 2 or not array.size for array in label[:2]):
+        raise ClickError("class ids and confidence of a label must be uint8 (H, W)")
+    if size is not None and label.ids.shape != tuple(size):
+        height, width = label.ids.shape
+        raise ClickError(f"a label of {width}x{height} pixels does not fit the frame of {size[1]}x{size[0]}")
+    unknown = [i for i in np.flatnonzero(np.bincount(label.ids.ravel())) if i >= len(classes) and i != IGNORE_INDEX]
+    if unknown:
+        raise ClickError(f"unknown class ids {', '.join(map(str, unknown))} in a label; the last is {len(classes) - 1}")
 
 
 def validate_key(key: FrameKey) -> None:

@@ -6,10 +6,15 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from operator import index
+from pathlib import Path
 from typing import Final, NamedTuple
 
-from weclick.clicks.records import Click, FrameRecord, Status, TimedClick, validate_key
+import cv2
+
+from weclick.clicks.records import AcceptedLabel, Click, FrameRecord, Status, TimedClick, validate_key
 from weclick.conventions import FrameKey, Size
+from weclick.errors import ClickError, DataError
+from weclick.images import decode
 
 FRAME_COLUMNS: Final = "status, annotator, height, width, updated, version, seconds"
 """Columns that :func:`frame_record` takes, in this order."""
@@ -86,6 +91,36 @@ def append_clicks(
     ]
     columns = "video, number, x, y, class_id, annotator, created, seconds"
     db.executemany(f"INSERT INTO clicks ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def set_label(db: sqlite3.Connection, key: FrameKey, label: AcceptedLabel, annotator: str) -> None:
+    """Store the accepted label of a frame, in place of an earlier one."""
+    pictures = [cv2.imencode(".png", picture)[1].tobytes() for picture in (label.ids, label.confidence)]
+    columns = "video, number, ids, confidence, probe, annotator, created"
+    values = (*row_key(key), *pictures, label.probe, annotator, _now())
+    db.execute(f"INSERT OR REPLACE INTO labels ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+
+
+def label_of(db: sqlite3.Connection, key: FrameKey) -> AcceptedLabel | None:
+    """Return the accepted label of a frame, or None.
+
+    Raises:
+        ClickError: It is damaged.
+    """
+    query = "SELECT ids, confidence, probe FROM labels WHERE video = ? AND number = ?"
+    row = db.execute(query, row_key(key)).fetchone()
+    if row is None:
+        return None
+    try:
+        ids, confidence = (decode(raw, cv2.IMREAD_UNCHANGED, Path(f"label of {key}")) for raw in row[:2])
+    except (DataError, TypeError):
+        raise ClickError(f"the accepted label of frame {key} is damaged; accept it again") from None
+    return AcceptedLabel(ids, confidence, row[2])
+
+
+def remove_label(db: sqlite3.Connection, key: FrameKey) -> None:
+    """Remove the accepted label of a frame, if it has one."""
+    db.execute("DELETE FROM labels WHERE video = ? AND number = ?", row_key(key))
 
 
 def update_clicks(

@@ -6,15 +6,15 @@ import operator
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, get_args
 
-import cv2
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
 from weclick.classes import ClassSet
 from weclick.clicks.records import Click, validate_key
+from weclick.clicks.regions import Region, center, connected_regions, largest
 from weclick.clicks.sqlite import require_free
 from weclick.clicks.store import ClickStore
 from weclick.conventions import IGNORE_INDEX, FrameKey, Size
@@ -30,21 +30,6 @@ HUMAN_SPREAD: Final = 0.5
 """Standard deviation of the "human" rule as a share of the region's inner radius."""
 HUMAN_TRIES: Final = 32
 """Positions that the "human" rule samples; if all are outside the region, the centre is clicked."""
-
-
-class _Region(NamedTuple):
-    """A region cut out of the image: upper left corner, mask, number of pixels, class."""
-
-    top: int
-    left: int
-    mask: np.ndarray
-    area: int
-    class_id: int
-
-    @property
-    def order(self) -> tuple[int, int, int]:
-        """Class and first pixel in reading order, unique among the regions of an image."""
-        return self.class_id, self.top, self.left + int(self.mask[0].argmax())
 
 
 def simulate_clicks(
@@ -175,58 +160,28 @@ def _validate_rule(rule: str, min_area: int) -> None:
 
 def _find_regions(
     label: np.ndarray, instances: np.ndarray | None, classes: ClassSet, min_area: int
-) -> Iterator[_Region]:
+) -> Iterator[Region]:
     for class_id in np.flatnonzero(np.bincount(label.ravel(), minlength=256)[: len(classes)]).tolist():
         mask, objects = label == class_id, []
         if classes[class_id].thing and instances is not None:
             ids = np.where(mask, instances, 0)
-            objects = [_largest(_connected_regions(ids == one, class_id)) for one in np.unique(ids[ids != 0])]
+            objects = [largest(connected_regions(ids == one, class_id)) for one in np.unique(ids[ids != 0])]
             mask &= instances == 0
-        regions = list(_connected_regions(mask, class_id))
+        regions = list(connected_regions(mask, class_id))
         objects += [region for region in regions if region.area >= min_area]
         # training takes a class without clicks for absent, so every class in the mask needs one
-        yield from objects or [_largest(regions)]
+        yield from objects or [largest(regions)]
 
 
-def _largest(regions: Iterable[_Region]) -> _Region:
-    # the position decides between regions of equal size, so that the result is the same on every machine
-    return min(regions, key=lambda region: (-region.area, region.order))
-
-
-def _connected_regions(mask: np.ndarray, class_id: int) -> Iterator[_Region]:
-    # Labelling the bounding box alone is much faster: most instances are small.
-    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
-    window = mask[top : top + height, left : left + width].astype(np.uint8)
-    if not window.size:
-        return
-    count, ids, boxes, _ = cv2.connectedComponentsWithStats(window, connectivity=8)
-    for region in range(1, count):
-        x, y, w, h, area = (int(v) for v in boxes[region])
-        yield _Region(top + y, left + x, ids[y : y + h, x : x + w] == region, area, class_id)
-
-
-def _click(region: _Region, rule: Rule, rng: np.random.Generator) -> Click:
+def _click(region: Region, rule: Rule, rng: np.random.Generator) -> Click:
     if rule == "uniform":
         pixels = np.argwhere(region.mask)
         y, x = pixels[rng.integers(len(pixels))]
     else:
-        y, x, radius = _center(region.mask)
+        y, x, radius = center(region.mask)
         if rule == "human":
             y, x = _sample_near(region.mask, y, x, HUMAN_SPREAD * radius, rng)
     return Click(float(region.left + x), float(region.top + y), region.class_id)
-
-
-def _center(mask: np.ndarray) -> tuple[int, int, float]:
-    """Return y, x of the pixel farthest from the region's border, and its distance to it."""
-    # the padding makes the image's own border count as border
-    padded = np.pad(mask.astype(np.uint8), 1)
-    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    farthest = np.argwhere(distance == distance.max())
-    pixels = np.argwhere(mask)
-    # Integer arithmetic (offset from the centroid, times the area), so that equal distances are equal on every machine.
-    offset = farthest * len(pixels) - pixels.sum(axis=0)
-    y, x = farthest[(offset**2).sum(axis=1).argmin()]
-    return int(y), int(x), float(distance[y, x])
 
 
 def _sample_near(mask: np.ndarray, y: int, x: int, sigma: float, rng: np.random.Generator) -> tuple[int, int]:

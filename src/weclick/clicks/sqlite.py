@@ -16,12 +16,16 @@ from weclick.files import atomic_path, writing
 
 APPLICATION_ID: Final = 0x57436C6B
 """Marks a SQLite file as a click store ("WClk")."""
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 BUSY_SECONDS: Final = 30.0
 """How long to wait while another process writes; importing a large file is the longest write."""
 WRITE_HINT: Final = "make the folder writable, or keep the store in another (--store FILE)"
 """What to do if a store cannot be written."""
 
+# Class ids and confidence are PNG files of 8 bits.
+_LABELS: Final = """CREATE TABLE labels (
+    video TEXT NOT NULL, number INTEGER NOT NULL, ids BLOB NOT NULL, confidence BLOB NOT NULL,
+    probe TEXT NOT NULL, annotator TEXT NOT NULL, created TEXT NOT NULL, PRIMARY KEY (video, number))"""
 # The CHECKs on typeof are needed because SQLite stores any type in any column.
 _SCHEMA: Final = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -37,23 +41,30 @@ _SCHEMA: Final = (
         class_id INTEGER NOT NULL CHECK (typeof(class_id) = 'integer'),
         annotator TEXT NOT NULL, created TEXT NOT NULL, seconds REAL)""",
     "CREATE INDEX clicks_of_frame ON clicks (video, number)",
+    _LABELS,
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
-# version 1 had neither versions of frames nor seconds
-_MIGRATE_FROM_1: Final = (
-    "ALTER TABLE frames ADD COLUMN version INTEGER NOT NULL DEFAULT 0",
-    "ALTER TABLE frames ADD COLUMN seconds REAL NOT NULL DEFAULT 0",
-    "ALTER TABLE clicks ADD COLUMN seconds REAL",
-    "UPDATE frames SET version = 1",
-    f"PRAGMA user_version = {SCHEMA_VERSION}",
-)
-# Temporary views hide tables of the same name, so a read-only store of version 1 reads as if it were migrated.
-_VIEWS_OF_1: Final = (
-    "PRAGMA temp_store = MEMORY",
-    "CREATE TEMP VIEW frames AS SELECT *, 1 AS version, 0.0 AS seconds FROM main.frames",
-    "CREATE TEMP VIEW clicks AS SELECT *, NULL AS seconds FROM main.clicks",
-)
+_MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
+    # version 1 had neither versions of frames nor seconds
+    1: (
+        "ALTER TABLE frames ADD COLUMN version INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE frames ADD COLUMN seconds REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE clicks ADD COLUMN seconds REAL",
+        "UPDATE frames SET version = 1",
+    ),
+    # version 2 had no accepted labels
+    2: (_LABELS,),
+}
+"""How a store of each earlier version becomes one of the next."""
+# Temporary views hide tables of the same name, so a read-only store of an earlier version reads as if it were migrated.
+_TEMPORARY: Final[dict[int, tuple[str, ...]]] = {
+    1: (
+        "CREATE TEMP VIEW frames AS SELECT *, 1 AS version, 0.0 AS seconds FROM main.frames",
+        "CREATE TEMP VIEW clicks AS SELECT *, NULL AS seconds FROM main.clicks",
+    ),
+    2: (_LABELS.replace("TABLE", "TEMP TABLE"),),
+}
 _HINTS: Final = {
     sqlite3.SQLITE_FULL: "free some disk space; this change was not stored",
     sqlite3.SQLITE_IOERR: "check the disk and its free space; this change was not stored",
@@ -111,7 +122,7 @@ def create_file(path: Path, classes: ClassSet) -> None:
 
 
 def connect_existing(path: Path, classes: ClassSet) -> sqlite3.Connection:
-    """Open a store for reading and writing, and migrate it from version 1 if necessary."""
+    """Open a store for reading and writing, and migrate it from an earlier version if necessary."""
     _require_file(path)
     if not os.access(path, os.W_OK):
         raise ClickError(f"{path} is read-only; make it writable, or work on a copy (--store FILE)")
@@ -144,8 +155,9 @@ def connect_readonly(path: Path, classes: ClassSet) -> sqlite3.Connection:
             db = _connect(path, "mode=ro&immutable=1")
         try:
             _verify(db, path, classes)
-            if _version(db) == 1:
-                _execute(db, _VIEWS_OF_1)
+            db.execute("PRAGMA temp_store = MEMORY")
+            for version in range(_version(db), SCHEMA_VERSION):
+                _execute(db, _TEMPORARY[version])
             db.execute("PRAGMA query_only = ON")
         except BaseException:
             db.close()
@@ -203,8 +215,10 @@ def _migrate(db: sqlite3.Connection) -> None:
         return
     db.execute("BEGIN IMMEDIATE")
     try:
-        if _version(db) == 1:  # another process may have migrated it while this one waited for the lock
-            _execute(db, _MIGRATE_FROM_1)
+        # read again: another process may have migrated it while this one waited for the lock
+        for version in range(_version(db), SCHEMA_VERSION):
+            _execute(db, _MIGRATIONS[version])
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:

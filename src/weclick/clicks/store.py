@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from weclick.classes import ClassSet
 from weclick.clicks.records import (
+    AcceptedLabel,
     Click,
     ClickRecord,
     FrameRecord,
@@ -21,15 +22,19 @@ from weclick.clicks.records import (
     TimedClick,
     is_unchanged,
     validate_click,
+    validate_label,
     validate_status,
 )
 from weclick.clicks.rows import (
     FRAME_COLUMNS,
     append_clicks,
     frame_record,
+    label_of,
     remove_clicks,
+    remove_label,
     row_key,
     set_frame,
+    set_label,
     update_clicks,
 )
 from weclick.clicks.sqlite import clear_errors, connect_existing, connect_readonly, create_file
@@ -125,6 +130,8 @@ class ClickStore:
             self._check_size(key, stored_size, size)
             self._check(clicks, status, size or stored_size)
             set_frame(self._db, key, status, size or stored_size, annotator)
+            if clicks:
+                remove_label(self._db, key)
             append_clicks(self._db, key, map(TimedClick, clicks), annotator)
 
     def replace(
@@ -146,6 +153,7 @@ class ClickStore:
             self._check(clicks, status, size)
             set_frame(self._db, key, status, size, annotator)
             remove_clicks(self._db, key)
+            remove_label(self._db, key)
             append_clicks(self._db, key, map(TimedClick, clicks), annotator)
 
     def save(
@@ -158,6 +166,7 @@ class ClickStore:
         size: Size,
         annotator: str,
         seconds: float,
+        label: AcceptedLabel | None = None,
     ) -> FrameRecord:
         """Replace a frame's clicks if nobody has changed the frame since it was read (compare and swap).
 
@@ -172,6 +181,8 @@ class ClickStore:
             size: (H, W) of the source image.
             annotator: Who made the change.
             seconds: Total time spent on the frame.
+            label: The frame's accepted label; its status must be done. Without, an earlier label stays only if clicks and status
+                do.
 
         Returns:
             The record as it is now stored.
@@ -182,7 +193,7 @@ class ClickStore:
         """
         with self.transaction():
             record, stored = self.frame(key), self.timed_clicks(key)
-            same = is_unchanged(status, clicks, record, stored)
+            same = is_unchanged(status, clicks, record, stored) and (label is None or self.has_label(key))
             if same and (version != record.version or (seconds == record.seconds and list(clicks) == stored)):
                 return record
             if version != record.version:
@@ -194,9 +205,47 @@ class ClickStore:
             if clicks and stored:
                 self._check_size(key, record.size, size)
             self._check((c.click for c in clicks), status, size)
+            if label is not None:
+                validate_label(label, self.classes, size, status)
             set_frame(self._db, key, status, size, annotator, seconds)
+            if not same:
+                remove_label(self._db, key)
+            if label is not None:
+                set_label(self._db, key, label, annotator)
             update_clicks(self._db, key, stored, clicks, annotator)
             return self.frame(key)
+
+    def accept(self, key: FrameKey, label: AcceptedLabel, *, annotator: str = "") -> None:
+        """Store the accepted label of a frame, and mark the frame as done.
+
+        A label belongs to the clicks it was accepted with: changing clicks or status of the frame removes it.
+
+        Raises:
+            ClickError: The label has unknown class ids, or another size than the frame.
+        """
+        with self.transaction():
+            record = self.frame(key)
+            validate_label(label, self.classes, record.size)
+            size = record.size or (label.ids.shape[0], label.ids.shape[1])
+            set_frame(self._db, key, "done", size, annotator)
+            set_label(self._db, key, label, annotator)
+
+    def label(self, key: FrameKey) -> AcceptedLabel | None:
+        """Return the accepted label of a frame, or None.
+
+        Raises:
+            ClickError: It is damaged.
+        """
+        with clear_errors(self.path):
+            return label_of(self._db, key)
+
+    def has_label(self, key: FrameKey) -> bool:
+        """Return whether a frame has an accepted label."""
+        return bool(self._rows("SELECT 1 FROM labels WHERE video = ? AND number = ?", row_key(key)))
+
+    def accepted(self) -> list[FrameKey]:
+        """Return the frames with an accepted label; skipped frames have none."""
+        return [FrameKey(*row) for row in self._rows("SELECT video, number FROM labels ORDER BY video, number")]
 
     def note(self, **entries: object) -> None:
         """Record where the clicks came from, as text under the given names; see :attr:`provenance`."""
@@ -274,12 +323,17 @@ class ClickStore:
         return {name: counted[class_id] for class_id, name in enumerate(self.classes.names)}
 
     def fingerprint(self) -> str:
-        """Return a hash of what training uses: classes, clicks of target frames, and which of these are unfinished."""
+        """Return a hash of what training uses: classes, clicks of target frames, which of these are unfinished, and labels."""
         records, statuses = self.records(), self.statuses()
         content: list[object] = [self.classes.names, sorted((*key, *click) for key, click, _ in records)]
         unfinished = sorted({key for key, _, _ in records if statuses[key] == "todo"})
         if unfinished:  # not in the hash otherwise, so that finished stores keep the hash of earlier versions
             content.append(unfinished)
+        with clear_errors(self.path):
+            for *key, ids, confidence in self._db.execute(
+                "SELECT video, number, ids, confidence FROM labels ORDER BY 1, 2"
+            ):
+                content.append([*key, hashlib.sha256(ids + confidence).hexdigest()])
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:

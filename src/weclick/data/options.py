@@ -39,6 +39,7 @@ class ClickOptions(Options):
         grow: How far clicks grow for the loss term ``grown``: to pixels at most this share as far from a click as from any
             click of another class, along paths that cross edges of colour at a cost. Clicks of a frame
             without a click on every region do not grow.
+        sure: Pixels of an accepted label are learned from by the loss term ``accepted`` if they have at least this confidence.
     """
 
     store: str | None = None
@@ -48,6 +49,7 @@ class ClickOptions(Options):
     frame_share: PositiveShare = 1.0
     per_frame: PositiveInt | None = None
     grow: PositiveShare = 0.15
+    sure: Share = 0.5
 
 
 @dataclass(frozen=True)

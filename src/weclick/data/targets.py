@@ -20,7 +20,9 @@ class TargetClicks:
     Args:
         clicks: By target, in source pixels: clicks on training frames, within the budget.
         unfinished: Targets with clicks whose status is not done; a class without a click may still be present there.
-        incomplete: Targets where a region may have no click: the unfinished ones, or all if the budget leaves out clicks.
+        incomplete: Targets where a region may have no click: the unfinished ones, those with an accepted label, or all if the
+            budget leaves out clicks.
+        accepted: Targets with an accepted label; none if the budget leaves out clicks, as all clicks made the labels.
         sizes: (H, W) of the image that each frame was clicked on, if the store has it.
         stored: All clicks of the store, including those that are not trained from.
         store: File of the store.
@@ -29,6 +31,7 @@ class TargetClicks:
     clicks: Mapping[FrameKey, Sequence[Click]] = field(default_factory=dict)
     unfinished: frozenset[FrameKey] = frozenset()
     incomplete: frozenset[FrameKey] = frozenset()
+    accepted: frozenset[FrameKey] = frozenset()
     sizes: Mapping[FrameKey, Size] = field(default_factory=dict)
     stored: Mapping[FrameKey, Sequence[Click]] = field(default_factory=dict)
     store: Path | None = None
@@ -47,11 +50,12 @@ class TargetClicks:
         """
         with ClickStore(store, dataset.classes, readonly=True) as opened:
             # frames first: a frame that is finished between the two reads then counts as unfinished, the safe side
-            frames, stored = opened.frames(), opened.all_clicks()
+            frames, stored, accepted = opened.frames(), opened.all_clicks(), frozenset(opened.accepted())
         train = {frame.key for frame in dataset.layout.frames("train")}
         own = {key: clicks for key, clicks in stored.items() if key in train}
         clicks = within_budget(own, share=options.frame_share, count=options.per_frame, seed=seed)
         unfinished = frozenset(key for key in clicks if frames.get(key, FrameRecord()).status != "done")
-        incomplete = unfinished if options.per_frame is None else frozenset(clicks)
+        accepted = accepted & clicks.keys() if options.per_frame is None else frozenset()
+        incomplete = unfinished | accepted if options.per_frame is None else frozenset(clicks)
         sizes = {key: frame.size for key, frame in frames.items() if frame.size is not None}
-        return cls(clicks, unfinished, incomplete, sizes, stored, store)
+        return cls(clicks, unfinished, incomplete, accepted, sizes, stored, store)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from weclick.options import NonNegativeFloat, Options
 
-Need = Literal["teacher", "memory", "neighbour", "average", "grown"]
+Need = Literal["teacher", "memory", "neighbour", "average", "grown", "accepted"]
 """What a term needs besides image, labels and present classes; the data module supplies it to the terms in use."""
 
 SOFT: Final[frozenset[Need]] = frozenset({"teacher", "memory"})
@@ -22,6 +22,7 @@ SUPPLIED_AS: Final[Mapping[Need, str]] = {
     "neighbour": "pair",
     "average": "plain",
     "grown": "grown",
+    "accepted": "accepted",
 }
 """The entry of a batch that holds it."""
 

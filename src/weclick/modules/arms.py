@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-ArmName = Literal["clicks", "kd", "mfd", "weclick", "levers", "beyond", "etc", "full"]
+ArmName = Literal["clicks", "kd", "mfd", "weclick", "levers", "accepted", "beyond", "etc", "full"]
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,18 @@ ARMS: Final[dict[str, Arm]] = {
         "clicks with class balance, class absence and gated CRF, without a teacher",
         {f"student.terms.{name}": value for name, value in _LEVERS.items()},
     ),
+    "accepted": Arm("clicks and accepted labels, without a teacher", {"student.terms.accepted.weight": 1.0}),
     "beyond": Arm(
-        "the paper's method with a teacher of those levers, clicks that grow along colours, and a memory from both sides and the "
-        "target's own prediction, connected with the clicks and refined along edges",
+        "the paper's method with a teacher of those levers, clicks that grow along colours, accepted labels if any, and a memory "
+        "from both sides and the target's own prediction, connected with the clicks and refined along edges",
         {
             **_PAPER,
             **{f"teacher.terms.{name}": value for name, value in _LEVERS.items()},
-            **{f"{stage}.terms.grown.weight": 1.0 for stage in ("teacher", "student")},
+            **{
+                f"{stage}.terms.{name}.weight": 1.0
+                for stage in ("teacher", "student")
+                for name in ("grown", "accepted")
+            },
             **{"data.clips.sides": "both", "memory.fusion.own": 1.0, "memory.connected": True, "memory.refined": True},
         },
     ),

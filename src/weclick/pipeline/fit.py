@@ -16,6 +16,7 @@ from weclick.losses import SOFT
 from weclick.memory import MemoryStore
 from weclick.modules import StudentModule, TeacherModule, load_checkpoint
 from weclick.modules.options import ModuleOptions
+from weclick.pipeline.accepted import accepted_supply
 from weclick.pipeline.clicks import clicks_of, take_clicks
 from weclick.pipeline.grow import grow_clicks, grown_supply
 from weclick.pipeline.inputs import data_facts, earlier_round, run_data, teacher_facts
@@ -143,6 +144,8 @@ def supplies_of(
         supplies.append(PlainView())
     if "grown" in options.needs:
         supplies.append(grown_supply(settings, run))
+    if "accepted" in options.needs:
+        supplies.append(accepted_supply(settings, run))
     return tuple(supplies)
 
 

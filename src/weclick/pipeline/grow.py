@@ -10,8 +10,8 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from weclick.clicks.grow import grown_size
 from weclick.data.datamodule import ClipDataModule
-from weclick.data.grown import GrownLabels, GrownStore
 from weclick.data.index import Clip
+from weclick.data.label_maps import GrownLabels, LabelMaps
 from weclick.pipeline.inputs import data_facts, run_data
 from weclick.pipeline.interrupt import SignalNote
 from weclick.pipeline.processes import in_step, own_share, wait_for_all
@@ -44,7 +44,7 @@ def grow_clicks(settings: FitSettings, run: Run) -> None:
             show(done, len(own))
 
 
-def _grow(data: ClipDataModule, store: GrownStore, clips: list[Clip]) -> Generator[None, None, None]:
+def _grow(data: ClipDataModule, store: LabelMaps, clips: list[Clip]) -> Generator[None, None, None]:
     for [sample] in data.growing_loader(clips) if clips else ():
         if "damaged" in sample:
             data.count_damaged([sample["damaged"]])
@@ -68,8 +68,8 @@ def _targets(data: ClipDataModule) -> list[Clip]:
     return [clip for clip in data.clips if clip.target.key in complete]
 
 
-def _store(settings: FitSettings, run: Run, data: ClipDataModule) -> GrownStore:
+def _store(settings: FitSettings, run: Run, data: ClipDataModule) -> LabelMaps:
     """Return the store of these clicks, size and share; others have another folder."""
     facts = [data_facts(settings, data).get("clicks"), settings.data.clicks.grow, data.dataset.size]
     folder = run.folder / "grown" / hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
-    return GrownStore(folder, grown_size(data.dataset.size))
+    return LabelMaps(folder, grown_size(data.dataset.size))

@@ -27,7 +27,7 @@ FREE: Final = ("data.root", "data.clicks.store", "data.workers")
 
 @dataclass(frozen=True)
 class Run:
-    """``config.yaml``, ``clicks.sqlite``, ``grown/``, ``teacher/``, ``memory/``, ``student/``, ``test/``.
+    """``config.yaml``, ``clicks.sqlite``, ``grown/``, ``accepted/``, ``teacher/``, ``memory/``, ``student/``, ``test/``.
 
     A stage is done when it holds ``done.json``. That file and ``begun.json`` hold the settings of the stage.
     """

@@ -5,10 +5,10 @@
  * @typedef {"todo" | "done" | "skipped"} Status
  * @typedef {{id: string, video: string, number: number, position: number, frames: number, height: number,
  *   width: number, status: Status, version: number, annotator: string, seconds: number, clicks: Click[],
- *   around: [number, string][], leased_by: string | null}} Frame
- * @typedef {{version: number, status: Status, seconds: number, clicks: Click[]}} Content
+ *   around: [number, string][], leased_by: string | null, accepted: boolean}} Frame
+ * @typedef {{version: number, status: Status, seconds: number, clicks: Click[], accept: boolean}} Content
  * @typedef {{id: number, name: string, color: string, thing: boolean}} SemanticClass
- * @typedef {{name: string, version: string, classes: SemanticClass[], overlay: boolean,
+ * @typedef {{name: string, version: string, classes: SemanticClass[], overlay: boolean, preview: boolean,
  *   videos: {name: string, frames: number, first: string}[]}} Project
  * @typedef {{goal: number, done: number, skipped: number, todo: number, clicks: number, seconds: number}} Progress
  */
@@ -16,6 +16,7 @@
 import { TAB } from "./tab.js";
 
 const TIMEOUT = 10_000; // milliseconds
+const PREVIEW_TIMEOUT = 120_000; // the first one waits until its process has started
 const KEEPALIVE_LIMIT = 60_000; // bytes; browsers finish requests with smaller bodies after the tab is closed
 
 /** A failed request; `status` is 0 if there was no valid response. */
@@ -89,6 +90,19 @@ export class Api {
     return request("DELETE", `${frameUrl(id)}/lease`, { client: this.client });
   }
 
+  /**
+   * @param {string} id
+   * @param {Click[]} clicks as they are in the page
+   * @returns {Promise<ImageBitmap | null>} what they mean; null before the first click of all
+   */
+  async preview(id, clicks) {
+    const content = { client: this.client, clicks };
+    const response = await fetchJson("POST", frameUrl(id, "preview"), content, PREVIEW_TIMEOUT);
+    if (response.status === 204) return null;
+    if (response.ok) return createImageBitmap(await response.blob());
+    throw new ApiError((await response.json().catch(() => null))?.detail ?? "no preview", response.status);
+  }
+
   #sender() {
     return { client: this.client, annotator: this.annotator() };
   }
@@ -96,7 +110,7 @@ export class Api {
 
 /**
  * @param {string} id
- * @param {"image" | "overlay"} [what]
+ * @param {"image" | "overlay" | "preview"} [what]
  * @returns {string}
  */
 export function frameUrl(id, what) {
@@ -104,21 +118,25 @@ export function frameUrl(id, what) {
 }
 
 async function request(method, url, content) {
-  const body = content && JSON.stringify(content);
-  const options = {
-    method,
-    body,
-    headers: body ? { "Content-Type": "application/json" } : {},
-    keepalive: Boolean(body) && body.length < KEEPALIVE_LIMIT,
-    signal: AbortSignal.timeout(TIMEOUT),
-  };
-  const response = await fetch(url, options).catch(() => {
-    throw new ApiError("server unreachable");
-  });
+  const response = await fetchJson(method, url, content, TIMEOUT);
   if (response.status === 204) return null;
   const result = await response.json().catch(() => null);
   if (response.ok && result) return result;
   const unknown = `the server responded with status ${response.status}`;
   const detail = typeof result?.detail === "string" ? result.detail : unknown;
   throw new ApiError(detail, response.ok ? 0 : response.status, result?.frame ?? null);
+}
+
+async function fetchJson(method, url, content, timeout) {
+  const body = content && JSON.stringify(content);
+  const options = {
+    method,
+    body,
+    headers: body ? { "Content-Type": "application/json" } : {},
+    keepalive: Boolean(body) && body.length < KEEPALIVE_LIMIT,
+    signal: AbortSignal.timeout(timeout),
+  };
+  return fetch(url, options).catch(() => {
+    throw new ApiError("server unreachable");
+  });
 }

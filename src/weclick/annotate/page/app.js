@@ -8,6 +8,7 @@ import { Navigation } from "./navigation.js";
 import { Notices, obstacle } from "./notices.js";
 import { Panel } from "./panel.js";
 import { Pictures, Player } from "./pictures.js";
+import { Preview } from "./preview.js";
 import { Saver } from "./saver.js";
 import { classStyles } from "./styles.js";
 import { findLeftovers } from "./unsaved.js";
@@ -18,10 +19,13 @@ const FAR_STEP = 48;
 const PROGRESS_DELAY = 300; // milliseconds; one request after several quick clicks
 const OVERLAY_DELAY = 300; // milliseconds; no predictions for frames that are only passed
 const TIMEOUT = { picture: 20, overlay: 120 }; // seconds; a prediction may have to be computed
+const OPACITY = { step: 0.15, least: 0.2, most: 0.95 };
 const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class App {
-  #overlayOn = false;
+  #overlayOn = false; // the student's prediction, in place of the preview
+  #previewOn = false;
+  #previewed = null; // {work, image}: the latest preview
   #emptyFrame = null; // id of the frame without points for which Done was pressed once
   #reportedFailure = null;
   #progressTimer = null;
@@ -37,6 +41,12 @@ export class App {
     const styles = classStyles(project.classes);
     const pictures = new Pictures((id) => frameUrl(id, "image"), TIMEOUT.picture);
     this.overlays = new Pictures((id) => frameUrl(id, "overlay"), TIMEOUT.overlay);
+    this.preview = new Preview(
+      (id, clicks) => api.preview(id, clicks),
+      (work, image, error) => this.#previewLoaded(work, image, error),
+    );
+    this.#previewOn = project.preview;
+    this.hasPreview = project.preview;
     this.player = new Player(pictures, (image, offset) => this.#playing(image, offset));
     this.panel = new Panel(styles, (id) => this.chooseClass(id));
     this.editor = new Editor(byId("canvas"), styles, this.#editorCallbacks());
@@ -52,6 +62,9 @@ export class App {
     this.commands = this.#makeCommands();
     fillHelp(project);
     byId("actions").querySelector("[data-command=overlay]").hidden = !project.overlay;
+    for (const name of ["preview", "accept"]) {
+      byId("actions").querySelector(`[data-command=${name}]`).hidden = !project.preview;
+    }
   }
 
   /** @param {string | null} id frame to start with */
@@ -117,6 +130,7 @@ export class App {
     const { navigation, editor, player, panel } = this;
     return {
       done: () => this.#done(),
+      accept: () => this.#accept(),
       skip: () => navigation.finish("skipped"),
       reopen: () => this.#reopen(),
       back: () => navigation.back(),
@@ -138,6 +152,9 @@ export class App {
       zoomOut: () => editor.zoomBy(1 / ZOOM_STEP),
       fit: () => editor.fit(),
       overlay: () => this.#toggleOverlay(),
+      preview: () => this.#togglePreview(),
+      fainter: () => this.#changeOpacity(-OPACITY.step),
+      stronger: () => this.#changeOpacity(OPACITY.step),
       find: () => panel.find(),
       help: () => showHelp(),
     };
@@ -166,6 +183,7 @@ export class App {
 
   #changed(description) {
     this.saver.save(this.editor.work);
+    this.#askPreview();
     this.panel.announce(description);
     this.#render();
   }
@@ -176,9 +194,20 @@ export class App {
     this.editor.show(work, image);
     history.replaceState(null, "", `#${work.id}`);
     this.notices.show();
+    this.#askPreview();
     this.#showOverlay();
     this.#updateProgress();
     this.#render();
+  }
+
+  /** Accept what the overlay shows as the frame's label; without a preview, finish the frame. */
+  #accept() {
+    const { work } = this.navigation;
+    if (!this.hasPreview || obstacle(work)) return this.#done();
+    if (this.#previewed?.work !== work || !this.#previewed.image) {
+      return this.panel.showMessage("There is no preview to accept yet; click an object first.");
+    }
+    return this.navigation.finish("done", true);
   }
 
   #done() {
@@ -194,7 +223,7 @@ export class App {
   #reopen() {
     const { work } = this.navigation;
     if (work.leasedBy !== null) return;
-    work.status = "todo";
+    Object.assign(work, { status: "todo", accepted: false });
     this.#changed("marked as to do");
   }
 
@@ -214,10 +243,44 @@ export class App {
     this.#showOverlay();
   }
 
-  #showOverlay() {
-    byId("actions").querySelector("[data-command=overlay]").setAttribute("aria-pressed", String(this.#overlayOn));
-    this.editor.overlay = this.#overlayOn ? this.overlays.loaded(this.navigation.work.id) : null;
+  #togglePreview() {
+    if (!this.hasPreview) return this.panel.showMessage("Start weclick annotate with --preview true to see what points mean.");
+    this.#previewOn = !this.#previewOn;
+    this.#askPreview();
+    this.#showOverlay();
+  }
+
+  /** Ask what the points mean as they are now, saved or not. */
+  #askPreview() {
+    const { work } = this.navigation;
+    if (this.#previewed?.work !== work) this.#previewed = null;
+    const wanted = this.#previewOn && work.visible ? work : null;
+    if (wanted && !this.#previewed) this.panel.showPreview("preview: loading");
+    this.preview.want(wanted);
+  }
+
+  #previewLoaded(work, image, error) {
+    if (work !== this.navigation.work) return;
+    this.#previewed = { work, image };
+    if (error) this.panel.showPreview(`no preview: ${error.message}`);
+    else this.panel.showPreview(image ? "" : "preview: click an object first");
+    this.#showOverlay();
+  }
+
+  #changeOpacity(by) {
+    this.editor.opacity = Math.min(Math.max(this.editor.opacity + by, OPACITY.least), OPACITY.most);
     this.editor.redraw();
+  }
+
+  #showOverlay() {
+    const pressed = { overlay: this.#overlayOn, preview: this.#previewOn };
+    for (const [name, on] of Object.entries(pressed)) {
+      byId("actions").querySelector(`[data-command=${name}]`).setAttribute("aria-pressed", String(on));
+    }
+    const preview = this.#previewOn && this.#previewed?.work === this.navigation.work ? this.#previewed.image : null;
+    this.editor.overlay = this.#overlayOn ? this.overlays.loaded(this.navigation.work.id) : preview;
+    this.editor.redraw();
+    if (!this.#previewOn) this.panel.showPreview("");
     clearTimeout(this.#overlayTimer);
     if (!this.#overlayOn || this.editor.overlay) return;
     this.#overlayTimer = setTimeout(() => this.#loadOverlay(), OVERLAY_DELAY);

@@ -12,7 +12,7 @@ const TAG = 16;
 /**
  * @typedef {import("./styles.js").ClassStyle} ClassStyle
  * @typedef {{view: import("./view.js").View, size: import("./view.js").Size, box: import("./view.js").Box,
- *   image: CanvasImageSource | null, overlay: CanvasImageSource | null, points: import("./points.js").Click[],
+ *   image: CanvasImageSource | null, overlay: CanvasImageSource | null, opacity: number, points: import("./points.js").Click[],
  *   styles: ClassStyle[], current: ClassStyle, held: number,
  *   cursor: {x: number, y: number, cross: boolean} | null}} Scene
  */
@@ -24,7 +24,7 @@ const TAG = 16;
 export function draw(canvas, scene) {
   const context = prepareContext(canvas);
   if (scene.image) drawPicture(context, scene, scene.image, 1);
-  if (scene.overlay) drawPicture(context, scene, scene.overlay, 0.55);
+  if (scene.overlay) drawPicture(context, scene, scene.overlay, scene.opacity);
   scene.points.forEach((point, index) => {
     const style = styleOf(scene.styles, point.class_id);
     drawPoint(context, toScreen(scene.view, point), style, index === scene.held, scene.box);

@@ -25,7 +25,7 @@ export class Editor {
    *   window, the time, and callbacks; `locked` is called when the user tries to change points that are read-only
    */
   constructor(canvas, styles, page) {
-    Object.assign(this, { canvas, styles, page, work: null, current: 0, overlay: null, added: 0 });
+    Object.assign(this, { canvas, styles, page, work: null, current: 0, overlay: null, opacity: 0.5, added: 0 });
   }
 
   /**
@@ -209,6 +209,7 @@ export class Editor {
       box: this.page.box(),
       image: this.#played ?? this.#image,
       overlay: this.#played ? null : this.overlay,
+      opacity: this.opacity,
       points: this.#played ? [] : points,
       styles: this.styles,
       held: held?.index ?? -1,
@@ -246,7 +247,8 @@ export class Editor {
   }
 
   #changed(description) {
-    if (this.work.status === "skipped") this.work.status = "todo"; // clicks on skipped frames are not used in training
+    // clicks on skipped frames are not used in training, and a label belongs to the clicks it was accepted with
+    if (this.work.status === "skipped" || this.work.accepted) Object.assign(this.work, { status: "todo", accepted: false });
     this.page.changed(description);
     this.redraw();
   }

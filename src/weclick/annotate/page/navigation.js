@@ -91,12 +91,13 @@ export class Navigation {
   /**
    * Set the status of the frame, and once that is stored, show the next one to do.
    * @param {import("./api.js").Status} status
+   * @param {boolean} [accepted] whether the preview is right, and becomes the frame's label
    */
-  finish(status) {
+  finish(status, accepted = false) {
     return this.#navigate(async () => {
       const { work } = this;
       if (work.leasedBy === null) {
-        work.status = status;
+        Object.assign(work, { status, accepted });
         this.saver.save(work);
         if (!(await this.saver.stored(work.id))) return this.showMessage(this.saver.problem);
         this.#finishedIds.push(work.id);

@@ -33,10 +33,10 @@ export class Panel {
    * @param {number} zoom
    */
   showWork(work, current, zoom) {
-    const { frame, status, history, points } = work;
+    const { frame, status, accepted, history, points } = work;
     setText("video", frame.video);
     setText("number", `frame ${frame.number} · ${frame.position + 1} of ${frame.frames}`);
-    setText("status", STATUS[status]);
+    setText("status", accepted ? "✓ accepted" : STATUS[status]);
     byId("status").dataset.status = status;
     setText("zoom", `${Math.round(zoom * 100)} %`);
     const counts = countByClass(points);
@@ -78,6 +78,11 @@ export class Panel {
     badge.dataset.state = state;
     setText("saved", { saved: "✓ saved", saving: "saving …", failed: "⚠ NOT SAVED" }[state]);
     badge.title = problem ? `${problem}. Your clicks are kept in this browser until they can be saved.` : "";
+  }
+
+  /** @param {string} text why there is no preview to see; empty if there is one */
+  showPreview(text) {
+    setText("preview", text);
   }
 
   /** @param {number} offset of the neighbour that is shown */

@@ -10,6 +10,7 @@ export class Work {
     this.id = frame.id;
     this.version = frame.version;
     this.status = frame.status;
+    this.accepted = frame.accepted; // whether its preview was accepted as its label
     this.history = new History(frame.clicks);
     this.stopwatch = new Stopwatch();
     this.changes = 0;
@@ -31,6 +32,6 @@ export class Work {
    */
   content(now) {
     const seconds = Math.round((this.frame.seconds + this.stopwatch.seconds(now)) * 100) / 100;
-    return { version: this.version, status: this.status, seconds, clicks: this.points };
+    return { version: this.version, status: this.status, seconds, clicks: this.points, accept: this.accepted };
   }
 }

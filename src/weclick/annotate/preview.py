@@ -1,0 +1,126 @@
+"""The preview of a frame's segmentation: asked from a process of its own, so that saving never waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from weclick.annotate.pictures import Version, to_png
+from weclick.classes import ClassSet
+from weclick.clicks import Click
+from weclick.conventions import IGNORE_INDEX
+from weclick.errors import WeclickError
+
+UNSURE: Final = 128
+"""Pixels with a lower confidence, of 255, are hatched."""
+_WIDEST: Final = 960
+"""Larger previews are reduced to this width: they are drawn from cells of at least 4 pixels anyway."""
+_HATCH: Final = 4
+
+
+class PreviewError(WeclickError):
+    """There is no preview now."""
+
+
+class Segmentation(NamedTuple):
+    """What :class:`weclick.probe.SoftPreview` describes: class ids uint8 (H, W) and confidence uint8 (h, w)."""
+
+    ids: NDArray[np.uint8]
+    confidence: NDArray[np.uint8]
+
+
+class Previews:
+    """Previews from a worker process, which is started again if it dies.
+
+    Args:
+        classes: The data set's classes.
+    """
+
+    def __init__(self, classes: ClassSet) -> None:
+        self.classes = classes
+        self._learned: dict[Path, tuple[Version, Sequence[Click]]] = {}
+        self._start()
+
+    def _start(self) -> None:
+        # spawned: a fork would copy the server's threads, and torch is not imported here
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _start, (len(self.classes),))
+        for version, clicks in list(self._learned.values()):
+            self._submit(_learn, version, _points(clicks))
+
+    async def segment(self, version: Version, clicks: Sequence[Click]) -> Segmentation | None:
+        """Return the preview of a picture with these clicks; None before the first click on any frame.
+
+        Raises:
+            DataError: The picture cannot be read.
+            PreviewError: The worker process ended, for example for lack of memory.
+        """
+        try:
+            found: Any = await asyncio.wrap_future(self._submit(_segment, version, _points(clicks)))
+        except BrokenProcessPool:
+            raise PreviewError("the process that computes previews ended; the next click starts it again") from None
+        return None if found is None else Segmentation(*found)
+
+    def learn(self, version: Version, clicks: Sequence[Click]) -> None:
+        """Learn from the stored clicks of a frame, without waiting."""
+        self._learned[version[0]] = (version, clicks)
+        self._submit(_learn, version, _points(clicks))
+
+    def close(self) -> None:
+        """End the worker process at once; it writes nothing that could be lost."""
+        # Python would wait at its exit until the worker has ended by itself, which takes seconds while that imports torch
+        for process in list((self._pool._processes or {}).values()):
+            process.kill()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _submit(self, function: Any, *arguments: Any) -> Future[Any]:  # noqa: ANN401
+        try:
+            return self._pool.submit(function, *arguments)
+        except BrokenProcessPool:
+            self._start()
+            return self._pool.submit(function, *arguments)
+
+
+def preview_picture(preview: Segmentation, classes: ClassSet) -> bytes:
+    """Return a preview as a PNG in the classes' colours, hatched where the confidence is low."""
+    height, width = preview.ids.shape
+    reduced = (min(width, _WIDEST), max(1, round(height * min(1, _WIDEST / width))))
+    ids = cv2.resize(preview.ids, reduced, interpolation=cv2.INTER_NEAREST)
+    confidence = cv2.resize(preview.confidence, reduced, interpolation=cv2.INTER_LINEAR)
+    rows, columns = np.ogrid[: ids.shape[0], : ids.shape[1]]
+    hatched = (confidence < UNSURE) & ((rows + columns) // _HATCH % 2 == 0)
+    colours = np.hstack([classes.palette[:, ::-1], np.full((256, 1), 255, np.uint8)])
+    pixels = colours[ids]
+    pixels[hatched | (ids == IGNORE_INDEX), 3] = 0
+    return to_png(pixels)
+
+
+def _points(clicks: Sequence[Click]) -> list[tuple[float, float, int]]:
+    return [(click.x, click.y, click.class_id) for click in clicks]
+
+
+# The functions below run in the worker process, which alone imports torch.
+def _start(classes: int) -> None:
+    from weclick.annotate import segmenter
+
+    segmenter.start(classes)
+
+
+def _segment(version: Version, points: Sequence[tuple[float, float, int]]) -> Any:  # noqa: ANN401
+    from weclick.annotate.segmenter import segmenter
+
+    return segmenter().segment(version, points)
+
+
+def _learn(version: Version, points: Sequence[tuple[float, float, int]]) -> None:
+    from weclick.annotate.segmenter import segmenter
+
+    segmenter().learn(version, points)

@@ -1,0 +1,119 @@
+"""The worker process of the preview: torch, the probe, and a thread that learns. Imported there only."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from multiprocessing import parent_process
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from weclick.errors import DataError
+from weclick.images import read_image
+from weclick.probe import FrozenFeatures, LinearProbe, Preview, SoftPreview
+
+Point = tuple[float, float, int]
+Version = tuple[Path, int, int]
+
+RECENT: Final = 4
+"""Frames that are kept ready for the next click."""
+REFIT_STEPS: Final = 30
+
+
+class Segmenter:
+    """Previews of frames by a probe that learns from the clicks of all frames in a thread of its own.
+
+    Args:
+        classes: Number of classes.
+    """
+
+    def __init__(self, classes: int) -> None:
+        self.classes, self._frozen = classes, FrozenFeatures()
+        self._probe: LinearProbe | None = None
+        self._frames: OrderedDict[Version, Preview] = OrderedDict()
+        self._lock = threading.Lock()
+        self._clicked: dict[Path, tuple[Tensor, Tensor]] = {}
+        self._todo: SimpleQueue[tuple[Version, Sequence[Point]]] = SimpleQueue()
+        threading.Thread(target=self._learn, name="probe", daemon=True).start()
+
+    def segment(self, version: Version, points: Sequence[Point]) -> SoftPreview | None:
+        """Return the preview of a version of a picture with these clicks; None before the first click on any frame.
+
+        Raises:
+            DataError: The picture cannot be read.
+        """
+        preview = self._frame(version)  # in any case, so that the first click finds it ready
+        if self._probe is None and not points:
+            return None
+        probe = self._probe or LinearProbe.untrained(self.classes, preview.features.channels)
+        return preview.update(probe, points)
+
+    def learn(self, version: Version, points: Sequence[Point]) -> None:
+        """Learn from the clicks of a frame, in place of those it had before, as soon as there is time."""
+        self._todo.put((version, points))
+
+    def _frame(self, version: Version) -> Preview:
+        with self._lock:
+            if version in self._frames:
+                self._frames.move_to_end(version)
+                return self._frames[version]
+        image = read_image(version[0])
+        preview = Preview(image, self._frozen(image))
+        with self._lock:
+            self._frames[version] = preview
+            while len(self._frames) > RECENT:
+                self._frames.popitem(last=False)
+        return preview
+
+    def _learn(self) -> None:
+        while True:
+            version, points = self._todo.get()
+            try:
+                self._remember(version, points)
+            except DataError:  # a damaged picture has no preview either, which its annotator is told
+                continue
+            if self._todo.empty() and self._clicked:
+                inputs, ids = (torch.cat(parts) for parts in zip(*self._clicked.values(), strict=True))
+                start = self._probe or LinearProbe.untrained(self.classes, inputs.shape[1])
+                self._probe = start.fitted(inputs, ids, steps=REFIT_STEPS)
+
+    def _remember(self, version: Version, points: Sequence[Point]) -> None:
+        self._clicked.pop(version[0], None)
+        if points:
+            with self._lock:
+                shown = self._frames.get(version)
+            features = shown.features if shown else self._frozen(read_image(version[0]))
+            ids = torch.tensor([class_id for *_, class_id in points])
+            self._clicked[version[0]] = (features.at([(x, y) for x, y, _ in points]), ids)
+
+
+_segmenter: Segmenter | None = None
+
+
+def start(classes: int) -> None:
+    """Prepare this process: one thread for torch, and an end when its parent ends, however that happens."""
+    global _segmenter
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of the terminal; the server decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    _segmenter = Segmenter(classes)
+
+
+def segmenter() -> Segmenter:
+    """Return the segmenter of this process."""
+    assert _segmenter is not None
+    return _segmenter
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(0)

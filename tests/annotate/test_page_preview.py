@@ -1,0 +1,119 @@
+"""The preview in a real browser: it follows the clicks, is accepted by a key, and survives a killed server."""
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+from playwright.sync_api import expect
+
+from weclick.data.index import FrameKey
+
+from .browser import NEEDS_BROWSER, Server, write_marked_set
+
+pytestmark = NEEDS_BROWSER
+SPOT = (900, 200)
+"""A place inside the frame, away from the clicks."""
+LOADING = 90_000  # milliseconds; the process of the preview starts beside everything else
+
+
+@pytest.fixture
+def previewing(tmp_path):
+    started = Server(write_marked_set(tmp_path / "set", videos=("a",)), "--preview", "true")
+    yield started
+    started.close()
+
+
+def colour_at(person, spot):
+    shot = cv2.imdecode(np.frombuffer(person.page.screenshot(scale="css"), np.uint8), cv2.IMREAD_COLOR)
+    return shot[spot[1], spot[0]].tolist()
+
+
+def wait_for_other_colour(person, spot, before, timeout=LOADING):
+    for _ in range(timeout // 50):
+        if (now := colour_at(person, spot)) != before:
+            return now
+        person.page.wait_for_timeout(50)
+    raise AssertionError(f"the colour at {spot} stays {before}")
+
+
+def accepted(server):
+    with server.store() as store:
+        return store.accepted()
+
+
+def test_the_overlay_follows_the_clicks_and_is_accepted(previewing, visit):
+    person = visit(previewing.url)
+    first = person.key
+    expect(person["preview"]).to_have_text("preview: click an object first", timeout=LOADING)
+    plain = colour_at(person, SPOT)
+    person.press("Enter")  # nothing to accept yet
+    expect(person["toast"]).to_contain_text("no preview to accept")
+    assert person.key == first
+
+    person.press("1")
+    person.click((500, 300))
+    one = wait_for_other_colour(person, SPOT, plain)
+    person.press("v")
+    assert wait_for_other_colour(person, SPOT, one) == plain
+    person.press("v")
+    assert wait_for_other_colour(person, SPOT, plain) == one
+    person.press("]")
+    assert wait_for_other_colour(person, SPOT, one) != plain
+    person.press("[")
+
+    person.press("2")
+    person.click((910, 210))  # class 2 at the spot
+    two = wait_for_other_colour(person, SPOT, one)
+    person.press("Control+z")
+    assert wait_for_other_colour(person, SPOT, two) == one
+    person.saved()
+
+    person.go("Enter")
+    assert accepted(previewing) == [FrameKey(*first)]
+    assert previewing.status(first) == "done"
+    person.go("p")
+    assert person.key == first
+    expect(person["status"]).to_have_text("✓ accepted")
+    person.click((700, 400))  # another click: the label is no longer that of the clicks
+    expect(person["status"]).to_have_text("to do")
+    person.saved()
+    assert accepted(previewing) == []
+
+
+def test_an_accepted_label_survives_a_killed_server(previewing, visit):
+    person = visit(previewing.url)
+    first = person.key
+    person.press("1")
+    plain = colour_at(person, SPOT)
+    person.click((500, 300))
+    wait_for_other_colour(person, SPOT, plain)
+    person.go("Enter")
+    previewing.kill()
+    assert accepted(previewing) == [FrameKey(*first)]
+
+    # what is clicked meanwhile is kept and saved, and the preview comes back with the server
+    second = person.key
+    person.click((500, 300))
+    expect(person["saved"]).to_have_text("⚠ NOT SAVED")
+    previewing.start()
+    person.saved()
+    assert len(previewing.clicks(second)) == 1
+    before = colour_at(person, SPOT)
+    person.press("2")
+    person.click((910, 210))
+    wait_for_other_colour(person, SPOT, before)
+    person.go("Enter")
+    assert accepted(previewing) == [FrameKey(*first), FrameKey(*second)]
+
+
+def test_without_a_preview_enter_finishes_a_frame_as_before(server, visit):
+    person = visit(server.url).fresh()
+    key = person.key
+    person.press("1")
+    person.click((500, 300))
+    expect(person.page.locator("[data-command=accept]")).to_be_hidden()
+    person.go("Enter")
+    assert server.status(key) == "done"
+    assert accepted(server) == []
