@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 
+import cv2
 import numpy as np
 import pytest
 
@@ -134,6 +135,27 @@ def test_a_label_saved_again_changes_nothing_whatever_its_version(store):
     first = save(store, [Click(1, 2, 0)], label=some_label())
     for version in (0, 1, 7):
         assert save(store, [Click(1, 2, 0)], version=version, label=some_label()) == first
+
+
+def test_a_better_label_for_the_same_clicks_replaces_the_earlier_one(store):
+    first = save(store, [Click(1, 2, 0)], label=some_label())
+    assert save(store, [Click(1, 2, 0)], version=first.version, label=some_label(3)).version == first.version + 1
+    assert_same(store.label(A), some_label(3))
+
+
+@pytest.mark.parametrize("status", ["todo", "skipped"])
+def test_another_status_without_clicks_removes_the_label(labelled, status):
+    labelled.add(A, [], status=status)
+    assert labelled.accepted() == [key for key in labelled.accepted() if key != A]
+    assert labelled.label(A) is None
+
+
+@pytest.mark.parametrize("picture", [np.zeros((*SIZE, 3), np.uint8), np.zeros((5, 5), np.uint8)])
+def test_a_picture_of_another_shape_is_no_label(labelled, path, picture):
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE labels SET ids = ?", (cv2.imencode(".png", picture)[1].tobytes(),))
+    with pytest.raises(ClickError, match=f"label of frame {A} is damaged"):
+        labelled.label(A)
 
 
 def test_a_label_saved_from_another_version_is_refused(labelled):

@@ -44,7 +44,7 @@ def test_a_damaged_file_is_named(store, content):
 
 def test_a_map_of_another_size_is_named(store):
     store.write(KEY, np.zeros((9, 6), np.uint8))
-    with pytest.raises(RunError, match=r"7\.png have the size \(9, 6\), not \(6, 9\); delete the file"):
+    with pytest.raises(RunError, match=r"7\.png has the size \(9, 6\), not \(6, 9\); delete the file"):
         store.read(KEY)
 
 

@@ -289,3 +289,13 @@ def test_the_command_refuses_in_one_line(weclick, root, tmp_path, options, words
     assert status == 1
     assert words in error and error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_where_nothing_is_clicked_nothing_is_accepted(layout, tmp_path, opened):
+    assert simulate(layout, tmp_path / "c.sqlite", min_area=10**6) == 0
+    assert opened(tmp_path / "c.sqlite").accepted() == []
+
+
+def test_a_smallest_area_below_one_is_refused(layout, tmp_path):
+    with pytest.raises(ConfigError, match="min_area 0"):
+        simulate(layout, tmp_path / "c.sqlite", min_area=0)

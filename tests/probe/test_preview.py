@@ -97,3 +97,16 @@ def test_a_preview_does_not_depend_on_what_was_shown_before(preview, mosaic):
     first = fresh.update(probe, clicks)
     assert np.abs(last.confidence.astype(int) - first.confidence).max() <= 5
     assert (last.ids == first.ids).mean() > 0.99
+
+
+def test_a_single_class_is_everywhere(preview):
+    view, probe = preview(np.full((64, 96, 3), 90, np.uint8), classes=1)
+    assert (view.update(probe, [(3.0, 4.0, 0)]).ids == 0).all()
+
+
+@pytest.mark.parametrize("column", range(38, 46))
+def test_a_click_on_a_thin_thing_shows_whatever_its_place_in_a_cell(preview, column):
+    image = np.full((64, 96, 3), 90, np.uint8)
+    image[:, column] = (255, 0, 0)
+    view, probe = preview(image, classes=2)
+    assert view.update(confident(probe, 0), [(float(column), 31.0, 1)]).ids[31, column] == 1

@@ -61,6 +61,10 @@ class AcceptedLabel(NamedTuple):
     confidence: np.ndarray
     probe: str = ""
 
+    def equals(self, other: AcceptedLabel | None) -> bool:
+        """Return whether both have the same pixels."""
+        return other is not None and all(map(np.array_equal, self[:2], other[:2]))
+
 
 class FrameRecord(NamedTuple):
     """The stored state of a frame.

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 import cv2
 
-from weclick.clicks.records import AcceptedLabel, Click, FrameRecord, Status, TimedClick, validate_key
+from weclick.classes import ClassSet
+from weclick.clicks.records import AcceptedLabel, Click, FrameRecord, Status, TimedClick, validate_key, validate_label
 from weclick.conventions import FrameKey, Size
 from weclick.errors import ClickError, DataError
 from weclick.images import decode
@@ -101,8 +102,8 @@ def set_label(db: sqlite3.Connection, key: FrameKey, label: AcceptedLabel, annot
     db.execute(f"INSERT OR REPLACE INTO labels ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
 
-def label_of(db: sqlite3.Connection, key: FrameKey) -> AcceptedLabel | None:
-    """Return the accepted label of a frame, or None.
+def label_of(db: sqlite3.Connection, key: FrameKey, classes: ClassSet, size: Size | None) -> AcceptedLabel | None:
+    """Return the accepted label of a frame of a size, or None.
 
     Raises:
         ClickError: It is damaged.
@@ -113,9 +114,11 @@ def label_of(db: sqlite3.Connection, key: FrameKey) -> AcceptedLabel | None:
         return None
     try:
         ids, confidence = (decode(raw, cv2.IMREAD_UNCHANGED, Path(f"label of {key}")) for raw in row[:2])
-    except (DataError, TypeError):
+        label = AcceptedLabel(ids, confidence, row[2])
+        validate_label(label, classes, size)
+    except (DataError, ClickError):
         raise ClickError(f"the accepted label of frame {key} is damaged; accept it again") from None
-    return AcceptedLabel(ids, confidence, row[2])
+    return label
 
 
 def remove_label(db: sqlite3.Connection, key: FrameKey) -> None:

@@ -24,7 +24,8 @@ WRITE_HINT: Final = "make the folder writable, or keep the store in another (--s
 
 # Class ids and confidence are PNG files of 8 bits.
 _LABELS: Final = """CREATE TABLE labels (
-    video TEXT NOT NULL, number INTEGER NOT NULL, ids BLOB NOT NULL, confidence BLOB NOT NULL,
+    video TEXT NOT NULL, number INTEGER NOT NULL,
+    ids BLOB NOT NULL CHECK (typeof(ids) = 'blob'), confidence BLOB NOT NULL CHECK (typeof(confidence) = 'blob'),
     probe TEXT NOT NULL, annotator TEXT NOT NULL, created TEXT NOT NULL, PRIMARY KEY (video, number))"""
 # The CHECKs on typeof are needed because SQLite stores any type in any column.
 _SCHEMA: Final = (

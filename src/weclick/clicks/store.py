@@ -130,7 +130,7 @@ class ClickStore:
             self._check_size(key, stored_size, size)
             self._check(clicks, status, size or stored_size)
             set_frame(self._db, key, status, size or stored_size, annotator)
-            if clicks:
+            if clicks or status != "done":
                 remove_label(self._db, key)
             append_clicks(self._db, key, map(TimedClick, clicks), annotator)
 
@@ -194,7 +194,8 @@ class ClickStore:
         with self.transaction():
             record, stored = self.frame(key), self.timed_clicks(key)
             same = is_unchanged(status, clicks, record, stored) and (label is None or self.has_label(key))
-            if same and (version != record.version or (seconds == record.seconds and list(clicks) == stored)):
+            equal = same and seconds == record.seconds and list(clicks) == stored
+            if same and (version != record.version or (equal and (label is None or label.equals(self.label(key))))):
                 return record
             if version != record.version:
                 who = f" by {record.annotator}" if record.annotator else ""
@@ -237,7 +238,7 @@ class ClickStore:
             ClickError: It is damaged.
         """
         with clear_errors(self.path):
-            return label_of(self._db, key)
+            return label_of(self._db, key, self.classes, self.frame(key).size)
 
     def has_label(self, key: FrameKey) -> bool:
         """Return whether a frame has an accepted label."""

@@ -54,7 +54,7 @@ class LabelMaps:
         except (DataError, OSError) as error:
             raise RunError(f"label map {self.path(key)} cannot be read; {advice}") from error
         if labels.shape != self.size:
-            raise RunError(f"label map {self.path(key)} have the size {labels.shape}, not {self.size}; {advice}")
+            raise RunError(f"label map {self.path(key)} has the size {labels.shape}, not {self.size}; {advice}")
         return labels
 
 

@@ -48,11 +48,12 @@ def simulate_corrective(
 
     Raises:
         ClickError: The store exists already, or cannot be written.
-        ConfigError: ``per_frame`` is not positive.
+        ConfigError: ``per_frame`` or ``min_area`` is not positive.
         DataError: The split has no masks, or one that cannot be used.
     """
-    if per_frame < 1:
-        raise ConfigError(f"per_frame {per_frame} of the click simulation must be at least 1")
+    for name, value in (("per_frame", per_frame), ("min_area", min_area)):
+        if value < 1:
+            raise ConfigError(f"{name} {value} of the click simulation must be at least 1")
     frames = [frame for frame in layout.frames(split) if frame.label is not None]
     if not frames:
         raise DataError(f"{layout.root} has no masks in its {split} split, which show a simulation what is wrong")
@@ -69,7 +70,7 @@ def simulate_corrective(
                     made += len(clicks)
                     store.replace(frame.key, clicks, status="todo", size=label.shape[:2], annotator=ANNOTATOR)
                     show(done, len(frames))
-            if accept:
+            if accept and made:
                 _accept(layout, frames, annotator, store)
         require_free(path)  # again: this takes minutes, and the rename would overwrite a store made meanwhile
     return made

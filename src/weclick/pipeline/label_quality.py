@@ -40,6 +40,8 @@ def label_quality(store: ClickStore, layout: Layout) -> list[LabelQuality]:
     """
     masks = {key: load for split in layout.splits() for key, load in masks_of(layout, split).items() if load}
     keys = [key for key in store.accepted() if key in masks]
+    if not keys:
+        return []
     scores = {sure: SegmentationScore(len(layout.classes)) for sure in LEVELS}
     with progress_bar("comparing labels") as show:
         for done, key in enumerate(keys, start=1):
@@ -53,4 +55,4 @@ def label_quality(store: ClickStore, layout: Layout) -> list[LabelQuality]:
     computed = [score.compute() for score in scores.values()]
     compared = [int(one.confusion.sum()) for one in computed]
     levels = zip(LEVELS, compared, computed, strict=True)
-    return [LabelQuality(sure, count / max(compared[0], 1), one) for sure, count, one in levels] if keys else []
+    return [LabelQuality(sure, count / max(compared[0], 1), one) for sure, count, one in levels]

@@ -65,7 +65,11 @@ class Preview:
             prior /= prior.sum(0).clip(min=np.finfo(np.float32).tiny)
         places = places_on_grid(clicks, self.features.source, self.size)
         self._walked = self._walker.walk(prior, places, self._walked)
-        return _segmentation(self._walked, self.features.source)
+        shown = _segmentation(self._walked, self.features.source)
+        for click in clicks:  # where a cell's neighbours outvote it
+            column, row = (int(value + 0.5) for value in click[:2])
+            shown.ids[row, column] = click[2]
+        return shown
 
 
 def grid_size(source: Size) -> Size:
@@ -77,5 +81,6 @@ def grid_size(source: Size) -> Size:
 def _segmentation(probabilities: NDArray[np.float32], source: Size) -> SoftPreview:
     """Choose each pixel's class from bilinearly enlarged probabilities."""
     enlarged = cv2.resize(probabilities.transpose(1, 2, 0), source[::-1], interpolation=cv2.INTER_LINEAR)
+    enlarged = enlarged.reshape(*source, -1)  # OpenCV drops the axis of a single class
     confidence = np.round(255 * probabilities.max(0)).astype(np.uint8)
     return SoftPreview(enlarged.argmax(2).astype(np.uint8), confidence)
