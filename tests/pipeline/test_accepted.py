@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from weclick.clicks import Click, ClickStore
+from weclick.clicks.labels import sure_labels
 from weclick.clicks.records import AcceptedLabel
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.dataset import DataSet
 from weclick.data.label_maps import LabelMaps
 from weclick.data.masks import masks_of, simulate_split
 from weclick.errors import ClickError
-from weclick.pipeline.accepted import accepted_supply, sure_labels
+from weclick.pipeline.accepted import accepted_supply
 from weclick.pipeline.grow import grow_clicks, grown_supply
 from weclick.pipeline.inputs import run_data
 from weclick.pipeline.interrupt import Interrupted

@@ -1,4 +1,4 @@
-"""``weclick clicks``: simulate, import, export, check, count and suggest."""
+"""``weclick clicks``: simulate, import, export, labels, check, count and suggest."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ from weclick.clicks import (
     open_or_create,
     stats,
 )
+from weclick.clicks.labels import export_labels
 from weclick.data.index import Layout, Split
 from weclick.data.layouts import open_layout
 from weclick.data.masks import pictures_of
 from weclick.data.unused import unused_validation
 from weclick.errors import ClickError, ConfigError, DataError
+from weclick.options import Share
 from weclick.reporting.progress import progress_bar
 
 
@@ -149,6 +151,22 @@ def export_file(
     print(f"{count} clicks in {file}")
 
 
+def labels(root: str, folder: str, store: str | None = None, layout: str = "auto", sure: Share = 0.0) -> None:
+    """Write the accepted labels as masks: FOLDER/VIDEO/IMAGE.png, 8-bit class ids.
+
+    Args:
+        root: Folder of the data set.
+        folder: Folder to write to; ROOT/masks is where the layout "folder" reads masks.
+        store: Click store; by default clicks.sqlite in the root.
+        layout: cityscapes, camvid, folder, or the class path of another layout; auto detects the first three.
+        sure: Pixels with a lower confidence than this, 0 to 1, are 255 (unknown).
+    """
+    opened = open_layout(layout, Path(root))
+    with _opened(_store_path(root, store), opened) as clicks, progress_bar("writing labels") as show:
+        count = export_labels(clicks, Path(folder), pictures_of(opened), sure=sure, show=show)
+    print(f"{count} labels in {folder}")
+
+
 def import_file(
     root: str,
     file: str,
@@ -235,6 +253,7 @@ PARTS: Final[dict[str, Any]] = {
     "simulate": simulate,
     "import": import_file,
     "export": export_file,
+    "labels": labels,
     "check": check,
     "stats": count,
     "suggest": suggest,

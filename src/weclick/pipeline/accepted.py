@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 
-import cv2
-import numpy as np
 from lightning.pytorch.utilities import rank_zero_info
-from numpy.typing import NDArray
 
 from weclick.clicks import ClickStore
 from weclick.clicks.grow import grown_size
-from weclick.clicks.records import AcceptedLabel
-from weclick.conventions import IGNORE_INDEX, FrameKey, Size
+from weclick.clicks.labels import sure_labels
+from weclick.conventions import FrameKey
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.label_maps import AcceptedLabels, LabelMaps
 from weclick.pipeline.inputs import data_facts, run_data
@@ -54,10 +51,3 @@ def _write(data: ClipDataModule, targets: frozenset[FrameKey], maps: LabelMaps, 
             label = store.label(key)
             assert label is not None  # the run's store does not change
             maps.write(key, sure_labels(label, maps.size, sure))
-
-
-def sure_labels(label: AcceptedLabel, size: Size, sure: float) -> NDArray[np.uint8]:
-    """Return an accepted label at a size (h, w), ``IGNORE_INDEX`` where its confidence is below ``sure``, 0 to 1."""
-    ids = cv2.resize(label.ids, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-    confidence = cv2.resize(label.confidence, size[::-1], interpolation=cv2.INTER_LINEAR)
-    return np.where(confidence >= 255 * sure, ids, IGNORE_INDEX).astype(np.uint8)

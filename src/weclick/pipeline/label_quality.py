@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 import torch
 
 from weclick.clicks import ClickStore
+from weclick.clicks.labels import sure_labels
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.index import Layout
 from weclick.data.masks import masks_of
 from weclick.metrics import Scores, SegmentationScore
-from weclick.pipeline.accepted import sure_labels
 from weclick.reporting.progress import progress_bar
 
 LEVELS: Final = (0.0, 0.5, 0.7)

@@ -1,0 +1,61 @@
+"""Accepted labels as label maps: where they are sure, and as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from weclick.clicks.exchange.common import writing
+from weclick.clicks.exchange.pictures import Pictures
+from weclick.clicks.records import AcceptedLabel
+from weclick.clicks.store import ClickStore
+from weclick.conventions import IGNORE_INDEX, Size
+from weclick.errors import ClickError
+from weclick.files import atomic_path
+
+
+def sure_labels(label: AcceptedLabel, size: Size, sure: float) -> NDArray[np.uint8]:
+    """Return an accepted label at a size (h, w), ``IGNORE_INDEX`` where its confidence is below ``sure``, 0 to 1."""
+    ids = cv2.resize(label.ids, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    confidence = cv2.resize(label.confidence, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.where(confidence >= 255 * sure, ids, IGNORE_INDEX).astype(np.uint8)
+
+
+def export_labels(
+    store: ClickStore, folder: Path, pictures: Pictures, *, sure: float, show: Callable[[int, int], None]
+) -> int:
+    """Write each accepted label as ``folder/<video>/<stem of the image>.png`` and return their number.
+
+    The files hold class ids, 8-bit grey, 255 where the confidence is below ``sure``: the layout "folder" reads them as masks.
+
+    Args:
+        store: The store.
+        folder: Created if missing. Files in it are not replaced.
+        pictures: The data set's images, which name the files.
+        sure: 0 to 1.
+        show: Called with the number of labels that are written, and of all.
+
+    Raises:
+        ClickError: A label is of a frame that the data set lacks, a file exists or cannot be written; files that were written
+            before stay.
+    """
+    # all names first: nothing is written if one cannot be
+    files = {key: folder / key.video / f"{pictures.path(key).stem}.png" for key in store.accepted()}
+    for file in files.values():
+        if file.exists():
+            raise ClickError(f"{file} exists; export to a new folder, or remove it first")
+    for done, (key, file) in enumerate(files.items(), start=1):
+        label = store.label(key)
+        if label is None:  # removed meanwhile by an annotator
+            continue
+        height, width = label.ids.shape
+        encoded = cv2.imencode(".png", sure_labels(label, (height, width), sure))[1]
+        # not durable: syncing thousands of small files takes minutes, and an export can be repeated
+        with writing(file), atomic_path(file, durable=False) as temporary:
+            temporary.write_bytes(encoded.tobytes())
+        show(done, len(files))
+    return len(files)
