@@ -49,7 +49,7 @@ def test_the_overlay_follows_the_clicks_and_is_accepted(previewing, visit):
     expect(person["preview"]).to_have_text("preview: click an object first", timeout=LOADING)
     plain = colour_at(person, SPOT)
     person.press("Enter")  # nothing to accept yet
-    expect(person["toast"]).to_contain_text("no preview to accept")
+    expect(person["toast"]).to_contain_text("no preview of these points")
     assert person.key == first
 
     person.press("1")
@@ -106,6 +106,53 @@ def test_an_accepted_label_survives_a_killed_server(previewing, visit):
     wait_for_other_colour(person, SPOT, before)
     person.go("Enter")
     assert accepted(previewing) == [FrameKey(*first), FrameKey(*second)]
+
+
+def test_a_label_accepted_while_the_server_is_away_is_accepted_at_the_next_visit(previewing, visit):
+    person = visit(previewing.url)
+    key, plain = person.key, colour_at(person, SPOT)
+    person.press("1")
+    person.click((500, 300))
+    wait_for_other_colour(person, SPOT, plain)
+    person.saved()
+    previewing.kill()
+    person.press("Enter")
+    expect(person["saved"]).to_have_text("⚠ NOT SAVED")
+    assert accepted(previewing) == []
+    # the server has never shown that preview: it stores the clicks, and the page asks for the preview again
+    with person.page.expect_response(
+        lambda response: response.url.endswith("/preview") and response.ok, timeout=LOADING
+    ):
+        previewing.start()
+    person.saved()
+    assert (accepted(previewing), previewing.status(key), len(previewing.clicks(key))) == ([], "todo", 1)
+    expect(person["status"]).to_have_text("to do")
+    person.go("Enter")
+    assert accepted(previewing) == [FrameKey(*key)]
+
+
+def test_nothing_is_accepted_behind_a_hidden_preview(previewing, visit):
+    person = visit(previewing.url)
+    plain = colour_at(person, SPOT)
+    person.press("1")
+    person.click((500, 300))
+    wait_for_other_colour(person, SPOT, plain)
+    person.press("v", "Enter")
+    expect(person["toast"]).to_contain_text("Press V to see it")
+    assert accepted(previewing) == []
+
+
+def test_done_instead_of_accept_removes_the_label(previewing, visit):
+    person = visit(previewing.url)
+    key, plain = person.key, colour_at(person, SPOT)
+    person.press("1")
+    person.click((500, 300))
+    wait_for_other_colour(person, SPOT, plain)
+    person.go("Enter")
+    assert accepted(previewing) == [FrameKey(*key)]
+    person.go("p")
+    person.go("n")
+    assert (accepted(previewing), previewing.status(key)) == ([], "done")
 
 
 def test_without_a_preview_enter_finishes_a_frame_as_before(server, visit):

@@ -1,6 +1,8 @@
 """The preview of what clicks mean, and labels that are accepted with it, over the API and in a worker process."""
 
+import sqlite3
 import time
+from contextlib import closing
 from multiprocessing import active_children
 
 import cv2
@@ -52,6 +54,10 @@ def test_a_preview_follows_the_clicks_and_is_accepted_with_a_save(previewing, st
     again = previewing.put(url, json=accepted).json()  # the response was lost
     assert again["version"] == frame["version"]
 
+    # accepted again from the stored label, without a preview of the same clicks at hand
+    known = {**accepted, "version": frame["version"], "seconds": 3.0}
+    assert previewing.put(url, json=known).json()["accepted"] is True
+
     # the stored label is shown with its clicks, and removed by other clicks
     store.accept(key, label._replace(ids=np.ones(SIZE, np.uint8), confidence=np.full((1, 1), 255, np.uint8)))
     assert (pixels(ask(previewing, url, CLICKS))[..., :3] == catalog.classes[1].color[::-1]).all()
@@ -64,7 +70,7 @@ def test_clicks_on_one_frame_are_learned_for_all_others(previewing, catalog, sto
     other = f"/api/frames/{catalog.id_of(FrameKey('東京', 2))}"
     previewing.put(url, json=body(CLICKS, status="done"))
     deadline = time.monotonic() + 60
-    while (response := ask(previewing, other, [])).status_code == 204:
+    while (response := ask(previewing, other, [])).status_code != 200:
         assert time.monotonic() < deadline
     assert pixels(response).shape == (*SIZE, 4)
 
@@ -74,7 +80,7 @@ def test_what_is_stored_at_the_start_is_learned(serve, catalog, store, key):
     store.add(FrameKey("of another data set", 1), [Click(1, 1, 0)])
     client, other = serve(preview=True), f"/api/frames/{catalog.id_of(FrameKey('東京', 2))}"
     deadline = time.monotonic() + 60
-    while ask(client, other, []).status_code == 204:
+    while ask(client, other, []).status_code != 200:
         assert time.monotonic() < deadline
 
 
@@ -103,14 +109,39 @@ def test_without_a_preview_nothing_can_be_accepted(client, contents, url):
     assert client.get("/api/project").json()["preview"] is False
     before = contents()
     assert ask(client, url, CLICKS).status_code == 404
-    assert client.put(url, json={**body(CLICKS, status="done"), "accept": True}).status_code == 404
     assert contents() == before
+    frame = client.put(url, json={**body(CLICKS, status="done"), "accept": True}).json()
+    assert (frame["status"], frame["accepted"], len(frame["clicks"])) == ("todo", False, 2)
 
 
-def test_only_a_frame_that_is_done_has_a_label(previewing, contents, url):
-    before = contents()
-    assert previewing.put(url, json={**body(CLICKS, status="todo"), "accept": True}).status_code == 422
-    assert contents() == before
+def test_only_a_preview_that_was_shown_is_accepted_and_the_clicks_are_stored_anyway(previewing, store, key, url):
+    assert ask(previewing, url, CLICKS[:1]).status_code == 200
+    frame = previewing.put(url, json={**body(CLICKS, status="done"), "accept": True}).json()
+    assert (frame["status"], frame["accepted"], len(frame["clicks"])) == ("todo", False, 2)
+    frame = previewing.put(url, json={**body(CLICKS, version=1, status="todo"), "accept": True}).json()
+    assert (frame["status"], frame["accepted"]) == ("todo", False)
+    assert ask(previewing, url, CLICKS).status_code == 200
+    accepted = {**body(CLICKS, version=frame["version"], status="done"), "accept": True}
+    frame = previewing.put(url, json=accepted).json()
+    assert frame["accepted"] is True
+    # done without accepting: the label goes
+    frame = previewing.put(url, json=body(CLICKS, version=frame["version"], status="done")).json()
+    assert (frame["status"], frame["accepted"], store.label(key)) == ("done", False, None)
+
+
+def test_clicks_of_other_programs_do_not_end_learning(serve, catalog, store, store_path, key):
+    store.add(key, [Click(3, 3, 0), Click(30, 20, 1)])
+    with closing(sqlite3.connect(store_path)) as db, db:
+        for wrong in ("-1, 3.0", "77, 3.0", "0, 9e9", "0, 9e999"):
+            class_id, x = wrong.split(", ")
+            db.execute(
+                f"INSERT INTO clicks SELECT NULL, video, number, {x}, y, {class_id}, '', '', NULL FROM clicks LIMIT 1"
+            )
+    client, other = serve(preview=True), f"/api/frames/{catalog.id_of(FrameKey('東京', 2))}"
+    deadline = time.monotonic() + 60
+    while (response := ask(client, other, [])).status_code != 200:
+        assert response.status_code == 503 and "learning" in response.json()["detail"]
+        assert time.monotonic() < deadline
 
 
 def test_unsure_pixels_are_hatched_and_unknown_ones_transparent():

@@ -215,13 +215,29 @@ def test_frames_with_an_accepted_label_are_not_complete_and_their_clicks_do_not_
     assert len(list((made.folder / "grown").rglob("*.png"))) == 10 - ACCEPTED
 
 
-def test_frames_left_out_by_the_budget_have_no_accepted_label(chosen, run, targets):
-    clicks = run_data(chosen({"frame_share": 0.5}), run()).clicks
-    assert len(clicks.clicks) == 5
-    assert clicks.accepted == targets & clicks.clicks.keys()
+@pytest.mark.slow
+def test_a_frame_accepted_without_a_click_is_trained_from_in_every_stage(
+    settings, accepted, run, fit, dataset, targets, tmp_path
+):
+    path = shutil.copy(accepted, tmp_path / "clicks.sqlite")
+    chosen = min(targets)
+    with ClickStore(path, dataset.classes) as store:
+        label = store.label(chosen)
+        store.replace(chosen, [])
+        store.accept(chosen, label)
+    options, made = settings(arm="beyond", data={"store": str(path)}), run()
+    data = run_data(options, made)
+    assert chosen in data.clicks.clicks and chosen in {clip.target.key for clip in data.clips}
+    fit(options, made, "teacher", "memory", "student")
+    assert len(label_files(made)) == ACCEPTED
+    assert "loss_accepted" in (made.stage("student") / "metrics.csv").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("data", [{"per_frame": 2}, {"supervision": "masks"}], ids=["per_frame", "masks"])
+@pytest.mark.parametrize(
+    "data",
+    [{"per_frame": 2}, {"frame_share": 0.5}, {"supervision": "masks"}],
+    ids=["per_frame", "frame_share", "masks"],
+)
 def test_a_training_from_fewer_clicks_or_from_masks_uses_no_accepted_label(chosen, run, data):
     made = run()
     assert accepted_supply(chosen(data), made).targets == frozenset()

@@ -8,7 +8,7 @@ from torch import nn
 
 from weclick.errors import ConfigError
 from weclick.models.factory import IMAGENET, SegmentationNetwork
-from weclick.probe.features import Features, FrozenFeatures
+from weclick.probe.features import Features, FrozenFeatures, encoder_size
 
 SOURCE = (16, 24)
 
@@ -72,7 +72,7 @@ def test_no_points_have_no_features():
         ((10, 7), (8, 8), (1, 1), (5, 3)),
         ((1, 1), (8, 8), (1, 1), (1, 1)),
         ((40, 1000), (16, 320), (2, 40), (20, 500)),  # enlarged to 1280 only
-        ((32, 1600), (8, 400), (1, 50), (16, 800)),  # not enlarged
+        ((32, 1600), (8, 320), (1, 40), (16, 800)),  # reduced to 1280
     ],
 )
 def test_the_maps_of_frames_of_any_size_cover_them(frozen, source, finest, coarsest, colour):
@@ -123,3 +123,11 @@ def test_the_same_image_has_the_same_features(frozen, mosaic):
 def test_a_network_without_an_encoder_is_refused():
     with pytest.raises(ConfigError, match="no encoder to take features from"):
         FrozenFeatures(SegmentationNetwork(nn.Conv2d(3, 1, 1), IMAGENET))
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [((360, 480), (704, 960)), ((540, 960), (704, 1280)), ((2160, 3840), (704, 1280)), ((1, 1), (32, 32))],
+)
+def test_the_encoder_sees_frames_twice_as_large_and_at_most_1280_pixels_wide(source, expected):
+    assert encoder_size(source) == expected

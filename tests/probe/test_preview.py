@@ -110,3 +110,9 @@ def test_a_click_on_a_thin_thing_shows_whatever_its_place_in_a_cell(preview, col
     image[:, column] = (255, 0, 0)
     view, probe = preview(image, classes=2)
     assert view.update(confident(probe, 0), [(float(column), 31.0, 1)]).ids[31, column] == 1
+
+
+@pytest.mark.parametrize("classes", [129, 255])
+def test_as_many_classes_as_a_data_set_may_have(preview, classes):
+    view, probe = preview(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8), classes=classes)
+    assert (view.update(confident(probe, classes - 1), []).ids == classes - 1).all()

@@ -24,7 +24,7 @@ from weclick.annotate.worker import StoreWorker
 from weclick.clicks import Click, ClickStore
 from weclick.clicks.records import AcceptedLabel, FrameRecord, Progress, TimedClick, is_unchanged, validate_click
 from weclick.conventions import FrameKey, Size
-from weclick.errors import ConflictError, DataError
+from weclick.errors import ClickError, ConflictError, DataError
 
 
 class State(NamedTuple):
@@ -74,6 +74,7 @@ class Handlers:
         self.previews = previews
         self.annotator = annotator
         self._unreadable: set[FrameKey] = set()
+        self._learning = False  # whether there are clicks that the preview learns from, or has learned from
 
     async def project(self) -> Response:
         """Return what does not change while the server runs."""
@@ -151,17 +152,21 @@ class Handlers:
         size = await self._size(entry)
         holder = self.leases.holder(frame_id, body.client)
         clicks = [click.timed() for click in body.clicks]
-        label = await self._label(entry, clicks) if body.accept else None
+        shown = await self._shown(entry, clicks) if body.accept and body.status == "done" else None
 
         def work(store: ClickStore) -> State:
+            record, stored, accepted = _read(store, entry)
+            unchanged = is_unchanged(body.status, clicks, record, stored)
             # a repeated save, whose response was lost, succeeds even if another client has leased the frame since
-            if holder and not is_unchanged(body.status, clicks, *_read(store, entry)[:2]):
+            if holder and not (unchanged and accepted == body.accept):
                 raise ConflictError(f"{holder} is working on this frame; nothing was stored")
+            label = shown or (store.label(entry.frame.key) if body.accept and unchanged else None)
             store.save(
                 entry.frame.key,
                 clicks,
                 version=body.version,
-                status=body.status,
+                # a preview that was not shown, for example as the server was started again since, is not accepted
+                status="todo" if body.accept and label is None else body.status,
                 size=size,
                 annotator=body.annotator or self.annotator,
                 seconds=body.seconds,
@@ -173,7 +178,8 @@ class Handlers:
             state = await self.worker.write(work)
         except ConflictError as conflict:
             return await self._conflict(entry, size, body.client, conflict)
-        await self._learn(entry, state)
+        used = state.clicks if state.record.status != "skipped" else []
+        await self._learn(entry, size, [click for click, _ in used])
         return _json(self._frame(entry, size, state, body.client))
 
     async def lease(self, frame_id: str, body: schemas.AnnotatorBody) -> Response:
@@ -224,6 +230,8 @@ class Handlers:
 
         label = await self.worker.read(accepted)
         shown = Segmentation(*label[:2]) if label else await self._segment(entry, clicks)
+        if shown is None and self._learning:
+            raise PreviewError("learning from the clicks so far")
         if shown is None:
             return Response(status_code=204)
         picture = await asyncio.to_thread(preview_picture, shown, self.catalog.classes)
@@ -236,20 +244,28 @@ class Handlers:
             clicks.setdefault(key, []).append(click)
         for key, own in clicks.items():
             if key in self.catalog:
-                await self._learn_from(self._entry(self.catalog.id_of(key)), own)
+                entry = self._entry(self.catalog.id_of(key))
+                with suppress(DataError):
+                    await self._learn(entry, await self._size(entry), own)
 
-    async def _learn(self, entry: Entry, state: State) -> None:
-        """Let the preview learn from a frame's clicks as they are now stored."""
-        used = state.clicks if state.record.status != "skipped" else []
-        await self._learn_from(entry, [click for click, _ in used])
+    async def _learn(self, entry: Entry, size: Size, clicks: list[Click]) -> None:
+        """Let the preview learn from a frame's stored clicks; whatever fails here, the clicks are stored."""
+        if self.previews is None:
+            return
+        try:
+            version = await asyncio.to_thread(self.pictures.locate, entry.frame.image)
+            self.previews.learn(version, [click for click in clicks if self._valid(click, size)])
+            self._learning = self._learning or bool(clicks)
+        except Exception as error:
+            _log.warning("the preview does not learn from frame %s: %s", entry.frame.key, error)
 
-    async def _learn_from(self, entry: Entry, clicks: list[Click]) -> None:
-        if self.previews is not None:
-            valid = [
-                click for click in clicks if click.class_id < len(self.catalog.classes)
-            ]  # others are by other programs
-            with suppress(DataError):  # a picture that has become unreadable
-                self.previews.learn(await asyncio.to_thread(self.pictures.locate, entry.frame.image), valid)
+    def _valid(self, click: Click, size: Size) -> bool:
+        """Return whether a click can be learned from; another program may have stored any."""
+        try:
+            validate_click(click, self.catalog.classes, size)
+        except ClickError:
+            return False
+        return True
 
     async def _segment(self, entry: Entry, clicks: list[Click]) -> Segmentation | None:
         if self.previews is None:
@@ -257,11 +273,13 @@ class Handlers:
         version = await asyncio.to_thread(self.pictures.locate, entry.frame.image)
         return await self.previews.segment(version, clicks)
 
-    async def _label(self, entry: Entry, clicks: list[TimedClick]) -> AcceptedLabel:
-        preview = await self._segment(entry, [click for click, _ in clicks])
-        if preview is None:
-            raise PreviewError("there is no preview to accept before the first click")
-        return AcceptedLabel(preview.ids, preview.confidence, PROBE)
+    async def _shown(self, entry: Entry, clicks: list[TimedClick]) -> AcceptedLabel | None:
+        """Return the preview that was last shown for these clicks, as a label; a save never waits for a new one."""
+        if self.previews is None:
+            return None
+        version = await asyncio.to_thread(self.pictures.locate, entry.frame.image)
+        shown = self.previews.shown(version, [click for click, _ in clicks])
+        return AcceptedLabel(*shown, PROBE) if shown else None
 
     def _entry(self, name: str) -> Entry:
         entry = self.catalog.entry(name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -25,6 +27,8 @@ UNSURE: Final = 128
 _WIDEST: Final = 960
 """Larger previews are reduced to this width: they are drawn from cells of at least 4 pixels anyway."""
 _HATCH: Final = 4
+_REMEMBERED: Final = 16
+"""Pictures whose latest preview can be accepted."""
 
 
 class PreviewError(WeclickError):
@@ -48,11 +52,18 @@ class Previews:
     def __init__(self, classes: ClassSet) -> None:
         self.classes = classes
         self._learned: dict[Path, tuple[Version, Sequence[Click]]] = {}
+        self._shown: OrderedDict[Version, tuple[list[Click], Segmentation]] = OrderedDict()
         self._start()
 
     def _start(self) -> None:
         # spawned: a fork would copy the server's threads, and torch is not imported here
         self._pool = ProcessPoolExecutor(1, get_context("spawn"), _start, (len(self.classes),))
+        # Ctrl-C reaches all processes of the terminal, but only the server reacts: the worker inherits the mask
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._submit(_ready)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for version, clicks in list(self._learned.values()):
             self._submit(_learn, version, _points(clicks))
 
@@ -67,7 +78,18 @@ class Previews:
             found: Any = await asyncio.wrap_future(self._submit(_segment, version, _points(clicks)))
         except BrokenProcessPool:
             raise PreviewError("the process that computes previews ended; the next click starts it again") from None
-        return None if found is None else Segmentation(*found)
+        if found is None:
+            return None
+        self._shown[version] = (list(clicks), Segmentation(*found))
+        self._shown.move_to_end(version)
+        while len(self._shown) > _REMEMBERED:
+            self._shown.popitem(last=False)
+        return self._shown[version][1]
+
+    def shown(self, version: Version, clicks: Sequence[Click]) -> Segmentation | None:
+        """Return the latest preview of a picture, if it was made with these clicks."""
+        made, preview = self._shown.get(version, ([], None))
+        return preview if made == list(clicks) else None
 
     def learn(self, version: Version, clicks: Sequence[Click]) -> None:
         """Learn from the stored clicks of a frame, without waiting."""
@@ -112,6 +134,10 @@ def _start(classes: int) -> None:
     from weclick.annotate import segmenter
 
     segmenter.start(classes)
+
+
+def _ready() -> None:
+    """Do nothing: a first task starts the process."""
 
 
 def _segment(version: Version, points: Sequence[tuple[float, float, int]]) -> Any:  # noqa: ANN401

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import signal
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from multiprocessing import parent_process
@@ -15,7 +16,6 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from weclick.errors import DataError
 from weclick.images import read_image
 from weclick.probe import FrozenFeatures, LinearProbe, Preview, SoftPreview
 
@@ -25,6 +25,10 @@ Version = tuple[Path, int, int]
 RECENT: Final = 4
 """Frames that are kept ready for the next click."""
 REFIT_STEPS: Final = 30
+REFIT_SECONDS: Final = 5.0
+"""Between two fits while more clicks wait to be learned from."""
+
+_log = logging.getLogger(__name__)
 
 
 class Segmenter:
@@ -73,16 +77,22 @@ class Segmenter:
         return preview
 
     def _learn(self) -> None:
+        fitted = 0.0
         while True:
             version, points = self._todo.get()
             try:
                 self._remember(version, points)
-            except DataError:  # a damaged picture has no preview either, which its annotator is told
-                continue
-            if self._todo.empty() and self._clicked:
-                inputs, ids = (torch.cat(parts) for parts in zip(*self._clicked.values(), strict=True))
-                start = self._probe or LinearProbe.untrained(self.classes, inputs.shape[1])
-                self._probe = start.fitted(inputs, ids, steps=REFIT_STEPS)
+                # at the start there are many frames to learn from: previews get better while that goes on
+                if self._clicked and (self._todo.empty() or time.monotonic() > fitted + REFIT_SECONDS):
+                    self._refit()
+                    fitted = time.monotonic()
+            except Exception as error:  # a damaged picture, for example; the next frame may do
+                _log.warning("the preview does not learn from %s: %s", version[0].name, error)
+
+    def _refit(self) -> None:
+        inputs, ids = (torch.cat(parts) for parts in zip(*self._clicked.values(), strict=True))
+        start = self._probe or LinearProbe.untrained(self.classes, inputs.shape[1])
+        self._probe = start.fitted(inputs, ids, steps=REFIT_STEPS)
 
     def _remember(self, version: Version, points: Sequence[Point]) -> None:
         self._clicked.pop(version[0], None)
@@ -100,7 +110,6 @@ _segmenter: Segmenter | None = None
 def start(classes: int) -> None:
     """Prepare this process: one thread for torch, and an end when its parent ends, however that happens."""
     global _segmenter
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of the terminal; the server decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     _segmenter = Segmenter(classes)

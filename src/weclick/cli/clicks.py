@@ -148,7 +148,14 @@ def export_file(
     exchange = FORMATS[format or format_to_write(Path(file))]
     with _opened(_store_path(root, store), opened) as clicks:
         count = exchange.export(clicks, Path(file), pictures_of(opened))
+        unfinished = sum(status == "todo" for status in clicks.statuses().values())
+        accepted = len(clicks.accepted())
     print(f"{count} clicks in {file}")
+    if unfinished or accepted:
+        print(
+            f"not in it: {accepted} accepted labels (weclick clicks labels writes them), and which {unfinished} frames are "
+            "unfinished; imported again, all frames count as done, and their classes without a click as absent"
+        )
 
 
 def labels(root: str, folder: str, store: str | None = None, layout: str = "auto", sure: Share = 0.0) -> None:

@@ -181,8 +181,7 @@ class ClickStore:
             size: (H, W) of the source image.
             annotator: Who made the change.
             seconds: Total time spent on the frame.
-            label: The frame's accepted label; its status must be done. Without, an earlier label stays only if clicks and status
-                do.
+            label: The frame's accepted label; its status must be done. Without, the frame has none afterwards.
 
         Returns:
             The record as it is now stored.
@@ -193,7 +192,8 @@ class ClickStore:
         """
         with self.transaction():
             record, stored = self.frame(key), self.timed_clicks(key)
-            same = is_unchanged(status, clicks, record, stored) and (label is None or self.has_label(key))
+            labelled = self.has_label(key)
+            same = is_unchanged(status, clicks, record, stored) and labelled == (label is not None)
             equal = same and seconds == record.seconds and list(clicks) == stored
             if same and (version != record.version or (equal and (label is None or label.equals(self.label(key))))):
                 return record
@@ -209,8 +209,7 @@ class ClickStore:
             if label is not None:
                 validate_label(label, self.classes, size, status)
             set_frame(self._db, key, status, size, annotator, seconds)
-            if not same:
-                remove_label(self._db, key)
+            remove_label(self._db, key)
             if label is not None:
                 set_label(self._db, key, label, annotator)
             update_clicks(self._db, key, stored, clicks, annotator)

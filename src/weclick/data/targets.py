@@ -22,7 +22,7 @@ class TargetClicks:
         unfinished: Targets with clicks whose status is not done; a class without a click may still be present there.
         incomplete: Targets where a region may have no click: the unfinished ones, those with an accepted label, or all if the
             budget leaves out clicks.
-        accepted: Targets with an accepted label; none if the budget leaves out clicks, as all clicks made the labels.
+        accepted: Targets with an accepted label, some without a click; none under a budget, as all clicks made the labels.
         sizes: (H, W) of the image that each frame was clicked on, if the store has it.
         stored: All clicks of the store, including those that are not trained from.
         store: File of the store.
@@ -55,7 +55,8 @@ class TargetClicks:
         own = {key: clicks for key, clicks in stored.items() if key in train}
         clicks = within_budget(own, share=options.frame_share, count=options.per_frame, seed=seed)
         unfinished = frozenset(key for key in clicks if frames.get(key, FrameRecord()).status != "done")
-        accepted = accepted & clicks.keys() if options.per_frame is None else frozenset()
+        accepted = accepted & train if options.per_frame is None and options.frame_share == 1 else frozenset()
+        clicks = {**{key: [] for key in sorted(accepted)}, **clicks}
         incomplete = unfinished | accepted if options.per_frame is None else frozenset(clicks)
         sizes = {key: frame.size for key, frame in frames.items() if frame.size is not None}
         return cls(clicks, unfinished, incomplete, accepted, sizes, stored, store)

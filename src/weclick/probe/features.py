@@ -74,7 +74,7 @@ class FrozenFeatures:
     def __call__(self, image: NDArray[np.uint8]) -> Features:
         """Return the features of a frame, RGB uint8 (H, W, 3)."""
         source = (image.shape[0], image.shape[1])
-        enlarged = cv2.resize(image, _encoder_size(source)[::-1], interpolation=cv2.INTER_LINEAR)
+        enlarged = cv2.resize(image, encoder_size(source)[::-1], interpolation=cv2.INTER_LINEAR)
         images = torch.from_numpy(enlarged).permute(2, 0, 1)[None].float() / 255
         encoder: nn.Module = self.network.body.get_submodule("encoder")
         maps = encoder((images - self.network.mean) / self.network.std)
@@ -82,9 +82,9 @@ class FrozenFeatures:
         return Features([features.half() for features in (*maps, _colour_and_position(image))], source)
 
 
-def _encoder_size(source: Size) -> Size:
+def encoder_size(source: Size) -> Size:
     """Return the size of the image that the encoder sees: its sides are multiples of its coarsest stride."""
-    factor = min(MAGNIFIED, max(1.0, LARGEST / max(source)))
+    factor = min(MAGNIFIED, LARGEST / max(source))
     height, width = (max(DIVISOR, round(side * factor / DIVISOR) * DIVISOR) for side in source)
     return height, width
 

@@ -80,7 +80,9 @@ def grid_size(source: Size) -> Size:
 
 def _segmentation(probabilities: NDArray[np.float32], source: Size) -> SoftPreview:
     """Choose each pixel's class from bilinearly enlarged probabilities."""
-    enlarged = cv2.resize(probabilities.transpose(1, 2, 0), source[::-1], interpolation=cv2.INTER_LINEAR)
-    enlarged = enlarged.reshape(*source, -1)  # OpenCV drops the axis of a single class
-    confidence = np.round(255 * probabilities.max(0)).astype(np.uint8)
-    return SoftPreview(enlarged.argmax(2).astype(np.uint8), confidence)
+    ids, highest = np.zeros(source, np.uint8), np.full(source, -1, np.float32)
+    for class_id, own in enumerate(probabilities):  # one by one: at full size, many classes would take gigabytes
+        enlarged = cv2.resize(own, source[::-1], interpolation=cv2.INTER_LINEAR)
+        ids[enlarged > highest] = class_id
+        np.maximum(highest, enlarged, out=highest)
+    return SoftPreview(ids, np.round(255 * probabilities.max(0)).astype(np.uint8))

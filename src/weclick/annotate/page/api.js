@@ -97,7 +97,7 @@ export class Api {
    */
   async preview(id, clicks) {
     const content = { client: this.client, clicks };
-    const response = await fetchJson("POST", frameUrl(id, "preview"), content, PREVIEW_TIMEOUT);
+    const response = await fetchJson("POST", frameUrl(id, "preview"), content, { timeout: PREVIEW_TIMEOUT });
     if (response.status === 204) return null;
     if (response.ok) return createImageBitmap(await response.blob());
     throw new ApiError((await response.json().catch(() => null))?.detail ?? "no preview", response.status);
@@ -118,7 +118,8 @@ export function frameUrl(id, what) {
 }
 
 async function request(method, url, content) {
-  const response = await fetchJson(method, url, content, TIMEOUT);
+  // keepalive: browsers finish these after the tab is closed, within a quota that previews must not use up
+  const response = await fetchJson(method, url, content, { timeout: TIMEOUT, keepalive: true });
   if (response.status === 204) return null;
   const result = await response.json().catch(() => null);
   if (response.ok && result) return result;
@@ -127,13 +128,13 @@ async function request(method, url, content) {
   throw new ApiError(detail, response.ok ? 0 : response.status, result?.frame ?? null);
 }
 
-async function fetchJson(method, url, content, timeout) {
+async function fetchJson(method, url, content, { timeout, keepalive = false }) {
   const body = content && JSON.stringify(content);
   const options = {
     method,
     body,
     headers: body ? { "Content-Type": "application/json" } : {},
-    keepalive: Boolean(body) && body.length < KEEPALIVE_LIMIT,
+    keepalive: keepalive && Boolean(body) && body.length < KEEPALIVE_LIMIT,
     signal: AbortSignal.timeout(timeout),
   };
   return fetch(url, options).catch(() => {

@@ -19,13 +19,15 @@ const FAR_STEP = 48;
 const PROGRESS_DELAY = 300; // milliseconds; one request after several quick clicks
 const OVERLAY_DELAY = 300; // milliseconds; no predictions for frames that are only passed
 const TIMEOUT = { picture: 20, overlay: 120 }; // seconds; a prediction may have to be computed
+const PREVIEW_RETRY = 3000; // milliseconds
 const OPACITY = { step: 0.15, least: 0.2, most: 0.95 };
 const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class App {
   #overlayOn = false; // the student's prediction, in place of the preview
   #previewOn = false;
-  #previewed = null; // {work, image}: the latest preview
+  #previewed = null; // {work, points, image}: the latest preview
+  #previewTimer = null;
   #emptyFrame = null; // id of the frame without points for which Done was pressed once
   #reportedFailure = null;
   #progressTimer = null;
@@ -43,7 +45,7 @@ export class App {
     this.overlays = new Pictures((id) => frameUrl(id, "overlay"), TIMEOUT.overlay);
     this.preview = new Preview(
       (id, clicks) => api.preview(id, clicks),
-      (work, image, error) => this.#previewLoaded(work, image, error),
+      (work, points, image, error) => this.#previewLoaded(work, points, image, error),
     );
     this.#previewOn = project.preview;
     this.hasPreview = project.preview;
@@ -204,10 +206,13 @@ export class App {
   #accept() {
     const { work } = this.navigation;
     if (!this.hasPreview || obstacle(work)) return this.#done();
-    if (this.#previewed?.work !== work || !this.#previewed.image) {
-      return this.panel.showMessage("There is no preview to accept yet; click an object first.");
+    const { points, image } = this.#previewed ?? {};
+    // only what is seen is accepted: not while the preview is hidden, behind the prediction, or of earlier points
+    if (!image || points !== work.points || this.editor.overlay !== image) {
+      return this.panel.showMessage("There is no preview of these points to accept. Press V to see it.");
     }
-    return this.navigation.finish("done", true);
+    // asked again if the frame stays, as the server may have been started again since it showed this preview
+    this.navigation.finish("done", true).then(() => this.#askPreview());
   }
 
   #done() {
@@ -259,11 +264,13 @@ export class App {
     this.preview.want(wanted);
   }
 
-  #previewLoaded(work, image, error) {
+  #previewLoaded(work, points, image, error) {
     if (work !== this.navigation.work) return;
-    this.#previewed = { work, image };
+    this.#previewed = { work, points, image };
     if (error) this.panel.showPreview(`no preview: ${error.message}`);
     else this.panel.showPreview(image ? "" : "preview: click an object first");
+    clearTimeout(this.#previewTimer);
+    if (error) this.#previewTimer = setTimeout(() => this.#askPreview(), PREVIEW_RETRY);
     this.#showOverlay();
   }
 

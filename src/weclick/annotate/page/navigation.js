@@ -49,7 +49,8 @@ export class Navigation {
     leftovers.forEach((leftover, index) => {
       // a second state of the same frame waits for the next visit, where it becomes a conflict for the user to decide
       if (!frames[index] || this.#works.has(leftover.id)) return;
-      const work = new Work({ ...frames[index], ...leftover.kept });
+      const { kept } = leftover;
+      const work = new Work({ ...frames[index], ...kept, accepted: kept.accept ?? false });
       this.#works.set(work.id, work);
       this.saver.resume(work, leftover);
     });
@@ -100,6 +101,10 @@ export class Navigation {
         Object.assign(work, { status, accepted });
         this.saver.save(work);
         if (!(await this.saver.stored(work.id))) return this.showMessage(this.saver.problem);
+        if (work.status !== status) {
+          // changed meanwhile, or the server had no such preview any more: then nothing is accepted unseen
+          return this.showMessage(accepted ? "Not accepted: look at the preview again, then press Enter." : "Not finished.");
+        }
         this.#finishedIds.push(work.id);
         this.finished += 1;
       }

@@ -6,8 +6,8 @@ export class Preview {
 
   /**
    * @param {(id: string, clicks: import("./points.js").Click[]) => Promise<ImageBitmap | null>} load
-   * @param {(work: import("./work.js").Work, image: ImageBitmap | null, error: Error | null) => void} loaded called with
-   *   every result; the image is null before the first click of all
+   * @param {(work: import("./work.js").Work, points: import("./points.js").Click[], image: ImageBitmap | null,
+   *   error: Error | null) => void} loaded called with every result; the image is null before the first click of all
    */
   constructor(load, loaded) {
     Object.assign(this, { load, loaded });
@@ -23,11 +23,12 @@ export class Preview {
     this.#running = true;
     while (this.#wanted) {
       const work = this.#wanted;
+      const { points } = work;
       this.#wanted = null;
       try {
-        this.loaded(work, await this.load(work.id, work.points), null);
+        this.loaded(work, points, await this.load(work.id, points), null);
       } catch (error) {
-        this.loaded(work, null, error);
+        this.loaded(work, points, null, error);
       }
     }
     this.#running = false;

@@ -184,9 +184,11 @@ export class Saver {
     return true;
   }
 
-  #stored(task, { version }, changes) {
+  #stored(task, frame, changes) {
     const { work } = task;
-    work.version = version;
+    work.version = frame.version;
+    // a preview that the server no longer has is not accepted, and the frame stays to do
+    if (work.changes === changes) Object.assign(work, { status: frame.status, accepted: frame.accepted });
     Object.assign(task, { error: null, sent: null, waits: false });
     if (work.changes === changes) {
       this.#tasks.delete(work.id);
@@ -239,8 +241,8 @@ function requireFrame(frame) {
   return frame;
 }
 
-/** Whether a stored frame has this status and these clicks; times are not compared. */
-function hasContent(frame, { status, clicks }) {
+/** Whether a stored frame has this status, these clicks, and an accepted label or none; times are not compared. */
+function hasContent(frame, { status, clicks, accept }) {
   const essence = (points) => JSON.stringify(points.map(({ x, y, class_id }) => [x, y, class_id]));
-  return frame.status === status && essence(frame.clicks) === essence(clicks);
+  return frame.status === status && frame.accepted === accept && essence(frame.clicks) === essence(clicks);
 }
