@@ -27,7 +27,7 @@ UNSURE: Final = 128
 _WIDEST: Final = 960
 """Larger previews are reduced to this width: they are drawn from cells of at least 4 pixels anyway."""
 _HATCH: Final = 4
-_REMEMBERED: Final = 16
+_KEPT: Final = 16
 """Pictures whose latest preview can be accepted."""
 
 
@@ -82,7 +82,7 @@ class Previews:
             return None
         self._shown[version] = (list(clicks), Segmentation(*found))
         self._shown.move_to_end(version)
-        while len(self._shown) > _REMEMBERED:
+        while len(self._shown) > _KEPT:
             self._shown.popitem(last=False)
         return self._shown[version][1]
 

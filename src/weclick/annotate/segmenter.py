@@ -18,9 +18,10 @@ from torch import Tensor
 
 from weclick.images import read_image
 from weclick.probe import FrozenFeatures, LinearProbe, Preview, SoftPreview
+from weclick.probe.preview import Point
 
-Point = tuple[float, float, int]
 Version = tuple[Path, int, int]
+"""Of a picture, as in :mod:`weclick.annotate.pictures`."""
 
 RECENT: Final = 4
 """Frames that are kept ready for the next click."""
@@ -81,7 +82,7 @@ class Segmenter:
         while True:
             version, points = self._todo.get()
             try:
-                self._remember(version, points)
+                self._add_features(version, points)
                 # at the start there are many frames to learn from: previews get better while that goes on
                 if self._clicked and (self._todo.empty() or time.monotonic() > fitted + REFIT_SECONDS):
                     self._refit()
@@ -94,7 +95,7 @@ class Segmenter:
         start = self._probe or LinearProbe.untrained(self.classes, inputs.shape[1])
         self._probe = start.fitted(inputs, ids, steps=REFIT_STEPS)
 
-    def _remember(self, version: Version, points: Sequence[Point]) -> None:
+    def _add_features(self, version: Version, points: Sequence[Point]) -> None:
         self._clicked.pop(version[0], None)
         if points:
             with self._lock:

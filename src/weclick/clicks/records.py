@@ -54,7 +54,7 @@ class AcceptedLabel(NamedTuple):
         certain, which covers the frame.
 
     Attributes:
-        probe: What predicted it: encoder and number of clicks.
+        probe: What predicted it, in words: for a simulation encoder and number of clicks.
     """
 
     ids: np.ndarray
