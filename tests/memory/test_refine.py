@@ -5,7 +5,7 @@ import pytest
 from numpy.linalg import solve
 
 from weclick.memory import MemoryItem, refine
-from weclick.memory.refine import BETA, GAMMA
+from weclick.probe.walker import BETA, GAMMA
 
 
 def item_of(probabilities):

@@ -14,7 +14,7 @@ from weclick.data.masks import load_masks
 from weclick.errors import ClickError, ConfigError, DataError
 from weclick.pipeline import corrective
 from weclick.pipeline.corrective import Annotator, simulate_corrective
-from weclick.probe import FrozenFeatures
+from weclick.probe.features import FrozenFeatures
 from weclick.synthetic import write_synthetic
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from weclick.probe import FrozenFeatures
+from weclick.probe.features import FrozenFeatures
 
 GREY, RED = (120, 120, 120), (200, 30, 30)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from weclick.probe import LinearProbe, Preview
-from weclick.probe.preview import grid_size
+from weclick.probe.linear import LinearProbe
+from weclick.probe.preview import Preview, grid_size
 
 
 @pytest.fixture

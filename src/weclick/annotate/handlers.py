@@ -74,7 +74,6 @@ class Handlers:
         self.previews = previews
         self.annotator = annotator
         self._unreadable: set[FrameKey] = set()
-        self._learning = False  # whether there are clicks that the preview learns from, or has learned from
 
     async def project(self) -> Response:
         """Return what does not change while the server runs."""
@@ -230,7 +229,7 @@ class Handlers:
 
         label = await self.worker.read(accepted)
         shown = Segmentation(*label[:2]) if label else await self._segment(entry, clicks)
-        if shown is None and self._learning:
+        if shown is None and self.previews is not None and self.previews.learns:
             raise PreviewError("learning from the clicks so far")
         if shown is None:
             return Response(status_code=204)
@@ -255,7 +254,6 @@ class Handlers:
         try:
             version = await asyncio.to_thread(self.pictures.locate, entry.frame.image)
             self.previews.learn(version, [click for click in clicks if self._valid(click, size)])
-            self._learning = self._learning or bool(clicks)
         except Exception as error:
             _log.warning("the preview does not learn from frame %s: %s", entry.frame.key, error)
 

@@ -36,7 +36,7 @@ class PreviewError(WeclickError):
 
 
 class Segmentation(NamedTuple):
-    """What :class:`weclick.probe.SoftPreview` describes: class ids uint8 (H, W) and confidence uint8 (h, w)."""
+    """What :class:`weclick.probe.preview.SoftPreview` describes: class ids uint8 (H, W) and confidence uint8 (h, w)."""
 
     ids: NDArray[np.uint8]
     confidence: NDArray[np.uint8]
@@ -90,6 +90,11 @@ class Previews:
         """Return the latest preview of a picture, if it was made with these clicks."""
         made, preview = self._shown.get(version, ([], None))
         return preview if made == list(clicks) else None
+
+    @property
+    def learns(self) -> bool:
+        """Whether there are clicks that it learns from, or has learned from."""
+        return any(clicks for _, clicks in self._learned.values())
 
     def learn(self, version: Version, clicks: Sequence[Click]) -> None:
         """Learn from the stored clicks of a frame, without waiting."""

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from weclick.images import read_image
-from weclick.probe import FrozenFeatures, LinearProbe, Preview, SoftPreview
-from weclick.probe.preview import Point
+from weclick.probe.features import FrozenFeatures
+from weclick.probe.linear import LinearProbe
+from weclick.probe.preview import Point, Preview, SoftPreview
 
 Version = tuple[Path, int, int]
 """Of a picture, as in :mod:`weclick.annotate.pictures`."""

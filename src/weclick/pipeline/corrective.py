@@ -20,7 +20,9 @@ from weclick.data.masks import load_masks
 from weclick.errors import ConfigError, DataError
 from weclick.files import atomic_path, writing
 from weclick.images import check_same_size, read_image
-from weclick.probe import ENCODER, STEPS, FrozenFeatures, LinearProbe, Preview, SoftPreview
+from weclick.probe.features import ENCODER, FrozenFeatures
+from weclick.probe.linear import STEPS, LinearProbe
+from weclick.probe.preview import Preview, SoftPreview
 from weclick.reporting.progress import progress_bar
 
 ANNOTATOR: Final = "simulation"

@@ -17,8 +17,10 @@ BETA: Final = 0.1
 """An edge between cells weighs ``exp(-BETA * d^2)``, d their distance in CIE Lab: half at 2.6, a tenth at 4.8."""
 GAMMA: Final = 0.03
 """Weight of the prior, beside at most 4 of a cell's neighbours."""
-_CLICKED: Final = 1e3
-_LEAST: Final = 1e-6
+CLICKED: Final = 1e3
+"""Weight that holds a clicked cell at its class."""
+LEAST: Final = 1e-6
+"""Weight of an edge across any colours, and lower bound of divisors."""
 _TOLERANCE: Final = 3e-3
 _ITERATIONS: Final = 200
 
@@ -57,7 +59,7 @@ class RandomWalker:
         for row, column, class_id in clicks:
             seeds[class_id, row, column] = 1
         count = seeds.sum(0)
-        held = (_CLICKED * (count > 0)).ravel()
+        held = (CLICKED * (count > 0)).ravel()
         # scaled by its diagonal, so that held cells do not slow the iterations down
         scale = 1 / np.sqrt(self._laplacian.diagonal() + GAMMA + held).astype(np.float32)[:, None]
         cells = scale.size
@@ -68,14 +70,14 @@ class RandomWalker:
 
         columns = len(prior) * cells
         operator = LinearOperator((columns, columns), matvec=product, dtype=np.float32)
-        right = scale * _as_columns(GAMMA * prior + _CLICKED * seeds / count.clip(min=1))
+        right = scale * _as_columns(GAMMA * prior + CLICKED * seeds / count.clip(min=1))
         first = np.where(count > 0, seeds / count.clip(min=1), prior if start is None else start)
         precision = _TOLERANCE * float(np.linalg.norm(scale * _as_columns(GAMMA * prior)))
         x, _ = cg(
             operator, right.ravel(), (_as_columns(first) / scale).ravel(), rtol=0, atol=precision, maxiter=_ITERATIONS
         )
         walked = (scale * x.reshape(cells, -1)).T.reshape(prior.shape).clip(0)
-        return np.asarray(walked / walked.sum(0).clip(min=_LEAST), np.float32)
+        return np.asarray(walked / walked.sum(0).clip(min=LEAST), np.float32)
 
 
 def grid_laplacian(image: NDArray[np.uint8], size: Size) -> csr_array:
@@ -85,7 +87,7 @@ def grid_laplacian(image: NDArray[np.uint8], size: Size) -> csr_array:
     pairs, weights = [], []
     for one, two in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
         pairs.append(np.stack([index[one].ravel(), index[two].ravel()]))
-        weights.append(np.exp(-BETA * np.square(lab[one] - lab[two]).sum(-1)).ravel() + _LEAST)
+        weights.append(np.exp(-BETA * np.square(lab[one] - lab[two]).sum(-1)).ravel() + LEAST)
     (first, second), weight = np.concatenate(pairs, 1), np.concatenate(weights)
     joined = csr_array((weight, (first, second)), shape=(index.size, index.size))
     joined = joined + joined.T
