@@ -34,7 +34,7 @@ def test_a_frame_that_was_never_saved(client, catalog, key, url):
     assert {name: frame[name] for name in frame if name != "around"} == {
         **{"id": catalog.id_of(key), "video": "東京", "number": 0, "position": 0, "frames": 40},
         **{"height": SIZE[0], "width": SIZE[1], "status": "todo", "version": 0, "annotator": "", "seconds": 0.0},
-        **{"clicks": [], "leased_by": None, "accepted": False},
+        **{"clicks": [], "leased_by": None, "accepted": False, "answers": None},
     }
     assert [offset for offset, _ in frame["around"]] == list(range(16))
 

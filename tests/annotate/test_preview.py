@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from weclick.annotate.preview import Segmentation, preview_picture
+from weclick.annotate.preview import preview_picture
 from weclick.classes import ClassSet
 from weclick.clicks import Click
+from weclick.clicks.records import AcceptedLabel
 from weclick.conventions import IGNORE_INDEX, FrameKey
 
 from .helpers import ANN, SIZE, body, click
@@ -151,7 +152,7 @@ def test_unsure_pixels_are_hatched_and_unknown_ones_transparent():
     confidence = np.full((8, 16), 255, np.uint8)
     confidence[4:] = 50
     picture = cv2.imdecode(
-        np.frombuffer(preview_picture(Segmentation(ids, confidence), classes), np.uint8), cv2.IMREAD_UNCHANGED
+        np.frombuffer(preview_picture(AcceptedLabel(ids, confidence), classes), np.uint8), cv2.IMREAD_UNCHANGED
     )
     assert (picture[:8, :, 3] == 0).all()
     assert (picture[8:14, :32] == [3, 2, 1, 255]).all() and (picture[8:14, 32:] == [6, 5, 4, 255]).all()
@@ -160,6 +161,6 @@ def test_unsure_pixels_are_hatched_and_unknown_ones_transparent():
 
 def test_a_large_preview_is_reduced():
     classes = ClassSet.from_list([{"name": "road"}])
-    large = Segmentation(np.zeros((1080, 1920), np.uint8), np.full((270, 480), 255, np.uint8))
+    large = AcceptedLabel(np.zeros((1080, 1920), np.uint8), np.full((270, 480), 255, np.uint8))
     picture = cv2.imdecode(np.frombuffer(preview_picture(large, classes), np.uint8), cv2.IMREAD_UNCHANGED)
     assert picture.shape[:2] == (540, 960)

@@ -142,27 +142,35 @@ def annotator():
     """An annotator who called the red half first class 1, then class 2."""
     annotator = Annotator(3, 2, 20)
     for right in (1, 2):
-        assert {click.class_id for click in annotator.click(*halves(0, right))} == {0, right}
+        clicks, _ = annotator.click(*halves(0, right))
+        assert {click.class_id for click in clicks} == {0, right}
     annotator.refit()
     return annotator
 
 
-@pytest.mark.parametrize("right", [1, 2])
-def test_a_class_that_is_not_in_the_mask_is_not_in_the_preview(annotator, right):
-    """The image does not tell whether the red half is class 1 or 2; the mask does."""
-    found = annotator.preview(*halves(0, right), [])
-    assert set(np.unique(found.ids)) == {0, right}
+@pytest.mark.parametrize(("right", "wrong"), [(1, 2), (2, 1)])
+def test_a_class_that_is_answered_to_be_absent_is_not_in_the_preview(annotator, right, wrong):
+    """The image does not tell whether the red half is class 1 or 2; the answer does."""
+    image, _ = halves(0, right)
+    assert set(np.unique(annotator.preview(image, [], {wrong: False}).ids)) == {0, right}
 
 
-@pytest.mark.parametrize("right", [1, 2])
-def test_a_frame_that_is_shown_right_without_its_absent_class_is_not_clicked(annotator, right):
-    assert annotator.click(*halves(0, right)) == []
+def test_a_class_that_is_seen_and_not_there_is_asked_about_and_then_nothing_is_wrong(annotator):
+    """The preview shows class 1 in a part of the red half."""
+    assert annotator.click(*halves(0, 2)) == ([], {1: False})
 
 
 def test_a_preview_uses_the_clicks_of_its_frame(annotator):
-    image, mask = halves(0, 1)
-    assert annotator.preview(image, mask, []).ids[30, 22] == 0
-    assert annotator.preview(image, mask, [Click(22.0, 30.0, 1)]).ids[30, 22] == 1
+    image, _ = halves(0, 1)
+    assert annotator.preview(image, [], {}).ids[30, 22] == 0
+    assert annotator.preview(image, [Click(22.0, 30.0, 1)], {}).ids[30, 22] == 1
+
+
+def test_answers_are_stored_and_true(simulated, opened, targets):
+    store = opened(simulated(6))
+    assert store.all_answers().keys() == targets.keys()
+    for key, answers in store.all_answers().items():
+        assert all(present is False and class_id not in targets[key] for class_id, present in answers.items())
 
 
 def test_more_clicks_give_better_labels(simulated, opened, targets):

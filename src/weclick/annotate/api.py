@@ -18,11 +18,13 @@ from starlette.responses import FileResponse, Response
 
 from weclick.annotate import schemas
 from weclick.annotate.catalog import Catalog
+from weclick.annotate.frames import Frames
 from weclick.annotate.handlers import Handlers
 from weclick.annotate.leases import Leases
 from weclick.annotate.overlay import Overlays, Predict
 from weclick.annotate.pictures import Pictures
 from weclick.annotate.preview import PreviewError, Previews
+from weclick.annotate.preview_handlers import PreviewHandlers
 from weclick.annotate.security import Access, Guard, problem
 from weclick.annotate.worker import StoreWorker
 from weclick.errors import DataError, OutsideError, StoreError, WeclickError
@@ -82,12 +84,14 @@ def create_app(
     worker = StoreWorker(catalog.store, catalog.classes)
     overlays = Overlays(predict, catalog.classes) if predict else None
     previews = Previews(catalog.classes) if preview else None
-    handlers = Handlers(catalog, worker, Leases(clock), pictures, overlays, previews, annotator)
+    frames = Frames(catalog, pictures)
+    preview_handlers = PreviewHandlers(previews, frames, worker)
+    handlers = Handlers(frames, worker, Leases(clock), overlays, preview_handlers, annotator)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if previews:
-            await handlers.learn_stored()
+            await preview_handlers.learn_stored()
         yield
         if overlays:
             overlays.close()
@@ -138,7 +142,7 @@ def _routes(handlers: Handlers) -> APIRouter:
         ("DELETE", f"{frame}/lease", handlers.release, "", _WRITE_ERRORS),
         ("GET", f"{frame}/image", handlers.image, "image/*", (304, 404, *_READ_ERRORS)),
         ("GET", f"{frame}/overlay", handlers.overlay, "image/png", (404, *_READ_ERRORS)),
-        ("POST", f"{frame}/preview", handlers.preview, "image/png", (204, *_WRITE_ERRORS)),
+        ("POST", f"{frame}/preview", handlers.previews.preview, "image/png", (204, *_WRITE_ERRORS)),
     ]
     router = APIRouter(prefix="/api")
     for method, path, handler, content, codes in routes:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from importlib.metadata import version
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, NamedTuple
 
 from fastapi import Header
 from pydantic import BaseModel
@@ -15,30 +12,26 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from weclick.annotate import schemas
-from weclick.annotate.catalog import Catalog, Entry
+from weclick.annotate.catalog import Entry
+from weclick.annotate.frames import Frames
 from weclick.annotate.leases import Leases
 from weclick.annotate.overlay import Overlays
-from weclick.annotate.pictures import Picture, Pictures
-from weclick.annotate.preview import PreviewError, Previews, Segmentation, preview_picture
+from weclick.annotate.pictures import Picture
+from weclick.annotate.preview_handlers import PreviewHandlers
 from weclick.annotate.worker import StoreWorker
-from weclick.clicks import Click, ClickStore
-from weclick.clicks.records import AcceptedLabel, FrameRecord, Progress, TimedClick, is_unchanged, validate_click
-from weclick.conventions import FrameKey, Size
-from weclick.errors import ClickError, ConflictError, DataError
+from weclick.clicks import ClickStore
+from weclick.clicks.records import Answers, FrameRecord, Progress, TimedClick, is_unchanged
+from weclick.conventions import Size
+from weclick.errors import ConflictError, DataError
 
 
 class State(NamedTuple):
-    """The stored record and clicks of a frame, and whether it has an accepted label."""
+    """The stored record, clicks and answers of a frame, and whether it has an accepted label."""
 
     record: FrameRecord
     clicks: list[TimedClick]
     accepted: bool
-
-
-PROBE: Final = "preview of the page"
-"""Names what predicted the labels that are accepted in the page."""
-
-_log = logging.getLogger(__name__)
+    answers: Answers | None
 
 
 class Handlers:
@@ -47,33 +40,30 @@ class Handlers:
     Leases are used by the event loop only and the store by its own thread, so neither needs a lock.
 
     Args:
-        catalog: The frames.
+        frames: The frames.
         worker: The click store.
         leases: The leases of frames.
-        pictures: The frames' pictures.
         overlays: Predictions to show, or None.
-        previews: Previews of what the clicks mean, or None.
+        previews: Learns from what is saved, and knows which previews were shown.
         annotator: Name stored with changes that carry no name.
     """
 
     def __init__(
         self,
-        catalog: Catalog,
+        frames: Frames,
         worker: StoreWorker,
         leases: Leases,
-        pictures: Pictures,
         overlays: Overlays | None,
-        previews: Previews | None,
+        previews: PreviewHandlers,
         annotator: str = "",
     ) -> None:
-        self.catalog = catalog
+        self.frames = frames
+        self.catalog, self.pictures = frames.catalog, frames.pictures
         self.worker = worker
         self.leases = leases
-        self.pictures = pictures
         self.overlays = overlays
         self.previews = previews
         self.annotator = annotator
-        self._unreadable: set[FrameKey] = set()
 
     async def project(self) -> Response:
         """Return what does not change while the server runs."""
@@ -91,14 +81,14 @@ class Handlers:
             classes=classes,
             videos=videos,
             overlay=self.overlays is not None,
-            preview=self.previews is not None,
+            preview=self.previews.previews is not None,
         )
         return _json(response)
 
     async def progress(self) -> Response:
         """Return the number of finished and remaining frames."""
         goal = self.catalog.goal
-        unreadable = tuple(self._unreadable)  # a copy, as the store's thread reads it
+        unreadable = self.frames.unreadable
 
         def work(store: ClickStore) -> tuple[Progress, int]:
             return store.progress(self.catalog), sum(store.frame(key).status == "todo" for key in unreadable)
@@ -111,15 +101,15 @@ class Handlers:
     async def next_frame(self, body: schemas.NextBody) -> Response:
         """Lease the next "todo" frame without a lease to the client; 204 if there is none."""
         if body.after is not None:
-            self._entry(body.after)
+            self.frames.entry(body.after)
         statuses = await self.worker.read(ClickStore.statuses)
-        upcoming = map(self._entry, self.catalog.upcoming(statuses, body.after))
-        for entry in self._readable_first(upcoming):
+        upcoming = map(self.frames.entry, self.catalog.upcoming(statuses, body.after))
+        for entry in self.frames.readable_first(upcoming):
             name = self.catalog.id_of(entry.frame.key)
             if self.leases.holder(name, body.client):
                 continue
             try:
-                size = await self._size(entry)
+                size = await self.frames.size(entry)
                 self.leases.take(name, body.client, body.annotator or self.annotator)
             except (DataError, ConflictError):  # unreadable picture, or leased to another client meanwhile
                 continue
@@ -132,11 +122,11 @@ class Handlers:
 
     async def frame(self, frame_id: str, or_later: bool = False) -> Response:
         """Return a frame; with ``or_later``, the first one from it on in its video that can be read."""
-        entry = self._entry(frame_id)
+        entry = self.frames.entry(frame_id)
         later = self.catalog.later(entry) if or_later else iter(())
         while True:
             try:
-                size = await self._size(entry)
+                size = await self.frames.size(entry)
                 break
             except DataError:
                 following = next(later, None)
@@ -147,15 +137,18 @@ class Handlers:
 
     async def save(self, frame_id: str, body: schemas.FrameBody) -> Response:
         """Store a frame's clicks and status if nobody has changed the frame since they were read."""
-        entry = self._entry(frame_id)
-        size = await self._size(entry)
+        entry = self.frames.entry(frame_id)
+        size = await self.frames.size(entry)
         holder = self.leases.holder(frame_id, body.client)
         clicks = [click.timed() for click in body.clicks]
-        shown = await self._shown(entry, clicks) if body.accept and body.status == "done" else None
+        answers = None if body.answers is None else {answer.class_id: answer.present for answer in body.answers}
+        absent = [class_id for class_id, present in (answers or {}).items() if present is False]
+        accepts = body.accept and body.status == "done"
+        shown = await self.previews.shown(entry, [click for click, _ in clicks], absent) if accepts else None
 
         def work(store: ClickStore) -> State:
-            record, stored, accepted = _read(store, entry)
-            unchanged = is_unchanged(body.status, clicks, record, stored)
+            record, stored, accepted, known = _read(store, entry)
+            unchanged = is_unchanged(body.status, clicks, record, stored) and answers == known
             # a repeated save, whose response was lost, succeeds even if another client has leased the frame since
             if holder and not (unchanged and accepted == body.accept):
                 raise ConflictError(f"{holder} is working on this frame; nothing was stored")
@@ -170,6 +163,7 @@ class Handlers:
                 annotator=body.annotator or self.annotator,
                 seconds=body.seconds,
                 label=label,
+                answers=answers,
             )
             return _read(store, entry)
 
@@ -178,21 +172,21 @@ class Handlers:
         except ConflictError as conflict:
             return await self._conflict(entry, size, body.client, conflict)
         used = state.clicks if state.record.status != "skipped" else []
-        await self._learn(entry, size, [click for click, _ in used])
+        await self.previews.learn(entry, size, [click for click, _ in used])
         return _json(self._frame(entry, size, state, body.client))
 
     async def lease(self, frame_id: str, body: schemas.AnnotatorBody) -> Response:
         """Lease a frame to the client, or renew its lease."""
-        entry = self._entry(frame_id)
+        entry = self.frames.entry(frame_id)
         try:
             self.leases.take(frame_id, body.client, body.annotator or self.annotator)
         except ConflictError as conflict:
-            return await self._conflict(entry, await self._size(entry), body.client, conflict)
+            return await self._conflict(entry, await self.frames.size(entry), body.client, conflict)
         return Response(status_code=204)
 
     async def release(self, frame_id: str, body: schemas.ClientBody) -> Response:
         """End the client's lease of a frame, if it has one."""
-        self._entry(frame_id)
+        self.frames.entry(frame_id)
         self.leases.release(frame_id, body.client)
         return Response(status_code=204)
 
@@ -200,7 +194,7 @@ class Handlers:
         self, frame_id: str, if_none_match: Annotated[str | None, Header(include_in_schema=False)] = None
     ) -> Response:
         """Return a frame's picture."""
-        picture = await asyncio.to_thread(self.pictures.read, self._entry(frame_id).frame.image)
+        picture = await asyncio.to_thread(self.pictures.read, self.frames.entry(frame_id).frame.image)
         # the browser asks each time whether its copy is current: a restored picture shows up at once
         headers = {"ETag": picture.etag, "Cache-Control": "private, no-cache"}
         if picture.etag in (if_none_match or ""):
@@ -209,103 +203,11 @@ class Handlers:
 
     async def overlay(self, frame_id: str) -> Response:
         """Return the student's prediction for a frame."""
-        entry = self._entry(frame_id)
+        entry = self.frames.entry(frame_id)
         if self.overlays is None:
             raise HTTPException(404, "there is no prediction; start weclick annotate with --run RUN")
-        await self._size(entry)  # raises for an unreadable picture
-        version = await asyncio.to_thread(self.pictures.locate, entry.frame.image)
-        return _picture(await self.overlays.read(version), {})
-
-    async def preview(self, frame_id: str, body: schemas.PreviewBody) -> Response:
-        """Return what these clicks mean: the stored label if it was accepted with them, else the preview; 204 for nothing yet."""
-        entry = self._entry(frame_id)
-        size = await self._size(entry)  # raises for an unreadable picture
-        clicks = [click.timed().click for click in body.clicks]
-        for click in clicks:
-            validate_click(click, self.catalog.classes, size)
-
-        def accepted(store: ClickStore) -> AcceptedLabel | None:
-            return store.label(entry.frame.key) if store.clicks(entry.frame.key) == clicks else None
-
-        label = await self.worker.read(accepted)
-        shown = Segmentation(*label[:2]) if label else await self._segment(entry, clicks)
-        if shown is None and self.previews is not None and self.previews.learns:
-            raise PreviewError("learning from the clicks so far")
-        if shown is None:
-            return Response(status_code=204)
-        picture = await asyncio.to_thread(preview_picture, shown, self.catalog.classes)
-        return Response(picture, media_type="image/png")
-
-    async def learn_stored(self) -> None:
-        """Let the preview learn from all clicks that are stored already."""
-        clicks: dict[FrameKey, list[Click]] = {}
-        for key, click, _ in await self.worker.read(ClickStore.records):
-            clicks.setdefault(key, []).append(click)
-        for key, own in clicks.items():
-            if key in self.catalog:
-                entry = self._entry(self.catalog.id_of(key))
-                with suppress(DataError):
-                    await self._learn(entry, await self._size(entry), own)
-
-    async def _learn(self, entry: Entry, size: Size, clicks: list[Click]) -> None:
-        """Let the preview learn from a frame's stored clicks; whatever fails here, the clicks are stored."""
-        if self.previews is None:
-            return
-        try:
-            version = await asyncio.to_thread(self.pictures.locate, entry.frame.image)
-            self.previews.learn(version, [click for click in clicks if self._valid(click, size)])
-        except Exception as error:
-            _log.warning("the preview does not learn from frame %s: %s", entry.frame.key, error)
-
-    def _valid(self, click: Click, size: Size) -> bool:
-        """Return whether a click can be learned from; another program may have stored any."""
-        try:
-            validate_click(click, self.catalog.classes, size)
-        except ClickError:
-            return False
-        return True
-
-    async def _segment(self, entry: Entry, clicks: list[Click]) -> Segmentation | None:
-        if self.previews is None:
-            raise HTTPException(404, "there is no preview; start weclick annotate with --preview true")
-        version = await asyncio.to_thread(self.pictures.locate, entry.frame.image)
-        return await self.previews.segment(version, clicks)
-
-    async def _shown(self, entry: Entry, clicks: list[TimedClick]) -> AcceptedLabel | None:
-        """Return the preview that was last shown for these clicks, as a label; a save never waits for a new one."""
-        if self.previews is None:
-            return None
-        version = await asyncio.to_thread(self.pictures.locate, entry.frame.image)
-        shown = self.previews.shown(version, [click for click, _ in clicks])
-        return AcceptedLabel(*shown, PROBE) if shown else None
-
-    def _entry(self, name: str) -> Entry:
-        entry = self.catalog.entry(name)
-        if entry is None:
-            raise HTTPException(404, "there is no frame with this id")
-        return entry
-
-    def _readable_first(self, entries: Iterable[Entry]) -> Iterator[Entry]:
-        """Yield frames that could not be read earlier last; they may have been restored since."""
-        later = []
-        for entry in entries:
-            if entry.frame.key in self._unreadable:
-                later.append(entry)
-            else:
-                yield entry
-        yield from later
-
-    async def _size(self, entry: Entry) -> Size:
-        key = entry.frame.key
-        try:
-            size = await asyncio.to_thread(self.pictures.size, entry.frame.image)
-        except DataError as error:
-            if key not in self._unreadable:
-                _log.warning("frame %s cannot be shown: %s", key, error)
-            self._unreadable.add(key)
-            raise
-        self._unreadable.discard(key)
-        return size
+        await self.frames.size(entry)  # raises for an unreadable picture
+        return _picture(await self.overlays.read(await self.frames.version(entry)), {})
 
     async def _state(self, entry: Entry) -> State:
         return await self.worker.read(lambda store: _read(store, entry))
@@ -315,7 +217,7 @@ class Handlers:
         return _json(schemas.Conflict(detail=str(error), frame=frame), 409)
 
     def _frame(self, entry: Entry, size: Size, state: State, client: str | None = None) -> schemas.FrameResponse:
-        record, clicks, accepted = state
+        record, clicks, accepted, answers = state
         key = entry.frame.key
         name = self.catalog.id_of(key)
         return schemas.FrameResponse(
@@ -334,12 +236,17 @@ class Handlers:
             around=self.catalog.around(entry),
             leased_by=self.leases.holder(name, client),
             accepted=accepted,
+            answers=None if answers is None else _answer_bodies(answers),
         )
 
 
 def _read(store: ClickStore, entry: Entry) -> State:
     key = entry.frame.key
-    return State(store.frame(key), store.timed_clicks(key), store.has_label(key))
+    return State(store.frame(key), store.timed_clicks(key), store.has_label(key), store.answers(key))
+
+
+def _answer_bodies(answers: Answers) -> list[schemas.AnswerBody]:
+    return [schemas.AnswerBody(class_id=class_id, present=present) for class_id, present in answers.items()]
 
 
 def _json(content: BaseModel, status: int = 200) -> Response:

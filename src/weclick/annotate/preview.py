@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -14,16 +14,17 @@ from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from weclick.annotate.pictures import Version, to_png
 from weclick.classes import ClassSet
 from weclick.clicks import Click
+from weclick.clicks.labels import SURE
+from weclick.clicks.records import AcceptedLabel
 from weclick.conventions import IGNORE_INDEX
 from weclick.errors import WeclickError
 
-UNSURE: Final = 128
-"""Pixels with a lower confidence, of 255, are hatched."""
+PROBE: Final = "preview of the page"
+"""Names what predicted the labels that are accepted in the page."""
 _WIDEST: Final = 960
 """Larger previews are reduced to this width: they are drawn from cells of at least 4 pixels anyway."""
 _HATCH: Final = 4
@@ -35,11 +36,12 @@ class PreviewError(WeclickError):
     """There is no preview now."""
 
 
-class Segmentation(NamedTuple):
-    """What :class:`weclick.probe.preview.SoftPreview` describes: class ids uint8 (H, W) and confidence uint8 (h, w)."""
+class _Shown(NamedTuple):
+    """A preview, and the clicks and absent classes that it was made with."""
 
-    ids: NDArray[np.uint8]
-    confidence: NDArray[np.uint8]
+    clicks: list[Click]
+    absent: set[int]
+    label: AcceptedLabel
 
 
 class Previews:
@@ -52,7 +54,7 @@ class Previews:
     def __init__(self, classes: ClassSet) -> None:
         self.classes = classes
         self._learned: dict[Path, tuple[Version, Sequence[Click]]] = {}
-        self._shown: OrderedDict[Version, tuple[list[Click], Segmentation]] = OrderedDict()
+        self._shown: OrderedDict[Version, _Shown] = OrderedDict()
         self._start()
 
     def _start(self) -> None:
@@ -67,29 +69,31 @@ class Previews:
         for version, clicks in list(self._learned.values()):
             self._submit(_learn, version, _points(clicks))
 
-    async def segment(self, version: Version, clicks: Sequence[Click]) -> Segmentation | None:
-        """Return the preview of a picture with these clicks; None before the first click on any frame.
+    async def segment(
+        self, version: Version, clicks: Sequence[Click], absent: Collection[int] = ()
+    ) -> AcceptedLabel | None:
+        """Return the preview of a picture with these clicks and absent classes; None before the first click on any frame.
 
         Raises:
             DataError: The picture cannot be read.
             PreviewError: The worker process ended, for example for lack of memory.
         """
         try:
-            found: Any = await asyncio.wrap_future(self._submit(_segment, version, _points(clicks)))
+            found: Any = await asyncio.wrap_future(self._submit(_segment, version, _points(clicks), sorted(absent)))
         except BrokenProcessPool:
             raise PreviewError("the process that computes previews ended; the next click starts it again") from None
         if found is None:
             return None
-        self._shown[version] = (list(clicks), Segmentation(*found))
+        self._shown[version] = _Shown(list(clicks), set(absent), AcceptedLabel(found[0], found[1], PROBE))
         self._shown.move_to_end(version)
         while len(self._shown) > _KEPT:
             self._shown.popitem(last=False)
-        return self._shown[version][1]
+        return self._shown[version].label
 
-    def shown(self, version: Version, clicks: Sequence[Click]) -> Segmentation | None:
-        """Return the latest preview of a picture, if it was made with these clicks."""
-        made, preview = self._shown.get(version, ([], None))
-        return preview if made == list(clicks) else None
+    def shown(self, version: Version, clicks: Sequence[Click], absent: Collection[int] = ()) -> AcceptedLabel | None:
+        """Return the latest preview of a picture, if it was made with these clicks and absent classes."""
+        shown = self._shown.get(version)
+        return shown.label if shown and shown[:2] == (list(clicks), set(absent)) else None
 
     @property
     def learns(self) -> bool:
@@ -116,14 +120,14 @@ class Previews:
             return self._pool.submit(function, *arguments)
 
 
-def preview_picture(preview: Segmentation, classes: ClassSet) -> bytes:
+def preview_picture(preview: AcceptedLabel, classes: ClassSet) -> bytes:
     """Return a preview as a PNG in the classes' colours, hatched where the confidence is low."""
     height, width = preview.ids.shape
     reduced = (min(width, _WIDEST), max(1, round(height * min(1, _WIDEST / width))))
     ids = cv2.resize(preview.ids, reduced, interpolation=cv2.INTER_NEAREST)
     confidence = cv2.resize(preview.confidence, reduced, interpolation=cv2.INTER_LINEAR)
     rows, columns = np.ogrid[: ids.shape[0], : ids.shape[1]]
-    hatched = (confidence < UNSURE) & ((rows + columns) // _HATCH % 2 == 0)
+    hatched = (confidence < 255 * SURE) & ((rows + columns) // _HATCH % 2 == 0)
     colours = np.hstack([classes.palette[:, ::-1], np.full((256, 1), 255, np.uint8)])
     pixels = colours[ids]
     pixels[hatched | (ids == IGNORE_INDEX), 3] = 0
@@ -145,10 +149,10 @@ def _ready() -> None:
     """Do nothing: a first task starts the process."""
 
 
-def _segment(version: Version, points: Sequence[tuple[float, float, int]]) -> Any:  # noqa: ANN401
+def _segment(version: Version, points: Sequence[tuple[float, float, int]], absent: Collection[int]) -> Any:  # noqa: ANN401
     from weclick.annotate.segmenter import segmenter
 
-    return segmenter().segment(version, points)
+    return segmenter().segment(version, points, absent)
 
 
 def _learn(version: Version, points: Sequence[tuple[float, float, int]]) -> None:

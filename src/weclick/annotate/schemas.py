@@ -13,6 +13,8 @@ from weclick.clicks.records import Click, Status, TimedClick
 MAX_CLICKS: Final = 2000
 """Largest number of clicks on one frame."""
 
+MAX_CLASSES: Final = 255
+
 _PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
 
 
@@ -25,6 +27,7 @@ def _printable(name: str) -> str:
 Client = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 Annotator = Annotated[str, Field(max_length=80, json_schema_extra={"pattern": _PRINTABLE}), AfterValidator(_printable)]
 Coordinate = Annotated[float, Field(allow_inf_nan=False)]
+ClassId = Annotated[int, Field(ge=0, le=254)]
 Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 Total = Annotated[float, Field(ge=0, le=1e8, allow_inf_nan=False)]
 
@@ -40,12 +43,19 @@ class ClickBody(Strict):
 
     x: Coordinate
     y: Coordinate
-    class_id: Annotated[int, Field(ge=0, le=254)]
+    class_id: ClassId
     seconds: Seconds | None = None
 
     def timed(self) -> TimedClick:
         """Convert to the store's record."""
         return TimedClick(Click(self.x, self.y, self.class_id), self.seconds)
+
+
+class AnswerBody(Strict):
+    """Whether a class is in the frame; null for a question without an answer."""
+
+    class_id: ClassId
+    present: bool | None
 
 
 class ClientBody(Strict):
@@ -66,20 +76,31 @@ class NextBody(AnnotatorBody):
     after: Annotated[str, StringConstraints(max_length=64)] | None = None
 
 
+def _distinct(answers: list[AnswerBody]) -> list[AnswerBody]:
+    if len({answer.class_id for answer in answers}) < len(answers):
+        raise PydanticCustomError("distinct", "a class is in the answers more than once")
+    return answers
+
+
 class FrameBody(AnnotatorBody):
-    """The new state of a frame, based on ``version``; ``accept`` stores its preview as its label."""
+    """The new state of a frame, based on ``version``; ``accept`` stores its preview as its label.
+
+    ``answers`` lists the classes that the annotator was asked about; without it, nobody was asked.
+    """
 
     version: Annotated[int, Field(ge=0, lt=2**53)]
     status: Status
     seconds: Total
     clicks: Annotated[list[ClickBody], Field(max_length=MAX_CLICKS)]
     accept: bool = False
+    answers: Annotated[list[AnswerBody], Field(max_length=MAX_CLASSES), AfterValidator(_distinct)] | None = None
 
 
 class PreviewBody(ClientBody):
-    """The clicks of a frame as they are in the page, saved or not."""
+    """The clicks of a frame as they are in the page, saved or not, and the classes that are not there."""
 
     clicks: Annotated[list[ClickBody], Field(max_length=MAX_CLICKS)]
+    absent: Annotated[list[ClassId], Field(max_length=MAX_CLASSES)] = []
 
 
 class ClickResponse(BaseModel):
@@ -109,6 +130,7 @@ class FrameResponse(BaseModel):
     around: list[tuple[int, str]]
     leased_by: str | None
     accepted: bool
+    answers: list[AnswerBody] | None
 
 
 class ClassResponse(BaseModel):

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from multiprocessing import parent_process
 from pathlib import Path
 from queue import SimpleQueue
@@ -49,8 +49,10 @@ class Segmenter:
         self._todo: SimpleQueue[tuple[Version, Sequence[Point]]] = SimpleQueue()
         threading.Thread(target=self._learn, name="probe", daemon=True).start()
 
-    def segment(self, version: Version, points: Sequence[Point]) -> SoftPreview | None:
-        """Return the preview of a version of a picture with these clicks; None before the first click on any frame.
+    def segment(self, version: Version, points: Sequence[Point], absent: Collection[int] = ()) -> SoftPreview | None:
+        """Return the preview of a version of a picture with these clicks, without classes that are known to be absent.
+
+        It is None before the first click on any frame.
 
         Raises:
             DataError: The picture cannot be read.
@@ -59,7 +61,7 @@ class Segmenter:
         if self._probe is None and not points:
             return None
         probe = self._probe or LinearProbe.untrained(self.classes, preview.features.channels)
-        return preview.update(probe, points)
+        return preview.update(probe, points, absent)
 
     def learn(self, version: Version, points: Sequence[Point]) -> None:
         """Learn from the clicks of a frame, in place of those it had before, as soon as there is time."""

@@ -20,6 +20,7 @@ from weclick.clicks import (
     open_or_create,
     stats,
 )
+from weclick.clicks.check import never_asked
 from weclick.clicks.labels import export_labels
 from weclick.data.index import Layout, Split
 from weclick.data.layouts import open_layout
@@ -114,6 +115,9 @@ def count(root: str, store: str | None = None, layout: str = "auto") -> None:
 def check(root: str, store: str | None = None, layout: str = "auto") -> int:
     """Find clicks that are probably mistakes and print them; exit status 1 if there are any.
 
+    It also lists the done frames where nobody was asked about classes without a click, which count as absent: clicked without a
+    preview, or imported.
+
     Args:
         root: Folder of the data set.
         store: Click store; by default clicks.sqlite in the root.
@@ -124,9 +128,11 @@ def check(root: str, store: str | None = None, layout: str = "auto") -> int:
     opened = open_layout(layout, Path(root))
     frames = {key: load for split in opened.splits() for key, load in masks_of(opened, split).items()}
     with _opened(_store_path(root, store), opened) as clicks:
-        findings = check_clicks(clicks, frames, pictures_of(opened).size)
+        findings, silent = check_clicks(clicks, frames, pictures_of(opened).size), never_asked(clicks)
     for finding in findings:
         print(finding)
+    if silent:
+        print(f"done, but nobody was asked about classes without a click: {', '.join(map(str, silent))}")
     print(f"{len(findings)} findings")
     return 1 if findings else 0
 

@@ -120,6 +120,17 @@ def check_clicks(
     return findings
 
 
+def never_asked(store: ClickStore) -> list[FrameKey]:
+    """Return the done frames of people whom nobody asked about the classes that they did not click.
+
+    There, a class without a click counts as absent, though the annotator may only have missed it. Simulated clicks miss none.
+    """
+    if "rule" in store.provenance:
+        return []
+    asked = store.all_answers()
+    return [key for key, status in store.statuses().items() if status == "done" and key not in asked]
+
+
 def _check_on_picture(
     key: FrameKey,
     frame: FrameRecord,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
@@ -17,12 +18,23 @@ from weclick.conventions import IGNORE_INDEX, Size
 from weclick.errors import ClickError
 from weclick.files import atomic_path
 
+SURE: Final = 0.5
+"""Pixels with a lower confidence count as unsure."""
+SEEN_SHARE: Final = 0.005
+"""A class is seen if it covers at least this share of the frame; of 480x360 pixels, about 29x29."""
+
 
 def sure_labels(label: AcceptedLabel, size: Size, sure: float) -> NDArray[np.uint8]:
     """Return an accepted label at a size (h, w), ``IGNORE_INDEX`` where its confidence is below ``sure``, 0 to 1."""
     ids = cv2.resize(label.ids, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     confidence = cv2.resize(label.confidence, size[::-1], interpolation=cv2.INTER_LINEAR)
     return np.where(confidence >= 255 * sure, ids, IGNORE_INDEX).astype(np.uint8)
+
+
+def seen_classes(ids: NDArray[np.uint8]) -> list[int]:
+    """Return the classes that cover a visible part of a preview or label, class ids uint8 (H, W)."""
+    counts = np.bincount(ids.ravel(), minlength=IGNORE_INDEX + 1)[:IGNORE_INDEX]
+    return [int(class_id) for class_id in np.flatnonzero(counts >= max(1, SEEN_SHARE * ids.size))]
 
 
 def export_labels(

@@ -7,7 +7,7 @@ width W covers -0.5 <= x < W - 0.5. Sizes are (H, W).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import index
 from typing import Literal, NamedTuple, get_args
 
@@ -18,6 +18,9 @@ from weclick.conventions import IGNORE_INDEX, FrameKey, Size
 from weclick.errors import ClickError
 
 Status = Literal["todo", "done", "skipped"]
+
+Answers = Mapping[int, bool | None]
+"""Whether a class is in a frame, as a person said, by class id of those that were asked about; None for no answer."""
 
 
 class Click(NamedTuple):
@@ -147,6 +150,17 @@ def validate_label(label: AcceptedLabel, classes: ClassSet, size: Size | None = 
     unknown = [i for i in np.flatnonzero(np.bincount(label.ids.ravel())) if i >= len(classes) and i != IGNORE_INDEX]
     if unknown:
         raise ClickError(f"unknown class ids {', '.join(map(str, unknown))} in a label; the last is {len(classes) - 1}")
+
+
+def validate_answers(answers: Answers, classes: ClassSet) -> None:
+    """Check answers about the classes of a frame.
+
+    Raises:
+        ClickError: A class is unknown.
+    """
+    for class_id in answers:
+        if not 0 <= class_id < len(classes):
+            raise ClickError(f"answer about unknown class id {class_id}; the data set has 0 to {len(classes) - 1}")
 
 
 def validate_key(key: FrameKey) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -12,7 +13,16 @@ from typing import Final, NamedTuple
 import cv2
 
 from weclick.classes import ClassSet
-from weclick.clicks.records import AcceptedLabel, Click, FrameRecord, Status, TimedClick, validate_key, validate_label
+from weclick.clicks.records import (
+    AcceptedLabel,
+    Answers,
+    Click,
+    FrameRecord,
+    Status,
+    TimedClick,
+    validate_key,
+    validate_label,
+)
 from weclick.conventions import FrameKey, Size
 from weclick.errors import ClickError, DataError
 from weclick.images import decode
@@ -124,6 +134,24 @@ def label_of(db: sqlite3.Connection, key: FrameKey, classes: ClassSet, size: Siz
 def remove_label(db: sqlite3.Connection, key: FrameKey) -> None:
     """Remove the accepted label of a frame, if it has one."""
     db.execute("DELETE FROM labels WHERE video = ? AND number = ?", row_key(key))
+
+
+def set_answers(db: sqlite3.Connection, key: FrameKey, answers: Answers | None, annotator: str) -> None:
+    """Store what a person said about the classes of a frame, in place of earlier answers; None if nobody was asked."""
+    db.execute("DELETE FROM asked WHERE video = ? AND number = ?", row_key(key))
+    if answers is not None:
+        values = (*row_key(key), json.dumps(dict(sorted(answers.items()))), annotator, _now())
+        db.execute("INSERT INTO asked (video, number, answers, annotator, created) VALUES (?, ?, ?, ?, ?)", values)
+
+
+def answers_from(text: str, classes: ClassSet) -> Answers:
+    """Convert the column ``answers``; what another program may have stored, but is not an answer, is left out."""
+    answers = {int(key): present for key, present in json.loads(text).items() if key.isdecimal()}
+    return {
+        class_id: present
+        for class_id, present in answers.items()
+        if class_id < len(classes) and (present is None or isinstance(present, bool))
+    }
 
 
 def update_clicks(

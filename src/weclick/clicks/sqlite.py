@@ -16,7 +16,7 @@ from weclick.files import atomic_path, writing
 
 APPLICATION_ID: Final = 0x57436C6B
 """Marks a SQLite file as a click store ("WClk")."""
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 BUSY_SECONDS: Final = 30.0
 """How long to wait while another process writes; importing a large file is the longest write."""
 WRITE_HINT: Final = "make the folder writable, or keep the store in another (--store FILE)"
@@ -27,6 +27,10 @@ _LABELS: Final = """CREATE TABLE labels (
     video TEXT NOT NULL, number INTEGER NOT NULL,
     ids BLOB NOT NULL CHECK (typeof(ids) = 'blob'), confidence BLOB NOT NULL CHECK (typeof(confidence) = 'blob'),
     probe TEXT NOT NULL, annotator TEXT NOT NULL, created TEXT NOT NULL, PRIMARY KEY (video, number))"""
+# Frames whose annotator was asked about classes; answers are JSON: {class id: true if it is there, false, or null for no answer}.
+_ASKED: Final = """CREATE TABLE asked (
+    video TEXT NOT NULL, number INTEGER NOT NULL, answers TEXT NOT NULL CHECK (json_type(answers) = 'object'),
+    annotator TEXT NOT NULL, created TEXT NOT NULL, PRIMARY KEY (video, number))"""
 # The CHECKs on typeof are needed because SQLite stores any type in any column.
 _SCHEMA: Final = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -43,6 +47,7 @@ _SCHEMA: Final = (
         annotator TEXT NOT NULL, created TEXT NOT NULL, seconds REAL)""",
     "CREATE INDEX clicks_of_frame ON clicks (video, number)",
     _LABELS,
+    _ASKED,
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
@@ -56,6 +61,8 @@ _MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
     ),
     # version 2 had no accepted labels
     2: (_LABELS,),
+    # version 3 had no answers
+    3: (_ASKED,),
 }
 """How a store of each earlier version becomes one of the next."""
 # Temporary views hide tables of the same name, so a read-only store of an earlier version reads as if it were migrated.
@@ -65,6 +72,7 @@ _TEMPORARY: Final[dict[int, tuple[str, ...]]] = {
         "CREATE TEMP VIEW clicks AS SELECT *, NULL AS seconds FROM main.clicks",
     ),
     2: (_LABELS.replace("TABLE", "TEMP TABLE"),),
+    3: (_ASKED.replace("TABLE", "TEMP TABLE"),),
 }
 _HINTS: Final = {
     sqlite3.SQLITE_FULL: "free some disk space; this change was not stored",

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from weclick.classes import ClassSet
+from weclick.clicks.queries import ClickQueries
 from weclick.clicks.records import (
     AcceptedLabel,
+    Answers,
     Click,
-    ClickRecord,
     FrameRecord,
-    Progress,
     Status,
     TimedClick,
     is_unchanged,
+    validate_answers,
     validate_click,
     validate_label,
     validate_status,
 )
 from weclick.clicks.rows import (
-    FRAME_COLUMNS,
     append_clicks,
-    frame_record,
-    label_of,
     remove_clicks,
     remove_label,
-    row_key,
+    set_answers,
     set_frame,
     set_label,
     update_clicks,
@@ -45,7 +40,7 @@ CLICKS_FILE: Final = "clicks.sqlite"
 """File name of a data set's click store, in its root folder."""
 
 
-class ClickStore:
+class ClickStore(ClickQueries):
     """An open click store. Every change is one transaction, and is on disk when the call returns.
 
     Several processes may use one file at the same time; an object must be used in the thread that opened it.
@@ -69,9 +64,8 @@ class ClickStore:
     """
 
     def __init__(self, path: Path, classes: ClassSet, *, readonly: bool = False) -> None:
-        self.path = path
-        self.classes = classes
-        self._db = connect_readonly(path, classes) if readonly else connect_existing(path, classes)
+        db = connect_readonly(path, classes) if readonly else connect_existing(path, classes)
+        super().__init__(db, path, classes)
 
     @classmethod
     def create(cls, path: Path, classes: ClassSet) -> Self:
@@ -142,8 +136,9 @@ class ClickStore:
         status: Status = "done",
         size: Size | None = None,
         annotator: str = "",
+        answers: Answers | None = None,
     ) -> None:
-        """Replace all clicks of a frame.
+        """Replace all clicks of a frame, and the answers about its classes.
 
         Raises:
             ClickError: A click is invalid. A ``size`` that differs replaces the stored one.
@@ -151,9 +146,11 @@ class ClickStore:
         with self.transaction():
             size = size or self.frame(key).size
             self._check(clicks, status, size)
+            validate_answers(answers or {}, self.classes)
             set_frame(self._db, key, status, size, annotator)
             remove_clicks(self._db, key)
             remove_label(self._db, key)
+            set_answers(self._db, key, answers, annotator)
             append_clicks(self._db, key, map(TimedClick, clicks), annotator)
 
     def save(
@@ -167,6 +164,7 @@ class ClickStore:
         annotator: str,
         seconds: float,
         label: AcceptedLabel | None = None,
+        answers: Answers | None = None,
     ) -> FrameRecord:
         """Replace a frame's clicks if nobody has changed the frame since it was read (compare and swap).
 
@@ -182,6 +180,7 @@ class ClickStore:
             annotator: Who made the change.
             seconds: Total time spent on the frame.
             label: The frame's accepted label; its status must be done. Without, the frame has none afterwards.
+            answers: What the annotator said about classes that are not clicked; None if nobody was asked.
 
         Returns:
             The record as it is now stored.
@@ -192,8 +191,11 @@ class ClickStore:
         """
         with self.transaction():
             record, stored = self.frame(key), self.timed_clicks(key)
-            labelled = self.has_label(key)
-            same = is_unchanged(status, clicks, record, stored) and labelled == (label is not None)
+            same = (
+                is_unchanged(status, clicks, record, stored)
+                and self.has_label(key) == (label is not None)
+                and self.answers(key) == answers
+            )
             equal = same and seconds == record.seconds and list(clicks) == stored
             if same and (version != record.version or (equal and (label is None or label.equals(self.label(key))))):
                 return record
@@ -208,7 +210,9 @@ class ClickStore:
             self._check((c.click for c in clicks), status, size)
             if label is not None:
                 validate_label(label, self.classes, size, status)
+            validate_answers(answers or {}, self.classes)
             set_frame(self._db, key, status, size, annotator, seconds)
+            set_answers(self._db, key, answers, annotator)
             remove_label(self._db, key)
             if label is not None:
                 set_label(self._db, key, label, annotator)
@@ -230,115 +234,11 @@ class ClickStore:
             set_frame(self._db, key, "done", size, annotator)
             set_label(self._db, key, label, annotator)
 
-    def label(self, key: FrameKey) -> AcceptedLabel | None:
-        """Return the accepted label of a frame, or None.
-
-        Raises:
-            ClickError: It is damaged.
-        """
-        with clear_errors(self.path):
-            return label_of(self._db, key, self.classes, self.frame(key).size)
-
-    def has_label(self, key: FrameKey) -> bool:
-        """Return whether a frame has an accepted label."""
-        return bool(self._rows("SELECT 1 FROM labels WHERE video = ? AND number = ?", row_key(key)))
-
-    def accepted(self) -> list[FrameKey]:
-        """Return the frames with an accepted label; skipped frames have none."""
-        return [FrameKey(*row) for row in self._rows("SELECT video, number FROM labels ORDER BY video, number")]
-
     def note(self, **entries: object) -> None:
         """Record where the clicks came from, as text under the given names; see :attr:`provenance`."""
         with self.transaction():
             rows = [(name, str(value)) for name, value in entries.items()]
             self._db.executemany("INSERT OR REPLACE INTO provenance VALUES (?, ?)", rows)
-
-    @property
-    def provenance(self) -> dict[str, str]:
-        """Entries recorded by :meth:`note`, such as the rule and seed of a simulation."""
-        return dict(self._rows("SELECT key, value FROM provenance ORDER BY key"))
-
-    def clicks(self, key: FrameKey) -> list[Click]:
-        """Return the clicks of one frame, with any status, in the order they were made."""
-        return [click for click, _ in self.timed_clicks(key)]
-
-    def timed_clicks(self, key: FrameKey) -> list[TimedClick]:
-        """Return the clicks of one frame with the time each took."""
-        query = "SELECT x, y, class_id, seconds FROM clicks WHERE video = ? AND number = ? ORDER BY id"
-        return [TimedClick(Click(*row), seconds) for *row, seconds in self._rows(query, row_key(key))]
-
-    def records(self) -> list[ClickRecord]:
-        """Return all clicks of target frames with frame and annotator, ordered by frame."""
-        rows = self._rows(
-            """SELECT video, number, clicks.annotator, x, y, class_id FROM clicks JOIN frames USING (video, number)
-            WHERE status != 'skipped' ORDER BY video, number, id"""
-        )
-        return [ClickRecord(FrameKey(video, number), Click(*click), who) for video, number, who, *click in rows]
-
-    def all_clicks(self) -> dict[FrameKey, list[Click]]:
-        """Return the valid clicks of every target frame, for training and export.
-
-        Raises:
-            ClickError: The store contains an invalid click, written by another program; ``weclick clicks check`` lists
-                them.
-        """
-        clicks: dict[FrameKey, list[Click]] = {}
-        for key, click, _ in self.records():
-            try:
-                validate_click(click, self.classes)
-            except ClickError as error:
-                raise ClickError(f"{self.path}: frame {key}: {error}; see `weclick clicks check`") from None
-            clicks.setdefault(key, []).append(click)
-        return clicks
-
-    def frames(self) -> dict[FrameKey, FrameRecord]:
-        """Return the records of all stored frames, with or without clicks."""
-        rows = self._rows(f"SELECT video, number, {FRAME_COLUMNS} FROM frames ORDER BY video, number")
-        return {FrameKey(video, number): frame_record(*row) for video, number, *row in rows}
-
-    def frame(self, key: FrameKey) -> FrameRecord:
-        """Return the record of one frame, which is ``FrameRecord()`` if it is not stored."""
-        rows = self._rows(f"SELECT {FRAME_COLUMNS} FROM frames WHERE video = ? AND number = ?", row_key(key))
-        return frame_record(*rows[0]) if rows else FrameRecord()
-
-    def statuses(self) -> dict[FrameKey, Status]:
-        """Return the status of every stored frame."""
-        rows = self._rows("SELECT video, number, status FROM frames ORDER BY video, number")
-        return {FrameKey(video, number): status for video, number, status in rows}
-
-    def progress(self, among: Container[FrameKey]) -> Progress:
-        """Count finished frames and clicks of the frames ``among``, inside the database."""
-        # SQLite calls the function back per row: a list of 150,000 keys would not fit in a query
-        self._db.create_function("among", 2, lambda video, number: FrameKey(video, number) in among)
-        rows = self._rows(
-            """SELECT count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status = 'skipped'),
-            coalesce(sum((SELECT count(*) FROM clicks WHERE (clicks.video, clicks.number) = (frames.video, frames.number)))
-            FILTER (WHERE status != 'skipped'), 0), total(seconds) FROM frames WHERE among(video, number)"""
-        )
-        return Progress(*rows[0])
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of clicks per class name on target frames, zeros included."""
-        counted = Counter(record.click.class_id for record in self.records())
-        return {name: counted[class_id] for class_id, name in enumerate(self.classes.names)}
-
-    def fingerprint(self) -> str:
-        """Return a hash of what training uses: classes, clicks of target frames, which of these are unfinished, and labels."""
-        records, statuses = self.records(), self.statuses()
-        content: list[object] = [self.classes.names, sorted((*key, *click) for key, click, _ in records)]
-        unfinished = sorted({key for key, _, _ in records if statuses[key] == "todo"})
-        if unfinished:  # not in the hash otherwise, so that finished stores keep the hash of earlier versions
-            content.append(unfinished)
-        with clear_errors(self.path):
-            for *key, ids, confidence in self._db.execute(
-                "SELECT video, number, ids, confidence FROM labels ORDER BY 1, 2"
-            ):
-                content.append([*key, hashlib.sha256(ids + confidence).hexdigest()])
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-
-    def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
-        with clear_errors(self.path):
-            return self._db.execute(query, values).fetchall()
 
     def _check_size(self, key: FrameKey, stored: Size | None, size: Size | None) -> None:
         if stored and size and stored != tuple(size):

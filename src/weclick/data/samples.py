@@ -116,20 +116,13 @@ class TrainingSamples(Dataset[Sample]):
             self._supervised(clip.target, window.rows) if own else self._carried(origin.target, clip.target)
         )
         image, (neighbour, damaged) = window.image(source), self._neighbour(clip, window.rows)
-        if label is None:
-            labels = draw_discs(window.clicks(clicks), window.crop, self.radius)
-            present = np.bincount(clicks[:, 2].astype(int), minlength=self.num_classes) > 0
-        else:
-            labels = window.label(label)
-            present = (
-                cv2.calcHist([label], [0], None, [256], [0, 256]).ravel() > 0
-            )  # an eighteenth of the time of bincount
-        # a class may be present without a click on carried clicks and unfinished targets: there nothing counts as absent
-        complete = own and (self.clicks is None or clip.target.key not in self.clicks.incomplete)
+        labels = (
+            window.label(label) if label is not None else draw_discs(window.clicks(clicks), window.crop, self.radius)
+        )
         sample = {
             "image": to_tensor(image),
             "labels": torch.from_numpy(labels),
-            "present": torch.from_numpy(present[: self.num_classes] & complete),
+            "present": torch.from_numpy(self._present(clip.target.key, label, own)),
             "grid": torch.from_numpy(window.grid()),
             "seed": torch.tensor(seed),
         }
@@ -141,6 +134,16 @@ class TrainingSamples(Dataset[Sample]):
             damaged = join_lines(damaged, added.get("damaged", ""))
             sample |= added
         return sample | {"damaged": damaged}
+
+    def _present(self, key: FrameKey, label: NDArray[np.uint8] | None, own: bool) -> NDArray[np.bool_]:
+        """Return the classes that may be in a frame, bool (C,); all False where nothing is known, as with carried clicks."""
+        if not own:
+            return np.zeros(self.num_classes, bool)
+        if self.clicks is not None:
+            return self.clicks.present(key, self.num_classes)
+        assert label is not None
+        # an eighteenth of the time of bincount
+        return cv2.calcHist([label], [0], None, [256], [0, 256]).ravel()[: self.num_classes] > 0
 
     def _supervised(self, frame: Frame, rows: int) -> _Supervised:
         """Return rows of the image at the working size, and its label at that size or its clicks in pixels of that size."""

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from weclick.clicks import Click, ClickStore
 from weclick.clicks.corrective import corrective_click
-from weclick.clicks.records import AcceptedLabel, validate_key
+from weclick.clicks.labels import seen_classes
+from weclick.clicks.records import AcceptedLabel, Answers, validate_key
 from weclick.clicks.sqlite import require_free
 from weclick.data.index import Frame, Layout, Split
 from weclick.data.masks import load_masks
@@ -22,7 +23,7 @@ from weclick.files import atomic_path, writing
 from weclick.images import check_same_size, read_image
 from weclick.probe.features import ENCODER, FrozenFeatures
 from weclick.probe.linear import STEPS, LinearProbe
-from weclick.probe.preview import Preview, SoftPreview
+from weclick.probe.preview import Preview
 from weclick.reporting.progress import progress_bar
 
 ANNOTATOR: Final = "simulation"
@@ -36,8 +37,8 @@ def simulate_corrective(
     """Create a click store with corrective clicks on all masked frames of a split; return the number of clicks.
 
     Frame after frame, a click is made where the preview is wrong (:func:`~weclick.clicks.corrective.corrective_click`), and the
-    preview updated; after the frame, the probe is fitted to all clicks. A class that is seen in the preview, but not in the mask,
-    is answered to be absent. There is no randomness.
+    preview updated; after the frame, the probe is fitted to all clicks. As in the page, a class that the preview sees and that is
+    not there is answered to be absent, which changes the preview. There is no randomness.
 
     Args:
         layout: The data set.
@@ -68,9 +69,10 @@ def simulate_corrective(
             with progress_bar("correcting previews") as show:
                 for done, frame in enumerate(frames, start=1):
                     image, label = _read(layout, frame)
-                    clicks = annotator.click(image, label)
+                    clicks, answers = annotator.click(image, label)
                     made += len(clicks)
-                    store.replace(frame.key, clicks, status="todo", size=label.shape[:2], annotator=ANNOTATOR)
+                    size = label.shape[:2]
+                    store.replace(frame.key, clicks, status="todo", size=size, annotator=ANNOTATOR, answers=answers)
                     show(done, len(frames))
             if accept and made:
                 _accept(layout, frames, annotator, store)
@@ -84,9 +86,9 @@ def _accept(layout: Layout, frames: Sequence[Frame], annotator: Annotator, store
     name = f"{ENCODER}, {len(store.records())} clicks"
     with progress_bar("accepting previews") as show:
         for done, frame in enumerate(frames, start=1):
-            image, label = _read(layout, frame)
-            preview = annotator.preview(image, label, store.clicks(frame.key))
-            store.accept(frame.key, AcceptedLabel(preview.ids, preview.confidence, name), annotator=ANNOTATOR)
+            image, _ = _read(layout, frame)
+            preview = annotator.preview(image, store.clicks(frame.key), store.answers(frame.key) or {})
+            store.accept(frame.key, preview._replace(probe=name), annotator=ANNOTATOR)
             show(done, len(frames))
 
 
@@ -105,16 +107,16 @@ class Annotator:
         self._probe: LinearProbe | None = None
         self._clicked: list[tuple[Tensor, Tensor]] = []
 
-    def click(self, image: NDArray[np.uint8], label: NDArray[np.uint8]) -> list[Click]:
-        """Return clicks on a frame, RGB (H, W, 3), by its mask (H, W), and fit the probe to them too."""
+    def click(self, image: NDArray[np.uint8], label: NDArray[np.uint8]) -> tuple[list[Click], Answers]:
+        """Return clicks on a frame, RGB (H, W, 3), by its mask (H, W), and answers about it; fit the probe to the clicks too."""
         features = self._frozen(image)
         probe = self._probe or LinearProbe.untrained(self.classes, features.channels)
-        preview, absent = Preview(image, features), _absent(label, self.classes)
+        asked = _Asked(Preview(image, features), probe, label)
         clicks: list[Click] = []
         shown = np.full_like(label, self.classes)  # before the first click of all, nothing is shown
         while len(clicks) < self.per_frame:
             if clicks or self._probe:
-                shown = preview.update(probe, clicks, absent).ids
+                shown = asked.preview(clicks).ids
             click = corrective_click(label, shown, self.min_area)
             if click is None:
                 break
@@ -124,7 +126,7 @@ class Annotator:
             self._clicked.append((features.at([(click.x, click.y) for click in clicks]), ids))
             self._probe = probe
             self.refit(steps=_REFIT_STEPS)
-        return clicks
+        return clicks, dict.fromkeys(asked.absent, False)
 
     def refit(self, *, steps: int = STEPS) -> None:
         """Fit the probe to all clicks, with so many iterations at most."""
@@ -132,15 +134,29 @@ class Annotator:
         assert self._probe is not None
         self._probe = self._probe.fitted(points, ids, steps=steps)
 
-    def preview(self, image: NDArray[np.uint8], label: NDArray[np.uint8], clicks: Sequence[Click]) -> SoftPreview:
+    def preview(self, image: NDArray[np.uint8], clicks: Sequence[Click], answers: Answers) -> AcceptedLabel:
         """Return the preview of a frame by the probe as it is now."""
         assert self._probe is not None
-        return Preview(image, self._frozen(image)).update(self._probe, clicks, _absent(label, self.classes))
+        absent = [class_id for class_id, present in answers.items() if present is False]
+        return AcceptedLabel(*Preview(image, self._frozen(image)).update(self._probe, clicks, absent))
 
 
-def _absent(label: NDArray[np.uint8], classes: int) -> list[int]:
-    """Return the classes that are not in a mask."""
-    return np.flatnonzero(np.bincount(label.ravel(), minlength=classes)[:classes] == 0).tolist()
+class _Asked:
+    """The preview of a frame, and the classes that it saw and that are not there."""
+
+    def __init__(self, preview: Preview, probe: LinearProbe, label: NDArray[np.uint8]) -> None:
+        self._preview, self._probe = preview, probe
+        self._there = set(np.unique(label).tolist())
+        self.absent: list[int] = []
+
+    def preview(self, clicks: Sequence[Click]) -> AcceptedLabel:
+        """Return the preview with these clicks, after the questions about it are answered."""
+        while True:
+            shown = AcceptedLabel(*self._preview.update(self._probe, clicks, self.absent))
+            wrong = [class_id for class_id in seen_classes(shown.ids) if class_id not in self._there]
+            if not wrong:
+                return shown
+            self.absent += wrong
 
 
 def _read(layout: Layout, frame: Frame) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

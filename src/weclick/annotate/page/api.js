@@ -5,8 +5,10 @@
  * @typedef {"todo" | "done" | "skipped"} Status
  * @typedef {{id: string, video: string, number: number, position: number, frames: number, height: number,
  *   width: number, status: Status, version: number, annotator: string, seconds: number, clicks: Click[],
- *   around: [number, string][], leased_by: string | null, accepted: boolean}} Frame
- * @typedef {{version: number, status: Status, seconds: number, clicks: Click[], accept: boolean}} Content
+ *   around: [number, string][], leased_by: string | null, accepted: boolean, answers: Answer[] | null}} Frame
+ * @typedef {{class_id: number, present: boolean | null}} Answer whether a class is in the frame; null: asked, not answered
+ * @typedef {{version: number, status: Status, seconds: number, clicks: Click[], accept: boolean,
+ *   answers: Answer[] | null}} Content `answers` sorted by class, null if nobody was asked
  * @typedef {{id: number, name: string, color: string, thing: boolean}} SemanticClass
  * @typedef {{name: string, version: string, classes: SemanticClass[], overlay: boolean, preview: boolean,
  *   videos: {name: string, frames: number, first: string}[]}} Project
@@ -93,13 +95,18 @@ export class Api {
   /**
    * @param {string} id
    * @param {Click[]} clicks as they are in the page
-   * @returns {Promise<ImageBitmap | null>} what they mean; null before the first click of all
+   * @param {number[]} absent classes that are not there
+   * @returns {Promise<{image: ImageBitmap, seen: number[]} | null>} what they mean, and the classes in it; null before the first
+   *   click of all
    */
-  async preview(id, clicks) {
-    const content = { client: this.client, clicks };
+  async preview(id, clicks, absent) {
+    const content = { client: this.client, clicks, absent };
     const response = await fetchJson("POST", frameUrl(id, "preview"), content, { timeout: PREVIEW_TIMEOUT });
     if (response.status === 204) return null;
-    if (response.ok) return createImageBitmap(await response.blob());
+    if (response.ok) {
+      const seen = response.headers.get("X-Seen-Classes").split(",").filter(Boolean).map(Number);
+      return { image: await createImageBitmap(await response.blob()), seen };
+    }
     throw new ApiError((await response.json().catch(() => null))?.detail ?? "no preview", response.status);
   }
 

@@ -19,15 +19,11 @@ const FAR_STEP = 48;
 const PROGRESS_DELAY = 300; // milliseconds; one request after several quick clicks
 const OVERLAY_DELAY = 300; // milliseconds; no predictions for frames that are only passed
 const TIMEOUT = { picture: 20, overlay: 120 }; // seconds; a prediction may have to be computed
-const PREVIEW_RETRY = 3000; // milliseconds
 const OPACITY = { step: 0.15, least: 0.2, most: 0.95 };
 const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class App {
   #overlayOn = false; // the student's prediction, in place of the preview
-  #previewOn = false;
-  #previewed = null; // {work, points, image}: the latest preview
-  #previewTimer = null;
   #emptyFrame = null; // id of the frame without points for which Done was pressed once
   #reportedFailure = null;
   #progressTimer = null;
@@ -43,12 +39,7 @@ export class App {
     const styles = classStyles(project.classes);
     const pictures = new Pictures((id) => frameUrl(id, "image"), TIMEOUT.picture);
     this.overlays = new Pictures((id) => frameUrl(id, "overlay"), TIMEOUT.overlay);
-    this.preview = new Preview(
-      (id, clicks) => api.preview(id, clicks),
-      (work, points, image, error) => this.#previewLoaded(work, points, image, error),
-    );
-    this.#previewOn = project.preview;
-    this.hasPreview = project.preview;
+    this.preview = project.preview ? new Preview(api, styles, this.#previewCallbacks()) : null;
     this.player = new Player(pictures, (image, offset) => this.#playing(image, offset));
     this.panel = new Panel(styles, (id) => this.chooseClass(id));
     this.editor = new Editor(byId("canvas"), styles, this.#editorCallbacks());
@@ -133,6 +124,7 @@ export class App {
     return {
       done: () => this.#done(),
       accept: () => this.#accept(),
+      answer: () => this.preview?.answerFirst(),
       skip: () => navigation.finish("skipped"),
       reopen: () => this.#reopen(),
       back: () => navigation.back(),
@@ -174,6 +166,16 @@ export class App {
     };
   }
 
+  #previewCallbacks() {
+    return {
+      work: () => this.navigation.work,
+      loaded: () => this.#showOverlay(),
+      changed: (description) => this.#changed(description),
+      choose: (id) => this.chooseClass(id),
+      showState: (text) => this.panel.showPreview(text),
+    };
+  }
+
   #makeSaver() {
     return new Saver(
       (work) => work.content(now()),
@@ -185,7 +187,7 @@ export class App {
 
   #changed(description) {
     this.saver.save(this.editor.work);
-    this.#askPreview();
+    this.preview?.ask();
     this.panel.announce(description);
     this.#render();
   }
@@ -196,7 +198,7 @@ export class App {
     this.editor.show(work, image);
     history.replaceState(null, "", `#${work.id}`);
     this.notices.show();
-    this.#askPreview();
+    this.preview?.ask();
     this.#showOverlay();
     this.#updateProgress();
     this.#render();
@@ -205,14 +207,13 @@ export class App {
   /** Accept what the overlay shows as the frame's label; without a preview, finish the frame. */
   #accept() {
     const { work } = this.navigation;
-    if (!this.hasPreview || obstacle(work)) return this.#done();
-    const { points, image } = this.#previewed ?? {};
+    if (!this.preview || obstacle(work)) return this.#done();
     // only what is seen is accepted: not while the preview is hidden, behind the prediction, or of earlier points
-    if (!image || points !== work.points || this.editor.overlay !== image) {
+    if (!this.preview.isCurrent || this.editor.overlay !== this.preview.image) {
       return this.panel.showMessage("There is no preview of these points to accept. Press V to see it.");
     }
     // asked again if the frame stays, as the server may have been started again since it showed this preview
-    this.navigation.finish("done", true).then(() => this.#askPreview());
+    this.navigation.finish("done", true).then(() => this.preview.ask());
   }
 
   #done() {
@@ -249,28 +250,8 @@ export class App {
   }
 
   #togglePreview() {
-    if (!this.hasPreview) return this.panel.showMessage("Start weclick annotate with --preview true to see what points mean.");
-    this.#previewOn = !this.#previewOn;
-    this.#askPreview();
-    this.#showOverlay();
-  }
-
-  /** Ask what the points mean as they are now, saved or not. */
-  #askPreview() {
-    const { work } = this.navigation;
-    if (this.#previewed?.work !== work) this.#previewed = null;
-    const wanted = this.#previewOn && work.visible ? work : null;
-    if (wanted && !this.#previewed) this.panel.showPreview("preview: loading");
-    this.preview.want(wanted);
-  }
-
-  #previewLoaded(work, points, image, error) {
-    if (work !== this.navigation.work) return;
-    this.#previewed = { work, points, image };
-    if (error) this.panel.showPreview(`no preview: ${error.message}`);
-    else this.panel.showPreview(image ? "" : "preview: click an object first");
-    clearTimeout(this.#previewTimer);
-    if (error) this.#previewTimer = setTimeout(() => this.#askPreview(), PREVIEW_RETRY);
+    if (!this.preview) return this.panel.showMessage("Start weclick annotate with --preview true to see what points mean.");
+    this.preview.toggle();
     this.#showOverlay();
   }
 
@@ -280,14 +261,13 @@ export class App {
   }
 
   #showOverlay() {
-    const pressed = { overlay: this.#overlayOn, preview: this.#previewOn };
+    const pressed = { overlay: this.#overlayOn, preview: this.preview?.on ?? false };
     for (const [name, on] of Object.entries(pressed)) {
       byId("actions").querySelector(`[data-command=${name}]`).setAttribute("aria-pressed", String(on));
     }
-    const preview = this.#previewOn && this.#previewed?.work === this.navigation.work ? this.#previewed.image : null;
+    const preview = this.preview?.image ?? null;
     this.editor.overlay = this.#overlayOn ? this.overlays.loaded(this.navigation.work.id) : preview;
     this.editor.redraw();
-    if (!this.#previewOn) this.panel.showPreview("");
     clearTimeout(this.#overlayTimer);
     if (!this.#overlayOn || this.editor.overlay) return;
     this.#overlayTimer = setTimeout(() => this.#loadOverlay(), OVERLAY_DELAY);

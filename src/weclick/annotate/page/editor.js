@@ -247,8 +247,7 @@ export class Editor {
   }
 
   #changed(description) {
-    // clicks on skipped frames are not used in training, and a label belongs to the clicks it was accepted with
-    if (this.work.status === "skipped" || this.work.accepted) Object.assign(this.work, { status: "todo", accepted: false });
+    this.work.edited();
     this.page.changed(description);
     this.redraw();
   }

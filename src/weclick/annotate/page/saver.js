@@ -241,8 +241,10 @@ function requireFrame(frame) {
   return frame;
 }
 
-/** Whether a stored frame has this status, these clicks, and an accepted label or none; times are not compared. */
-function hasContent(frame, { status, clicks, accept }) {
-  const essence = (points) => JSON.stringify(points.map(({ x, y, class_id }) => [x, y, class_id]));
-  return frame.status === status && frame.accepted === accept && essence(frame.clicks) === essence(clicks);
+/** Whether a stored frame has this status, these clicks and answers, and an accepted label or none; times are not compared. */
+function hasContent(frame, { status, clicks, accept, answers }) {
+  const points = ({ x, y, class_id }) => [x, y, class_id];
+  const essence = (of, said) => JSON.stringify([of.map(points), said?.map(({ class_id, present }) => [class_id, present])]);
+  const same = essence(frame.clicks, frame.answers) === essence(clicks, answers);
+  return frame.status === status && frame.accepted === accept && same;
 }

@@ -250,9 +250,8 @@ def store_records(
                     f"{source}: frame {key} already has clicks in {store.path}; nothing was imported "
                     "(--replace true replaces them)"
                 )
-            write = store.replace
             # one call takes one annotator: the first replaces the stored clicks, the others add to them
-            for annotator, group in groupby(own, lambda record: record.annotator):
+            for position, (annotator, group) in enumerate(groupby(own, lambda record: record.annotator)):
+                write = store.add if position else store.replace
                 write(key, [record.click for record in group], size=sizes.get(key), annotator=annotator)
-                write = store.add
         store.note(imported=source.name)
