@@ -10,11 +10,12 @@ from playwright.sync_api import expect
 
 from weclick.data.index import FrameKey
 
-from .browser import NEEDS_BROWSER, Server, write_marked_set
+from .browser import CLASSES, NEEDS_BROWSER, Server, write_marked_set
 
 pytestmark = NEEDS_BROWSER
 SPOT = (900, 200)
 """A place inside the frame, away from the clicks."""
+ROAD = (500, 300)
 LOADING = 90_000  # milliseconds; the process of the preview starts beside everything else
 
 
@@ -36,6 +37,12 @@ def wait_for_other_colour(person, spot, before, timeout=LOADING):
             return now
         person.page.wait_for_timeout(50)
     raise AssertionError(f"the colour at {spot} stays {before}")
+
+
+def accept(person, timeout=LOADING):
+    """Press Enter as soon as the overlay shows the points as they are."""
+    expect(person.page.locator("[data-command=accept]")).to_be_enabled(timeout=timeout)
+    person.go("Enter")
 
 
 def accepted(server):
@@ -70,7 +77,7 @@ def test_the_overlay_follows_the_clicks_and_is_accepted(previewing, visit):
     assert wait_for_other_colour(person, SPOT, two) == one
     person.saved()
 
-    person.go("Enter")
+    accept(person)
     assert accepted(previewing) == [FrameKey(*first)]
     assert previewing.status(first) == "done"
     person.go("p")
@@ -89,7 +96,7 @@ def test_an_accepted_label_survives_a_killed_server(previewing, visit):
     plain = colour_at(person, SPOT)
     person.click((500, 300))
     wait_for_other_colour(person, SPOT, plain)
-    person.go("Enter")
+    accept(person)
     previewing.kill()
     assert accepted(previewing) == [FrameKey(*first)]
 
@@ -104,7 +111,7 @@ def test_an_accepted_label_survives_a_killed_server(previewing, visit):
     person.press("2")
     person.click((910, 210))
     wait_for_other_colour(person, SPOT, before)
-    person.go("Enter")
+    accept(person)
     assert accepted(previewing) == [FrameKey(*first), FrameKey(*second)]
 
 
@@ -127,7 +134,7 @@ def test_a_label_accepted_while_the_server_is_away_is_accepted_at_the_next_visit
     person.saved()
     assert (accepted(previewing), previewing.status(key), len(previewing.clicks(key))) == ([], "todo", 1)
     expect(person["status"]).to_have_text("to do")
-    person.go("Enter")
+    accept(person)
     assert accepted(previewing) == [FrameKey(*key)]
 
 
@@ -148,11 +155,47 @@ def test_done_instead_of_accept_removes_the_label(previewing, visit):
     person.press("1")
     person.click((500, 300))
     wait_for_other_colour(person, SPOT, plain)
-    person.go("Enter")
+    accept(person)
     assert accepted(previewing) == [FrameKey(*key)]
     person.go("p")
     person.go("n")
     assert (accepted(previewing), previewing.status(key)) == ([], "done")
+
+
+def test_a_question_is_answered_by_a_key_changes_the_overlay_and_is_stored(previewing, visit):
+    person = visit(previewing.url)
+    first, question = person.key, person["questions"]
+    person.press("1")
+    person.click((500, 300))
+    person.press("2")
+    person.click((910, 210))
+    person.go("n")
+    second = person.key
+    for _ in range(LOADING // 500):  # until the first frame has been learned from: the frames are alike
+        person.press("v", "v")
+        person.page.wait_for_timeout(500)
+        if question.inner_text():
+            break
+    expect(question).to_contain_text("road: seen, not clicked")
+    expect(question).to_contain_text(f"{CLASSES[1]}: seen, not clicked")
+    seen = colour_at(person, ROAD)
+    person.press("x")
+    expect(question).to_contain_text("road: not there")
+    wait_for_other_colour(person, ROAD, seen)
+    accept(person)
+    with previewing.store() as store:
+        assert store.answers(FrameKey(*second)) == {0: False, 1: None}
+        assert store.answers(FrameKey(*first)) in (None, {})  # points and preview agreed, so there was nothing to ask
+        assert set(np.unique(store.label(FrameKey(*second)).ids)) == {1}
+
+    person.go("p")
+    expect(question).to_contain_text("road: not there")
+    question.get_by_role("button", name="Withdraw").click()
+    expect(question).to_contain_text("road: seen, not clicked", timeout=LOADING)
+    expect(person["status"]).to_have_text("to do")  # the label was accepted with that answer
+    person.go("n")
+    with previewing.store() as store:
+        assert store.answers(FrameKey(*second)) == {0: None, 1: None}
 
 
 def test_without_a_preview_enter_finishes_a_frame_as_before(server, visit):

@@ -67,6 +67,20 @@ def test_a_preview_follows_the_clicks_and_is_accepted_with_a_save(previewing, st
     assert (changed["accepted"], store.label(key)) == (False, None)
 
 
+def test_an_absent_class_is_not_in_the_preview_that_is_accepted(previewing, store, key, url):
+    everything = ask(previewing, url, CLICKS)
+    assert everything.headers["X-Seen-Classes"] == "0,1"
+    without = previewing.post(f"{url}/preview", json={"client": ANN, "clicks": CLICKS[:1], "absent": [1]})
+    assert without.headers["X-Seen-Classes"] == "0"
+    accepted = {**body(CLICKS[:1], status="done"), "accept": True}
+    assert (
+        previewing.put(url, json=accepted).json()["accepted"] is False
+    )  # that preview was not shown without the answer
+    known = {**accepted, "version": 1, "answers": [{"class_id": 1, "present": False}]}
+    assert previewing.put(url, json=known).json()["accepted"] is True
+    assert (store.label(key).ids == 0).all()
+
+
 def test_clicks_on_one_frame_are_learned_for_all_others(previewing, catalog, store, url):
     other = f"/api/frames/{catalog.id_of(FrameKey('東京', 2))}"
     previewing.put(url, json=body(CLICKS, status="done"))
@@ -98,6 +112,7 @@ def test_bad_requests_are_refused_and_change_nothing(previewing, contents, catal
     before = contents()
     assert ask(previewing, url, [click(class_id=2)]).status_code == 422  # the data set has two classes
     assert ask(previewing, url, [click(x=1000)]).status_code == 422
+    assert previewing.post(f"{url}/preview", json={"client": ANN, "clicks": [], "absent": [2]}).status_code == 422
     assert ask(previewing, "/api/frames/unknown", CLICKS).status_code == 404
     assert previewing.post(f"{url}/preview", content="clicks=1").status_code == 415
     assert previewing.post(f"{url}/preview", json={"clicks": []}).status_code == 422

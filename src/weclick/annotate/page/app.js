@@ -208,12 +208,16 @@ export class App {
   #accept() {
     const { work } = this.navigation;
     if (!this.preview || obstacle(work)) return this.#done();
-    // only what is seen is accepted: not while the preview is hidden, behind the prediction, or of earlier points
-    if (!this.preview.isCurrent || this.editor.overlay !== this.preview.image) {
+    if (!this.#isPreviewSeen) {
       return this.panel.showMessage("There is no preview of these points to accept. Press V to see it.");
     }
     // asked again if the frame stays, as the server may have been started again since it showed this preview
     this.navigation.finish("done", true).then(() => this.preview.ask());
+  }
+
+  /** Only what is seen is accepted: not while the preview is hidden, behind the prediction, or of earlier points. */
+  get #isPreviewSeen() {
+    return this.preview.isCurrent && this.editor.overlay === this.preview.image;
   }
 
   #done() {
@@ -268,6 +272,7 @@ export class App {
     const preview = this.preview?.image ?? null;
     this.editor.overlay = this.#overlayOn ? this.overlays.loaded(this.navigation.work.id) : preview;
     this.editor.redraw();
+    this.#enableAccept();
     clearTimeout(this.#overlayTimer);
     if (!this.#overlayOn || this.editor.overlay) return;
     this.#overlayTimer = setTimeout(() => this.#loadOverlay(), OVERLAY_DELAY);
@@ -283,6 +288,11 @@ export class App {
     this.#overlayLoading = false;
     if (image || id !== this.navigation.work.id) this.#showOverlay();
     else if (this.#overlayOn) this.panel.showMessage("No prediction for this frame.");
+  }
+
+  #enableAccept() {
+    const button = byId("actions").querySelector("[data-command=accept]");
+    button.disabled = Boolean(this.preview) && !obstacle(this.navigation.work) && !this.#isPreviewSeen;
   }
 
   #saverChanged() {
@@ -308,6 +318,7 @@ export class App {
     const { navigation, editor, panel } = this;
     if (!navigation.work) return;
     panel.showWork(navigation.work, editor.current, editor.zoom);
+    this.#enableAccept();
     panel.showTimes(navigation.seconds, editor.added, navigation.finished);
   }
 }
