@@ -25,8 +25,12 @@ from weclick.data.index import Clip
 from weclick.data.supplies import OnlineMemory
 from weclick.flow import make_flow
 from weclick.inference.speed import device_name
-from weclick.memory import MemoryStore, online_memory, quantise
-from weclick.modules import SegmentationModule, TeacherModule, load_checkpoint
+from weclick.memory.item import quantise
+from weclick.memory.online import online_memory
+from weclick.memory.store import MemoryStore
+from weclick.modules.base import SegmentationModule
+from weclick.modules.checkpoint import load_checkpoint
+from weclick.modules.teacher import TeacherModule
 from weclick.pipeline.inputs import run_data
 from weclick.pipeline.memory import stream_soft_labels
 from weclick.pipeline.run import Run

@@ -15,7 +15,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from weclick.conventions import IGNORE_INDEX
-from weclick.losses import LossTerm, Step, resized
+from weclick.losses import LossTerm, Step
+from weclick.losses.resize import resized
 
 
 @dataclass(frozen=True)

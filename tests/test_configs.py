@@ -11,8 +11,9 @@ from packaging.requirements import Requirement
 from weclick.cli.fit import make_parser
 from weclick.cli.options import parse, resolve_configs, to_settings
 from weclick.data.options import DataOptions
-from weclick.modules import StudentModule, TeacherModule
 from weclick.modules.options import ModuleOptions
+from weclick.modules.student import StudentModule
+from weclick.modules.teacher import TeacherModule
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"

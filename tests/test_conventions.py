@@ -5,7 +5,7 @@ from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.draws import draw_discs
 from weclick.flow import warp_to_target
-from weclick.losses import partial_cross_entropy
+from weclick.losses.cross_entropy import partial_cross_entropy
 from weclick.metrics import SegmentationScore
 
 

@@ -15,7 +15,8 @@ from weclick.errors import ConfigError, DataError
 from weclick.extensions import NotLoadedError, make_part, part_name
 from weclick.flow import make_flow
 from weclick.losses import LossTerm, Terms, active_terms
-from weclick.models import NetworkOptions, make_network
+from weclick.models.factory import make_network
+from weclick.models.options import NetworkOptions
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ import torch
 import yaml
 
 from weclick.classes import ClassSet
-from weclick.modules import StudentModule, TeacherModule
 from weclick.modules.options import ModuleOptions
+from weclick.modules.student import StudentModule
+from weclick.modules.teacher import TeacherModule
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 PRESETS = sorted(

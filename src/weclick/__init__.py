@@ -11,24 +11,31 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from weclick.classes import ClassSet
-    from weclick.cli.function import fit
+    from weclick.cli.function import fit, test
     from weclick.clicks import ClickStore
     from weclick.data.datamodule import ClipDataModule
     from weclick.errors import WeclickError
     from weclick.inference.model import open_model
-    from weclick.modules import StudentModule, TeacherModule, load_checkpoint
+    from weclick.inference.prediction import Prediction
+    from weclick.modules.checkpoint import load_checkpoint
+    from weclick.modules.student import StudentModule
+    from weclick.modules.teacher import TeacherModule
+    from weclick.pipeline.load import load
     from weclick.synthetic import write_synthetic
 
 __all__ = [
     "ClassSet",
     "ClickStore",
     "ClipDataModule",
+    "Prediction",
     "StudentModule",
     "TeacherModule",
     "WeclickError",
     "fit",
+    "load",
     "load_checkpoint",
     "open_model",
+    "test",
     "write_synthetic",
 ]
 
@@ -36,12 +43,15 @@ _HOME: Final = {
     "ClassSet": "weclick.classes",
     "ClickStore": "weclick.clicks",
     "ClipDataModule": "weclick.data.datamodule",
-    "StudentModule": "weclick.modules",
-    "TeacherModule": "weclick.modules",
+    "Prediction": "weclick.inference.prediction",
+    "StudentModule": "weclick.modules.student",
+    "TeacherModule": "weclick.modules.teacher",
     "WeclickError": "weclick.errors",
     "fit": "weclick.cli.function",
-    "load_checkpoint": "weclick.modules",
+    "load": "weclick.pipeline.load",
+    "load_checkpoint": "weclick.modules.checkpoint",
     "open_model": "weclick.inference.model",
+    "test": "weclick.cli.function",
     "write_synthetic": "weclick.synthetic",
 }
 

@@ -19,7 +19,13 @@ Draw: one geometric draw per clip. The worker transforms image and labels by it;
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor as Tensor
+else:
+    Tensor = Any
+    """A tensor, to modules that declare options: the parser reads these, and help must not wait seconds for torch."""
 
 IGNORE_INDEX: Final = 255
 """Label of pixels that are unknown or belong to no class; never trained on, never counted."""

@@ -141,7 +141,7 @@ def test_a_token_never_stands_on_a_command_line_and_no_network_is_warned_of_wher
 
 
 def test_help_says_who_can_reach_the_page(annotate):
-    assert "every account of this machine" in " ".join(annotate("--help").done().out.split())
+    assert "every account of this machine" in " ".join(annotate("--help", "all").done().out.split())
 
 
 def test_a_store_of_other_classes_is_refused(annotate, root):

@@ -15,7 +15,7 @@ import yaml
 from weclick.cli.options import quiet_libraries
 from weclick.data.layouts import CityscapesLayout
 from weclick.inference.checkpoint import read_checkpoint
-from weclick.modules import ARMS
+from weclick.modules.arms import ARMS
 
 STUDENT_FILES = {
     "best.ckpt",

@@ -65,6 +65,6 @@ def test_a_second_prediction_says_that_it_replaces_the_first(weclick, trained, f
 
 
 def test_the_help_says_what_smoothing_does_not_do(weclick):
-    text = " ".join(weclick("predict", "--help").done().out.split())
+    text = " ".join(weclick("predict", "--help", "all").done().out.split())
     for words in ("--realtime", "newest frame", "--smooth", "motion is not compensated", "--legend", "--alpha"):
         assert words in text

@@ -136,7 +136,7 @@ def test_commands_on_a_run_show_their_own_options_alone(weclick, command):
     text = " ".join(weclick(command, "--help").done().out.split())
     assert "--run RUN" in text
     assert "--teacher." not in text and "--data.root ROOT" not in text
-    assert "`weclick fit --help` lists them" in text
+    assert "`weclick fit --help all` lists them" in text
 
 
 def test_debug_shows_the_traceback(weclick):
@@ -187,7 +187,7 @@ def test_a_film_is_no_config(weclick, tmp_path, option):
 
 @pytest.mark.parametrize("allocate", [np.empty, torch.empty])
 def test_sizes_no_memory_can_hold_are_refused(fit, monkeypatch, allocate):
-    monkeypatch.setattr("weclick.cli.fit.fit", lambda *arguments: allocate(1 << 50))
+    monkeypatch.setattr("weclick.cli.fit_run.fit", lambda *arguments: allocate(1 << 50))
     fit().refused("not enough memory", "smaller --data.size")
 
 
@@ -237,7 +237,7 @@ def test_a_run_has_a_plain_name(weclick, synthetic_root, tmp_path, command, name
 
 
 def test_the_next_command_can_be_copied(fit, weclick, tmp_path, monkeypatch):
-    monkeypatch.setattr("weclick.cli.fit.fit", lambda *arguments: None)
+    monkeypatch.setattr("weclick.cli.fit_run.fit", lambda *arguments: None)
     command = fit("--name", "Lauf Ü 1").done().out.partition("next: weclick ")[2]
     assert shlex.split(command)[-1] == "runs/Lauf Ü 1"
     line = fit("--name", "Lauf Ü 1").refused_at_once("exists")
@@ -279,7 +279,7 @@ def test_a_memory_without_its_teacher_is_refused(fit):
 
 
 def test_settings_are_kept_once_something_was_made_with_them(fit, tmp_path, monkeypatch):
-    monkeypatch.setattr("weclick.cli.fit.fit", lambda *arguments: None)
+    monkeypatch.setattr("weclick.cli.fit_run.fit", lambda *arguments: None)
     fit("--name", "run").done()
     run = tmp_path / "runs" / "run"
 
@@ -287,13 +287,13 @@ def test_settings_are_kept_once_something_was_made_with_them(fit, tmp_path, monk
         write_text(run.checkpoint("student", "last"), "five epochs")
         raise DataError("too many damaged frames")
 
-    monkeypatch.setattr("weclick.cli.fit.fit", train_and_refuse)
+    monkeypatch.setattr("weclick.cli.fit_run.fit", train_and_refuse)
     fit("--resume", "run", "--student.optimiser.learning_rate=0.0002").refused("too many")
     assert yaml.safe_load((run / "config.yaml").read_text())["student"]["optimiser"]["learning_rate"] == 0.0002
 
 
 def test_parts_of_a_memory_keep_their_devices_to_themselves(fit, tmp_path, monkeypatch):
-    monkeypatch.setattr("weclick.cli.fit.fit", lambda *arguments: None)
+    monkeypatch.setattr("weclick.cli.fit_run.fit", lambda *arguments: None)
     fit("--name", "run").done()
     before = (tmp_path / "runs" / "run" / "config.yaml").read_bytes()
     fit("--resume", "run", "--stage", "memory", "--shard", "0/2", "--data.workers=1").done()
@@ -318,7 +318,7 @@ def test_a_refusal_keeps_what_took_work(fit, tmp_path, monkeypatch):
         write_text(run.checkpoint("teacher", "last"), "five epochs")
         raise DataError("too many damaged frames")
 
-    monkeypatch.setattr("weclick.cli.fit.fit", train_and_refuse)
+    monkeypatch.setattr("weclick.cli.fit_run.fit", train_and_refuse)
     for option in ("--name", "--resume"):
         fit(option, "run").refused("too many")
         assert (tmp_path / "runs" / "run" / "teacher" / "last.ckpt").exists()
@@ -442,7 +442,7 @@ def test_a_comparison_without_masks_to_evaluate_with_is_refused_before_training(
     ],
 )
 def test_fit_names_the_command_that_can_come_next(fit, folder, monkeypatch, masks, options, command):
-    monkeypatch.setattr("weclick.cli.fit.fit", lambda *arguments: None)
+    monkeypatch.setattr("weclick.cli.fit_run.fit", lambda *arguments: None)
     result = fit("--data.root", folder(masks=masks), "--name", "Lauf 1", *options).done()
     assert result.out.splitlines()[-1] == f"run: runs/Lauf 1   next: {command}"
 
@@ -459,7 +459,7 @@ def test_fit_names_the_command_that_can_come_next(fit, folder, monkeypatch, mask
     ],
 )
 def test_an_interruption_names_the_command_that_resumes(fit, monkeypatch, error, status, message):
-    monkeypatch.setattr("weclick.cli.fit.fit", Mock(side_effect=error))
+    monkeypatch.setattr("weclick.cli.fit_run.fit", Mock(side_effect=error))
     result = fit("--name", "run")
     assert (result.status, result.err.splitlines()[-1]) == (status, message)
 

@@ -5,7 +5,9 @@ from torch.nn import functional as F
 from weclick.data import reader
 from weclick.data.supplies import NeighbourPairs, OnlineMemory, StoredMemory
 from weclick.errors import ConfigError, RunError
-from weclick.memory import MemoryStore, quantise, stream_memory
+from weclick.memory.item import quantise
+from weclick.memory.store import MemoryStore
+from weclick.memory.stream import stream_memory
 
 
 def teacher(images):

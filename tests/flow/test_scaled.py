@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from weclick.flow import DISFlow, ScaledFlow
-from weclick.pipeline.settings import MemoryOptions
 from weclick.synthetic import SyntheticVideo
 
 
@@ -51,9 +50,3 @@ def test_bytes_and_floats_give_the_same_flow():
     frames = [torch.from_numpy(video.frame(number).image).permute(2, 0, 1)[None] for number in (0, 1)]
     flow = ScaledFlow(DISFlow(), 0.75)
     torch.testing.assert_close(flow(*frames), flow(*(frame.float() / 255 for frame in frames)))
-
-
-def test_the_settings_choose_the_scale_and_the_manifest_names_it():
-    options, device = MemoryOptions(flow="dis", flow_scale=0.5), torch.device("cpu")
-    assert options.make_flow(device).name == options.flow_name(device) == "dis at 0.5"
-    assert MemoryOptions(flow="dis").flow_name(device) == MemoryOptions(flow="dis").make_flow(device).name == "dis"

@@ -4,7 +4,8 @@ import torch
 
 from weclick.classes import ClassSet
 from weclick.inference.model import ExportedModel, TorchModel
-from weclick.models import NetworkOptions, make_network
+from weclick.models.factory import make_network
+from weclick.models.options import NetworkOptions
 
 CLASSES = ClassSet.from_list([{"name": "road", "color": [200, 10, 20]}, {"name": "car"}, {"name": "sky"}])
 SIZE = (64, 128)

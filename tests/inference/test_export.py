@@ -19,13 +19,15 @@ from onnx import TensorProto, helper
 from weclick.classes import ClassSet
 from weclick.errors import CheckpointError, ConfigError, DataError, ExportError, ShapeError
 from weclick.inference.card import Card
+from weclick.inference.convert import quantise, to_onnx, to_openvino, write_model
 from weclick.inference.exported import ExportedNetwork, numbered_classes
-from weclick.inference.formats import FORMATS, quantise, to_onnx, to_openvino, write_model
+from weclick.inference.formats import FORMATS
 from weclick.inference.model import ExportedModel, TorchModel, open_model
 from weclick.inference.rules import labels_at
 from weclick.inference.toolkits import missing, toolkit
 from weclick.inference.verify import agreement, miou, noise_images
-from weclick.models import NetworkOptions, make_network
+from weclick.models.factory import make_network
+from weclick.models.options import NetworkOptions
 
 pytestmark = pytest.mark.engines
 

@@ -3,16 +3,22 @@
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from weclick.classes import ClassSet
-from weclick.errors import CheckpointError, ConfigError
+from weclick.errors import CheckpointError, ConfigError, DataError, ShapeError
+from weclick.images import read_image
 from weclick.inference import rules
+from weclick.inference.drawing import overlay
 from weclick.inference.model import TorchModel, live_parameters, open_model
 from weclick.inference.predict import predict
-from weclick.models import NetworkOptions, make_network
+from weclick.inference.sources import VideoFile
+from weclick.inference.stream import WAITING
+from weclick.models.factory import make_network
+from weclick.models.options import NetworkOptions
 
 from .conftest import CLASSES, SIZE
 
@@ -215,3 +221,68 @@ def test_values_out_of_range_are_refused_before_anything_is_written(model, tmp_p
     with pytest.raises(ConfigError, match=f"{option} must be 0"):
         predict(model, "x.mp4", tmp_path / "out", **{option: value})
     assert not (tmp_path / "out").exists()
+
+
+# Predictions
+
+
+def test_a_prediction_has_labels_probabilities_that_agree_with_them_and_an_overlay(model):
+    image = noise(100, 150)
+    result = model.predict(image)
+    np.testing.assert_array_equal(result.labels, model.labels(image))
+    assert (result.probabilities.shape, result.probabilities.dtype) == ((3, 100, 150), np.float32)
+    np.testing.assert_array_equal(result.probabilities.argmax(0), result.labels)
+    np.testing.assert_allclose(result.probabilities.sum(0), 1, atol=1e-5)
+    np.testing.assert_array_equal(result.overlay(0.3), overlay(image, result.labels, CLASSES, 0.3))
+    assert result.classes == CLASSES
+
+
+def test_an_exported_models_probabilities_leave_out_what_was_added_around_the_frame(exported):
+    image = np.zeros((20, 80, 3), np.uint8)
+    image[:, 40:] = 200
+    result = exported((30, 40), "logits").predict(image)
+    np.testing.assert_array_equal(result.probabilities.argmax(0), result.labels)
+    assert result.probabilities.shape == (3, 20, 80)
+
+
+def test_a_model_that_was_exported_with_labels_has_no_probabilities(exported):
+    result = exported((30, 40), "labels").predict(noise(30, 40))
+    with pytest.raises(ConfigError, match="exported with --labels"):
+        _ = result.probabilities
+
+
+@pytest.mark.parametrize("frame", [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8), np.zeros((8, 8, 3))])
+def test_what_is_no_rgb_frame_is_refused(model, frame):
+    with pytest.raises(ShapeError, match=r"RGB, uint8 \(H, W, 3\)"):
+        model.predict(frame)
+
+
+@pytest.fixture
+def frames(tmp_path):
+    """A folder of ten images."""
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number in range(10):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((64, 96, 3), 25 * number, np.uint8))
+    return folder
+
+
+def test_a_video_is_predicted_frame_by_frame_and_read_only_a_little_ahead(model, frames, monkeypatch):
+    read = []
+    monkeypatch.setattr("weclick.inference.sources.read_image", lambda path: read.append(path) or read_image(path))
+    results = model.predict_video(frames)
+    first = next(results)
+    assert len(read) <= 2 + WAITING + 1  # the first to learn the size, the one given, and those ahead
+    np.testing.assert_array_equal(first.labels, model.labels(first.image))
+    assert [result.image[0, 0, 0] for result in results] == [25 * number for number in range(1, 10)]
+
+
+def test_a_videos_overlay_is_written_with_one_picture_per_frame(model, frames, tmp_path):
+    written = model.predict_video(frames, write=tmp_path / "out" / "overlay.mp4")
+    assert written == tmp_path / "out" / "overlay.mp4"
+    assert len(list(VideoFile(written))) == 10
+
+
+def test_a_source_that_is_not_there_is_refused_at_once(model, tmp_path):
+    with pytest.raises(DataError, match=r"missing\.mp4 not found"):
+        model.predict_video(tmp_path / "missing.mp4")

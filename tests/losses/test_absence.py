@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from weclick.losses import absence
+from weclick.losses.absence import absence
 
 
 def present(*rows):

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from weclick.conventions import IGNORE_INDEX
-from weclick.losses import Step, balanced_cross_entropy, partial_cross_entropy
-from weclick.losses.accepted import AcceptedCrossEntropy
+from weclick.losses import Step
+from weclick.losses.cross_entropy import balanced_cross_entropy, partial_cross_entropy
+from weclick.losses.terms import AcceptedCrossEntropy
 
 
 def step(logits, accepted):

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from weclick.conventions import IGNORE_INDEX
-from weclick.losses.consistency import AREA, Consistency, consistency, random_boxes, sure_labels
+from weclick.losses.consistency import AREA, consistency, random_boxes, sure_labels
 from weclick.losses.term import Step
+from weclick.losses.terms import Consistency
 
 
 def logits_of(*probabilities):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from weclick.conventions import IGNORE_INDEX
-from weclick.losses import balanced_cross_entropy, partial_cross_entropy
+from weclick.losses.cross_entropy import balanced_cross_entropy, partial_cross_entropy
 
 
 @settings(deadline=None, max_examples=30)

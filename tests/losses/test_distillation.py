@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weclick.errors import ShapeError
-from weclick.losses import distillation
-from weclick.losses.distillation import at_temperature
+from weclick.losses.distillation import at_temperature, distillation
 
 TAUS = st.floats(0.5, 8)
 SEEDS = st.integers(0, 2**31)

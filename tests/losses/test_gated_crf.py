@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from weclick.losses import gated_crf
+from weclick.losses.gated_crf import gated_crf
 
 
 def slowly(logits, images, inside, radius, sigma_xy, sigma_rgb):

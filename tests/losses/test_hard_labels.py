@@ -2,9 +2,12 @@ import pytest
 import torch
 
 from weclick.conventions import IGNORE_INDEX
-from weclick.losses import Step, balanced_cross_entropy
-from weclick.losses.hard_labels import HardLabels, hard_labels
-from weclick.memory import Memory, SoftLabels
+from weclick.losses import Step
+from weclick.losses.cross_entropy import balanced_cross_entropy
+from weclick.losses.hard_labels import hard_labels
+from weclick.losses.terms import HardLabels
+from weclick.memory.fuse import Memory
+from weclick.memory.online import SoftLabels
 
 
 def two_pixels():

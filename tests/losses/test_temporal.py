@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from weclick.errors import ShapeError
 from weclick.flow import warp_to_target
-from weclick.losses import temporal_loss, visibility
-from weclick.losses.temporal import SIGMA
+from weclick.losses.temporal import SIGMA, temporal_loss, visibility
 
 SEEDS = st.integers(0, 2**31)
 

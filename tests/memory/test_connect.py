@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weclick.conventions import places_on_grid
-from weclick.memory import Memory, MemoryItem, SoftLabels, connect, quantise
+from weclick.memory.connect import connect
+from weclick.memory.fuse import Memory
+from weclick.memory.item import MemoryItem, quantise
+from weclick.memory.online import SoftLabels
 
 
 def item(*levels):

@@ -1,7 +1,9 @@
 import numpy as np
 import torch
 
-from weclick.memory import Memory, SoftLabels, follow_draw
+from weclick.memory.draws import follow_draw
+from weclick.memory.fuse import Memory
+from weclick.memory.online import SoftLabels
 
 
 def soft_labels(height=6, width=10, classes=3):

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weclick.memory import Fusion, fuse
+from weclick.memory.fuse import fuse
+from weclick.memory.options import Fusion
 
 
 def votes(warped, reliable, own=None, offsets=None, weight=0.0, **fusion):

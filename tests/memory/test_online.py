@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from weclick.memory import online_memory, soft_labels
+from weclick.memory.online import online_memory, soft_labels
 from weclick.synthetic import SyntheticVideo
 
 SHIFT = 8

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.linalg import solve
 
-from weclick.memory import MemoryItem, refine
+from weclick.memory.item import MemoryItem
+from weclick.memory.refine import refine
 from weclick.probe.walker import BETA, GAMMA
 
 

@@ -1,6 +1,8 @@
 import torch
 
-from weclick.memory import Memory, SoftLabels, restrict
+from weclick.memory.fuse import Memory
+from weclick.memory.online import SoftLabels
+from weclick.memory.restrict import restrict
 
 
 def soft_labels(teacher, memory, confidence):

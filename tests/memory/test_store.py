@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from weclick.data.index import FrameKey
 from weclick.errors import RunError
 from weclick.losses.distillation import at_temperature
-from weclick.memory import Memory, MemoryItem, MemoryStore, SoftLabels, dequantise, quantise
-from weclick.memory.store import FORMAT
+from weclick.memory.fuse import Memory
+from weclick.memory.item import MemoryItem, dequantise, quantise
+from weclick.memory.online import SoftLabels
+from weclick.memory.store import FORMAT, MemoryStore
 
 MANIFEST = {"teacher": "abc", "flow": "dis", "size": [32, 64]}
 KEY = FrameKey("drive", 12)

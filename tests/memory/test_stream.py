@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from weclick.conventions import FrameKey
-from weclick.memory import Fusion, fuse, online_memory, stream_memory
-from weclick.memory.stream import stream_votes
+from weclick.memory.fuse import fuse
+from weclick.memory.online import online_memory
+from weclick.memory.options import Fusion
+from weclick.memory.stream import stream_memory, stream_votes
 
 SIZE = (32, 64)
 

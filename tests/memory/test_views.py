@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from weclick.memory import average_views
+from weclick.memory.views import average_views
 
 
 @pytest.mark.parametrize("size", [(32, 64), (36, 60)])

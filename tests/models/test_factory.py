@@ -4,9 +4,9 @@ import timm
 import torch
 
 from weclick.errors import ConfigError
-from weclick.models import NetworkOptions, make_network
 from weclick.models import weights as weights_module
-from weclick.models.factory import SegmentationNetwork
+from weclick.models.factory import SegmentationNetwork, make_network
+from weclick.models.options import NetworkOptions
 from weclick.models.weights import PACKAGED, packaged_state
 
 CLASSES = 5

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from weclick.models import NetworkOptions, make_network
+from weclick.models.factory import make_network
 from weclick.models.fold import fold_normalisation
+from weclick.models.options import NetworkOptions
 
 NETWORKS = [("light", "tf_efficientnet_lite0"), ("fpn", "tu-tf_efficientnet_lite2"), ("lraspp", "mobilenet_v3_large")]
 

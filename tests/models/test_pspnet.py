@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from weclick.errors import ConfigError
-from weclick.models import NetworkOptions, make_network
+from weclick.models.factory import make_network
+from weclick.models.options import NetworkOptions
 
 
 def make(encoder, **options):

@@ -6,7 +6,8 @@ import torch
 from safetensors.torch import save_file
 
 from weclick.errors import ConfigError
-from weclick.models import NetworkOptions, make_network
+from weclick.models.factory import make_network
+from weclick.models.options import NetworkOptions
 
 ENCODER = "resnet18"
 

@@ -3,8 +3,10 @@ import pytest
 import torch
 
 from weclick.data.supplies import Pair
-from weclick.memory import Memory, SoftLabels
-from weclick.modules import StudentModule, TeacherModule
+from weclick.memory.fuse import Memory
+from weclick.memory.online import SoftLabels
+from weclick.modules.student import StudentModule
+from weclick.modules.teacher import TeacherModule
 
 CLASSES = [{"name": name} for name in ("road", "car", "sky")]
 NETWORK = {"encoder": "mobilenetv3_small_050", "weights": "none", "width": 8}

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from weclick.classes import ClassSet
 from weclick.errors import CheckpointError
 from weclick.inference.checkpoint import read_checkpoint
-from weclick.modules import StudentModule, TeacherModule, load_checkpoint
+from weclick.modules.checkpoint import load_checkpoint
+from weclick.modules.student import StudentModule
+from weclick.modules.teacher import TeacherModule
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,9 @@ import torch
 
 from weclick.data.supplies import Pair
 from weclick.flow import warp_to_target
-from weclick.losses import Step, distillation, partial_cross_entropy
+from weclick.losses import Step
+from weclick.losses.cross_entropy import partial_cross_entropy
+from weclick.losses.distillation import distillation
 
 WEIGHTS = {"absence": 0.5, "crf": 0.25, "kd": 2.0, "mfd": 3.0, "etc": 1.5}
 """A weight for every term that is off by default."""

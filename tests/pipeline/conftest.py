@@ -4,7 +4,7 @@ import warnings
 import lightning.pytorch as pl
 import pytest
 
-from weclick.modules import ARMS
+from weclick.modules.arms import ARMS
 from weclick.pipeline import fit as fitting
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings

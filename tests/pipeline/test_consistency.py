@@ -11,7 +11,8 @@ from weclick.flow.reliability import reliable
 from weclick.inference.model import TorchModel
 from weclick.inference.rules import image_batch, labels_at
 from weclick.metrics import TemporalConsistency, VideoConsistency
-from weclick.models import NetworkOptions, make_network
+from weclick.models.factory import make_network
+from weclick.models.options import NetworkOptions
 from weclick.pipeline import consistency
 from weclick.pipeline.consistency import ConsistencyMeter
 from weclick.pipeline.scoring import score

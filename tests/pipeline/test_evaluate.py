@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from weclick.inference.model import TorchModel, open_model
-from weclick.models import NetworkOptions, make_network
+from weclick.models.factory import make_network
+from weclick.models.options import NetworkOptions
 from weclick.pipeline import evaluate as evaluating
 from weclick.pipeline.evaluate import Chosen, evaluate, results_folder
 from weclick.pipeline.run import Run

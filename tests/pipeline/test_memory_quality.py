@@ -14,7 +14,8 @@ from weclick.conventions import FrameKey
 from weclick.data.layouts import open_layout
 from weclick.errors import ConfigError, DataError, RunError
 from weclick.inference.rules import class_ids
-from weclick.memory import Fusion, Memory
+from weclick.memory.fuse import Memory
+from weclick.memory.options import Fusion
 from weclick.memory.stream import Votes
 from weclick.pipeline import memory_quality as measuring
 from weclick.pipeline.memory_quality import memory_quality, prediction_at, sources

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import lightning.pytorch as pl
 import pytest
+import torch
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
@@ -72,3 +73,10 @@ def test_an_engine_decides_where_a_fit_runs_and_serves_every_stage(settings):
     assert [chosen.make_bare_trainer().world_size for _ in ("teacher", "student")] == [3, 3]
     assert isinstance(chosen.make_bare_trainer().strategy, DDPStrategy)
     assert chosen == settings()  # no result depends on it
+
+
+def test_the_settings_choose_the_flows_scale_and_the_manifest_names_it(settings):
+    device = torch.device("cpu")
+    for scale, name in ((1.0, "dis"), (0.5, "dis at 0.5")):
+        chosen = settings(memory={"flow": "dis", "flow_scale": scale})
+        assert chosen.make_flow(device).name == chosen.flow_name(device) == name

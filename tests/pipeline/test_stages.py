@@ -14,8 +14,10 @@ from weclick.errors import ConfigError, DataError
 from weclick.inference.checkpoint import read_checkpoint
 from weclick.losses import Step
 from weclick.machine import map_beside
-from weclick.memory import MemoryStore, dequantise
-from weclick.modules import StudentModule, load_checkpoint
+from weclick.memory.item import dequantise
+from weclick.memory.store import MemoryStore
+from weclick.modules.checkpoint import load_checkpoint
+from weclick.modules.student import StudentModule
 from weclick.pipeline.fit import supplies_of
 from weclick.pipeline.inputs import run_data
 from weclick.pipeline.interrupt import Interrupted

@@ -8,7 +8,7 @@ import pytest
 from weclick.clicks import Click, ClickStore
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.dataset import DataSet
-from weclick.modules import ARMS
+from weclick.modules.arms import ARMS
 
 pytestmark = [pytest.mark.realdata, pytest.mark.slow]
 

@@ -9,7 +9,8 @@ import torch
 
 from weclick.classes import ClassSet
 from weclick.errors import DataError
-from weclick.memory import Memory, SoftLabels
+from weclick.memory.fuse import Memory
+from weclick.memory.online import SoftLabels
 from weclick.reporting.loggers import MetricsFile
 from weclick.reporting.pictures import SamplePictures, comparison, ids, picture, write_picture
 

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 
-from weclick.cli.options import add_settings, dump, option_value, parse, quiet_libraries, resolve_configs, to_settings
+from weclick.cli.help import Help
+from weclick.cli.options import (
+    add_settings,
+    dump,
+    option_value,
+    parse,
+    quiet_libraries,
+    resolve_configs,
+    show_settings_help,
+    to_settings,
+)
+from weclick.cli.parser import Parser
 from weclick.cli.runs import resume_hint
 from weclick.errors import ConfigError
-from weclick.modules import ARMS
-from weclick.pipeline.ablation import Row, ablate
-from weclick.pipeline.run import RUNS, new_folder
-from weclick.reporting.comparison.outcome import Outcome
+from weclick.modules.arms import ARMS
+from weclick.pipeline.options import RUNS
+
+if TYPE_CHECKING:
+    from weclick.pipeline.ablation import Row
+    from weclick.reporting.comparison.outcome import Outcome
 
 DESCRIPTION = """Train several arms of the method under one equal budget and compare them in one table and plot.
 
@@ -21,16 +35,24 @@ Runs go to runs/NAME/ARM-sSEED; arms of one seed share their teacher and memory 
 Run the same command again to resume after an interruption; more arms and seeds can be added, finished runs are reused.
 """
 
+HELP: Final = Help(
+    often=(
+        *("config", "data.root", "arms", "seeds", "name", "runs"),
+        *("data.size", "data.batch_size", "trainer.max_epochs", "trainer.accelerator"),
+    ),
+    examples=("weclick ablate --config camvid.yaml --arms clicks,weclick,full --seeds 0,1,2",),
+)
 
-def make_parser() -> ArgumentParser:
+
+def make_parser() -> Parser:
     """Return the parser of ``weclick ablate``."""
-    parser = ArgumentParser(prog="weclick ablate", description=DESCRIPTION, exit_on_error=False)
+    parser = Parser(prog="weclick ablate", description=DESCRIPTION)
     add_comparison(parser, "clicks,weclick,full", "ablate")
     add_settings(parser)
     return parser
 
 
-def add_comparison(parser: ArgumentParser, arms: str, command: str) -> None:
+def add_comparison(parser: Parser, arms: str, command: str) -> None:
     """Add the options that all comparisons have."""
     parser.add_argument("--arms", type=str, default=arms, help=f"arms to compare, from {','.join(ARMS)}")
     parser.add_argument("--seeds", type=str, default="0", help="seeds to train every arm with, such as 0,1,2")
@@ -44,9 +66,12 @@ def main(command: str, arguments: list[str]) -> None:
     """Train a run for each arm and seed and print the table."""
     quiet_libraries()
     arguments = resolve_configs(arguments)
+    show_settings_help(make_parser(), arguments, HELP)
     refuse_single(arguments)
     config = parse(make_parser(), arguments)
     arms, seeds = arms_of(config), seeds_of(config)
+    from weclick.pipeline.ablation import ablate
+
     rows = [make_row(make_parser(), arguments, arm, seed, f"{arm}-s{seed}") for seed in seeds for arm in arms]
     folder = comparison_folder(config, arguments, command)
     with resume_hint("the same command"):
@@ -82,11 +107,13 @@ def seeds_of(config: Namespace) -> list[int]:
 
 def comparison_folder(config: Namespace, arguments: list[str], command: str) -> Path:
     """Return the folder of the comparison, by default named after the command and the config."""
+    from weclick.pipeline.run import new_folder
+
     path = option_value(arguments, "--config")
     return new_folder(Path(config.runs), config.name or f"{command}-{Path(path).stem if path else 'run'}")
 
 
-def make_row(parser: ArgumentParser, arguments: list[str], arm: str, seed: int, name: str) -> Row:
+def make_row(parser: Parser, arguments: list[str], arm: str, seed: int, name: str) -> Row:
     """Return the row of an arm and seed: what to train, and a function that gives its settings as YAML.
 
     Args:
@@ -96,6 +123,8 @@ def make_row(parser: ArgumentParser, arguments: list[str], arm: str, seed: int, 
         seed: Seed of weights, sample order and draws.
         name: Name of the row's run.
     """
+    from weclick.pipeline.ablation import Row
+
     config = parse(parser, [*arguments, f"--arm={arm}", f"--seed={seed}"])
 
     def text(teacher: str | None, memory: str | None) -> str:

@@ -10,14 +10,13 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any, Final
 
-from jsonargparse import auto_cli
-
 from weclick.annotate import Access, Catalog, create_app
 from weclick.annotate.catalog import GOAL
 from weclick.annotate.overlay import Predict
 from weclick.annotate.security import LOCAL, address, is_loopback
 from weclick.annotate.serve import bind, serve
 from weclick.classes import ClassSet
+from weclick.cli.parser import call
 from weclick.clicks import ClickStore
 from weclick.clicks.store import CLICKS_FILE
 from weclick.data.index import FrameKey, Layout, Split
@@ -35,7 +34,7 @@ WARNING: Final = (
 
 def main(command: str, arguments: list[str]) -> None:
     """Parse the arguments and serve the page until interrupted."""
-    auto_cli(annotate, args=arguments, prog=f"weclick {command}", exit_on_error=False)
+    call(annotate, f"weclick {command}", arguments, examples=("weclick annotate data/mine --run NAME",))
 
 
 def annotate(

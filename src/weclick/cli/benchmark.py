@@ -6,17 +6,26 @@ from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final, TypeAlias
 
-from jsonargparse import ArgumentParser
-
-from weclick.cli.options import add_settings, parse, quiet_libraries, resolve_configs, to_settings
+from weclick.cli.help import Help, show_help
+from weclick.cli.options import (
+    add_settings,
+    parse,
+    quiet_libraries,
+    resolve_configs,
+    show_settings_help,
+    to_settings,
+)
+from weclick.cli.parser import Parser, choose_part
 from weclick.errors import ConfigError, RunError
 from weclick.inference.formats import FORMATS
-from weclick.pipeline.run import RUNS, Run
-from weclick.pipeline.settings import FitSettings
-from weclick.reporting.benchmark import BenchmarkTable
+from weclick.pipeline.options import RUNS
 from weclick.reporting.progress import progress_bar
+
+FitSettings: TypeAlias = Any
+BenchmarkTable: TypeAlias = Any
+"""Settings and result of a part; their types are not named, as jsonargparse would import them, and torch with them."""
 
 DESCRIPTION: Final = """Measure speed; print a table, and write it as CSV, JSON and a plot.
 
@@ -44,6 +53,7 @@ def student(
         runs: Folder of all runs.
     """
     from weclick.pipeline.benchmark import student as part
+    from weclick.pipeline.run import Run
 
     if min(*size, classes) < 1:
         raise ConfigError(f"--size {list(size)} and --classes {classes} must be at least 1")
@@ -72,6 +82,7 @@ def video(
         runs: Folder of all runs.
     """
     from weclick.pipeline.benchmark.video import benchmark_video
+    from weclick.pipeline.run import Run
 
     opened = Run.find(run, Path(runs))
     checkpoint = opened.checkpoint("student", "last")
@@ -127,21 +138,15 @@ PARTS: Final[dict[str, Callable[..., BenchmarkTable]]] = {
 """Functions whose arguments are the options; a part with an argument ``settings`` takes all options of a config, too."""
 
 
-def make_parser() -> ArgumentParser:
-    """Return the parser of ``weclick benchmark``."""
-    parser = ArgumentParser(prog="weclick benchmark", description=DESCRIPTION, exit_on_error=False)
-    parts = parser.add_subcommands(dest="part", required=True)
-    for name in PARTS:
-        part = make_part_parser(name)
-        parts.add_subcommand(name, part, help=part.description)
-    return parser
+OFTEN: Final = ("data.root", "data.size", "data.batch_size", "data.workers", "trainer.accelerator")
+"""Options of a config that are used most."""
 
 
-def make_part_parser(name: str) -> ArgumentParser:
+def make_part_parser(name: str) -> Parser:
     """Return the parser of one of the ``PARTS``."""
     function = PARTS[name]
     summary = str(function.__doc__).partition("\n")[0]
-    parser = ArgumentParser(prog=f"weclick benchmark {name}", description=summary, exit_on_error=False)
+    parser = Parser(prog=f"weclick benchmark {name}", description=summary)
     parser.add_function_arguments(function, as_group=False, skip={"settings"})
     parser.add_argument(
         "--out", type=str, default="runs/benchmark", help="folder for the table as .csv, .json and .png"
@@ -154,14 +159,19 @@ def make_part_parser(name: str) -> ArgumentParser:
 def main(command: str, arguments: list[str]) -> None:
     """Measure, print the table and write its files."""
     quiet_libraries()
-    if not arguments or arguments[0] not in PARTS:
-        make_parser().parse_args(arguments)  # prints the help, or raises
-    function, parser = PARTS[arguments[0]], make_part_parser(arguments[0])
-    config = parse(parser, resolve_configs(arguments[1:]))
+    name = choose_part(PARTS, f"weclick {command}", DESCRIPTION, arguments)
+    function, parser, arguments = PARTS[name], make_part_parser(name), resolve_configs(arguments[1:])
+    takes_settings = "settings" in signature(function).parameters
+    if takes_settings:
+        own = [option for option in signature(function).parameters if option != "settings"]
+        show_settings_help(parser, arguments, Help(("config", *own, "out", *OFTEN)))
+    else:
+        show_help(parser, arguments, Help())
+    config = parse(parser, arguments)
     if config.rounds < 1:
         raise ConfigError(f"--rounds must be at least 1, found {config.rounds}")
     options = {name: config[name] for name in signature(function).parameters if name != "settings"}
-    if "settings" in signature(function).parameters:
+    if takes_settings:
         options["settings"] = to_settings(parser, config)
     table = function(**options)
     table.print()

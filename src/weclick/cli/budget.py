@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from jsonargparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Final
+
+from jsonargparse import Namespace
 
 from weclick.cli.ablate import (
     add_comparison,
@@ -13,10 +15,14 @@ from weclick.cli.ablate import (
     refuse_single,
     seeds_of,
 )
-from weclick.cli.options import add_settings, parse, quiet_libraries, resolve_configs
+from weclick.cli.help import Help
+from weclick.cli.options import add_settings, parse, quiet_libraries, resolve_configs, show_settings_help
+from weclick.cli.parser import Parser
 from weclick.cli.runs import resume_hint
 from weclick.errors import ConfigError
-from weclick.pipeline.ablation import Row, budget
+
+if TYPE_CHECKING:
+    from weclick.pipeline.ablation import Row
 
 DESCRIPTION = """Train arms of the method from fewer and fewer clicks, and plot mIoU against the number of clicks.
 
@@ -26,10 +32,18 @@ runs/NAME/ARM[-fSHARE|-cCLICKS]-sSEED. Run the same command again to resume afte
 added, finished runs are reused.
 """
 
+HELP: Final = Help(
+    often=(
+        *("config", "data.root", "arms", "frames", "clicks", "seeds", "name", "runs"),
+        *("data.size", "data.batch_size", "trainer.max_epochs", "trainer.accelerator"),
+    ),
+    examples=("weclick budget --config camvid.yaml --frames 0.25,1 --clicks 5,all",),
+)
 
-def make_parser() -> ArgumentParser:
+
+def make_parser() -> Parser:
     """Return the parser of ``weclick budget``."""
-    parser = ArgumentParser(prog="weclick budget", description=DESCRIPTION, exit_on_error=False)
+    parser = Parser(prog="weclick budget", description=DESCRIPTION)
     add_comparison(parser, "clicks,weclick", "budget")
     parser.add_argument("--frames", type=str, default="0.1,0.25,0.5,1", help="shares of the clicked frames to use")
     parser.add_argument("--clicks", type=str, default="2,5,10,all", help="clicks per frame to use")
@@ -41,9 +55,12 @@ def main(command: str, arguments: list[str]) -> None:
     """Train a run for each arm, budget and seed and print the tables."""
     quiet_libraries()
     arguments = resolve_configs(arguments)
+    show_settings_help(make_parser(), arguments, HELP)
     refuse_single(arguments)
     config = parse(make_parser(), arguments)
     arms, seeds, budgets = arms_of(config), seeds_of(config), budgets_of(config)
+    from weclick.pipeline.ablation import budget
+
     rows = [
         make_row(
             make_parser(), [*arguments, *budget_arguments(config, *point)], arm, seed, f"{arm}{suffix(*point)}-s{seed}"

@@ -6,9 +6,9 @@ from pathlib import Path
 from shlex import quote
 from typing import Final
 
-from jsonargparse import ArgumentParser
-
+from weclick.cli.help import Help, show_help
 from weclick.cli.options import add_settings, option_value, parse, quiet_libraries, resolve_configs
+from weclick.cli.parser import Parser
 from weclick.cli.runs import resume_hint
 from weclick.data.cityscapes_archives import SEQUENCE, archive_name
 from weclick.data.extract_cityscapes import Extraction, Need, extract_cityscapes
@@ -26,9 +26,9 @@ EPILOG: Final = f"""Config, arm and options select the neighbours, as in weclick
 --arm weclick, --data.clips.neighbours 6. For several of them, repeat the command with each."""
 
 
-def make_parser() -> ArgumentParser:
+def make_parser() -> Parser:
     """Return the parser of ``weclick data cityscapes``, with its own options only."""
-    parser = ArgumentParser(prog="weclick data cityscapes", description=DESCRIPTION, epilog=EPILOG, exit_on_error=False)
+    parser = Parser(prog="weclick data cityscapes", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument(
         "--from",
         type=str,
@@ -55,8 +55,7 @@ def main(arguments: list[str]) -> None:
     """Extract what the config needs and print what there is."""
     quiet_libraries()
     parser = make_parser()
-    if {"-h", "--help"} & set(arguments):
-        parser.parse_args(["--help"])
+    show_help(parser, arguments, Help(examples=("weclick data cityscapes --from DOWNLOADS --root data/cityscapes",)))
     add_settings(parser)
     named, root = option_value(arguments, "--config"), option_value(arguments, "--root")
     own, last = [] if named else ["--config", CONFIG], [f"--data.root={root}"] if root else []

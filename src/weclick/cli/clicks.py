@@ -6,8 +6,7 @@ from math import isnan
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from jsonargparse import auto_cli
-
+from weclick.cli.parser import call, choose_part
 from weclick.clicks import (
     CLICKS_FILE,
     FORMATS,
@@ -33,7 +32,8 @@ from weclick.reporting.progress import progress_bar
 
 def main(command: str, arguments: list[str]) -> int | None:
     """Run the subcommand that the arguments name."""
-    status: int | None = auto_cli(PARTS, args=arguments, prog=f"weclick {command}", exit_on_error=False)
+    part = choose_part(PARTS, f"weclick {command}", "Work with the clicks of a data set.", arguments)
+    status: int | None = call(PARTS[part], f"weclick {command} {part}", arguments[1:])
     return status
 
 
@@ -81,7 +81,7 @@ def simulate(
 
 
 def count(root: str, store: str | None = None, layout: str = "auto") -> None:
-    """Print statistics of a click store: frames, clicks, classes, and how right accepted labels are where there are masks.
+    """Print statistics of a click store: frames, clicks, classes, and how right accepted labels are.
 
     Args:
         root: Folder of the data set.

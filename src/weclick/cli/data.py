@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from jsonargparse import auto_cli
-
+from weclick.cli.parser import call, choose_part
 from weclick.data.layouts import open_layout
 from weclick.reporting.progress import progress_bar
 
 
 def main(command: str, arguments: list[str]) -> int | None:
     """Run the subcommand that the arguments name."""
-    if arguments[:1] == ["cityscapes"]:
+    part = choose_part(PARTS, f"weclick {command}", "Check, write or prepare a data set.", arguments)
+    if part == "cityscapes":
         from weclick.cli.cityscapes import main as extract
 
         extract(arguments[1:])
         return None
-    status: int | None = auto_cli(PARTS, args=arguments, prog=f"weclick {command}", exit_on_error=False)
+    status: int | None = call(PARTS[part], f"weclick {command} {part}", arguments[1:])
     return status
 
 

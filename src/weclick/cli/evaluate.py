@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from jsonargparse import ArgumentParser
 from jsonargparse.typing import NonNegativeInt
 
-from weclick.cli.options import add_settings, dump, option_value, parse, quiet_libraries, resolve_configs, to_settings
-from weclick.cli.runs import add_run, find_run_of_checkpoint, print_help
+from weclick.cli.help import Help, show_help
+from weclick.cli.options import (
+    Request,
+    add_settings,
+    dump,
+    option_value,
+    parse,
+    quiet_libraries,
+    resolve_configs,
+    to_settings,
+)
+from weclick.cli.parser import Parser
+from weclick.cli.runs import SETTINGS, add_run, find_run_of_checkpoint, refuse_wrong_options
 from weclick.data.index import Split
 from weclick.errors import RunError
-from weclick.pipeline.consistency import DEFAULT_PAIRS
-from weclick.pipeline.evaluate import Chosen, choose_checkpoint, evaluate, need_masks, results_folder
-from weclick.reporting.report import print_table
+from weclick.pipeline.options import DEFAULT_PAIRS
+
+if TYPE_CHECKING:
+    from weclick.inference.model import Model
+    from weclick.metrics import Evaluation
 
 DESCRIPTION = """Evaluate a trained network against the masks, at their own resolution.
 
@@ -27,9 +39,9 @@ report or, where the environment variable CITYSCAPES_RESULTS is set, to that fol
 """
 
 
-def make_parser(command: str) -> ArgumentParser:
+def make_parser(command: str) -> Parser:
     """Return the parser of ``weclick validate`` or ``weclick test``, with its own options only."""
-    parser = ArgumentParser(prog=f"weclick {command}", description=DESCRIPTION, exit_on_error=False)
+    parser = Parser(prog=f"weclick {command}", description=DESCRIPTION, epilog=SETTINGS)
     add_run(parser, "run to evaluate, by name or folder; default: newest")
     parser.add_argument(
         "--stage", type=Literal["student", "teacher"] | None, default=None, help="which network; default: student"
@@ -52,15 +64,43 @@ def make_parser(command: str) -> ArgumentParser:
 def main(command: str, arguments: list[str]) -> None:
     """Evaluate a run's network and print its scores."""
     quiet_libraries()
-    arguments = resolve_configs(arguments)
-    parser = make_parser(command)
-    print_help(parser, arguments)
+    request = parse_request(command, arguments)
+    from weclick.reporting.report import print_table
+
+    evaluation, model, folder = evaluate_run(command, request)
+    print_table(evaluation, model.classes)
+    if folder is not None:
+        print(f"report: {folder / 'report.html'}")
+
+
+def parse_request(command: str, arguments: list[str]) -> Request:
+    """Parse the arguments over the config of the run that they name; print the help and exit if they request it.
+
+    Raises:
+        ArgumentError: An option is unknown or has a wrong value.
+        RunError: There is no such run.
+    """
+    arguments, parser = resolve_configs(arguments), make_parser(command)
+    show_help(parser, arguments, Help(examples=(f"weclick {command}", f"weclick {command} --run NAME")))
     add_settings(parser)
+    refuse_wrong_options(parser, arguments)
     run = find_run_of_checkpoint(arguments, "teacher" if option_value(arguments, "--stage") == "teacher" else "student")
     if run is None:
         path = option_value(arguments, "--ckpt_path")
         raise RunError(f"{path} lies in no run; name the run whose settings to use with --run")
-    config = parse(parser, ["--config", str(run.config), *arguments])
+    return Request(arguments, run, parser, parse(parser, ["--config", str(run.config), *arguments]))
+
+
+def evaluate_run(command: str, request: Request) -> tuple[Evaluation, Model, Path | None]:
+    """Evaluate a run's network; print what is evaluated on what before.
+
+    Returns:
+        The evaluation, the network, and the folder of the results, which ``weclick test`` writes.
+    """
+    from weclick.pipeline.evaluate import Chosen, choose_checkpoint, evaluate, need_masks, results_folder
+
+    _, run, parser, config = request
+    assert run is not None
     settings = to_settings(parser, config)
     split: Split = "val" if command == "validate" else settings.dataset.evaluation_split
     need_masks(settings.dataset, split)
@@ -70,7 +110,7 @@ def main(command: str, arguments: list[str]) -> None:
         else choose_checkpoint(run, config.stage or "student", split)
     )
     folder = results_folder(run, chosen) if command == "test" else None
-    print(f"{command}: {chosen.path} ({chosen.reason}) on the {split} split of {settings.data.root}")
+    print(f"{command}: {chosen.path} ({chosen.reason}) on the {split} split of {settings.data.root}", flush=True)
     results = os.environ.get("CITYSCAPES_RESULTS")
     evaluation, model = evaluate(
         settings,
@@ -83,8 +123,6 @@ def main(command: str, arguments: list[str]) -> None:
         predictions=Path(results) if results else None,
         pairs=config.pairs,
     )
-    print_table(evaluation, model.classes)
-    if folder is not None:
-        print(f"report: {folder / 'report.html'}")
-        if results and settings.dataset.layout.name == "cityscapes":
-            print(f"predictions: {results} (CITYSCAPES_RESULTS)")
+    if folder is not None and results and settings.dataset.layout.name == "cityscapes":
+        print(f"predictions: {results} (CITYSCAPES_RESULTS)")
+    return evaluation, model, folder

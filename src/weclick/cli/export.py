@@ -5,14 +5,18 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from shlex import quote
+from typing import TYPE_CHECKING
 
-from jsonargparse import ArgumentParser
-
+from weclick.cli.help import Help, show_help
 from weclick.cli.options import add_settings, option_value, parse, quiet_libraries, resolve_configs, to_settings
-from weclick.cli.runs import add_run, find_run_of_checkpoint, print_help
+from weclick.cli.parser import Parser
+from weclick.cli.runs import SETTINGS, add_run, find_run_of_checkpoint, refuse_wrong_options
 from weclick.errors import ConfigError, DataError
 from weclick.inference.formats import FORMATS
-from weclick.pipeline.export import LEAST_UNJUDGED, Exported, card_of, choose_formats, export, open_data, open_student
+from weclick.pipeline.options import LEAST_UNJUDGED
+
+if TYPE_CHECKING:
+    from weclick.pipeline.export import Exported
 
 DESCRIPTION = f"""Turn a trained student into files that run without PyTorch: ONNX, and OpenVINO in fp32, bf16 and int8.
 
@@ -24,9 +28,9 @@ runs/NAME/export.
 """
 
 
-def make_parser() -> ArgumentParser:
+def make_parser() -> Parser:
     """Return the parser of ``weclick export``, with its own options only."""
-    parser = ArgumentParser(prog="weclick export", description=DESCRIPTION, exit_on_error=False)
+    parser = Parser(prog="weclick export", description=DESCRIPTION, epilog=SETTINGS)
     add_run(parser, "run to export, by name or folder; default: newest")
     parser.add_argument(
         "--ckpt_path", type=str | None, default=None, help="student checkpoint to export instead of the run's"
@@ -56,8 +60,11 @@ def main(command: str, arguments: list[str]) -> None:
     quiet_libraries()
     arguments = resolve_configs(arguments)
     parser = make_parser()
-    print_help(parser, arguments)
+    show_help(parser, arguments, Help(examples=("weclick export", "weclick export --run NAME --formats onnx,openvino")))
     add_settings(parser)
+    refuse_wrong_options(parser, arguments)
+    from weclick.pipeline.export import card_of, choose_formats, export, open_data, open_student
+
     parser.set_defaults({"data.root": ""})  # a checkpoint outside any run can be exported without data
     run = find_run_of_checkpoint(arguments, "student")
     config = parse(parser, [*(["--config", str(run.config)] if run else []), *arguments])

@@ -2,53 +2,50 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from shlex import quote
-from typing import Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from jsonargparse import ArgumentParser
-
+from weclick.cli.help import Help
 from weclick.cli.options import (
+    Request,
     add_settings,
-    dump,
-    is_file_name,
     option_value,
     parse,
     quiet_libraries,
     resolve_configs,
-    to_settings,
+    show_settings_help,
 )
-from weclick.cli.runs import resume_hint
-from weclick.errors import ConfigError, TrainingError, WeclickError
-from weclick.files import write_text
+from weclick.cli.parser import Parser
+from weclick.errors import ConfigError
 from weclick.machine import process_rank
-from weclick.pipeline.clicks import report_newer_clicks
-from weclick.pipeline.fit import check, fit
-from weclick.pipeline.interrupt import stopping
-from weclick.pipeline.memory import Shard
-from weclick.pipeline.processes import from_first_process, joined
-from weclick.pipeline.requeue import requeued_on_notice
-from weclick.pipeline.run import RUNS, Run, Stage, new_folder
-from weclick.pipeline.settings import Engine, FitSettings
+from weclick.pipeline.options import RUNS
 
-STAGES: tuple[Stage, ...] = ("teacher", "memory", "student")
+if TYPE_CHECKING:
+    from weclick.pipeline.run import Run
 
-DESCRIPTION = """Train the whole pipeline: a teacher from clicks, the memory, and the student, which needs neither afterwards.
+DESCRIPTION: Final = """Train the whole pipeline: a teacher from clicks, the memory, and the student, which then needs neither.
 
 Everything goes into runs/NAME: config.yaml, teacher/, memory/, student/. Finished stages are reused. After an interruption
 (Ctrl-C, SIGTERM or a crash), resume with: weclick fit --resume NAME
 """
 
+HELP: Final = Help(
+    often=(
+        *("config", "data.root", "arm", "name", "resume", "stage", "seed"),
+        *("data.size", "data.batch_size", "data.workers", "data.clips.neighbours"),
+        *("student.network.name", "student.network.encoder", "student.optimiser.learning_rate"),
+        *("trainer.max_epochs", "trainer.accelerator", "trainer.devices", "memory.flow", "tracking.wandb"),
+    ),
+    examples=(
+        "weclick fit --config camvid.yaml --data.root data/camvid --arm beyond",
+        "weclick fit --resume NAME",
+    ),
+)
 
-def make_parser() -> ArgumentParser:
+
+def make_parser() -> Parser:
     """Return the parser of ``weclick fit``."""
-    parser = ArgumentParser(prog="weclick fit", description=DESCRIPTION, exit_on_error=False)
+    parser = Parser(prog="weclick fit", description=DESCRIPTION)
     parser.add_argument(
         "--stage", type=Literal["all", "teacher", "memory", "student"], default="all", help="do only this stage"
     )
@@ -76,41 +73,27 @@ def make_parser() -> ArgumentParser:
 def main(command: str, arguments: list[str]) -> None:
     """Create or open the run, fit it, and print what comes next."""
     quiet_libraries()
-    run, settings, stages = fit_run(arguments, Engine())
+    request = parse_request(arguments)
     if process_rank() == 0:
-        following = _preview_command(settings, run) if "student" in stages else _resume_command(run)
-        print(f"run: {run.folder}   next: {following}")
+        print("reading settings and data ...", flush=True)
+    from weclick.cli.fit_run import fit_and_report  # Lightning, which takes seconds
+
+    fit_and_report(request)
 
 
-def fit_run(arguments: list[str], engine: Engine) -> tuple[Run, FitSettings, tuple[Stage, ...]]:
-    """Create or open the run that the arguments of ``weclick fit`` describe, and fit it.
+def parse_request(arguments: list[str]) -> Request:
+    """Parse the arguments of ``weclick fit``; print the help and exit if they request it.
 
-    Args:
-        arguments: Those of the command line.
-        engine: What they cannot state.
-
-    Returns:
-        The run, its settings and the stages that were asked for.
+    Raises:
+        ArgumentError: An option is unknown or has a wrong value.
+        ConfigError: A config cannot be read.
+        RunError: The run to resume does not exist.
     """
-    arguments = resolve_configs(arguments)
-    runs = Path(option_value(arguments, "--runs") or RUNS)
-    run = _run_to_resume(arguments, runs)
-    parser = make_parser()
+    arguments, parser = resolve_configs(arguments), make_parser()
+    show_settings_help(parser, arguments, HELP)
+    run = _run_to_resume(arguments, Path(option_value(arguments, "--runs") or RUNS))
     config = parse(parser, ["--config", str(run.config), *arguments] if run else arguments)
-    stages = STAGES if config.stage == "all" else (config.stage,)
-    shard = parse_shard(config.shard)
-    if shard is not None and config.stage != "memory":
-        raise ConfigError("--shard names a part of the memory; use it together with --stage memory")
-    settings = replace(to_settings(parser, config), engine=engine)
-    check(settings, stages)
-    name = config.name or _default_name(arguments, config.arm)
-    with stopping(), requeued_on_notice(), joined(settings):
-        run, cleanup = _begin(run, runs, name, dump(parser, config), shared=shard is not None)
-        # the lock comes before the cleanup: a run that another process has locked is not ours to remove
-        with resume_hint(_resume_command(run)), run.locked(shared=shard is not None), cleanup:
-            report_newer_clicks(settings, run.clicks)
-            fit(settings, run, stages, shard)
-    return run, settings, stages
+    return Request(arguments, run, parser, config)
 
 
 def _run_to_resume(arguments: list[str], runs: Path) -> Run | None:
@@ -118,6 +101,8 @@ def _run_to_resume(arguments: list[str], runs: Path) -> Run | None:
 
     The same name in ``--name`` starts the run if there is none yet, so that a job can be restarted with its own command.
     """
+    from weclick.pipeline.run import Run, new_folder
+
     resumed, name = option_value(arguments, "--resume"), option_value(arguments, "--name")
     if resumed is None or name is None:
         return Run.open(resumed, runs) if resumed is not None else None
@@ -128,97 +113,3 @@ def _run_to_resume(arguments: list[str], runs: Path) -> Run | None:
         )
     run = Run(new_folder(runs, name))
     return run if run.config.exists() else None
-
-
-def _begin(
-    run: Run | None, runs: Path, name: str, text: str, *, shared: bool
-) -> tuple[Run, AbstractContextManager[None]]:
-    """Open the run in all processes, after the first has made it or written its settings; and say how to undo that.
-
-    Args:
-        run: Run to resume; None makes a new one.
-        runs: Folder of all runs.
-        name: Name of a new run; the first process's counts, as it may be made of the time.
-        text: Settings.
-        shared: Whether other fits work on the run too, perhaps with another device in their settings.
-    """
-    cleanup: AbstractContextManager[None] = nullcontext()
-    if process_rank() > 0:
-        return Run(Path(from_first_process(""))), cleanup
-    if run is None:
-        folder = new_folder(runs, name)
-        if not folder.exists():
-            cleanup = _remove_if_refused(folder)
-        run = Run.create(folder, text)
-    elif not shared:
-        cleanup = _restore_settings_if_refused(run, text)
-    from_first_process(str(run.folder))
-    return run, cleanup
-
-
-def _resume_command(run: Run) -> str:
-    return f"weclick fit --resume {quote(str(run.folder))}"
-
-
-def _preview_command(settings: FitSettings, run: Run) -> str:
-    """Return the command that shows how good the student is: scores where there are masks, else its predictions."""
-    dataset, option = settings.dataset, f"--run {quote(str(run.folder))}"
-    return (
-        f"weclick test {option}"
-        if dataset.labelled(dataset.evaluation_split)
-        else f"weclick predict {option} --source VIDEO"
-    )
-
-
-@contextmanager
-def _remove_if_refused(folder: Path) -> Iterator[None]:
-    """Remove a new run's folder if it is refused before its first checkpoint or memory item, so that its name is free."""
-    try:
-        yield
-    except TrainingError:  # the files of a diverged training may show why
-        raise
-    except WeclickError:
-        if not any(path.suffix in (".ckpt", ".npz") for path in folder.rglob("*")):
-            shutil.rmtree(folder)
-        raise
-
-
-@contextmanager
-def _restore_settings_if_refused(run: Run, text: str) -> Iterator[None]:
-    """Write the settings of a resumed run; restore the earlier ones if it is refused before it wrote anything else."""
-    earlier, written = run.config.read_text(encoding="utf-8"), _write_times(run.folder)
-    write_text(run.config, text)
-    try:
-        yield
-    except TrainingError:
-        raise
-    except WeclickError:
-        if _write_times(run.folder) == written:
-            write_text(run.config, earlier)
-        raise
-
-
-def _write_times(folder: Path) -> dict[Path, int]:
-    """Return when each file of a run that depends on its settings was written, in ns."""
-    files = (path for path in folder.rglob("*") if path.suffix in (".ckpt", ".npz") or path.name == "manifest.json")
-    return {path: path.stat().st_mtime_ns for path in files}
-
-
-def _default_name(arguments: list[str], arm: str) -> str:
-    config = option_value(arguments, "--config")
-    return f"{Path(config).stem if config and is_file_name(config) else 'run'}-{arm}-{datetime.now():%Y%m%d-%H%M%S}"
-
-
-def parse_shard(text: str | None) -> Shard | None:
-    """Return (part, number of parts) from the option's ``i/n``.
-
-    Raises:
-        ConfigError: The text has another form, or i is not below n.
-    """
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
-    if part >= parts:
-        raise ConfigError(f"--shard must be i/n with i from 0 to n-1, such as 0/4; found {text}")
-    return part, parts

@@ -1,22 +1,26 @@
-"""``weclick.fit``: the command as a function, for programs and for engines that run Python."""
+"""``weclick.fit`` and ``weclick.test``: the commands as functions, for programs and for engines that run Python."""
 
 from __future__ import annotations
 
 import json
 import warnings
 from argparse import ArgumentError
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
 from lightning.pytorch.strategies import Strategy
 
-from weclick.cli.fit import fit_run
+from weclick.cli.evaluate import evaluate_run
+from weclick.cli.evaluate import parse_request as parse_evaluation
+from weclick.cli.fit import parse_request
+from weclick.cli.fit_run import fit_run
 from weclick.cli.options import quiet_libraries
 from weclick.cli.usage import plain
 from weclick.errors import ConfigError
-from weclick.pipeline.run import RUNS
+from weclick.pipeline.options import RUNS
 from weclick.pipeline.settings import Engine
 
 
@@ -57,11 +61,61 @@ def fit(
     """
     given = json.dumps(config, default=str) if isinstance(config, Mapping) else str(config)
     options = {"config": given, "stage": stage, "name": name, "runs": runs, "resume": resume}
-    arguments = [f"--{option}={value}" for option, value in options.items() if value is not None]
-    with warnings.catch_warnings():  # the filters of the program come back
+    with _as_function():
+        run, _, _ = fit_run(parse_request(_arguments(options)), Engine(strategy, tuple(plugins)))
+    return run.folder
+
+
+def test(
+    run: str | PathLike[str] | None = None,
+    *,
+    checkpoint: str | PathLike[str] | None = None,
+    stage: Literal["teacher", "student"] = "student",
+    runs: str | PathLike[str] = RUNS,
+) -> dict[str, Any]:
+    """Evaluate a trained network against the masks and write a report, as ``weclick test`` does.
+
+    Args:
+        run: Run by name or folder; by default the newest.
+        checkpoint: Checkpoint or exported model to evaluate instead of the run's.
+        stage: Network to evaluate.
+        runs: Folder of all runs.
+
+    Returns:
+        What the report's ``metrics.json`` holds: ``miou``, ``accuracy``, ``iou`` by class, ``temporal_consistency``, ``speed``
+        and more; None where something is not defined or was not measured.
+
+    Raises:
+        WeclickError: There is no such run or checkpoint, or no mask to evaluate with.
+
+    Example:
+        Train, then print the student's mIoU::
+
+            run = weclick.fit({"data": {"root": "mydata"}})
+            print(weclick.test(run)["miou"])
+    """
+    options = {"run": run, "ckpt_path": checkpoint, "stage": stage, "runs": runs}
+    with _as_function():
+        _, _, folder = evaluate_run("test", parse_evaluation("test", _arguments(options)))
+    assert folder is not None
+    metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return metrics
+
+
+def _arguments(options: Mapping[str, object]) -> list[str]:
+    return [f"--{option}={value}" for option, value in options.items() if value is not None]
+
+
+@contextmanager
+def _as_function() -> Iterator[None]:
+    """Restore the program's filters of warnings afterwards, and raise refusals of the parser as errors of weclick.
+
+    Raises:
+        ConfigError: The parser refused an option.
+    """
+    with warnings.catch_warnings():
         quiet_libraries()
         try:
-            run, _, _ = fit_run(arguments, Engine(strategy, tuple(plugins)))
+            yield
         except ArgumentError as error:
             raise ConfigError(plain(str(error))) from error
-    return run.folder

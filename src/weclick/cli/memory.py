@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from jsonargparse import ArgumentParser
-
+from weclick.cli.help import Help, show_help
 from weclick.cli.options import add_settings, parse, quiet_libraries, resolve_configs, to_settings
-from weclick.cli.runs import add_run, find_run, print_help
+from weclick.cli.parser import Parser
+from weclick.cli.runs import SETTINGS, add_run, find_run, refuse_wrong_options
 from weclick.data.index import Split
-from weclick.pipeline.memory_quality import memory_quality
-from weclick.reporting.memory_quality import table_markdown, write_quality
 
 FOLDER: Final = "memory_quality"
 
@@ -26,9 +24,9 @@ and a digest of all settings, with table.csv, table.md and plot.png.
 """
 
 
-def make_parser() -> ArgumentParser:
+def make_parser() -> Parser:
     """Return the parser of ``weclick memory``, with its own options only."""
-    parser = ArgumentParser(prog="weclick memory", description=DESCRIPTION, exit_on_error=False)
+    parser = Parser(prog="weclick memory", description=DESCRIPTION, epilog=SETTINGS)
     add_run(parser, "run whose teacher to use, by name or folder; default: the newest with a finished teacher")
     parser.add_argument(
         "--split",
@@ -47,8 +45,12 @@ def main(command: str, arguments: list[str]) -> None:
     quiet_libraries()
     arguments = resolve_configs(arguments)
     parser = make_parser()
-    print_help(parser, arguments)
+    show_help(parser, arguments, Help(examples=("weclick memory --run NAME --data.clips.sides both",)))
     add_settings(parser)
+    refuse_wrong_options(parser, arguments)
+    from weclick.pipeline.memory_quality import memory_quality
+    from weclick.reporting.memory_quality import table_markdown, write_quality
+
     run = find_run(arguments, "teacher")
     config = parse(parser, ["--config", str(run.config), *arguments])
     settings = to_settings(parser, config)

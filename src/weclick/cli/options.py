@@ -7,23 +7,30 @@ import logging
 import os
 import re
 import warnings
-from argparse import ArgumentError
+from collections.abc import Callable
 from dataclasses import fields
-from enum import Enum
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 
-import lightning.pytorch as pl
 import yaml
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 
-from weclick.cli.renamed import successor
+from weclick.cli.help import Help, show_help
+from weclick.cli.parser import Parser
 from weclick.data.options import DataOptions
 from weclick.errors import ConfigError, one_line
+from weclick.memory.options import MemoryOptions
 from weclick.modules.arms import ARMS, ArmName
 from weclick.modules.options import ModuleOptions
 from weclick.options import Options
-from weclick.pipeline.settings import FitSettings, MemoryOptions, TrackingOptions
+from weclick.pipeline.options import TrainerOptions
+from weclick.reporting.options import TrackingOptions
+
+if TYPE_CHECKING:  # these import torch and Lightning, for which help and refusals of usage do not wait
+    from lightning.pytorch import Callback
+
+    from weclick.pipeline.run import Run
+    from weclick.pipeline.settings import FitSettings
 
 GROUPS: Final = ("config", "data", "teacher", "student", "trainer")
 """Options whose value may name a YAML file of ours."""
@@ -34,25 +41,21 @@ _OPTIONS: Final[dict[str, type[Options]]] = {
     "student": ModuleOptions,
     "memory": MemoryOptions,
     "tracking": TrackingOptions,
+    "trainer": TrainerOptions,
 }
 """Groups of a config, in the order of the help."""
 
-OWNED: Final = {
-    "logger",
-    "default_root_dir",
-    "use_distributed_sampler",
-    "num_sanity_val_steps",
-    "enable_model_summary",
-    "enable_checkpointing",
-    "enable_progress_bar",
-    "fast_dev_run",
-    "overfit_batches",
-    "barebones",
-}
-"""Trainer arguments the pipeline decides, and modes that would take its checkpoints or its sampler away."""
+
+class Request(NamedTuple):
+    """A parsed command line: its arguments, the run to resume (None for a new one), the parser and what it found."""
+
+    arguments: list[str]
+    run: Run | None
+    parser: Parser
+    config: Namespace
 
 
-def add_settings(parser: ArgumentParser) -> None:
+def add_settings(parser: Parser) -> None:
     """Add everything a config may hold."""
     parser.add_argument("--config", action="config", help="YAML file: a path, or a name such as camvid.yaml")
     arms = "; ".join(f"{name}: {arm.summary}" for name, arm in ARMS.items())
@@ -65,47 +68,61 @@ def add_settings(parser: ArgumentParser) -> None:
     parser.add_argument("--teacher_rounds", type=int, default=1, help=help_text)
     for group, options in _OPTIONS.items():
         parser.add_class_arguments(options, group, instantiate=False)
-    parser.add_class_arguments(pl.Trainer, "trainer", skip=OWNED, instantiate=False)
-    parser.set_defaults({"trainer.max_epochs": 20})
 
 
-def to_settings(parser: ArgumentParser, config: Namespace) -> FitSettings:
+def show_settings_help(parser: Parser, arguments: list[str], shown: Help) -> None:
+    """Print the help of a command that takes a config, and exit, if the arguments request it.
+
+    Defaults are those of the config, the arm and the other options in the arguments.
+    """
+
+    def values(given: list[str]) -> Namespace:
+        parser.set_defaults({"data.root": ""})  # required, but not for help
+        return parse(parser, given)
+
+    show_help(parser, arguments, shown, values)
+
+
+def to_settings(parser: Parser, config: Namespace) -> FitSettings:
     """Return the parsed config as settings.
 
     Raises:
         ConfigError: An option is impossible.
+        ArgumentError: A callback is unknown, or has no such argument.
     """
+    from weclick.pipeline.settings import FitSettings
+
     plain = config.clone(with_meta=False).as_dict()
-    plain["trainer"].pop("callbacks", None)
-    own = {field.name for field in fields(FitSettings)}
-    values = {name: value for name, value in plain.items() if name in own}
-    groups = {group: options.of(plain[group], group) for group, options in _OPTIONS.items()}
-    return FitSettings.of({**values, **groups, "callbacks": lambda: _callbacks(parser, config)})
+    groups = {group: options.of(plain[group], group) for group, options in _OPTIONS.items() if group != "trainer"}
+    callbacks = _callbacks(plain["trainer"].pop("callbacks", None))
+    values = {field.name: plain[field.name] for field in fields(FitSettings) if field.name in plain}
+    return FitSettings.of({**values, **groups, "callbacks": callbacks})
 
 
-def _callbacks(parser: ArgumentParser, config: Namespace) -> list[pl.Callback]:
-    made = parser.instantiate_classes(config).trainer.get("callbacks")
-    return list(made) if isinstance(made, list) else [made] if made else []
+def _callbacks(parts: Any) -> Callable[[], list[Callback]]:  # noqa: ANN401 - as the config names them
+    """Return a function that makes the callbacks of a config."""
+    from lightning.pytorch import Callback
+
+    parser = Parser()
+    parser.add_argument("--trainer.callbacks", type=list[Callback] | Callback | None)
+    checked = parser.parse_object({"trainer": {"callbacks": parts}})
+
+    def make() -> list[Callback]:
+        made = parser.instantiate_classes(checked).trainer.callbacks
+        return list(made) if isinstance(made, list) else [made] if made else []
+
+    return make
 
 
-def dump(parser: ArgumentParser, config: Namespace) -> str:
+def dump(parser: Parser, config: Namespace) -> str:
     """Return the settings of a config as YAML, without what concerns only the command that was given."""
+    from weclick.pipeline.settings import FitSettings
+
     kept = config.clone(with_meta=False)
     for name in vars(kept).keys() - {field.name for field in fields(FitSettings)}:
         kept.pop(name)
-    text: str = parser.dump(_without_enums(kept), skip_validation=True)
+    text: str = parser.dump(kept, skip_validation=True)
     return text
-
-
-def _without_enums(value: Any) -> Any:  # noqa: ANN401
-    """Replace members of enumerations by their values: YAML has none, and Lightning's Timer has one as a default."""
-    if isinstance(value, Namespace):
-        return Namespace({name: _without_enums(entry) for name, entry in vars(value).items()})  # type: ignore[no-untyped-call]
-    if isinstance(value, dict):
-        return {name: _without_enums(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_enums(entry) for entry in value]
-    return value.value if isinstance(value, Enum) else value
 
 
 def resolve_configs(arguments: list[str]) -> list[str]:
@@ -123,7 +140,7 @@ def resolve_configs(arguments: list[str]) -> list[str]:
     return resolved
 
 
-def parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
+def parse(parser: Parser, arguments: list[str]) -> Namespace:
     """Parse arguments; the options of their arm are defaults, which configs and single options override.
 
     A group's file (``--teacher teacher/lite2.yaml``) replaces the config's whole group: what it leaves out is the default,
@@ -147,7 +164,7 @@ def _expanded(text: str) -> str:
     return _VARIABLE.sub(lambda match: os.environ.get(match[1]) or match[2], text)
 
 
-def _parsed(parser: ArgumentParser, arguments: list[str]) -> Namespace:
+def _parsed(parser: Parser, arguments: list[str]) -> Namespace:
     defaults, complete = parser.get_defaults(), list[str]()
     for position, argument in enumerate(arguments):
         option, equals, value = argument.partition("=")
@@ -160,31 +177,7 @@ def _parsed(parser: ArgumentParser, arguments: list[str]) -> Namespace:
         if group == "config" and equals:
             argument = f"--config={_with_parts(value)}"
         complete.append(_with_parts(argument) if arguments[position - 1 : position] == ["--config"] else argument)
-    try:
-        return parser.parse_args(complete)
-    except ArgumentError as error:
-        raise ArgumentError(None, f"{error}{_hint(str(error), defaults)}") from error
-
-
-_UNKNOWN: Final = re.compile(
-    r"Group '(?P<group>[\w.]+)' does not accept option '(?P<option>\w+)'"
-    r"|(?:Option '|unrecognized arguments: --|Parser key \")(?P<name>[\w.]+)"
-)
-
-
-def _hint(message: str, defaults: Namespace) -> str:
-    """Name what replaced an option of an earlier version, or the groups that have an option of the unknown one's name."""
-    unknown = _UNKNOWN.search(message)
-    if unknown is None:
-        return ""
-    option = unknown["name"] or f"{unknown['group']}.{unknown['option']}"
-    if sentence := successor(option):
-        return f"; {sentence}"
-    if "Parser key" in unknown[0]:  # a known option with a wrong value
-        return ""
-    name = option.rpartition(".")[2]
-    similar = [key for key in defaults.keys() if key.endswith(f".{name}")]
-    return f"; did you mean {' or '.join(similar)}?" if similar else ""
+    return parser.parse_args(complete)
 
 
 def _with_parts(config: str) -> str:

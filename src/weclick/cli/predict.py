@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jsonargparse import auto_cli
+from weclick.cli.parser import call
 
 
 def main(command: str, arguments: list[str]) -> None:
     """Parse the arguments and predict."""
-    auto_cli(predict, args=arguments, prog=f"weclick {command}", as_positional=False, exit_on_error=False)
+    examples = ("weclick predict --source video.mp4", "weclick predict --run NAME --source camera:0 --realtime true")
+    call(predict, f"weclick {command}", arguments, positional=False, examples=examples)
 
 
 def predict(

@@ -5,42 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from jsonargparse import ArgumentParser
+from weclick.cli.options import option_value, parse
+from weclick.cli.parser import Parser
+from weclick.pipeline.options import RUNS, Stage
 
-from weclick.cli.options import option_value
-from weclick.pipeline.interrupt import Interrupted
-from weclick.pipeline.run import RUNS, Run, Stage
+if TYPE_CHECKING:
+    from weclick.pipeline.run import Run
 
 SETTINGS: Final = """All settings of the run's config.yaml are options too: --data.root FOLDER selects another data set.
-`weclick fit --help` lists them."""
+`weclick fit --help all` lists them."""
 
 
-def add_run(parser: ArgumentParser, help_text: str) -> None:
+def add_run(parser: Parser, help_text: str) -> None:
     """Add the options that name a run; ``help_text`` describes ``--run``."""
     parser.add_argument("--run", type=str | None, default=None, help=help_text)
     parser.add_argument("--runs", type=str, default=str(RUNS), help="folder of all runs")
 
 
-def print_help(parser: ArgumentParser, arguments: list[str]) -> None:
-    """Print the help and exit if the arguments request it.
-
-    To be called before the settings are added: the help needs no run, and lists only the command's own options.
-    """
-    if {"-h", "--help"} & set(arguments):
-        parser.epilog = SETTINGS
-        parser.parse_args(["--help"])
-
-
 @contextmanager
 def resume_hint(command: str) -> Iterator[None]:
     """Add to an interruption's message which command resumes."""
+    from weclick.pipeline.interrupt import Interrupted
+
     try:
         yield
     except (Interrupted, KeyboardInterrupt) as error:
         error.add_note(f"resume with {command}")
         raise
+
+
+def refuse_wrong_options(parser: Parser, arguments: list[str]) -> None:
+    """Refuse what the parser refuses whatever the run: its config is read later, and a wrong option may be that of the run.
+
+    Raises:
+        ArgumentError: An option is unknown or has a wrong value.
+    """
+    parse(parser, ["--data.root=", *arguments])
 
 
 def find_run(arguments: list[str], stage: Stage) -> Run:
@@ -49,6 +51,8 @@ def find_run(arguments: list[str], stage: Stage) -> Run:
     Raises:
         RunError: There is none.
     """
+    from weclick.pipeline.run import Run
+
     runs = Path(option_value(arguments, "--runs") or RUNS)
     return Run.find(option_value(arguments, "--run"), runs, stage=stage)
 
@@ -58,6 +62,8 @@ def find_run_of_checkpoint(arguments: list[str], stage: Stage) -> Run | None:
 
     With ``--run``, or without ``--ckpt_path``, return the run that :func:`find_run` returns.
     """
+    from weclick.pipeline.run import Run
+
     checkpoint = option_value(arguments, "--ckpt_path")
     if checkpoint is None or option_value(arguments, "--run") is not None:
         return find_run(arguments, stage)

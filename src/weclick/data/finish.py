@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from weclick.data.supply import Batch, Supply
-from weclick.memory import inside_frame
+from weclick.memory.draws import inside_frame
 
 
 def finish(batch: Batch, *, supplies: Sequence[Supply], augmentation: Callable[[Tensor], Tensor] | None) -> None:

@@ -17,19 +17,13 @@ from weclick.data.supply import Batch, Sample, Supply, join_lines, to_tensor
 from weclick.errors import DataError
 from weclick.flow.estimators import FlowEstimator
 from weclick.flow.warp import resize_flow, warp_to_target
-from weclick.losses import visibility
-from weclick.memory import (
-    PLAIN,
-    Fusion,
-    MemoryItem,
-    MemoryStore,
-    SoftLabels,
-    dequantise,
-    follow_draw,
-    online_memory,
-    restrict,
-)
-from weclick.memory.online import Teacher
+from weclick.losses.temporal import visibility
+from weclick.memory.draws import follow_draw
+from weclick.memory.item import MemoryItem, dequantise
+from weclick.memory.online import SoftLabels, Teacher, online_memory
+from weclick.memory.options import PLAIN, Fusion
+from weclick.memory.restrict import restrict
+from weclick.memory.store import MemoryStore
 
 
 @dataclass(frozen=True)

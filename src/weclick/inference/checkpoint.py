@@ -16,7 +16,7 @@ from weclick.errors import CheckpointError, ConfigError, WeclickError, one_line
 from weclick.extensions import NotLoadedError
 
 if TYPE_CHECKING:
-    from weclick.models import SegmentationNetwork
+    from weclick.models.factory import SegmentationNetwork
 
 STAGES: Final = ("teacher", "student")
 Stage = Literal["teacher", "student"]
@@ -134,7 +134,8 @@ def build_network(path: Path | str, checkpoint: dict[str, Any]) -> tuple[Segment
     Raises:
         CheckpointError: Options of another version, or weights that do not fit.
     """
-    from weclick.models import NetworkOptions, make_network  # exported models do without it, and it takes seconds
+    from weclick.models.factory import make_network  # exported models do without it, and it takes seconds
+    from weclick.models.options import NetworkOptions
 
     try:
         saved, options = checkpoint["hyper_parameters"], saved_options(checkpoint)

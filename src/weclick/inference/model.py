@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
-from typing import Literal
+from typing import Literal, overload
 
 import cv2
 import numpy as np
@@ -16,6 +18,7 @@ from torch.nn import functional as F
 
 from weclick.classes import ClassSet
 from weclick.conventions import Size
+from weclick.errors import ShapeError
 from weclick.extensions import part_name
 from weclick.images import resize_image
 from weclick.inference.checkpoint import (
@@ -29,6 +32,7 @@ from weclick.inference.checkpoint import (
     saved_options,
 )
 from weclick.inference.exported import SUFFIXES, ExportedNetwork
+from weclick.inference.prediction import Prediction
 from weclick.inference.rules import (
     Image,
     choose_precision,
@@ -39,13 +43,16 @@ from weclick.inference.rules import (
     resize_ids,
     trained_size,
 )
+from weclick.inference.sources import USUAL_FPS, Camera, FrameFolder, VideoFile, open_source
+from weclick.inference.stream import open_stream
+from weclick.inference.writer import write_overlays
 
 
 class Model(ABC):
     """A trained network that labels frames of any size; see :mod:`weclick.inference.rules`.
 
-    :meth:`labels` is all that most callers need. It is :meth:`prepare`, :meth:`run` and :meth:`finish`, which are for
-    those who time them apart, or average over frames in between.
+    Most callers need :meth:`predict` and :meth:`predict_video`, or :meth:`labels` alone. That is :meth:`prepare`, :meth:`run`
+    and :meth:`finish`, which are for those who time them apart, or average over frames in between.
 
     Attributes:
         classes: What the class ids mean.
@@ -90,6 +97,77 @@ class Model(ABC):
     def labels(self, image: Image) -> Image:
         """Segment a frame: RGB uint8 (H, W, 3) of any size to class ids uint8 (H, W)."""
         return self.finish(self.run(self.prepare(image)), (image.shape[0], image.shape[1]))
+
+    def predict(self, image: Image) -> Prediction:
+        """Segment a frame.
+
+        Args:
+            image: RGB uint8 (H, W, 3) of any size.
+
+        Raises:
+            ShapeError: The frame is of another type or shape.
+
+        Example:
+            >>> import numpy as np
+            >>> from weclick.models.factory import make_network
+            >>> from weclick.models.options import NetworkOptions
+            >>> network = make_network(NetworkOptions("light", weights="none", width=8), 2)
+            >>> classes = ClassSet.from_list([{"name": "road"}, {"name": "car"}])
+            >>> model = TorchModel(network, classes, "student", (64, 96))  # or weclick.load("runs/NAME")
+            >>> result = model.predict(np.zeros((120, 160, 3), np.uint8))
+            >>> result.labels.shape, result.probabilities.shape, result.overlay().shape
+            ((120, 160), (2, 120, 160), (120, 160, 3))
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ShapeError(f"a frame must be RGB, uint8 (H, W, 3), found {image.dtype} {image.shape}")
+        output, frame = self.run(self.prepare(image)), (image.shape[0], image.shape[1])
+        return Prediction(
+            image,
+            self.finish(output, frame),
+            self.classes,
+            logits=output if self.has_probabilities else None,
+            inside=self.input_size(frame),
+            filled=self._filled_size(frame),
+        )
+
+    @overload
+    def predict_video(self, source: str | PathLike[str], write: None = None) -> Iterator[Prediction]: ...
+
+    @overload
+    def predict_video(self, source: str | PathLike[str], write: str | PathLike[str]) -> Path: ...
+
+    def predict_video(
+        self, source: str | PathLike[str], write: str | PathLike[str] | None = None
+    ) -> Iterator[Prediction] | Path:
+        """Segment the frames of a video file, a folder of images or ``camera:N``, one after the other.
+
+        Args:
+            source: Path, or ``camera:N``.
+            write: Video file (.mp4) to write with the classes' colours over the frames; an existing file is replaced.
+
+        Returns:
+            An iterator over the results, which holds a few frames at a time; or the path of the written video.
+
+        Raises:
+            DataError: The source cannot be read, or the video not be written.
+
+        Example:
+            Count the pixels of a class in each frame::
+
+                model = weclick.load("runs/first")
+                car = model.classes.names.index("car")
+                for result in model.predict_video("drive.mp4"):
+                    print((result.labels == car).sum())
+                model.predict_video("drive.mp4", write="drive-overlay.mp4")
+        """
+        frames = open_source(source if isinstance(source, str) else Path(source))
+        results = self._predictions(frames)
+        return results if write is None else write_overlays(results, Path(write), frames.fps or USUAL_FPS)
+
+    def _predictions(self, frames: VideoFile | FrameFolder | Camera) -> Iterator[Prediction]:
+        with open_stream(frames, {}) as stream:
+            for _, frame in stream:
+                yield self.predict(frame.image)
 
     def prepare(self, image: Image) -> Image:
         """Bring a frame to the size of the network's input."""

@@ -82,6 +82,20 @@ def class_ids(logits: Tensor, size: Sequence[int]) -> Tensor:
     return torch.cat([one.max(1).indices.to(torch.uint8) for one in maps])
 
 
+def class_probabilities(logits: Tensor, inside: Size, filled: Size, frame: Sequence[int]) -> Tensor:
+    """Return the class probabilities (C, H, W) of a frame, resized as :func:`labels_at` resizes class ids.
+
+    Args:
+        logits: (1, C, h, w).
+        inside: (H, W) of the frame in the network's input: its upper left part.
+        filled: (H, W) of the network's input.
+        frame: (H, W) of the frame.
+    """
+    maps = F.interpolate(logits.float(), filled, mode="bilinear", align_corners=False).softmax(1)
+    maps = maps[:, :, : inside[0], : inside[1]]
+    return maps[0] if maps.shape[-2:] == tuple(frame) else F.interpolate(maps, tuple(frame), mode="nearest-exact")[0]
+
+
 def resize_ids(ids: Tensor, size: Sequence[int]) -> Tensor:
     """Resize class ids, uint8 (B, h, w), by nearest neighbour to (B, H, W)."""
     if ids.shape[-2:] == tuple(size):

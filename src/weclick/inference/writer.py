@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 
 from weclick.errors import DataError, ShapeError
 from weclick.files import atomic_path, writing
+from weclick.inference.prediction import Prediction
 from weclick.inference.sources import VideoFile
 
 _SPARE_BYTES = 16 << 20
@@ -87,6 +89,14 @@ class VideoWriter:
     def _close(self) -> None:
         if self._encoder is not None:
             self._encoder.close()
+
+
+def write_overlays(predictions: Iterable[Prediction], path: Path, fps: float) -> Path:
+    """Write the overlays of predictions as a video, and return its path; see :class:`VideoWriter`."""
+    with VideoWriter(path, fps) as video:
+        for prediction in predictions:
+            video.write(prediction.overlay())
+    return path
 
 
 def _encoder_class() -> type[_OpenCVEncoder] | type[_PyAVEncoder]:

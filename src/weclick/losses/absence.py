@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
-from weclick.losses.resize import resized
 from weclick.losses.shared import over_processes
-from weclick.losses.term import LossTerm, Step
 
 
 def absence(logits: Tensor, present: Tensor, inside: Tensor | None = None) -> Tensor:
@@ -38,19 +33,3 @@ def absence(logits: Tensor, present: Tensor, inside: Tensor | None = None) -> Te
     losses = scores.logsumexp(1) - scores.masked_fill(absent, -torch.inf).logsumexp(1)
     weight = torch.ones_like(losses) if inside is None else inside[counted, 0].to(losses.dtype)
     return (losses * weight).sum() / over_processes(weight.sum()).clamp(min=1)
-
-
-@dataclass(frozen=True)
-class Absence(LossTerm):
-    """Class absence: a class without a click in a frame is not in that frame.
-
-    Args:
-        weight: Weight of the class-absence loss.
-    """
-
-    name: ClassVar[str] = "absence"
-
-    def __call__(self, step: Step) -> Tensor:
-        """Return :func:`absence` of a step, inside the frames."""
-        inside = step.batch["inside"]
-        return absence(resized(step.logits, inside), step.batch["present"], inside)

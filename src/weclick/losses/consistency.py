@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -12,8 +9,6 @@ from torch.nn import functional as F
 from weclick.conventions import IGNORE_INDEX
 from weclick.losses.resize import resized
 from weclick.losses.shared import over_processes
-from weclick.losses.term import LossTerm, Need, Step, ramped
-from weclick.options import Share
 
 AREA = (0.02, 0.4)
 """Smallest and largest share of an image that a pasted box covers."""
@@ -67,42 +62,12 @@ def random_boxes(count: int, size: tuple[int, int], share: float) -> Tensor:
     return (down[:, :, None] & along[:, None, :]).unsqueeze(1)
 
 
-@dataclass(frozen=True)
-class Consistency(LossTerm):
-    """Self-training: the averaged network labels the image before colour augmentation where it is sure.
+def mixed(images: Tensor, labels: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Paste a random box of the previous image of the batch, with its labels, into a ``share`` of the images.
 
-    Args:
-        weight: Weight of the consistency loss; needs ``optimiser.ema`` above 0.
-        confidence: Least probability of a class to learn it.
-        ramp: Share of all steps over which the weight rises from 0, as early predictions are mostly wrong.
-        mix: Share of the images that get a box of another image pasted in, with its labels (CutMix). Above 0 the network runs
-            on the mixed images as a second batch, which takes as long as the first.
-
-    References:
-        Sohn et al.: FixMatch, NeurIPS 2020; Yang et al.: Revisiting weak-to-strong consistency, CVPR 2023.
+    Shape:
+        images (B, 3, H, W); labels int64 (B, h, w).
     """
-
-    name: ClassVar[str] = "consistency"
-    needs: ClassVar[frozenset[Need]] = frozenset({"average"})
-
-    confidence: Share = 0.95
-    ramp: Share = 0.25
-    mix: Share = 0.5
-
-    def weight_at(self, progress: float) -> float:
-        """Return the weight, which rises linearly until ``ramp``."""
-        return ramped(self.weight, progress, self.ramp)
-
-    def __call__(self, step: Step) -> Tensor:
-        """Return :func:`consistency` with the averaged network's :func:`sure_labels`."""
-        assert step.averaged is not None  # the module refuses this term without averaging
-        batch, inside = step.batch, step.batch["inside"]
-        labels = sure_labels(resized(step.averaged(batch["plain"]), inside), batch["present"], self.confidence)
-        labels = labels.masked_fill(~inside[:, 0], IGNORE_INDEX)
-        if not self.mix:
-            return consistency(step.logits, labels, inside)
-        images = batch["image"]
-        box = random_boxes(len(images), (inside.shape[-2], inside.shape[-1]), self.mix).to(images.device)
-        mixed = torch.where(F.interpolate(box.float(), images.shape[-2:]) > 0, images.roll(1, 0), images)
-        labels = torch.where(box[:, 0], labels.roll(1, 0), labels)
-        return consistency(step.forward(mixed), labels, inside)
+    box = random_boxes(len(images), (labels.shape[-2], labels.shape[-1]), share).to(images.device)
+    pasted = F.interpolate(box.float(), images.shape[-2:]) > 0
+    return torch.where(pasted, images.roll(1, 0), images), torch.where(box[:, 0], labels.roll(1, 0), labels)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -13,8 +11,6 @@ from torch.nn import functional as F
 from weclick.conventions import IGNORE_INDEX
 from weclick.losses.resize import resized, sampled
 from weclick.losses.shared import over_processes
-from weclick.losses.term import LossTerm, Step
-from weclick.options import NonNegativeFloat, PositiveShare, Share
 
 _FEW = 16
 """With at most one labelled pixel in so many, as with clicks, resizing the logits at these alone is faster than everywhere."""
@@ -78,27 +74,3 @@ def _compared(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     if labelled.sum() * _FEW > labels.numel():
         return resized(logits, labels), labels
     return sampled(logits, labelled.nonzero(), labels), labels[labelled]
-
-
-@dataclass(frozen=True)
-class CrossEntropy(LossTerm):
-    """Cross-entropy on clicks, or on masks under full supervision.
-
-    Args:
-        weight: Weight of the cross-entropy; at 0 the other terms alone are learned from.
-        balance: How far the classes of a frame have the same weight, whatever their number of clicks: 0 not at all, 1 fully.
-        hardest: Share of a frame's labelled pixels that count: those with the highest loss. 1 counts all.
-    """
-
-    name: ClassVar[str] = "supervised"
-
-    weight: NonNegativeFloat = 1.0
-    balance: Share = 0.0
-    hardest: PositiveShare = 1.0
-
-    def __call__(self, step: Step) -> Tensor:
-        """Return :func:`partial_cross_entropy` or :func:`balanced_cross_entropy` of a step."""
-        labels = step.batch["labels"]
-        if not self.balance and self.hardest == 1:
-            return partial_cross_entropy(step.logits, labels)
-        return balanced_cross_entropy(step.logits, labels, self.balance, self.hardest)

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from weclick.losses.resize import resized
 from weclick.losses.shared import over_processes
-from weclick.losses.term import LossTerm, Step, ramped
-from weclick.options import Share
 
 RADIUS = 5
 SIGMA_XY = 6.0
@@ -74,26 +69,3 @@ def _overlap(offset: int, side: int) -> tuple[slice, slice]:
     count = max(0, side - abs(offset))
     first, second = max(0, -offset), max(0, offset)
     return slice(first, first + count), slice(second, second + count)
-
-
-@dataclass(frozen=True)
-class GatedCRF(LossTerm):
-    """Gated CRF: labels should change where colours change.
-
-    Args:
-        weight: Weight of the gated CRF loss.
-        ramp: Share of all steps over which the weight rises from 0, as early predictions are mostly wrong.
-    """
-
-    name: ClassVar[str] = "crf"
-
-    ramp: Share = 0.25
-
-    def weight_at(self, progress: float) -> float:
-        """Return the weight, which rises linearly until ``ramp``."""
-        return ramped(self.weight, progress, self.ramp)
-
-    def __call__(self, step: Step) -> Tensor:
-        """Return :func:`gated_crf` of a step, gated to the inside of the frame."""
-        inside = step.batch["inside"]
-        return gated_crf(resized(step.logits, inside), step.batch["image"], inside)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from weclick.errors import ShapeError
-from weclick.flow import warp_to_target
-from weclick.losses.resize import resized
 from weclick.losses.shared import over_processes
-from weclick.losses.term import LossTerm, Need, Step
 
 SIGMA: Final = (0.229, 0.224, 0.225)
 """Scale of the brightness error per channel: ImageNet's standard deviation, as in the authors' code."""
@@ -63,27 +59,3 @@ def visibility(images: Tensor, warped: Tensor) -> Tensor:
     """
     sigma = images.new_tensor(SIGMA).view(1, 3, 1, 1)
     return torch.exp(-((images - warped) / sigma).sum(1, keepdim=True).abs())
-
-
-@dataclass(frozen=True)
-class TemporalConsistency(LossTerm):
-    """ETC's temporal loss: predictions on a target and, warped to it, on its neighbour should agree.
-
-    Args:
-        weight: Weight of the temporal loss; above 0 the network also runs on each target's nearest neighbour.
-    """
-
-    name: ClassVar[str] = "etc"
-    needs: ClassVar[frozenset[Need]] = frozenset({"neighbour"})
-
-    def __call__(self, step: Step) -> Tensor:
-        """Return :func:`temporal_loss` over the targets that have a neighbour.
-
-        The network runs on the neighbours as a separate batch, as in the authors' code, so that they do not change the BatchNorm
-        statistics of the targets.
-        """
-        pair = step.batch["pair"]
-        maps = (step.logits, step.forward(pair.image))
-        target, neighbour = (resized(logits, pair.visible).softmax(1) for logits in maps)
-        warped, inside = warp_to_target(neighbour, pair.flow)
-        return temporal_loss(target[pair.valid], warped[pair.valid], (pair.visible * inside)[pair.valid])

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
-from torch import Tensor
-
+from weclick.conventions import Tensor
 from weclick.options import NonNegativeFloat, Options
 
 Need = Literal["teacher", "memory", "neighbour", "average", "grown", "accepted"]

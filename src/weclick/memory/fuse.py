@@ -5,13 +5,12 @@ A vote is one frame's probabilities for the target: the target's own, or a neigh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from weclick.options import NonNegativeFloat, Options
+from weclick.memory.options import PLAIN, Fusion
 
 
 class Memory(NamedTuple):
@@ -19,24 +18,6 @@ class Memory(NamedTuple):
 
     probabilities: Tensor
     confidence: Tensor
-
-
-@dataclass(frozen=True)
-class Fusion(Options):
-    """How much each vote counts; the defaults are the paper's plain average of neighbours.
-
-    Args:
-        own: Weight of the teacher's own prediction on the target, beside 1 for each neighbour; 0 leaves it out.
-        certainty: Votes count with the power of their largest probability; 0 lets all count alike.
-        decay: A neighbour's vote counts ``exp(-decay * (d - 1))``, d its distance in units of the nearest one's.
-    """
-
-    own: NonNegativeFloat = 0.0
-    certainty: NonNegativeFloat = 0.0
-    decay: NonNegativeFloat = 0.0
-
-
-PLAIN: Final = Fusion()
 
 
 def fuse(own: Tensor, warped: Tensor, reliable: Tensor, offsets: Tensor, fusion: Fusion = PLAIN) -> Memory:

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from weclick.flow.estimators import FlowEstimator
 from weclick.flow.reliability import reliable
 from weclick.flow.warp import resize_flow, warp_to_target
-from weclick.memory.fuse import PLAIN, Fusion, Memory, fuse
+from weclick.memory.fuse import Memory, fuse
+from weclick.memory.options import PLAIN, Fusion
 
 STRIDE = 4
 """Finest stride at which soft labels are kept; a teacher with coarser logits is kept at its own stride."""

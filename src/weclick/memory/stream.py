@@ -11,8 +11,9 @@ from torch import Tensor
 
 from weclick.conventions import FrameKey
 from weclick.flow.estimators import FlowEstimator
-from weclick.memory.fuse import PLAIN, Fusion, fuse
+from weclick.memory.fuse import fuse
 from weclick.memory.online import SoftLabels, Teacher, carry, soft_labels
+from weclick.memory.options import PLAIN, Fusion
 
 Clips = Mapping[FrameKey, Sequence[FrameKey]]
 """Neighbours by target."""

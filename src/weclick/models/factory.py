@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Final
 
@@ -16,12 +15,12 @@ from torch.nn import functional as F
 
 from weclick.conventions import Size
 from weclick.errors import ConfigError, one_line
-from weclick.extensions import Part, make_part
+from weclick.extensions import make_part
 from weclick.models.light import LightNet
 from weclick.models.lraspp import LRASPP
+from weclick.models.options import NetworkOptions
 from weclick.models.pspnet import AuxiliaryHead, PSPNet
-from weclick.models.weights import PACKAGED, STRIDES, load_weights, no_weights, packaged_state
-from weclick.options import Options, PositiveInt, PositiveShare
+from weclick.models.weights import PACKAGED, load_weights, no_weights, packaged_state
 
 DIVISOR: Final = 32
 """Encoders halve the image five times."""
@@ -107,33 +106,6 @@ def _without_padding(logits: Tensor, dim: int, side: int, stride: int) -> Tensor
     back = (torch.arange(cells, device=logits.device) + 0.5) * (1 - side / (cells * stride))
     previous = torch.cat([logits.narrow(dim, 0, 1), logits.narrow(dim, 0, cells - 1)], dim)
     return logits + back.to(logits.dtype).view([-1] + [1] * (-1 - dim)) * (previous - logits)
-
-
-@dataclass(frozen=True)
-class NetworkOptions(Options):
-    """Which network.
-
-    Args:
-        name: ``light`` (our own), ``pspnet`` (at full depth), ``lraspp`` (torchvision's), an architecture of
-            segmentation_models.pytorch (``fpn``, ..., and its ``pspnet_shallow``), or a network from outside
-            (:mod:`weclick.extensions`).
-        encoder: A timm name for ``light`` and ``pspnet``; ``mobilenet_v3_large`` for ``lraspp``; an encoder name of
-            segmentation_models.pytorch for the others (``tu-NAME`` there takes any timm encoder).
-        weights: ``imagenet`` starts the encoder from its ImageNet weights, ``none`` from random ones; or a local file, or a timm
-            name (``resnet101.tv_in1k``), of which all that fits is loaded and the rest is reported.
-        width: Channels of the light network's head.
-        strides: Encoder strides the light network fuses; logits have the first, the encoder ends at the last.
-        scale: Share of the image's sides at which the network works.
-        compile: Compile the network with torch.compile for training.
-    """
-
-    name: Part = "light"
-    encoder: str = "tf_efficientnet_lite0"
-    weights: str = "imagenet"
-    width: PositiveInt = 64
-    strides: tuple[PositiveInt, ...] = STRIDES
-    scale: PositiveShare = 1.0
-    compile: bool = False
 
 
 def make_network(options: NetworkOptions, num_classes: int) -> SegmentationNetwork:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from weclick.models.layers import conv_bn
-from weclick.models.weights import STRIDES, encoder_channels, make_encoder
+from weclick.models.options import STRIDES
+from weclick.models.weights import encoder_channels, make_encoder
 
 
 class LightNet(nn.Module):

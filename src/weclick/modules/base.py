@@ -19,10 +19,10 @@ from weclick.errors import ConfigError, TrainingError
 from weclick.inference.checkpoint import CLASS_KEY, STAGE_KEY, VERSION_KEY
 from weclick.inference.rules import labels_at
 from weclick.losses import Step
-from weclick.losses.auxiliary import Auxiliary
 from weclick.losses.term import SUPPLIED_AS
+from weclick.losses.terms import Auxiliary
 from weclick.metrics import Scores, SegmentationScore
-from weclick.models import make_network
+from weclick.models.factory import make_network
 from weclick.modules.averaging import HorizonAveraging
 from weclick.modules.options import ModuleOptions
 

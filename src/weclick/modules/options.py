@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from weclick.losses import LossTerm, Terms, active_terms
 from weclick.losses.term import Need
-from weclick.models import NetworkOptions
+from weclick.models.options import NetworkOptions
 from weclick.options import NonNegativeFloat, Options, PositiveFloat, Share
 
 
@@ -41,7 +41,7 @@ class ModuleOptions(Options):
 
     network: NetworkOptions = field(default_factory=NetworkOptions)
     optimiser: OptimiserOptions = field(default_factory=OptimiserOptions)
-    terms: Terms = field(default_factory=Terms)  # type: ignore[valid-type] # made of the modules in losses/
+    terms: Terms = field(default_factory=Terms)
 
     @property
     def active(self) -> list[LossTerm]:

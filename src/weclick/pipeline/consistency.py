@@ -25,9 +25,9 @@ from weclick.inference.model import Model
 from weclick.inference.rules import class_ids, image_batch
 from weclick.machine import usable_cores
 from weclick.metrics import ComparedPairs, Consistency, TemporalConsistency, VideoConsistency
+from weclick.pipeline.options import DEFAULT_PAIRS
 from weclick.pipeline.scoring import ScoredFrame
 
-DEFAULT_PAIRS: Final = 200
 FLOW_SIDE: Final = 512
 """Longer side of the images that flow is estimated on.
 

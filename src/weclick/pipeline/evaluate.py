@@ -19,7 +19,8 @@ from weclick.inference.checkpoint import is_whole
 from weclick.inference.model import ExportedModel, Model, open_model
 from weclick.inference.speed import measure_speed
 from weclick.metrics import Evaluation
-from weclick.pipeline.consistency import DEFAULT_PAIRS, ConsistencyMeter
+from weclick.pipeline.consistency import ConsistencyMeter
+from weclick.pipeline.options import DEFAULT_PAIRS
 from weclick.pipeline.run import Run
 from weclick.pipeline.scoring import ScoredFrame, score
 from weclick.pipeline.settings import FitSettings

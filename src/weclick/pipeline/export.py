@@ -17,25 +17,20 @@ from weclick.data.index import Split
 from weclick.errors import CheckpointError, ConfigError, DataError, ExportError
 from weclick.files import atomic_path, sha256, writing
 from weclick.inference.card import Card
+from weclick.inference.convert import quantise, to_onnx, to_openvino, write_model
 from weclick.inference.exported import SUFFIXES, ExportedNetwork
-from weclick.inference.formats import FORMATS, Format, quantise, to_onnx, to_openvino, write_model
+from weclick.inference.formats import FORMATS, Format
 from weclick.inference.model import ExportedModel, TorchModel, open_model
 from weclick.inference.rules import Image
 from weclick.inference.toolkits import missing
 from weclick.inference.verify import agreement, miou, noise_images
+from weclick.pipeline.options import LEAST_UNJUDGED
 from weclick.pipeline.settings import FitSettings
 
 COMPARED: Final = 16
 CALIBRATION: Final = 128
 LEAST_AGREEMENT: Final = 0.999
 """Smallest share of pixels that an fp32 file must label like PyTorch; ties may be rounded differently."""
-
-LEAST_UNJUDGED: Final = 0.97
-"""Share of pixels labelled like PyTorch below which a file is warned about, if there are no masks to measure it with.
-
-On CamVid, int8 files of trained students kept 98.2 to 99.1 % of the pixels and lost 0.1 to 0.6 points of mIoU: 3 % of
-the pixels correspond to about the one point that ``max_drop`` allows.
-"""
 
 
 @dataclass(frozen=True)

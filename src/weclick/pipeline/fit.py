@@ -13,16 +13,19 @@ from weclick.data.supplies import NeighbourPairs, PlainView
 from weclick.data.supply import Supply
 from weclick.errors import ConfigError, RunError
 from weclick.losses import SOFT
-from weclick.memory import MemoryStore
-from weclick.modules import StudentModule, TeacherModule, load_checkpoint
+from weclick.memory.store import MemoryStore
+from weclick.modules.checkpoint import load_checkpoint
 from weclick.modules.options import ModuleOptions
+from weclick.modules.student import StudentModule
+from weclick.modules.teacher import TeacherModule
 from weclick.pipeline.accepted import accepted_supply
 from weclick.pipeline.clicks import clicks_of, take_clicks
 from weclick.pipeline.grow import grow_clicks, grown_supply
 from weclick.pipeline.inputs import data_facts, earlier_round, run_data, teacher_facts
 from weclick.pipeline.memory import Shard, build_memory, memory_facts, memory_supply, refuse_incomplete_memory
+from weclick.pipeline.options import Stage
 from weclick.pipeline.processes import first_process_first
-from weclick.pipeline.run import DONE, Run, Stage
+from weclick.pipeline.run import DONE, Run
 from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import check_trainer, train
 
@@ -109,7 +112,7 @@ def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     facts = {"student": asdict(settings.student), "epochs": epochs, **data_facts(settings, data)}
     facts |= memory_facts(settings, run, data)
     if "neighbour" in settings.student.needs:
-        facts["flow"] = settings.memory.flow_name(settings.device)
+        facts["flow"] = settings.flow_name(settings.device)
     if not run.begin("student", facts):
         rank_zero_info(f"student: finished in {run.stage('student')}")
         return
@@ -139,7 +142,7 @@ def supplies_of(
     if options.needs & SOFT:
         supplies.append(soft_labels or memory_supply(settings, run))
     if "neighbour" in options.needs:
-        supplies.append(NeighbourPairs(settings.memory.make_flow(settings.device), settings.dataset.reader))
+        supplies.append(NeighbourPairs(settings.make_flow(settings.device), settings.dataset.reader))
     if "average" in options.needs:
         supplies.append(PlainView())
     if "grown" in options.needs:

@@ -23,21 +23,16 @@ from weclick.flow.estimators import FlowEstimator
 from weclick.images import first_size
 from weclick.inference.rules import choose_precision
 from weclick.machine import map_beside
-from weclick.memory import (
-    PLAIN,
-    Fusion,
-    MemoryItem,
-    MemoryStore,
-    SoftLabels,
-    average_views,
-    connect,
-    quantise,
-    refine,
-    stream_memory,
-)
-from weclick.memory.online import Teacher
+from weclick.memory.connect import connect
+from weclick.memory.item import MemoryItem, quantise
+from weclick.memory.online import SoftLabels, Teacher
+from weclick.memory.options import PLAIN, Fusion
+from weclick.memory.refine import refine
+from weclick.memory.store import MemoryStore
+from weclick.memory.stream import stream_memory
+from weclick.memory.views import average_views
 from weclick.models.fold import fold_normalisation
-from weclick.modules import load_checkpoint
+from weclick.modules.checkpoint import load_checkpoint
 from weclick.pipeline.inputs import data_facts, run_data, teacher_checkpoint
 from weclick.pipeline.interrupt import SignalNote
 from weclick.pipeline.processes import in_step, own_share, wait_for_all
@@ -93,7 +88,7 @@ def _store_items(
         return
     device = settings.device
     teacher = open_teacher(settings, run, data.dataset)
-    flow = settings.memory.make_flow(device, choose_precision("auto", device))
+    flow = settings.make_flow(device, choose_precision("auto", device))
     by_clicks = click_rule(settings, data, todo)
 
     def finish(pair: tuple[FrameKey, MemoryItem]) -> float:
@@ -212,7 +207,7 @@ def memory_supply(settings: FitSettings, run: Run) -> Supply:
         return StoredMemory(_open_store(settings, run), options.restricted)
     return OnlineMemory(
         open_teacher(settings, run, dataset),
-        options.make_flow(settings.device),
+        settings.make_flow(settings.device),
         dataset.reader,
         settings.data.clips.neighbours,
         options.fusion,
@@ -240,7 +235,7 @@ def memory_manifest(settings: FitSettings, run: Run, data: ClipDataModule) -> di
     """Return everything a memory depends on: teacher, flow method, clips and their size, options."""
     return {
         "teacher": sha256(teacher_checkpoint(settings, run)),
-        "flow": settings.memory.flow_name(settings.device),
+        "flow": settings.flow_name(settings.device),
         "views": settings.memory.views,
         "connected": settings.memory.connected,
         "refined": settings.memory.refined,

@@ -19,13 +19,16 @@ from weclick.data.dataset import DataSet
 from weclick.data.index import Clip, FrameKey, Split
 from weclick.data.options import ClipOptions
 from weclick.errors import ConfigError, DataError
-from weclick.memory import PLAIN, Fusion, Memory, MemoryItem, SoftLabels, dequantise, fuse, quantise
+from weclick.memory.fuse import Memory, fuse
+from weclick.memory.item import MemoryItem, dequantise, quantise
+from weclick.memory.online import SoftLabels
+from weclick.memory.options import PLAIN, Fusion, MemoryOptions
 from weclick.memory.stream import Votes, stream_votes
 from weclick.metrics import CalibrationError, SegmentationScore, scores_from_confusion
 from weclick.pipeline.inputs import teacher_checkpoint
 from weclick.pipeline.memory import click_rule, frame_batches, neighbour_keys, open_teacher
 from weclick.pipeline.run import Run
-from weclick.pipeline.settings import FitSettings, MemoryOptions
+from weclick.pipeline.settings import FitSettings
 from weclick.reporting.memory_quality import TEACHER, Figures, Kind, Quality, Source
 from weclick.reporting.progress import on_terminal
 
@@ -53,7 +56,7 @@ def memory_quality(settings: FitSettings, run: Run, split: Split, max_frames: in
     data = settings.make_data(clicks=run.clicks if run.clicks.exists() else None)
     clips = _targets(dataset, options, split, max_frames)
     checkpoint, device = teacher_checkpoint(settings, run), settings.device
-    teacher, flow = open_teacher(settings, run, dataset), settings.memory.make_flow(device)
+    teacher, flow = open_teacher(settings, run, dataset), settings.make_flow(device)
     targets = {clip.target.key: clip.target for clip in clips}
     frames = frame_batches(data, clips, device, lambda damaged: _refuse_damaged(damaged, targets))
     stored = click_rule(settings, data, clips)

@@ -14,11 +14,9 @@ from typing import Any, Final, Literal
 from weclick.clicks import CLICKS_FILE
 from weclick.errors import ConfigError, RunError
 from weclick.files import write_json, write_text
-from weclick.inference.checkpoint import is_whole
 from weclick.machine import process_rank
+from weclick.pipeline.options import RUNS, Stage
 
-RUNS: Final = Path("runs")
-Stage = Literal["teacher", "memory", "student"]
 DONE: Final = "done.json"
 BEGUN: Final = "begun.json"
 FREE: Final = ("data.root", "data.clicks.store", "data.workers")
@@ -63,6 +61,8 @@ class Run:
         Raises:
             RunError: It was started with other settings, or its ``last.ckpt`` is missing or damaged.
         """
+        from weclick.inference.checkpoint import is_whole  # imports torch
+
         folder, wanted = self.stage(stage), json.loads(json.dumps(settings))
         done = (folder / DONE).exists()
         file, last = folder / (DONE if done else BEGUN), self.checkpoint(stage, "last")

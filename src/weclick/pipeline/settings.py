@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import lightning.pytorch as pl
 import torch
@@ -19,81 +19,21 @@ from weclick.data.dataset import DataSet
 from weclick.data.options import DataOptions
 from weclick.data.supply import Supply
 from weclick.errors import ConfigError, one_line
-from weclick.extensions import Part
 from weclick.flow.estimators import FlowEstimator, FlowPrecision, flow_name, make_flow
 from weclick.flow.scaled import ScaledFlow, scaled_name
 from weclick.losses import SOFT, without_needs
 from weclick.machine import launched_processes
-from weclick.memory import Fusion
+from weclick.memory.options import MemoryOptions
 from weclick.modules.arms import ArmName
 from weclick.modules.options import ModuleOptions
-from weclick.options import Options, PositiveInt, PositiveShare, Seed
-from weclick.reporting.loggers import WandbMode
+from weclick.options import Options, PositiveInt, Seed
+from weclick.reporting.options import TrackingOptions
 
 _COUNTS: Final = ("max_epochs", "accumulate_grad_batches", "check_val_every_n_epoch")
 """Trainer options for which Lightning accepts 0, and then divides by it or trains nothing."""
 
 _OTHER_PRECISIONS: Final = ("64", "64-true", "16-true", "bf16-true")
 """Precisions of the trainer that Lightning gives to weights but not to the frames of a batch."""
-
-
-@dataclass(frozen=True)
-class MemoryOptions(Options):
-    """How the memory is built.
-
-    Args:
-        mode: ``stored`` builds it once and trains from disk; ``online`` runs teacher and flow in every step.
-        flow: ``auto`` is RAFT-large on a GPU and DIS on a CPU; or one of ``dis``, ``dis-fast``, ``raft-small``,
-            ``raft-large``; or a flow from outside (:mod:`weclick.extensions`).
-        flow_scale: Sides of the frames that flow is estimated on, as a share of ``data.size``; docs/speed.md tells what
-            0.5 saves and costs.
-        folder: A finished memory of another run to use instead of building one.
-        views: Run the teacher on each frame at three scales and mirrored, and average.
-        fusion: How the predictions on the neighbours, and the target's own, are weighted.
-        connected: Keep of each class only what is connected with a click of it; requires a click on every region, and
-            so has no effect with ``data.clicks.per_frame``.
-        refined: Move the borders of the soft labels to edges of colour, by a random walker with the clicks as seeds;
-            requires the same.
-        restricted: Keep only classes that were clicked on the target; changes training, not what is stored.
-    """
-
-    mode: Literal["stored", "online"] = "stored"
-    flow: Part = "auto"
-    flow_scale: PositiveShare = 1.0
-    folder: str | None = None
-    views: bool = False
-    fusion: Fusion = field(default_factory=Fusion)
-    connected: bool = False
-    refined: bool = False
-    restricted: bool = False
-
-    @property
-    def by_clicks(self) -> bool:
-        """Whether what is stored of a target depends on its clicks."""
-        return self.connected or self.refined
-
-    def make_flow(self, device: torch.device, precision: FlowPrecision = "fp32") -> FlowEstimator:
-        """Return the flow estimator at its scale; see :func:`weclick.flow.make_flow`."""
-        estimator = make_flow(self.flow, device, precision)
-        return estimator if self.flow_scale == 1 else ScaledFlow(estimator, self.flow_scale)
-
-    def flow_name(self, device: torch.device) -> str:
-        """Return that estimator's name, without loading the weights of a shipped one."""
-        return scaled_name(flow_name(self.flow, device), self.flow_scale)
-
-
-@dataclass(frozen=True)
-class TrackingOptions(Options):
-    """Where runs are tracked, besides the local ``metrics.csv``.
-
-    Args:
-        wandb: ``auto`` is online when you are logged in to Weights & Biases, else offline; or ``online``, ``offline``,
-            ``disabled``. The environment variable WANDB_MODE has priority.
-        project: Weights & Biases project.
-    """
-
-    wandb: WandbMode = "auto"
-    project: str = "weclick"
 
 
 @dataclass(frozen=True)
@@ -245,6 +185,15 @@ class FitSettings(Options):
         if key not in self.opened:
             self.opened[key] = DataSet.open(self.data.root, self.data.layout)
         return self.opened[key].at(self.data.size)
+
+    def make_flow(self, device: torch.device, precision: FlowPrecision = "fp32") -> FlowEstimator:
+        """Return the memory's flow estimator at its scale; see :func:`weclick.flow.estimators.make_flow`."""
+        estimator = make_flow(self.memory.flow, device, precision)
+        return estimator if self.memory.flow_scale == 1 else ScaledFlow(estimator, self.memory.flow_scale)
+
+    def flow_name(self, device: torch.device) -> str:
+        """Return that estimator's name, without loading the weights of a shipped one."""
+        return scaled_name(flow_name(self.memory.flow, device), self.memory.flow_scale)
 
     def make_data(self, *, clicks: Path | None = None, supplies: tuple[Supply, ...] = ()) -> ClipDataModule:
         """Return a new data module; see :class:`ClipDataModule` for the arguments."""

@@ -23,8 +23,7 @@ from weclick.flow.estimators import DISFlow
 from weclick.images import first_size
 from weclick.inference.model import Model
 from weclick.inference.rules import image_batch
-from weclick.memory import soft_labels
-from weclick.memory.online import carry
+from weclick.memory.online import carry, soft_labels
 
 MOST: Final = 400
 """Largest number of frames that are examined, evenly spread over a split."""

@@ -19,9 +19,10 @@ from safetensors.torch import save_file
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.sampler import own_batch
 from weclick.files import atomic_path
-from weclick.modules import SegmentationModule, load_checkpoint
 from weclick.modules.averaging import HorizonAveraging
+from weclick.modules.base import SegmentationModule
 from weclick.modules.batch_norm import BatchNormSync
+from weclick.modules.checkpoint import load_checkpoint
 from weclick.pipeline.checkpoint_io import WholeCheckpointIO
 from weclick.pipeline.interrupt import SaveOnSignal
 from weclick.pipeline.run import Run

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from weclick.conventions import Size
 from weclick.errors import ConfigError
-from weclick.models import NetworkOptions, make_network
-from weclick.models.factory import DIVISOR, SegmentationNetwork
+from weclick.models.factory import DIVISOR, SegmentationNetwork, make_network
+from weclick.models.options import NetworkOptions
 
 ENCODER: Final = "tf_efficientnet_lite0"
 """Its ImageNet weights come with the installation."""

@@ -19,8 +19,8 @@ from weclick.classes import ClassSet
 from weclick.errors import one_line
 from weclick.files import write_text
 from weclick.machine import process_rank
+from weclick.reporting.options import WandbMode
 
-WandbMode = Literal["auto", "online", "offline", "disabled"]
 Result = TypeVar("Result")
 
 

@@ -75,7 +75,7 @@ def _kinds(settings: FitSettings, scratch: Path) -> dict[str, TrainingSamples]:
     clicks, reader = few_clicks(settings, scratch), settings.dataset.reader
     data = {"clicks": settings.make_data(clicks=clicks)}
     if settings.data.clips.neighbours:
-        pairs = NeighbourPairs(settings.memory.make_flow(torch.device("cpu")), reader)
+        pairs = NeighbourPairs(settings.make_flow(torch.device("cpu")), reader)
         data["clicks, with a neighbour"] = settings.make_data(clicks=clicks, supplies=(pairs,))
     if settings.dataset.labelled("train"):
         data["masks"] = replace(settings, data=replace(settings.data, supervision="masks")).make_data()

@@ -18,10 +18,12 @@ from weclick.data.index import Clip
 from weclick.errors import ConfigError
 from weclick.flow.estimators import FlowEstimator
 from weclick.inference.rules import choose_precision
-from weclick.memory import MemoryStore, quantise, stream_memory
+from weclick.memory.item import quantise
 from weclick.memory.online import Teacher
+from weclick.memory.store import MemoryStore
+from weclick.memory.stream import stream_memory
 from weclick.models.fold import fold_normalisation
-from weclick.modules import TeacherModule
+from weclick.modules.teacher import TeacherModule
 from weclick.pipeline.inputs import run_data
 from weclick.pipeline.memory import click_rule, frame_batches, in_device_precision, neighbour_keys, open_teacher
 from weclick.pipeline.run import Run
@@ -103,7 +105,7 @@ def benchmark_memory(
     if not clips:
         raise ConfigError(f"{data.dataset.root} has no training frame to build a memory for")
     teacher = _teacher(settings, run, data)
-    flow = settings.memory.make_flow(device, choose_precision("auto", device))
+    flow = settings.make_flow(device, choose_precision("auto", device))
     watches = []
     for number in range(rounds):
         watches.append(_build(settings, data, clips, MemoryStore(scratch / f"{number}", {}), teacher, flow))

@@ -16,12 +16,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from weclick.conventions import Size
 from weclick.errors import ConfigError
 from weclick.inference.card import Card
+from weclick.inference.convert import quantise, to_onnx, to_openvino
 from weclick.inference.exported import ExportedNetwork, numbered_classes
-from weclick.inference.formats import FORMATS, quantise, to_onnx, to_openvino
+from weclick.inference.formats import FORMATS
 from weclick.inference.model import ExportedModel, TorchModel, open_model
 from weclick.inference.speed import Timing, interleaved, on_frame
 from weclick.inference.toolkits import missing
-from weclick.models import NetworkOptions, make_network
+from weclick.models.factory import make_network
+from weclick.models.options import NetworkOptions
 from weclick.pipeline.run import Run
 from weclick.reporting.benchmark import BenchmarkTable, Cell
 

@@ -21,8 +21,10 @@ from weclick.data.supplies import OnlineMemory, StoredMemory
 from weclick.data.supply import Batch
 from weclick.data.targets import TargetClicks
 from weclick.losses import Terms
-from weclick.memory import MemoryStore, quantise
-from weclick.modules import StudentModule, TeacherModule
+from weclick.memory.item import quantise
+from weclick.memory.store import MemoryStore
+from weclick.modules.student import StudentModule
+from weclick.modules.teacher import TeacherModule
 from weclick.pipeline.memory import stream_soft_labels
 from weclick.pipeline.settings import FitSettings, trainer_refusals
 from weclick.pipeline.training import frozen
@@ -134,7 +136,7 @@ def _wait(device: torch.device) -> None:
 def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
     """Return every mode by its name in the table."""
     clicks = few_clicks(settings, scratch)
-    device, dataset, flow = settings.device, settings.dataset, settings.memory.make_flow(settings.device)
+    device, dataset, flow = settings.device, settings.dataset, settings.make_flow(settings.device)
     network = replace(settings.teacher.network, weights="none")
     module = TeacherModule(dataset.classes.to_list(), dataset.size, replace(settings.teacher, network=network))
     teacher = frozen(module, device)
