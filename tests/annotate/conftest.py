@@ -1,7 +1,9 @@
 import pytest
 from starlette.testclient import TestClient
 
-from weclick.annotate import Access, Catalog, create_app
+from weclick.annotate.api import create_app
+from weclick.annotate.catalog import Catalog
+from weclick.annotate.security import Access
 from weclick.classes import ClassSet
 from weclick.clicks import ClickStore
 from weclick.conventions import FrameKey

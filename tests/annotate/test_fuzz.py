@@ -8,7 +8,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient
 
-from weclick.annotate import Access, Catalog, create_app
+from weclick.annotate.api import create_app
+from weclick.annotate.catalog import Catalog
+from weclick.annotate.security import Access
 from weclick.clicks import CLICKS_FILE, ClickStore
 from weclick.data.layouts import open_layout
 

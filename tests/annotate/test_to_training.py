@@ -10,7 +10,9 @@ import pytest
 import yaml
 from starlette.testclient import TestClient
 
-from weclick.annotate import Access, Catalog, create_app
+from weclick.annotate.api import create_app
+from weclick.annotate.catalog import Catalog
+from weclick.annotate.security import Access
 from weclick.cli.main import run
 from weclick.clicks import ClickStore
 from weclick.data.layouts import open_layout

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from weclick.annotate import Catalog
+from weclick.annotate.catalog import Catalog
 from weclick.classes import ClassSet
 from weclick.cli.main import run
 from weclick.clicks import ClickStore

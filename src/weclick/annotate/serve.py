@@ -9,11 +9,14 @@ import sys
 import threading
 import webbrowser
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI
 
 from weclick.errors import ConfigError
+
+if TYPE_CHECKING:  # FastAPI takes half a second, for which help does not wait
+    from fastapi import FastAPI
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -10,10 +10,9 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any, Final
 
-from weclick.annotate import Access, Catalog, create_app
-from weclick.annotate.catalog import GOAL
+from weclick.annotate.catalog import GOAL, Catalog
 from weclick.annotate.overlay import Predict
-from weclick.annotate.security import LOCAL, address, is_loopback
+from weclick.annotate.security import LOCAL, Access, address, is_loopback
 from weclick.annotate.serve import bind, serve
 from weclick.classes import ClassSet
 from weclick.cli.parser import call
@@ -74,6 +73,8 @@ def annotate(
         open: Open the browser. With a token it is not opened, as everybody on this machine could read the token from the
             browser's command line; open the printed address yourself.
     """
+    from weclick.annotate.api import create_app
+
     with bind(host, port) as listening:
         bound, taken, *_ = listening.getsockname()
         access = Access.at(host, bound, taken)

@@ -16,7 +16,7 @@ class Parser(jsonargparse.ArgumentParser):
     """A parser that accepts no abbreviated option, and raises its refusals, with the option that was probably meant."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - argparse's own
-        super().__init__(allow_abbrev=False, exit_on_error=False, **options)
+        super().__init__(**{"allow_abbrev": False, "exit_on_error": False, **options})
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise an ``ArgumentError``, which becomes exit status 2."""

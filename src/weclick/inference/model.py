@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
 
 from weclick.classes import ClassSet
@@ -32,6 +31,7 @@ from weclick.inference.checkpoint import (
     saved_options,
 )
 from weclick.inference.exported import SUFFIXES, ExportedNetwork
+from weclick.inference.parameters import live_parameters
 from weclick.inference.prediction import Prediction
 from weclick.inference.rules import (
     Image,
@@ -106,17 +106,6 @@ class Model(ABC):
 
         Raises:
             ShapeError: The frame is of another type or shape.
-
-        Example:
-            >>> import numpy as np
-            >>> from weclick.models.factory import make_network
-            >>> from weclick.models.options import NetworkOptions
-            >>> network = make_network(NetworkOptions("light", weights="none", width=8), 2)
-            >>> classes = ClassSet.from_list([{"name": "road"}, {"name": "car"}])
-            >>> model = TorchModel(network, classes, "student", (64, 96))  # or weclick.load("runs/NAME")
-            >>> result = model.predict(np.zeros((120, 160, 3), np.uint8))
-            >>> result.labels.shape, result.probabilities.shape, result.overlay().shape
-            ((120, 160), (2, 120, 160), (120, 160, 3))
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ShapeError(f"a frame must be RGB, uint8 (H, W, 3), found {image.dtype} {image.shape}")
@@ -316,16 +305,3 @@ def open_model(
         model = TorchModel(network, own, found, size, device=device, precision=precision, name=name)
     check_classes(path, model.classes, classes)
     return model
-
-
-def live_parameters(network: nn.Module) -> int:
-    """Count the parameters that have an effect on the logits; some networks hold layers that never run.
-
-    segmentation_models.pytorch's PSPNet, for one, reads the encoder at stride 8 but keeps all of it.
-    """
-    parameters = {name: one.detach().requires_grad_() for name, one in network.named_parameters()}
-    device = next(iter(parameters.values())).device
-    with torch.inference_mode(False), torch.enable_grad():
-        logits = functional_call(network, parameters, (torch.zeros(1, 3, 64, 64, device=device),))
-        gradients = torch.autograd.grad(logits.sum(), list(parameters.values()), allow_unused=True)
-    return sum(gradient.numel() for gradient in gradients if gradient is not None)

@@ -22,6 +22,17 @@ class Prediction:
         image: The frame, RGB uint8 (H, W, 3).
         labels: Class ids, uint8 (H, W).
         classes: What the class ids mean.
+
+    Example:
+        >>> from weclick.inference.model import TorchModel
+        >>> from weclick.models.factory import make_network
+        >>> from weclick.models.options import NetworkOptions
+        >>> network = make_network(NetworkOptions("light", weights="none", width=8), 2)
+        >>> classes = ClassSet.from_list([{"name": "road"}, {"name": "car"}])
+        >>> model = TorchModel(network, classes, "student", (64, 96))  # or weclick.load("runs/NAME")
+        >>> result = model.predict(np.zeros((120, 160, 3), np.uint8))
+        >>> result.labels.shape, result.probabilities.shape, result.overlay().shape
+        ((120, 160), (2, 120, 160), (120, 160, 3))
     """
 
     def __init__(

@@ -1,18 +1,58 @@
 """The method's loss terms. ``terms`` lists them with their options; each formula is a tensor function in a module of its own.
 
-To add a term, add a subclass of :class:`LossTerm` to ``terms`` and a field of it to :class:`Terms`: it becomes an option of every
+To add a term, add a subclass of :class:`LossTerm` to ``terms`` and a field of :class:`Terms`: it becomes an option of every
 training, ``terms.NAME.weight``, with weight 0 until an arm or a config sets it.
 """
 
-from collections.abc import Set
-from dataclasses import replace
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from weclick.errors import ConfigError
 from weclick.extensions import Part, make_part
 from weclick.losses.term import SOFT, SUPPLIED_AS, LossTerm, Need, Step
-from weclick.losses.terms import TERMS, Terms
+from weclick.losses.terms import (
+    Absence,
+    AcceptedCrossEntropy,
+    Auxiliary,
+    Consistency,
+    CrossEntropy,
+    GatedCRF,
+    GrownClicks,
+    HardLabels,
+    MemoryFlowDistillation,
+    TemporalConsistency,
+    VanillaDistillation,
+)
+from weclick.options import Options
 
 __all__ = ["SOFT", "TERMS", "LossTerm", "Need", "Step", "Terms", "active_terms", "without_needs"]
+
+
+@dataclass(frozen=True)
+class Terms(Options):
+    """Loss terms by name, each with its options.
+
+    Args:
+        extra: Terms from outside, each {class_path: ..., init_args: {...}}; see CONTRIBUTING.md.
+    """
+
+    absence: Absence = field(default_factory=Absence)
+    supervised: CrossEntropy = field(default_factory=CrossEntropy)
+    kd: VanillaDistillation = field(default_factory=VanillaDistillation)
+    mfd: MemoryFlowDistillation = field(default_factory=MemoryFlowDistillation)
+    crf: GatedCRF = field(default_factory=GatedCRF)
+    etc: TemporalConsistency = field(default_factory=TemporalConsistency)
+    accepted: AcceptedCrossEntropy = field(default_factory=AcceptedCrossEntropy)
+    auxiliary: Auxiliary = field(default_factory=Auxiliary)
+    consistency: Consistency = field(default_factory=Consistency)
+    grown: GrownClicks = field(default_factory=GrownClicks)
+    hard: HardLabels = field(default_factory=HardLabels)
+    extra: list[Part] = field(default_factory=list)
+
+
+TERMS: Final[Mapping[str, type[LossTerm]]] = {term.name: term for term in LossTerm.__subclasses__()}
+"""Shipped terms by name."""
 
 
 def without_needs(terms: Terms, needs: Set[Need]) -> Terms:

@@ -5,14 +5,12 @@ This module is read for every help and every config, so it imports no torch: a t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from dataclasses import dataclass
+from typing import ClassVar
 
 from weclick.conventions import IGNORE_INDEX, Tensor
-from weclick.extensions import Part
 from weclick.losses.term import LossTerm, Need, Step, ramped
-from weclick.options import NonNegativeFloat, Options, PositiveFloat, PositiveShare, Share
+from weclick.options import NonNegativeFloat, PositiveFloat, PositiveShare, Share
 
 
 @dataclass(frozen=True)
@@ -288,29 +286,3 @@ class Auxiliary(LossTerm):
 
         assert step.auxiliary is not None  # the module makes the head if the term has a weight
         return partial_cross_entropy(step.auxiliary, step.batch["labels"])
-
-
-@dataclass(frozen=True)
-class Terms(Options):
-    """Loss terms by name, each with its options.
-
-    Args:
-        extra: Terms from outside, each {class_path: ..., init_args: {...}}; see CONTRIBUTING.md.
-    """
-
-    absence: Absence = field(default_factory=Absence)
-    supervised: CrossEntropy = field(default_factory=CrossEntropy)
-    kd: VanillaDistillation = field(default_factory=VanillaDistillation)
-    mfd: MemoryFlowDistillation = field(default_factory=MemoryFlowDistillation)
-    crf: GatedCRF = field(default_factory=GatedCRF)
-    etc: TemporalConsistency = field(default_factory=TemporalConsistency)
-    accepted: AcceptedCrossEntropy = field(default_factory=AcceptedCrossEntropy)
-    auxiliary: Auxiliary = field(default_factory=Auxiliary)
-    consistency: Consistency = field(default_factory=Consistency)
-    grown: GrownClicks = field(default_factory=GrownClicks)
-    hard: HardLabels = field(default_factory=HardLabels)
-    extra: list[Part] = field(default_factory=list)
-
-
-TERMS: Final[Mapping[str, type[LossTerm]]] = {term.name: term for term in LossTerm.__subclasses__()}
-"""Shipped terms by name."""
