@@ -82,9 +82,9 @@ def test_prediction_is_timed_stage_by_stage(weclick, trained, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), ("student,train,memory,video",)),
-        (("nix",), ("'nix'", "'student', 'train', 'memory', 'video'")),
-        (("--rounds", "3"), ("'student', 'train', 'memory', 'video'",)),
+        ((), ("student, train, memory, video",)),
+        (("nix",), ("'nix'", "student, train, memory, video")),
+        (("--rounds", "3"), ("student, train, memory, video",)),
         (("student", "--data", "camvid.yaml"), ("--data",)),
         (("train", "--max_epochs", "3"), ("did you mean trainer.max_epochs?",)),
         (("video",), ("source",)),
