@@ -6,7 +6,7 @@ training, ``terms.NAME.weight``, with weight 0 until an arm or a config sets it.
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, get_type_hints
 
 from weclick.errors import ConfigError
 from weclick.extensions import Part, make_part
@@ -51,7 +51,9 @@ class Terms(Options):
     extra: list[Part] = field(default_factory=list)
 
 
-TERMS: Final[Mapping[str, type[LossTerm]]] = {term.name: term for term in LossTerm.__subclasses__()}
+TERMS: Final[Mapping[str, type[LossTerm]]] = {
+    name: kind for name, kind in get_type_hints(Terms).items() if name != "extra"
+}
 """Shipped terms by name."""
 
 
