@@ -20,7 +20,7 @@ Clips = Mapping[FrameKey, Sequence[FrameKey]]
 
 
 class Votes(NamedTuple):
-    """Predictions for a target by the frames of its clip, which :func:`~weclick.memory.fuse` averages.
+    """Predictions for a target by the frames of its clip, which :func:`~weclick.memory.fuse.fuse` averages.
 
     Shape:
         own: (1, C, h, w); warped: (1, N, C, h, w); reliable: bool (1, N, 1, h, w); offsets: (1, N), 0 marks padding.
@@ -46,7 +46,7 @@ def stream_memory(
     count: int,
     fusion: Fusion = PLAIN,
 ) -> Iterator[tuple[FrameKey, SoftLabels]]:
-    """Yield the soft labels of each target, equal to those of :func:`~weclick.memory.online_memory`.
+    """Yield the soft labels of each target, equal to those of :func:`~weclick.memory.online.online_memory`.
 
     Args:
         teacher: As in :func:`stream_votes`, like the following.
