@@ -23,7 +23,7 @@ from weclick.annotate.handlers import Handlers
 from weclick.annotate.leases import Leases
 from weclick.annotate.overlay import Overlays, Predict
 from weclick.annotate.pictures import Pictures
-from weclick.annotate.preview import PreviewError, Previews
+from weclick.annotate.preview import CACHE, PreviewError, Previews
 from weclick.annotate.preview_handlers import PreviewHandlers
 from weclick.annotate.security import Access, Guard, problem
 from weclick.annotate.worker import StoreWorker
@@ -63,6 +63,7 @@ def create_app(
     annotator: str = "",
     predict: Predict | None = None,
     preview: bool = False,
+    preview_cache: int = CACHE,
     clock: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """Return the server application for a data set.
@@ -73,6 +74,7 @@ def create_app(
         annotator: Name stored with changes that carry no name.
         predict: Returns the class ids, uint8 (H, W), of the picture at a path, for the overlay; called in its own thread.
         preview: Show what the clicks mean, computed in a process of its own.
+        preview_cache: Bytes of frames' features that are kept in the user's cache folder.
         clock: Returns the time for leases, in seconds.
 
     Raises:
@@ -83,7 +85,7 @@ def create_app(
     _check_pictures(catalog, pictures)
     worker = StoreWorker(catalog.store, catalog.classes)
     overlays = Overlays(predict, catalog.classes) if predict else None
-    previews = Previews(catalog.classes) if preview else None
+    previews = Previews(catalog.classes, preview_cache) if preview else None
     frames = Frames(catalog, pictures)
     preview_handlers = PreviewHandlers(previews, frames, worker)
     handlers = Handlers(frames, worker, Leases(clock), overlays, preview_handlers, annotator)

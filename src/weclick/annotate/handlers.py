@@ -104,7 +104,8 @@ class Handlers:
             self.frames.entry(body.after)
         statuses = await self.worker.read(ClickStore.statuses)
         upcoming = map(self.frames.entry, self.catalog.upcoming(statuses, body.after))
-        for entry in self.frames.readable_first(upcoming):
+        offered = self.frames.readable_first(upcoming)
+        for entry in offered:
             name = self.catalog.id_of(entry.frame.key)
             if self.leases.holder(name, body.client):
                 continue
@@ -116,6 +117,7 @@ class Handlers:
             # read again under the lease: another client may have finished the frame since the statuses were read
             state = await self._state(entry)
             if state.record.status == "todo":
+                await self.previews.prepare(next(offered, None))
                 return _json(self._frame(entry, size, state, body.client))
             self.leases.release(name, body.client)
         return Response(status_code=204)

@@ -25,6 +25,8 @@ from weclick.errors import WeclickError
 
 PROBE: Final = "preview of the page"
 """Names what predicted the labels that are accepted in the page."""
+CACHE: Final = 4 * 10**9
+"""Bytes of features that are kept on disk by default."""
 _WIDEST: Final = 960
 """Larger previews are reduced to this width: they are drawn from cells of at least 4 pixels anyway."""
 _HATCH: Final = 4
@@ -49,17 +51,18 @@ class Previews:
 
     Args:
         classes: The data set's classes.
+        cache: Bytes of features to keep on disk.
     """
 
-    def __init__(self, classes: ClassSet) -> None:
-        self.classes = classes
+    def __init__(self, classes: ClassSet, cache: int = CACHE) -> None:
+        self.classes, self.cache = classes, cache
         self._learned: dict[Path, tuple[Version, Sequence[Click]]] = {}
         self._shown: OrderedDict[Version, _Shown] = OrderedDict()
         self._start()
 
     def _start(self) -> None:
         # spawned: a fork would copy the server's threads, and torch is not imported here
-        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _start, (len(self.classes),))
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _start, (len(self.classes), self.cache))
         # Ctrl-C reaches all processes of the terminal, but only the server reacts: the worker inherits the mask
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -105,6 +108,10 @@ class Previews:
         self._learned[version[0]] = (version, clicks)
         self._submit(_learn, version, _points(clicks))
 
+    def prepare(self, version: Version) -> None:
+        """Keep a picture ready that will probably be asked for next, without waiting."""
+        self._submit(_prepare, version)
+
     def close(self) -> None:
         """End the worker process at once; it writes nothing that could be lost."""
         # Python would wait at its exit until the worker has ended by itself, which takes seconds while that imports torch
@@ -139,10 +146,10 @@ def _points(clicks: Sequence[Click]) -> list[tuple[float, float, int]]:
 
 
 # The functions below run in the worker process, which alone imports torch.
-def _start(classes: int) -> None:
+def _start(classes: int, cache: int) -> None:
     from weclick.annotate import segmenter
 
-    segmenter.start(classes)
+    segmenter.start(classes, cache)
 
 
 def _ready() -> None:
@@ -159,3 +166,9 @@ def _learn(version: Version, points: Sequence[tuple[float, float, int]]) -> None
     from weclick.annotate.segmenter import segmenter
 
     segmenter().learn(version, points)
+
+
+def _prepare(version: Version) -> None:
+    from weclick.annotate.segmenter import segmenter
+
+    segmenter().prepare(version)

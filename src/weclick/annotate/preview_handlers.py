@@ -68,6 +68,12 @@ class PreviewHandlers:
             return None
         return self.previews.shown(await self.frames.version(entry), clicks, absent)
 
+    async def prepare(self, entry: Entry | None) -> None:
+        """Let the preview prepare a frame that will probably be asked for next."""
+        if self.previews is not None and entry is not None:
+            with suppress(DataError):  # its picture is missing
+                self.previews.prepare(await self.frames.version(entry))
+
     async def learn_stored(self) -> None:
         """Let the preview learn from all clicks that are stored already."""
         clicks: dict[FrameKey, list[Click]] = {}

@@ -14,9 +14,11 @@ from queue import SimpleQueue
 from typing import Final
 
 import torch
+from platformdirs import user_cache_path
 from torch import Tensor
 
 from weclick.images import read_image
+from weclick.probe.cache import CachedFeatures
 from weclick.probe.features import FrozenFeatures
 from weclick.probe.linear import LinearProbe
 from weclick.probe.preview import Point, Preview, SoftPreview
@@ -38,15 +40,17 @@ class Segmenter:
 
     Args:
         classes: Number of classes.
+        cache: Bytes of features to keep on disk, in the user's cache folder.
     """
 
-    def __init__(self, classes: int) -> None:
-        self.classes, self._frozen = classes, FrozenFeatures()
+    def __init__(self, classes: int, cache: int) -> None:
+        self.classes = classes
+        self._features = CachedFeatures(FrozenFeatures(), user_cache_path("weclick") / "features", cache)
         self._probe: LinearProbe | None = None
         self._frames: OrderedDict[Version, Preview] = OrderedDict()
         self._lock = threading.Lock()
         self._clicked: dict[Path, tuple[Tensor, Tensor]] = {}
-        self._todo: SimpleQueue[tuple[Version, Sequence[Point]]] = SimpleQueue()
+        self._todo: SimpleQueue[tuple[Version, Sequence[Point] | None]] = SimpleQueue()
         threading.Thread(target=self._learn, name="probe", daemon=True).start()
 
     def segment(self, version: Version, points: Sequence[Point], absent: Collection[int] = ()) -> SoftPreview | None:
@@ -67,13 +71,17 @@ class Segmenter:
         """Learn from the clicks of a frame, in place of those it had before, as soon as there is time."""
         self._todo.put((version, points))
 
+    def prepare(self, version: Version) -> None:
+        """Keep a frame ready that will probably be asked for next, as soon as there is time."""
+        self._todo.put((version, None))
+
     def _frame(self, version: Version) -> Preview:
         with self._lock:
             if version in self._frames:
                 self._frames.move_to_end(version)
                 return self._frames[version]
         image = read_image(version[0])
-        preview = Preview(image, self._frozen(image))
+        preview = Preview(image, self._features(image))
         with self._lock:
             self._frames[version] = preview
             while len(self._frames) > RECENT:
@@ -85,6 +93,9 @@ class Segmenter:
         while True:
             version, points = self._todo.get()
             try:
+                if points is None:
+                    self._frame(version)
+                    continue
                 self._add_features(version, points)
                 # at the start there are many frames to learn from: previews get better while that goes on
                 if self._clicked and (self._todo.empty() or time.monotonic() > fitted + REFIT_SECONDS):
@@ -103,7 +114,7 @@ class Segmenter:
         if points:
             with self._lock:
                 shown = self._frames.get(version)
-            features = shown.features if shown else self._frozen(read_image(version[0]))
+            features = shown.features if shown else self._features(read_image(version[0]))
             ids = torch.tensor([class_id for *_, class_id in points])
             self._clicked[version[0]] = (features.at([(x, y) for x, y, _ in points]), ids)
 
@@ -111,12 +122,12 @@ class Segmenter:
 _segmenter: Segmenter | None = None
 
 
-def start(classes: int) -> None:
+def start(classes: int, cache: int) -> None:
     """Prepare this process: one thread for torch, and an end when its parent ends, however that happens."""
     global _segmenter
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
-    _segmenter = Segmenter(classes)
+    _segmenter = Segmenter(classes, cache)
 
 
 def segmenter() -> Segmenter:

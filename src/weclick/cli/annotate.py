@@ -21,6 +21,7 @@ from weclick.clicks.store import CLICKS_FILE
 from weclick.data.index import FrameKey, Layout, Split
 from weclick.data.layouts import open_layout
 from weclick.data.unused import unused_validation
+from weclick.options import NonNegativeFloat
 
 Student = Any
 """A :class:`weclick.inference.model.Model`; the type is not named, as jsonargparse would import it, and torch with it."""
@@ -49,6 +50,7 @@ def annotate(
     runs: str = "runs",
     suggest: bool = True,
     preview: bool = True,
+    preview_cache: NonNegativeFloat = 4.0,
     open: bool = True,
 ) -> None:
     """Open a page in the browser to click on the objects of frames; Ctrl-C stops it.
@@ -70,6 +72,8 @@ def annotate(
             students than evenly spread ones (docs/method.md); false offers evenly spread frames, without the wait.
         preview: Show a segmentation of the frame after every click, by a probe that is fitted to all clicks
             (docs/method.md#corrective-clicks); false needs less memory and time.
+        preview_cache: Disk space in GB for features of frames that were shown, in the user's cache folder, so that they need not
+            be computed again; the oldest are removed first.
         open: Open the browser. With a token it is not opened, as everybody on this machine could read the token from the
             browser's command line; open the printed address yourself.
     """
@@ -87,9 +91,9 @@ def annotate(
             ClickStore.create(path, opened.classes).close()
         if student and suggest:
             catalog.offer_first(_suggested(student, opened, path, split, goal or GOAL))
-        app = create_app(
-            catalog, access, annotator=annotator, predict=_predictor(student) if student else None, preview=preview
-        )
+        predict = _predictor(student) if student else None
+        cache = round(preview_cache * 1e9)
+        app = create_app(catalog, access, annotator=annotator, predict=predict, preview=preview, preview_cache=cache)
         if not is_loopback(bound):
             print(f"weclick: {WARNING}", file=sys.stderr)
         print(f"click at {_url(access, host)} (Ctrl-C stops it); clicks go to {path}", flush=True)

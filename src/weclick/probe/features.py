@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import cv2
@@ -69,6 +71,14 @@ class FrozenFeatures:
         self.network.eval()
         if not hasattr(self.network.body, "encoder"):
             raise ConfigError("this network has no encoder to take features from; leave it out to use the packaged one")
+
+    @cached_property
+    def key(self) -> str:
+        """What the features depend on, beside the frame: the encoder's weights, and at which size it sees a frame."""
+        digest = hashlib.sha256(f"{MAGNIFIED} {LARGEST}".encode())
+        for name, tensor in self.network.body.get_submodule("encoder").state_dict().items():
+            digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     @torch.inference_mode()
     def __call__(self, image: NDArray[np.uint8]) -> Features:
