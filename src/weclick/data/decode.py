@@ -19,17 +19,17 @@ import cv2
 
 from weclick.errors import DataError
 from weclick.files import write_json
+from weclick.video import VideoReader
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) as work proceeds; total is 0 where it is unknown."""
 
-VIDEO_SUFFIXES: Final = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mxf", ".m4v", ".mpg", ".mpeg", ".ts")
 MANIFEST: Final = "decoded.json"
 JPEG_QUALITY: Final = 95
 
 _LEAST_SHARE = 0.9
-"""With a smaller share of the frames that its container announces a video is truncated; with a larger one the container
-miscounts, for example the frames that an edit list cuts off."""
+"""With a smaller share of the frames that it should give a video is truncated; with a larger one a few are damaged, or its
+container miscounts."""
 
 _REMEDY: Final = "fetch it again or move it away"
 
@@ -140,44 +140,24 @@ def _origin(path: Path, size: tuple[int, int] | None) -> dict[str, Any]:
 
 
 def _decode_all(path: Path, folder: Path, size: tuple[int, int] | None, progress: Progress | None) -> int:
-    with closing(_Capture(path)) as capture:
-        done = 0
-        while (frame := capture.read()) is not None:
+    done = 0
+    with closing(VideoReader(path)) as video:
+        for frame in video.frames():
             if size is not None:
                 frame = cv2.resize(frame, size[::-1], interpolation=cv2.INTER_AREA)
             _, encoded = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             (folder / f"{done:06d}.jpg").write_bytes(encoded.tobytes())
             done += 1
             if progress is not None:
-                progress(done, max(capture.announced, done))
-    _check_count(path, done, capture.announced)
+                progress(done, max(video.announced, done))
+    _check_count(path, done, video.expected())
     return done
 
 
-def _check_count(path: Path, done: int, announced: int) -> None:
+def _check_count(path: Path, done: int, expected: int) -> None:
     if done == 0:
         raise DataError(f"video {path} has no frame that can be decoded; {_REMEDY}")
-    if done < _LEAST_SHARE * announced:
-        raise DataError(f"video {path} is truncated: {done} of {announced} frames can be decoded; {_REMEDY}")
-    if 0 < announced != done:
-        _log.warning("video %s: %d frames decoded, its container announces %d", path, done, announced)
-
-
-class _Capture:
-    """A video opened for reading in order."""
-
-    def __init__(self, path: Path) -> None:
-        # Absolute, as ffmpeg takes "a:b.mp4" for a protocol. One backend, as others read "%" as a numbered sequence.
-        self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
-        if not self._capture.isOpened():
-            raise DataError(f"{path} cannot be opened as a video (damaged, truncated or of another kind); {_REMEDY}")
-        self.announced = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-
-    def read(self) -> Any:  # noqa: ANN401 - OpenCV's array
-        """Return the next frame, BGR, or None after the last."""
-        good, frame = self._capture.read()
-        return frame if good else None
-
-    def close(self) -> None:
-        """Release the file."""
-        self._capture.release()
+    if done < _LEAST_SHARE * expected:
+        raise DataError(f"video {path} is truncated: {done} of {expected} frames can be decoded; {_REMEDY}")
+    if 0 < expected != done:
+        _log.warning("video %s: %d frames decoded, its container announces %d", path, done, expected)

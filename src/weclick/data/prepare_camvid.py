@@ -11,11 +11,12 @@ from typing import Final
 import cv2
 import numpy as np
 
-from weclick.data.decode import JPEG_QUALITY, VIDEO_SUFFIXES, Progress, decode_video, locked
+from weclick.data.decode import JPEG_QUALITY, Progress, decode_video, locked
 from weclick.data.index import FrameKey, Split
 from weclick.data.layouts.camvid import CLASSES, VOID, frame_key
 from weclick.errors import DataError
 from weclick.images import check_same_size, has_images, list_images, list_numbered, read_image, resize_image
+from weclick.video import VIDEO_SUFFIXES
 
 STILLS: Final = "701_StillsRaw_full"
 LABELS: Final = "LabeledApproved_full"

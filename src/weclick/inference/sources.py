@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -20,10 +19,7 @@ import numpy as np
 
 from weclick.errors import ConfigError, DataError
 from weclick.images import IMAGE_SUFFIXES, list_images, read_image
-
-# decoders print on stderr by themselves; our own messages name the file and what to do
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+from weclick.video import VideoReader
 
 USUAL_FPS: Final = 25.0
 """Frame rate assumed if a file or camera states none."""
@@ -74,13 +70,13 @@ class VideoFile:
 
     def __iter__(self) -> Iterator[SourceFrame]:
         decoded = 0
-        with _capture(self.path) as capture:
-            for image in _images(capture):
+        with closing(VideoReader(self.path)) as video:
+            for image in _images(video):
                 yield SourceFrame(f"{decoded:06d}", image)
                 decoded += 1
-        if self.count is not None and decoded < self.count:
+        if decoded < (expected := video.expected()):
             _log.warning(
-                "%s: %d of %d frames could be decoded; the file is damaged or cut off", self.path, decoded, self.count
+                "%s: %d of %d frames could be decoded; the file is damaged or cut off", self.path, decoded, expected
             )
 
 
@@ -140,46 +136,28 @@ class Camera:
         self.size, self.fps, self.count = *_probe(number)[:2], None
 
     def __iter__(self) -> Iterator[SourceFrame]:
-        with _capture(self.number) as capture:
-            for number, image in enumerate(_images(capture)):
+        with closing(VideoReader(self.number)) as camera:
+            for number, image in enumerate(_images(camera)):
                 yield SourceFrame(f"{number:06d}", image)
         _log.warning("camera %d gives no more pictures", self.number)
 
 
-@contextmanager
-def _capture(source: Path | int) -> Iterator[cv2.VideoCapture]:
-    if isinstance(source, Path):
-        # absolute: "a:b.mp4" would be taken for a protocol; one backend: others read "%" as a numbered sequence
-        capture = cv2.VideoCapture(str(source.absolute()), cv2.CAP_FFMPEG)
-        refusal = f"{source} cannot be opened as a video; it is damaged, cut off or of an unknown format"
-    else:
-        capture = cv2.VideoCapture(source)
-        refusal = f"camera {source} cannot be opened; check that it is plugged in and not in use"
-    try:
-        if not capture.isOpened():
-            raise DataError(refusal)
-        yield capture
-    finally:
-        capture.release()
-
-
-def _images(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
-    while (read := capture.read())[0]:
-        yield cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB)
+def _images(video: VideoReader) -> Iterator[np.ndarray]:
+    return (cv2.cvtColor(image, cv2.COLOR_BGR2RGB) for image in video.frames())
 
 
 def _probe(source: Path | int) -> tuple[tuple[int, int], float, int | None]:
     origin = source if isinstance(source, Path) else f"camera {source}"
-    with _capture(source) as capture:
+    with closing(VideoReader(source)) as video:
         # size of the first frame, not the container's: rotation swaps the sides
-        image = next(_images(capture), None)
-        fps, count = capture.get(cv2.CAP_PROP_FPS), int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        image = next(_images(video), None)
     if image is None:
         raise DataError(f"{origin} gives no frame that can be decoded")
+    fps = video.fps
     if not (math.isfinite(fps) and 0 < fps <= 1000):
         _log.warning("%s states no usable frame rate (%g); %g FPS are assumed", origin, fps, USUAL_FPS)
         fps = USUAL_FPS
-    return image.shape[:2], fps, count if count > 0 else None
+    return image.shape[:2], fps, video.announced or None
 
 
 def _natural(name: str) -> list[str | int]:

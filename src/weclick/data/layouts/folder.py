@@ -18,11 +18,12 @@ from rich.progress import Progress, TaskID
 
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
-from weclick.data.decode import VIDEO_SUFFIXES, decode_video, is_decoded, manifest
+from weclick.data.decode import decode_video, is_decoded, manifest
 from weclick.data.index import SPLITS, Frame, FrameKey, Refuse, Split, refuse
 from weclick.data.layouts.listed import ListedLayout
 from weclick.errors import DataError, one_line
 from weclick.images import has_images, list_folders, list_images, list_numbered
+from weclick.video import VIDEO_SUFFIXES
 
 SPLITS_FILE: Final = "splits.yaml"
 
