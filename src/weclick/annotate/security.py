@@ -17,6 +17,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from weclick.annotate.connections import trust
+
 LOCAL: Final = "127.0.0.1"
 """Default address. It needs no token, as other machines cannot reach it."""
 
@@ -162,6 +164,7 @@ class Guard:
             return
         if scope["path"].startswith("/api") and self._access.token is not None:
             self._check_token(headers)
+            trust(scope)
         if scope["method"] not in _SAFE_METHODS:
             receive = await _checked_body(headers, receive)
         await self._app(scope, receive, send)

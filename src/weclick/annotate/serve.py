@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from weclick.annotate.connections import BACKLOG, LimitedConnection
 from weclick.errors import ConfigError
 
 if TYPE_CHECKING:  # FastAPI takes half a second, for which help does not wait
@@ -37,7 +38,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(socket_address)
-        listening.listen(128)
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise ConfigError(
@@ -57,7 +58,8 @@ def serve(app: FastAPI, listening: socket.socket, url: str, *, open_browser: boo
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http="h11",
+        http=LimitedConnection,
+        backlog=BACKLOG,
         ws="none",
         log_config=None,
         log_level="critical",  # the application logs errors itself, in one line
