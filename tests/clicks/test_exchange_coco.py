@@ -55,6 +55,12 @@ def test_labelled_key_points_are_clicks_visible_or_not(store, pictures, tmp_path
     assert store.all_clicks() == {A: [Click(0.5, 1.5, 1), Click(2.5, 3.5, 1)]}
 
 
+def test_annotations_without_key_points_are_counted(store, pictures, tmp_path, caplog):
+    path = write(tmp_path / "in.json", content(annotation(keypoints=[]), annotation(keypoints=None), annotation()))
+    assert import_coco(path, store, pictures) == 1
+    assert caplog.messages == [f"{path}: left out: 2 annotations without key points"]
+
+
 def test_ids_may_be_text_and_sizes_missing(store, pictures, tmp_path):
     image = {"id": "x", "file_name": "0001TP_006690.jpg"}
     category = {"id": "c", "name": "road"}

@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from weclick.classes import ClassSet
-from weclick.clicks import Click, ClickStore
+from weclick.clicks import Click, ClickStore, Pictures
 from weclick.clicks.exchange import export_cvat, import_cvat
 from weclick.conventions import FrameKey
 from weclick.errors import ClickError
@@ -79,6 +79,36 @@ def test_tracks_of_a_video_are_refused(store, pictures, tmp_path):
     path.write_text(document('<track id="0" label="car"><points frame="0" outside="0" points="1,2"/></track>'))
     with pytest.raises(ClickError, match=r"in\.xml contains tracks .* \"CVAT for images 1\.1\""):
         import_cvat(path, store, pictures)
+
+
+def video_task(*sources, points='<image id="7" task_id="1" name="frame_000007" width="20" height="10">'):
+    tasks = "".join(
+        f"<task><id>{number}</id><mode>interpolation</mode><source>{source}</source></task>"
+        for number, source in enumerate(sources, 1)
+    )
+    shape = '<points label="car" points="1,1"/>'
+    return f"<annotations><version>1.1</version><meta>{tasks}</meta>{points}{shape}</image></annotations>"
+
+
+@pytest.mark.parametrize("sources", [["b.mp4"], ["b.MTS", "a.mp4"]])
+def test_frames_of_a_video_task_are_found_by_video_and_number(store, pictures, tmp_path, sources):
+    path = tmp_path / "in.xml"
+    path.write_text(video_task(*sources))
+    assert import_cvat(path, store, pictures) == 1
+    assert store.all_clicks() == {FrameKey("b", 7): [Click(0.5, 0.5, 1)]}
+
+
+def test_a_task_of_another_video_is_refused(store, pictures, tmp_path):
+    path = tmp_path / "in.xml"
+    path.write_text(video_task("c.mp4").replace("frame_000007", "frame_006690"))
+    lone = Pictures(pictures.root, {A: pictures.path(A)})
+    with pytest.raises(
+        ClickError, match=r"no picture 'c/006690' in .*the names there are such as frames/a/000007\.png"
+    ):
+        import_cvat(path, store, lone)
+    path.write_text(video_task("c.mp4"))
+    with pytest.raises(ClickError, match="its task is of the video c, not of a; give both the same name; nothing was"):
+        import_cvat(path, store, lone)
 
 
 LAUGHS = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 12))

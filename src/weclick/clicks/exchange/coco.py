@@ -141,7 +141,7 @@ def _look_up(annotation: dict[str, Any], field: str, by_id: dict[object, dict[st
 def _points(annotation: dict[str, Any], reader: Reader) -> list[tuple[float, float]]:
     """Return the labelled key points (x, y) of an annotation."""
     values = annotation.get("keypoints")
-    if values is None:
+    if values in (None, []):
         reader.left_out["annotations without key points"] += 1
         return []
     if not isinstance(values, list) or len(values) % 3:

@@ -1,13 +1,16 @@
 """The format "CVAT for images 1.1": one XML file with a ``points`` element per click.
 
 Assumptions (https://docs.cvat.ai/docs/other/xml_format): positions are in pixels from the image's corner;
-``points="x,y;x,y"`` holds one or more; pictures are identified by name; there are no annotators.
+``points="x,y;x,y"`` holds one or more; pictures are identified by name; there are no annotators. The pictures of a video's task
+are named by the frame's number from 0, ``frame_000012``, and the video is the task's ``source``.
 """
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Final
 
 from weclick.classes import ClassSet
 from weclick.clicks.exchange.common import (
@@ -22,7 +25,11 @@ from weclick.clicks.exchange.common import (
 )
 from weclick.clicks.exchange.pictures import Pictures
 from weclick.clicks.store import ClickStore
+from weclick.conventions import FrameKey
 from weclick.errors import ClickError
+from weclick.video import VIDEO_SUFFIXES
+
+_VIDEO_FRAME: Final = re.compile(r"frame_([0-9]+)")
 
 
 def export_cvat(store: ClickStore, path: Path, pictures: Pictures) -> int:
@@ -90,9 +97,11 @@ def import_cvat(path: Path, store: ClickStore, pictures: Pictures, *, replace: b
     if root.find("track") is not None:
         raise ClickError(f'{path} contains tracks of a video; export it from CVAT as "CVAT for images 1.1"')
     reader = Reader(path, store.classes, pictures)
+    videos = _videos(root)
     for image in root.iterfind("image"):
         with locate_errors(f"{path}: image {image.get('id', '?')[:20]} {image.get('name', '')[:200]!r}"):
-            _read_image(image, reader)
+            # the export of a project names the task of each picture, that of a single task does not
+            _read_image(image, videos.get(image.get("task_id"), ""), reader)
     return reader.save(store, replace=replace)
 
 
@@ -108,12 +117,31 @@ def _parse(path: Path) -> ET.Element:
         raise ClickError(f"{path} is not XML: {error}; export it again") from None
 
 
-def _read_image(image: ET.Element, reader: Reader) -> None:
+def _videos(root: ET.Element) -> dict[str | None, str]:
+    """Return the name of each task's video by the task's id, and by None that of the only task."""
+    tasks = [element for element in root.iterfind("meta//") if element.find("source") is not None]
+    sources = {task.findtext("id"): Path(task.findtext("source", "")) for task in tasks}
+    videos = {task: source.stem for task, source in sources.items() if source.suffix.lower() in VIDEO_SUFFIXES}
+    return videos | {None: next(iter(videos.values()))} if len(videos) == len(sources) == 1 else videos
+
+
+def _add_frame(name: str, video: str, reader: Reader) -> FrameKey:
+    """Add the frame of a picture, which the task of a video names by its number."""
+    number = _VIDEO_FRAME.fullmatch(name)
+    if not (video and number):
+        return reader.add_frame(name)
+    key = reader.add_frame(f"{video}/{number[1]}", f"{video}/{name}", name)
+    if key.video.rpartition("/")[2] != video:
+        raise ClickError(f"its task is of the video {video}, not of {key.video}; give both the same name")
+    return key
+
+
+def _read_image(image: ET.Element, video: str, reader: Reader) -> None:
     shapes = image.findall("points")
     reader.left_out.update(shape.tag[:40] for shape in image if shape.tag != "points")
     if not shapes:
         return
-    key = reader.add_frame(image.get("name", ""))
+    key = _add_frame(image.get("name", ""), video, reader)
     reader.check_size(key, *(parse(int, image.get(side, ""), side) for side in ("height", "width")))
     for shape in shapes:
         for point in shape.get("points", "").split(";"):
