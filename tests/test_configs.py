@@ -8,8 +8,9 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from weclick.bounded_yaml import load_yaml
 from weclick.cli.fit import make_parser
-from weclick.cli.options import parse, resolve_configs, to_settings
+from weclick.cli.options import dump, parse, resolve_configs, to_settings
 from weclick.data.options import DataOptions
 from weclick.modules.options import ModuleOptions
 from weclick.modules.student import StudentModule
@@ -49,6 +50,13 @@ def test_top_configs_parse_and_make_networks_and_data(name, synthetic_root):
     for module, options in ((TeacherModule, made.teacher), (StudentModule, made.student)):
         untrained = replace(options, network=replace(options.network, weights="none"))
         module(made.dataset.classes.to_list(), size, untrained)
+
+
+@pytest.mark.parametrize("name", TOP)
+def test_a_run_can_read_the_config_that_it_writes(name):
+    parser = make_parser()
+    text = dump(parser, parse(parser, resolve_configs(["--config", name, "--data.root", "x"])))
+    assert load_yaml(text)["data"]["root"] == "x"  # without aliases, which are not read
 
 
 def test_every_part_is_a_group_of_the_parser():

@@ -18,7 +18,19 @@ ROOMS = [
     {"inference"},
     {"losses", "probe"},
     {"flow", "models", "metrics", "synthetic"},
-    {"classes", "conventions", "errors", "extensions", "files", "images", "machine", "options", "png", "video"},
+    {
+        "bounded_yaml",
+        "classes",
+        "conventions",
+        "errors",
+        "extensions",
+        "files",
+        "images",
+        "machine",
+        "options",
+        "png",
+        "video",
+    },
 ]
 # The package's front door hands out names lazily, and __main__ starts the command line.
 DOORS = {"weclick", "weclick.__main__"}

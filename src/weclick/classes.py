@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from weclick.bounded_yaml import read_yaml
 from weclick.conventions import IGNORE_INDEX
-from weclick.errors import DataError, one_line
+from weclick.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,9 @@ class ClassSet:
             DataError: The file is missing, is not YAML, or an entry is malformed.
         """
         try:
-            entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+            entries = read_yaml(path)
         except FileNotFoundError:
             raise DataError(f"{path} not found; list the classes there (see data/README.md)") from None
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise DataError(f"{path} cannot be read: {one_line(error, 600)}") from None
         if isinstance(entries, Mapping):  # the list may be under a key, ``classes: [...]``
             entries = entries.get("classes")
         if not isinstance(entries, list):
@@ -107,10 +106,14 @@ def _semantic_class(entry: Mapping[str, Any], index: int) -> SemanticClass:
     color = entry.get("color", default_color(index)) if isinstance(entry, Mapping) else None
     valid = isinstance(color, list | tuple) and len(color) == 3 and all(type(v) is int and 0 <= v <= 255 for v in color)
     if not valid or not isinstance(entry.get("name"), str) or not entry["name"].strip():
-        raise DataError(f"class {index} must be a name or {{name, color: [r, g, b] in 0..255, thing}}, found {entry!r}")
+        raise DataError(
+            f"class {index} must be a name or {{name, color: [r, g, b] in 0..255, thing}}, found {reprlib.repr(entry)}"
+        )
     thing = entry.get("thing", False)
     if not isinstance(thing, bool):
-        raise DataError(f"thing of class {entry['name']!r} must be true or false without quotes, found {thing!r}")
+        raise DataError(
+            f"thing of class {entry['name']!r} must be true or false without quotes, found {reprlib.repr(thing)}"
+        )
     return SemanticClass(entry["name"], (color[0], color[1], color[2]), thing)
 
 

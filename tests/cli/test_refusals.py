@@ -185,6 +185,16 @@ def test_a_film_is_no_config(weclick, tmp_path, option):
     weclick("fit", option, "film.mp4").refused_at_once("config film.mp4 cannot be read as YAML")
 
 
+@pytest.mark.parametrize("command", [["fit", "--resume"], ["test", "--run"]])
+@pytest.mark.parametrize(
+    "text", ["a: &a [1]\nb: *a", "[" * 500, "seed: 1\n  arm: kd"], ids=["aliases", "deep", "wrong"]
+)
+def test_a_run_whose_config_cannot_be_read_is_refused_by_file(weclick, tmp_path, command, text):
+    (tmp_path / "runs" / "given").mkdir(parents=True)
+    (tmp_path / "runs" / "given" / "config.yaml").write_text(text)
+    weclick(*command, "given").refused_at_once("config runs/given/config.yaml cannot be read as YAML: ")
+
+
 @pytest.mark.parametrize("allocate", [np.empty, torch.empty])
 def test_sizes_no_memory_can_hold_are_refused(fit, monkeypatch, allocate):
     monkeypatch.setattr("weclick.cli.fit_run.fit", lambda *arguments: allocate(1 << 50))

@@ -10,15 +10,16 @@ import warnings
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import yaml
 from jsonargparse import Namespace
 
+from weclick.bounded_yaml import load_yaml, read_yaml
 from weclick.cli.help import Help, show_help
 from weclick.cli.parser import Parser
 from weclick.data.options import DataOptions
-from weclick.errors import ConfigError, one_line
+from weclick.errors import ConfigError, DataError, one_line
 from weclick.memory.options import MemoryOptions
 from weclick.modules.arms import ARMS, ArmName
 from weclick.modules.options import ModuleOptions
@@ -184,9 +185,11 @@ def _with_parts(config: str) -> str:
     """Return a config's file or, where a part it names does not lie beside it, its text with the parts' places in it."""
     is_file = is_file_name(config)
     try:
-        settings = _read(Path(config)) if is_file else _settings(config, "config")
-    except ConfigError:  # a value that is no file, which the parser judges
-        return config
+        settings = _read(Path(config)) if is_file else _settings(load_yaml(config), "config")
+    except (ConfigError, yaml.YAMLError):
+        if is_file and Path(config).is_file():
+            raise
+        return config  # a value that is no file, which the parser judges
     named = {group: settings.get(group) for group in GROUPS[1:]}
     parts = {group: part for group, part in named.items() if isinstance(part, str) and is_file_name(part)}
     beside, note = (Path(config).parent, f" (named in {config})") if is_file else (Path(), "")
@@ -221,17 +224,12 @@ def _read(file: Path) -> dict[str, Any]:
         ConfigError: It cannot be read, or holds none.
     """
     try:
-        with file.open(encoding="utf-8") as stream:  # not read whole first: somebody may name a film
-            return _settings(stream, f"config {file}")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"config {file} cannot be read as YAML: {one_line(error, 600)}") from None
+        return _settings(read_yaml(file), f"config {file}")
+    except (OSError, DataError) as error:
+        raise ConfigError(f"config {one_line(error, 600)}") from None
 
 
-def _settings(source: str | TextIO, where: str) -> dict[str, Any]:
-    try:
-        settings = yaml.safe_load(source)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{where} cannot be read as YAML: {one_line(error, 600)}") from None
+def _settings(settings: object, where: str) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise ConfigError(f"{where} holds no settings; it must have lines such as arm: beyond")
     return settings

@@ -5,23 +5,24 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import reprlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-import yaml
 from platformdirs import user_cache_path
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from weclick.bounded_yaml import read_yaml
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.decode import decode_video, is_decoded, manifest
 from weclick.data.index import SPLITS, Frame, FrameKey, Refuse, Split, refuse
 from weclick.data.layouts.listed import ListedLayout
-from weclick.errors import DataError, one_line
+from weclick.errors import DataError
 from weclick.images import has_images, list_folders, list_images, list_numbered
 from weclick.video import VIDEO_SUFFIXES
 
@@ -198,16 +199,13 @@ def _writable(folder: Path) -> bool:
 
 
 def _read_splits(path: Path, videos: set[str]) -> dict[Split, list[str]]:
-    try:
-        listed = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"{path} cannot be read: {one_line(error, 600)}") from None
+    listed = read_yaml(path)
     if not isinstance(listed, Mapping) or not all(isinstance(names, list) for names in listed.values()):
         raise DataError(f"{path} must map train, val, test to lists of video names; see data/README.md")
     if unknown := [str(split) for split in listed if split not in SPLITS]:
         raise DataError(f"{path} names unknown splits: {', '.join(unknown)}; use train, val, test")
     names = [name for split in listed for name in listed[split]]
-    if missing := [repr(name) for name in names if not isinstance(name, str) or name not in videos]:
+    if missing := [reprlib.repr(name) for name in names if not isinstance(name, str) or name not in videos]:
         raise DataError(
             f"{path} names unknown videos: {', '.join(missing)}; there are: {', '.join(sorted(videos))} (quote numbers)"
         )
