@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import zipfile
 
 import cv2
 import numpy as np
@@ -162,6 +163,12 @@ def test_another_stage_or_other_classes_are_refused(checkpoint):
         ({"size": None}, "version"),
         ({"strides": [3]}, "strides"),
         ({"encoder": None}, "version"),
+        ({"width": 10**12}, "version"),
+        ({"size": [10**6, 10**6]}, "a size of 1000000 x 1000000"),
+        ({"size": [0, 64]}, "a size of 0 x 64"),
+        ({"encoder": "hf-hub:timm/resnet18"}, "unknown encoder 'hf-hub:timm/resnet18'"),
+        ({"name": "fpn", "encoder": "tu-hf-hub:timm/resnet18"}, "unknown encoder 'tu-hf-hub:timm/resnet18'"),
+        ({"name": "fpn", "encoder": "tu-local-dir:/tmp"}, "unknown encoder 'tu-local-dir:/tmp'"),
     ],
 )
 def test_options_that_build_no_network_are_refused_in_one_line(checkpoint, tmp_path, changes, words):
@@ -172,6 +179,42 @@ def test_options_that_build_no_network_are_refused_in_one_line(checkpoint, tmp_p
     with pytest.raises(CheckpointError, match=rf"odd\.ckpt .*{words}") as refusal:
         open_model(tmp_path / "odd.ckpt")
     assert "\n" not in str(refusal.value)
+
+
+def test_promise_11_flipped_bytes_in_the_weights_are_noticed(checkpoint, tmp_path):
+    raw = bytearray(checkpoint.read_bytes())
+    with zipfile.ZipFile(checkpoint) as archive:
+        largest = max(archive.infolist(), key=lambda member: member.file_size)
+    middle = largest.header_offset + largest.file_size // 2
+    raw[middle : middle + 64] = bytes(value ^ 0xFF for value in raw[middle : middle + 64])
+    (tmp_path / "flipped.ckpt").write_bytes(raw)
+    with pytest.raises(CheckpointError, match=r"flipped\.ckpt is damaged or no checkpoint; copy it again"):
+        open_model(tmp_path / "flipped.ckpt")
+
+
+def test_promise_11_a_checkpoint_does_not_grow_when_it_is_read(checkpoint, tmp_path):
+    with zipfile.ZipFile(checkpoint) as archive, zipfile.ZipFile(tmp_path / "small.ckpt", "w") as small:
+        for member in archive.infolist():
+            small.writestr(member.filename, archive.read(member), zipfile.ZIP_DEFLATED)
+    with pytest.raises(CheckpointError, match=r"small\.ckpt is damaged or no checkpoint"):
+        open_model(tmp_path / "small.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("tensor", "words"),
+    [
+        (torch.tensor([0.0, float("nan")]), r"weights that are not finite \(network\.extra\): its training diverged"),
+        (torch.tensor(float("-inf"), dtype=torch.bfloat16), "weights that are not finite"),
+        (torch.zeros(1).expand(10**6, 10**6), r"fewer values than network\.extra claims"),
+    ],
+    ids=["nan", "inf", "repeated"],
+)
+def test_weights_that_cannot_be_meant_are_refused_by_name(checkpoint, tmp_path, tensor, words):
+    content = torch.load(checkpoint, weights_only=True)
+    content["state_dict"]["network.extra"] = tensor
+    torch.save(content, tmp_path / "odd.ckpt")
+    with pytest.raises(CheckpointError, match=rf"odd\.ckpt holds {words}"):
+        open_model(tmp_path / "odd.ckpt")
 
 
 @pytest.mark.parametrize("part", ["hyper_parameters", "state_dict"])

@@ -270,3 +270,19 @@ def test_a_scale_that_makes_no_sense_is_refused(scale):
 @pytest.mark.parametrize("width", [16, 64])
 def test_the_light_head_is_as_wide_as_asked(width):
     assert make(num_classes=7, weights="none", width=width).body.classifier.weight.shape == (7, width, 1, 1)
+
+
+def test_a_network_that_would_fill_the_memory_is_refused(monkeypatch):
+    monkeypatch.setattr("weclick.models.factory.MAX_PARAMETERS", 10_000)
+    with pytest.raises(
+        ConfigError, match="network light: it has more than 10,000 parameters; choose a smaller encoder"
+    ):
+        make_network(NetworkOptions("light", "mobilenetv3_small_050", weights="none"), 3)
+    torch.nn.Linear(200, 200)  # the limit was of that network only
+
+
+@pytest.mark.parametrize("encoder", ["hf-hub:timm/resnet18", "tu-hf-hub:timm/resnet18", "tu-hf_hub:timm/resnet18"])
+@pytest.mark.parametrize("name", ["light", "fpn", "pspnet"])
+def test_promise_11_no_hub_is_asked_for_an_encoder(name, encoder):
+    with pytest.raises(ConfigError, match=f"unknown encoder '{encoder}'"):
+        make_network(NetworkOptions(name, encoder, weights="none"), 3)

@@ -100,7 +100,8 @@ def test_a_folder_is_refused_with_what_to_name_instead(tmp_path):
 def test_a_refusal_does_not_repeat_torchs_advice(tmp_path):
     (tmp_path / "bad.ckpt").write_bytes(b"no checkpoint at all")
     with pytest.raises(
-        CheckpointError, match=r"bad\.ckpt is damaged or no checkpoint; name one that weclick fit wrote$"
+        CheckpointError,
+        match=r"bad\.ckpt is damaged or no checkpoint; copy it again, or name one that weclick fit wrote$",
     ):
         load_checkpoint(tmp_path / "bad.ckpt")
 

@@ -6,9 +6,10 @@ import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
-from zipfile import is_zipfile
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, is_zipfile
 
 import torch
+from torch import Tensor
 
 from weclick.classes import ClassSet
 from weclick.conventions import Size
@@ -32,6 +33,9 @@ CLASS_KEY: Final = "weclick_class"
 PARTS: Final = {STAGE_KEY, "hyper_parameters", "state_dict"}
 """Keys that every checkpoint has."""
 
+MAX_PIXELS: Final = 1 << 26
+"""Largest size of a network's input, in pixels: twice that of 8K video."""
+
 _NETWORK: Final = "network."
 
 
@@ -44,10 +48,12 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
     """Read a checkpoint file without running code from it.
 
     Raises:
-        CheckpointError: It is a URL, missing, damaged, holds more than weights, or was not written by weclick.
+        CheckpointError: It is a URL, missing, damaged, holds more than weights or weights that are not finite, or was not
+            written by weclick.
     """
     refuse_url(path)
     try:
+        _check_sums(path)
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"checkpoint {path} not found") from None
@@ -58,12 +64,39 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
     except Exception as error:  # a file that is no checkpoint raises nearly anything: struct.error, IndexError, ...
         # torch's message advises its own callers, not ours; --debug shows it
         raise CheckpointError(
-            f"checkpoint {path} is damaged or no checkpoint; name one that weclick fit wrote"
+            f"checkpoint {path} is damaged or no checkpoint; copy it again, or name one that weclick fit wrote"
         ) from error
     whole = isinstance(checkpoint, dict) and checkpoint.keys() >= PARTS and checkpoint[STAGE_KEY] in STAGES
     if not whole or not all(isinstance(checkpoint[name], dict) for name in ("hyper_parameters", "state_dict")):
         raise CheckpointError(f"{path} is no checkpoint of a weclick teacher or student")
+    _check_weights(path, checkpoint["state_dict"])
     return checkpoint
+
+
+def _check_sums(path: Path | str) -> None:
+    """Compare the file's contents with their checksums, which torch does not do.
+
+    Raises:
+        BadZipFile: They differ, or the contents would grow when they are read; torch writes nothing compressed.
+    """
+    with ZipFile(path) as archive:
+        members = archive.infolist()
+        grows = sum(member.file_size for member in members) > Path(path).stat().st_size
+        if grows or any(member.compress_type != ZIP_STORED for member in members) or archive.testzip() is not None:
+            raise BadZipFile
+
+
+def _check_weights(path: Path | str, weights: dict[str, Any]) -> None:
+    for name, tensor in weights.items():
+        if not isinstance(tensor, Tensor):
+            continue
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():  # a single value, repeated
+            raise CheckpointError(f"{path} holds fewer values than {name} claims; name one that weclick fit wrote")
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise CheckpointError(
+                f"{path} holds weights that are not finite ({name}): its training diverged; use an earlier checkpoint, or "
+                "train again with a lower learning rate"
+            )
 
 
 def refuse_url(path: Path | str) -> None:
@@ -121,6 +154,18 @@ def saved_options(checkpoint: dict[str, Any]) -> dict[str, Any]:
     return {**options, "network": {**options["network"], "weights": "none", "compile": False}}
 
 
+def saved_size(checkpoint: dict[str, Any]) -> Size:
+    """Return the size (H, W) a module was trained at.
+
+    Raises:
+        ConfigError: It is none, or larger than any machine could run.
+    """
+    height, width = map(int, checkpoint["hyper_parameters"]["size"])
+    if min(height, width) < 1 or height * width > MAX_PIXELS:
+        raise ConfigError(f"a size of {height} x {width}; at most {MAX_PIXELS} pixels can be run")
+    return height, width
+
+
 def build_network(path: Path | str, checkpoint: dict[str, Any]) -> tuple[SegmentationNetwork, ClassSet, Size]:
     """Build the network of a checkpoint, in evaluation mode, on the CPU.
 
@@ -138,9 +183,8 @@ def build_network(path: Path | str, checkpoint: dict[str, Any]) -> tuple[Segment
     from weclick.models.options import NetworkOptions
 
     try:
-        saved, options = checkpoint["hyper_parameters"], saved_options(checkpoint)
-        classes = ClassSet.from_list(saved["classes"])
-        height, width = map(int, saved["size"])
+        options, size = saved_options(checkpoint), saved_size(checkpoint)
+        classes = ClassSet.from_list(checkpoint["hyper_parameters"]["classes"])
         network = make_network(NetworkOptions.of(options["network"], "network"), len(classes))
     except (WeclickError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise refused_options(path, checkpoint, error) from None
@@ -150,7 +194,7 @@ def build_network(path: Path | str, checkpoint: dict[str, Any]) -> tuple[Segment
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise refused_weights(path, error) from None
-    return network.eval(), classes, (height, width)
+    return network.eval(), classes, size
 
 
 def refused_weights(path: Path | str, error: Exception) -> CheckpointError:

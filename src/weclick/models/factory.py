@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial, reduce
 from typing import Final
 
@@ -12,9 +13,10 @@ import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from weclick.conventions import Size
-from weclick.errors import ConfigError, one_line
+from weclick.errors import ConfigError, WeclickError, one_line
 from weclick.extensions import make_part
 from weclick.models.light import LightNet
 from weclick.models.lraspp import LRASPP
@@ -24,6 +26,9 @@ from weclick.models.weights import PACKAGED, load_weights, no_weights, packaged_
 
 DIVISOR: Final = 32
 """Encoders halve the image five times."""
+
+MAX_PARAMETERS: Final = 1_000_000_000
+"""Most parameters of a network: ten times those of the largest teachers in use, 4 GB."""
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and standard deviation of each channel."""
@@ -129,11 +134,34 @@ def make_network(options: NetworkOptions, num_classes: int) -> SegmentationNetwo
         "pspnet": partial(PSPNet, encoder, pretrained=pretrained),
         **{name: partial(_smp_network, name, encoder, pretrained=pretrained) for name in _architectures()},
     }
-    body = make_part("network", options.name, makers, ("forward", "state_dict"), num_classes=num_classes)
+    with _bounded_parameters():
+        body = make_part("network", options.name, makers, ("forward", "state_dict"), num_classes=num_classes)
     if options.weights not in ("imagenet", "none"):
         load_weights(body, options.weights)
     network = SegmentationNetwork(body, _statistics(options, body), options.scale)
     return network.to(memory_format=torch.channels_last)
+
+
+@contextmanager
+def _bounded_parameters() -> Iterator[None]:
+    """Refuse to make more than ``MAX_PARAMETERS`` in the block, before their memory is used.
+
+    Raises:
+        ConfigError: There are more. It may be a mistyped width, or a file from a stranger.
+    """
+    total = 0
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
+        nonlocal total
+        total += parameter.numel()
+        if total > MAX_PARAMETERS:
+            raise ConfigError(f"it has more than {MAX_PARAMETERS:,} parameters; choose a smaller encoder or width")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _architectures() -> dict[str, type[nn.Module]]:
@@ -154,6 +182,14 @@ def _statistics(options: NetworkOptions, body: nn.Module) -> Statistics:
 
 
 def _smp_network(network: str, encoder: str, *, num_classes: int, pretrained: bool) -> nn.Module:
+    # names of other forms would have timm ask a hub for the network, even without weights
+    known = (
+        timm.is_model(encoder.removeprefix("tu-")) if encoder.startswith("tu-") else encoder in smp.encoders.encoders
+    )
+    if not known:
+        raise ConfigError(
+            f"unknown encoder {encoder!r} for {network}; name one of segmentation_models.pytorch or tu-NAME"
+        )
     architecture = _architectures()[network]
     packaged = pretrained and encoder.removeprefix("tu-") in PACKAGED
     options = {"upsampling": 1} if "upsampling" in inspect.signature(architecture).parameters else {}
@@ -161,8 +197,8 @@ def _smp_network(network: str, encoder: str, *, num_classes: int, pretrained: bo
         body: nn.Module = architecture(
             encoder, encoder_weights="imagenet" if pretrained and not packaged else None, classes=num_classes, **options
         )
-    except KeyError as error:
-        raise ConfigError(f"unknown encoder {encoder!r} for {network} ({one_line(error)})") from None
+    except WeclickError:
+        raise
     except Exception as error:  # hubs raise many kinds of errors without a network
         if pretrained:
             raise no_weights(encoder, error) from None

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from weclick.errors import ConfigError, one_line
+from weclick.errors import ConfigError, WeclickError, one_line
 from weclick.models.options import STRIDES
 
 PACKAGED: Final = {
@@ -71,6 +71,8 @@ def _feature_maps(name: str, pretrained: bool, kind: str, **options: Any) -> nn.
         encoder: nn.Module = timm.create_model(
             name, pretrained=pretrained and not packaged, features_only=True, **options
         )
+    except WeclickError:
+        raise
     except (RuntimeError, AttributeError, AssertionError, IndexError, TypeError) as error:
         raise ConfigError(f"encoder {name!r} gives no feature maps {kind} ({one_line(error)})") from None
     except Exception as error:  # hubs raise many kinds of errors without a network

@@ -18,6 +18,7 @@ from weclick.inference.checkpoint import (
     refused_options,
     refused_weights,
     saved_options,
+    saved_size,
 )
 from weclick.inference.exported import SUFFIXES
 from weclick.modules.base import SegmentationModule
@@ -48,8 +49,8 @@ def load_checkpoint(
     checkpoint = read_checkpoint(path)
     check_stage(path, checkpoint[STAGE_KEY], stage)
     try:
-        saved = checkpoint["hyper_parameters"]
-        module = _module_class(checkpoint)(saved["classes"], saved["size"], saved_options(checkpoint))
+        classes_of_it, size = checkpoint["hyper_parameters"]["classes"], saved_size(checkpoint)
+        module = _module_class(checkpoint)(classes_of_it, size, saved_options(checkpoint))
     except (WeclickError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise refused_options(path, checkpoint, error) from None
     check_classes(path, module.classes, classes)
