@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import replace
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -97,6 +98,33 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     for part in ("current_model_state", "averaging_state"):
         assert_same_weights(ours[part], theirs[part])
     assert_same_rows(metrics(interrupted), metrics(wanted))
+
+
+class Killed(BaseException):
+    """Stands in for kill -9: nothing of ours handles it."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "time"), [("last.ckpt", 1), ("metrics.csv", 5)], ids=["checkpoint", "validation"])
+def test_promise_4_a_killed_and_resumed_run_has_each_row_of_its_metrics_once(
+    settings, run, fit, monkeypatch, name, time
+):
+    replace_file, times = Path.replace, []
+
+    def kill(path, target):
+        replace_file(path, target)
+        times.append(Path(target).name)
+        if times.count(name) == time:
+            raise Killed
+
+    killed = run()
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Path, "replace", kill)
+        fit(settings(), killed)
+    fit(settings(), killed)
+    kinds = ("lr-AdamW/pg1", "val/miou", "train/loss")
+    rows = [(int(row["step"]), *(kind for kind in kinds if row[kind])) for row in metrics(killed)]
+    assert rows == [(step, kind) for steps in ((0, 4, 4), (5, 9, 9)) for step, kind in zip(steps, kinds, strict=True)]
 
 
 def test_a_resumed_run_keeps_one_last_checkpoint(settings, run, fit, signal_after):

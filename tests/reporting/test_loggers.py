@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from weclick.classes import ClassSet
+from weclick.errors import RunError
 from weclick.reporting import loggers
 from weclick.reporting.loggers import (
     MetricsFile,
@@ -57,6 +58,24 @@ def test_a_resumed_run_keeps_its_rows(tmp_path):
         {"val/miou": 0.3, "step": 3.0},
         {"train/loss": 0.2, "lr": 0.1, "step": 4.0},
     ]
+
+
+def test_a_run_that_is_resumed_from_a_step_has_no_rows_after_it(tmp_path):
+    first = MetricsFile(tmp_path)
+    for step in (0, 4, 5, 9):
+        first.log_metrics({"lr": 0.1}, step=step)
+    MetricsFile(tmp_path).rewind(5)
+    assert [row["step"] for row in read_metrics(tmp_path / "metrics.csv")] == [0, 4]
+
+
+@pytest.mark.parametrize(
+    "text", ["step,loss\n1,0.5\n2,half\n", "step,loss\n1,0.5,7\n", "loss\n0.5\n", "step\n\0\n", "step\n\xff\n"]
+)
+def test_a_damaged_file_is_refused_by_name(tmp_path, text):
+    (tmp_path / "metrics.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(RunError, match=r"metrics\.csv is damaged \(.*\); restore it, or remove it") as refusal:
+        MetricsFile(tmp_path)
+    assert "\n" not in str(refusal.value)
 
 
 def test_promise_4_metrics_are_written_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import torch
 
 from weclick.reporting.means import EpochMeans
 
-ALONE = SimpleNamespace(world_size=1, global_rank=0)
+ALONE = SimpleNamespace(world_size=1, global_rank=0, loggers=())
 
 
 class Module:
@@ -65,7 +65,8 @@ from weclick.reporting.means import EpochMeans
 
 rank, folder = int(sys.argv[1]), sys.argv[2]
 torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/group", rank=rank, world_size=2)
-trainer = SimpleNamespace(world_size=2, global_rank=rank, strategy=DDPStrategy(parallel_devices=[torch.device("cpu")]))
+strategy = DDPStrategy(parallel_devices=[torch.device("cpu")])
+trainer = SimpleNamespace(world_size=2, global_rank=rank, loggers=(), strategy=strategy)
 logged = []
 module = SimpleNamespace(log=lambda name, value, **options: logged.append((name, float(value))))
 

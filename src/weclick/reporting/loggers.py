@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from weclick.classes import ClassSet
-from weclick.errors import one_line
+from weclick.errors import RunError, one_line
 from weclick.files import write_text
 from weclick.machine import process_rank
 from weclick.reporting.options import WandbMode
@@ -47,8 +47,19 @@ class MetricsFile(Logger):
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Add a row."""
         row = {name: float(value) for name, value in metrics.items()}
-        # the file is written whole because its columns change: the first validation adds some
         self._rows.append({**row, "step": float(len(self._rows) if step is None else step)})
+        self._write()
+
+    @rank_zero_only
+    def rewind(self, step: int) -> None:
+        """Remove the rows from a step on: those that were written after a checkpoint with as many steps."""
+        kept = [row for row in self._rows if row["step"] < step]
+        if len(kept) < len(self._rows):
+            self._rows = kept
+            self._write()
+
+    def _write(self) -> None:
+        # whole because its columns change: the first validation adds some
         text = io.StringIO()
         writer = csv.DictWriter(text, sorted(set().union(*self._rows)), lineterminator="\n")
         writer.writeheader()
@@ -60,11 +71,23 @@ class MetricsFile(Logger):
 
 
 def read_metrics(file: Path) -> list[dict[str, float]]:
-    """Return the rows of a ``metrics.csv``, without empty cells; no rows where there is no file."""
+    """Return the rows of a ``metrics.csv``, without empty cells; no rows where there is no file.
+
+    Raises:
+        RunError: It is damaged.
+    """
     if not file.exists():
         return []
-    with file.open(newline="", encoding="utf-8") as stream:
-        return [{name: float(cell) for name, cell in row.items() if cell} for row in csv.DictReader(stream)]
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            rows = [{name: float(cell) for name, cell in row.items() if cell} for row in csv.DictReader(stream)]
+    except (ValueError, TypeError, csv.Error) as error:  # no number, or more cells than there are columns
+        raise RunError(
+            f"{file} is damaged ({one_line(error)}); restore it, or remove it to go on without its rows"
+        ) from None
+    if not all("step" in row for row in rows):
+        raise RunError(f"{file} is damaged (a row has no step); restore it, or remove it to go on without its rows")
+    return rows
 
 
 def never_fatal(method: Callable[..., Result]) -> Callable[..., Result | None]:

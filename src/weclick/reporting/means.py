@@ -7,6 +7,8 @@ from typing import Any, Final
 import lightning.pytorch as pl
 import torch
 
+from weclick.reporting.loggers import MetricsFile
+
 KEY: Final = "epoch_means"
 """Where a checkpoint holds what was added so far in an epoch."""
 
@@ -16,11 +18,20 @@ class EpochMeans(pl.Callback):
 
     Lightning's own means are not part of a checkpoint: after a resume they would be of the rest of the epoch. Terms come
     from ``training_step``, which returns them under ``terms``.
+
+    The row is written before the epoch's checkpoint is saved, and a resumed run removes the rows after its checkpoint: so a run
+    that was killed at any time has each row once.
     """
 
     def __init__(self) -> None:
         self._sums: dict[str, float] = {}
         self._samples = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Remove the rows of steps that this process trains again."""
+        for logger in trainer.loggers:
+            if isinstance(logger, MetricsFile):
+                logger.rewind(trainer.global_step)
 
     def on_train_batch_end(
         self,
@@ -40,8 +51,12 @@ class EpochMeans(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log the means and start the next epoch at 0."""
         sums, samples = self._over_processes(trainer)
-        for name, value in sums.items():
-            pl_module.log(f"train/{name}", value / samples, prog_bar=name == "loss")
+        means = {f"train/{name}": value / samples for name, value in sums.items()}
+        for name, value in means.items():
+            pl_module.log(name, value, prog_bar=name == "train/loss", logger=False)
+        for logger in trainer.loggers if means else ():
+            # not through the module: Lightning would write that only after it has saved the checkpoint
+            logger.log_metrics({**means, "epoch": trainer.current_epoch}, step=trainer.global_step - 1)
         self._sums, self._samples = {}, 0
 
     def _over_processes(self, trainer: pl.Trainer) -> tuple[dict[str, float], int]:
