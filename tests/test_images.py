@@ -1,3 +1,5 @@
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -146,6 +148,37 @@ def test_label_of_a_palette_png_gives_indices_not_colours(tmp_path):
     image.putpalette(bytes(np.random.default_rng(1).integers(0, 256, 768, np.uint8)))
     image.save(tmp_path / "p.png")
     assert np.array_equal(read_label(tmp_path / "p.png", TABLE), ids)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif"])
+@pytest.mark.parametrize("palette", [False, True], ids=["grey", "palette"])
+def test_lossless_formats_keep_the_ids(tmp_path, suffix, palette):
+    ids = np.array([[0, 1, 2], [2, 255, 0]], np.uint8)
+    image = Image.fromarray(ids)
+    if palette:
+        image.putpalette(bytes(np.random.default_rng(1).integers(0, 256, 768, np.uint8)))
+    image.save(tmp_path / f"l.{suffix}")
+    assert np.array_equal(read_label(tmp_path / f"l.{suffix}", TABLE), ids)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("l.jpg", {}), ("l.png", {"format": "JPEG"}), ("l.tif", {"compression": "jpeg"})]
+)
+def test_a_label_as_jpeg_is_refused_whatever_its_name(tmp_path, name, options):
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / name, **options)
+    with pytest.raises(DataError, match=rf"{name} is .*JPEG, which changes class ids; write the mask anew, as PNG"):
+        read_label(tmp_path / name, None)
+
+
+def test_a_label_of_more_pixels_than_can_be_meant_is_refused(tmp_path):
+    image = Image.new("P", (8, 8))
+    image.save(tmp_path / "bomb.png")
+    raw = bytearray((tmp_path / "bomb.png").read_bytes())
+    raw[16:24] = (60_000).to_bytes(4, "big") * 2
+    raw[29:33] = zlib.crc32(raw[12:29]).to_bytes(4, "big")
+    (tmp_path / "bomb.png").write_bytes(raw)
+    with pytest.raises(DataError, match=r"bomb\.png is damaged or not an image"):
+        read_label(tmp_path / "bomb.png", None)
 
 
 @pytest.mark.parametrize("array", [PICTURE, PICTURE[..., 0].astype(np.uint16)])

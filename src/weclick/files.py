@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and walking through folders."""
 
 from __future__ import annotations
 
@@ -110,3 +110,19 @@ def sha256(path: Path, length: int = 16) -> str:
     """Return the first ``length`` hex digits of the file's SHA-256."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:length]
+
+
+def walk(folder: Path) -> Iterator[tuple[str, Path, list[str]]]:
+    """Yield ``folder`` and all folders in it: path relative to it, path, names of the files; nothing where there is no folder.
+
+    Sorted and without hidden files and folders. Links are followed, except to a folder that they lie in.
+    """
+    for place, folders, files in os.walk(folder, followlinks=True):
+        here = Path(place)
+        real = here.resolve()
+        links = {
+            name for name in folders if (here / name).is_symlink() and real.is_relative_to((here / name).resolve())
+        }
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in links)
+        relative = here.relative_to(folder).as_posix()
+        yield "" if relative == "." else relative, here, sorted(name for name in files if not name.startswith("."))

@@ -21,12 +21,17 @@ from weclick.png import PNG_START, decode_plain_png, plain_png
 IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg")
 """Image formats every layout reads, whatever the case of the suffix."""
 
+MASK_SUFFIXES: Final = (".png", ".bmp", ".tif", ".tiff")
+"""Formats of label and instance maps. All keep ids as they are, which JPEG does not."""
+
 FIRST_INSTANCE: Final = 1000
 """Cityscapes instance ids are ``label id * 1000 + k``; smaller values are label ids of pixels without an instance."""
 
 _PNG_END = b"IEND\xaeB`\x82"
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 _PNG_PALETTE: Final = 3
+_LOSSY: Final = ("jpeg", "tiff_jpeg", "webp")
+"""Compressions inside of TIFF files, as Pillow names them."""
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -108,7 +113,7 @@ def read_label(path: Path, table: Sequence[int] | np.ndarray | None) -> np.ndarr
     """Read a label map and translate its stored values to class ids.
 
     Args:
-        path: Single-channel 8-bit PNG; of a palette PNG the indices are read, not the colours.
+        path: Single-channel 8-bit image in a format of ``MASK_SUFFIXES``; of a palette the indices are read, not the colours.
         table: 256 entries from stored value to class id (255 = ignore, -1 = unknown value), see
             :meth:`weclick.data.index.Layout.label_ids`; None keeps values as they are.
 
@@ -261,22 +266,30 @@ def decode(raw: bytes, flags: int, path: Path, rows: int | None = None) -> np.nd
 
 def _read_ids(path: Path) -> np.ndarray:
     raw = read_bytes(path)
-    bits, color = (raw[24], raw[25]) if raw.startswith(PNG_START) and len(raw) > 25 else (8, -1)
+    if raw.startswith(_JPEG_START):
+        raise DataError(f"{path} is a JPEG, which changes class ids; write the mask anew, as PNG")
+    bits, color = (raw[24], raw[25]) if raw.startswith(PNG_START) and len(raw) > 25 else (8, _PNG_PALETTE)
     if color == _PNG_PALETTE:
-        return _palette_indices(raw, path)
+        return _stored_ids(raw, path)
     if bits < 8:
         raise DataError(f"{path} is {bits}-bit grey, whose ids would be scaled to 0..255; save it with 8 bits")
     return decode(raw, cv2.IMREAD_UNCHANGED, path)
 
 
-def _palette_indices(raw: bytes, path: Path) -> np.ndarray:
+def _stored_ids(raw: bytes, path: Path) -> np.ndarray:
     # OpenCV expands a palette to colours, which loses the class ids of masks in the format of VOC or DAVIS.
     from PIL import Image
 
     try:
-        return np.array(Image.open(io.BytesIO(raw)), np.uint8)
-    except (OSError, SyntaxError, ValueError):
-        raise DataError(f"{path} is damaged; fetch it again or remove its frame") from None
+        with Image.open(io.BytesIO(raw)) as image:
+            if image.info.get("compression") in _LOSSY:
+                raise DataError(f"{path} is compressed as JPEG, which changes class ids; write the mask anew, as PNG")
+            ids = np.array(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise DataError(f"{path} is damaged or not an image; fetch it again or remove its frame") from None
+    if ids.dtype == bool:
+        raise DataError(f"{path} has 1 bit per pixel; save it with 8 bits")
+    return ids
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

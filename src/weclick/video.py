@@ -53,7 +53,7 @@ class VideoReader:
         if isinstance(source, Path):
             # absolute: "a:b.mp4" would be taken for a protocol; one backend: others read "%" as a numbered sequence
             self._capture = cv2.VideoCapture(str(source.absolute()), cv2.CAP_FFMPEG)
-            refusal = f"{source} cannot be opened as a video: damaged, cut off or of another kind; fetch it again"
+            refusal = f"{source} cannot be opened as a video: damaged, cut off or of another kind; fetch it again or move it away"
         else:
             self._capture = cv2.VideoCapture(source)
             refusal = f"camera {source} cannot be opened; check that it is plugged in and not in use"

@@ -41,8 +41,8 @@ def test_counts_sizes_and_shares_by_hand(root):
     told = []
     report = check_data(open_layout("auto", root), progress=lambda *step: told.append(step))
     train, val = report.splits["train"], report.splits["val"]
-    assert (train.videos, train.segments, train.frames, train.labelled) == (1, 2, 3, 2)
-    assert (val.videos, val.segments, val.frames, val.labelled) == (1, 1, 1, 1)
+    assert (train.videos, train.segments, train.frames, train.labelled) == (["a"], 2, 3, 2)
+    assert (val.videos, val.segments, val.frames, val.labelled) == (["b"], 1, 1, 1)
     assert train.sizes == {(4, 6): 3}
     assert train.pixels.tolist() == [12, 12, 24]
     assert train.shares.tolist() == [0.5, 0.5]

@@ -3,6 +3,7 @@ import logging
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from weclick import images
 from weclick.data.index import FrameKey
@@ -237,3 +238,44 @@ def test_open_layout_says_what_it_looked_for(tmp_path):
 
 def test_layouts_are_known_by_their_own_name():
     assert {name: layout.name for name, layout in LAYOUTS.items()} == {name: name for name in LAYOUTS}
+
+
+def test_videos_in_folders_of_their_own_are_named_by_their_path(tmp_path):
+    make(tmp_path, {"day1/cam0": [0], "day1": [5]}, masked=["day1/cam0"])
+    make_video(tmp_path / "videos/DAY2/cam0.avi").rename(tmp_path / "videos/DAY2/cam0.AVI")
+    (tmp_path / "splits.yaml").write_text("train: [day1, DAY2/cam0]\nval: [day1/cam0]")
+    (tmp_path / "frames/day1/loop").symlink_to(tmp_path / "frames", target_is_directory=True)
+    layout = open_layout("auto", tmp_path)
+    assert videos_of(layout) == {"train": ["DAY2/cam0", "day1"], "val": ["day1/cam0"]}
+    assert all(frame.label for frame in layout.frames("val"))
+    assert not any(frame.label for frame in layout.frames("train"))
+    assert (tmp_path / "frames/DAY2/cam0/000005.jpg").exists()
+
+
+def test_masks_in_a_folder_of_no_video_are_refused_at_any_depth(tmp_path):
+    make(tmp_path, {"day1/cam0": [0]})
+    write(tmp_path / "masks/day1/cam1/0.png", GREY[..., 0])
+    with pytest.raises(DataError, match=r"masks/day1/cam1 belongs to no video; the videos are: day1/cam0"):
+        FolderLayout(tmp_path).frames("train")
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".TIF", ".tiff"])
+def test_masks_in_other_lossless_formats_are_read(tmp_path, suffix):
+    make(tmp_path, {"a": [0], "b": [0]})
+    ids = np.arange(2, dtype=np.uint8).repeat(2).reshape(2, 2)
+    (tmp_path / "masks/b").mkdir(parents=True)
+    Image.fromarray(ids).save(tmp_path / f"masks/b/0{suffix}")
+    layout = FolderLayout(tmp_path)
+    (frame,) = layout.frames("val")
+    assert np.array_equal(images.read_label(frame.label, None), ids)
+
+
+def test_masks_as_jpeg_are_refused_in_one_line(tmp_path):
+    make(tmp_path, {"a": [0, 1], "b": [0]})
+    for number in (0, 1):
+        write(tmp_path / f"masks/a/{number}.jpg", GREY)
+    told = []
+    assert FolderLayout(tmp_path, told.append).frames("val")
+    assert [str(error) for error in told] == [
+        f"{tmp_path / 'masks/a'} holds 2 masks as JPEG, such as 0.jpg; JPEG changes class ids, so write the masks anew, as PNG"
+    ]

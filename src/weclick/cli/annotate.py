@@ -20,7 +20,7 @@ from weclick.clicks import ClickStore
 from weclick.clicks.store import CLICKS_FILE
 from weclick.data.index import FrameKey, Layout, Split
 from weclick.data.layouts import open_layout
-from weclick.data.unused import unused_validation
+from weclick.data.unused import unused_data
 from weclick.options import NonNegativeFloat
 
 Student = Any
@@ -97,7 +97,7 @@ def annotate(
         if not is_loopback(bound):
             print(f"weclick: {WARNING}", file=sys.stderr)
         print(f"click at {_url(access, host)} (Ctrl-C stops it); clicks go to {path}", flush=True)
-        if message := unused_validation(opened):
+        for message in unused_data(opened):
             print(message, flush=True)
         serve(app, listening, _url(access, host), open_browser=open and access.token is None)
 

@@ -24,7 +24,7 @@ from weclick.clicks.labels import export_labels
 from weclick.data.index import Layout, Split
 from weclick.data.layouts import open_layout
 from weclick.data.masks import pictures_of
-from weclick.data.unused import unused_validation
+from weclick.data.unused import unused_data
 from weclick.errors import ClickError, ConfigError, DataError
 from weclick.options import Share
 from weclick.reporting.progress import progress_bar
@@ -274,7 +274,7 @@ PARTS: Final[dict[str, Any]] = {
 
 
 def _print_unused(layout: Layout) -> None:
-    if message := unused_validation(layout):
+    for message in unused_data(layout):
         print(message)
 
 

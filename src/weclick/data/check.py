@@ -18,6 +18,7 @@ from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.decode import Progress
 from weclick.data.index import Frame, FrameKey, Layout, Split, segments
+from weclick.data.unused import first_names, unused_files
 from weclick.errors import DataError
 from weclick.images import check_same_size, read_image, read_instances, read_label
 from weclick.machine import usable_cores
@@ -32,7 +33,7 @@ class SplitReport:
     ``sizes`` counts the images of each (H, W); ``pixels`` counts the label pixels of each class, the ignored ones last.
     """
 
-    videos: int
+    videos: list[str]
     segments: int
     frames: int
     labelled: int
@@ -48,13 +49,14 @@ class SplitReport:
 
 @dataclass
 class DataReport:
-    """Counts per split, and one line for every bad file."""
+    """Counts per split, one line for every bad file, and one for each group of files that are not used."""
 
     root: Path
     layout: str
     classes: ClassSet
     splits: dict[Split, SplitReport] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -84,7 +86,7 @@ def check_data(layout: Layout, problems: Iterable[str] = (), *, progress: Progre
         problems: Problems of the files that ``layout`` skipped when it was opened.
         progress: Called with (frames read, frames to read).
     """
-    report = DataReport(layout.root, layout.name, layout.classes, problems=list(problems))
+    report = DataReport(layout.root, layout.name, layout.classes, problems=list(problems), unused=unused_files(layout))
     frames = {split: layout.frames(split) for split in layout.splits()}
     total, done = sum(map(len, frames.values())), 0
     for split, listed in frames.items():
@@ -107,7 +109,7 @@ def check_data(layout: Layout, problems: Iterable[str] = (), *, progress: Progre
 
 def _count(frames: Sequence[Frame], others: list[FrameKey], classes: ClassSet) -> SplitReport:
     return SplitReport(
-        videos=len({frame.key.video for frame in frames}),
+        videos=sorted({frame.key.video for frame in frames}),
         segments=len(segments(frames, others)),
         frames=len(frames),
         labelled=sum(frame.label is not None for frame in frames),
@@ -151,14 +153,17 @@ def print_report(report: DataReport, console: Console | None = None) -> None:
     console = console or Console()
     console.print(f"{report.root}: {report.layout} layout, {len(report.classes)} classes", markup=False, soft_wrap=True)
     console.print(_split_table(report))
+    for split, part in report.splits.items():
+        console.print(f"{split}: {first_names(part.videos)}", markup=False, soft_wrap=True)
     if report.labelled:
         console.print(_class_table(report))
     else:
         console.print("no masks: clicks can be trained from, but nothing can be validated or tested")
-    for problem in report.problems[:_MOST_PRINTED]:
-        console.print(problem, style="red", markup=False, soft_wrap=True)
-    if (more := len(report.problems) - _MOST_PRINTED) > 0:
-        console.print(f"... and {more} more")
+    for lines, style in ((report.unused, "yellow"), (report.problems, "red")):
+        for line in lines[:_MOST_PRINTED]:
+            console.print(line, style=style, markup=False, soft_wrap=True)
+        if (more := len(lines) - _MOST_PRINTED) > 0:
+            console.print(f"... and {more} more")
     console.print(f"{len(report.problems)} problems" if report.problems else "no problems found")
 
 
@@ -166,7 +171,7 @@ def _split_table(report: DataReport) -> Table:
     table = Table("split", "videos", "segments", "frames", "labelled", "sizes")
     for split, part in report.splits.items():
         sizes = ", ".join(f"{w}x{h} ({count})" for (h, w), count in part.sizes.most_common(3))
-        counts = (part.videos, part.segments, part.frames, part.labelled)
+        counts = (len(part.videos), part.segments, part.frames, part.labelled)
         table.add_row(split, *map(str, counts), sizes + (", ..." if len(part.sizes) > 3 else ""))
     return table
 

@@ -56,7 +56,7 @@ class Pictures:
         """
         path = self.path(key)
         inside = path.is_relative_to(self.root)
-        return path.relative_to(self.root).as_posix() if inside else f"frames/{path.parent.name}/{path.name}"
+        return path.relative_to(self.root).as_posix() if inside else f"frames/{key.video}/{path.name}"
 
     def key(self, *names: str) -> FrameKey:
         """Return the frame that a picture name of another tool refers to.

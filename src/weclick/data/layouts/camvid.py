@@ -7,14 +7,21 @@ import sys
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from weclick.classes import ClassSet, SemanticClass
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.index import SPLITS, Frame, FrameKey, Split
-from weclick.data.layouts.listed import ListedLayout
+from weclick.data.layouts.listed import ListedLayout, refuse_lossy_masks
 from weclick.errors import DataError
-from weclick.images import list_folders, list_images, list_numbered
+from weclick.images import (
+    IMAGE_SUFFIXES,
+    MASK_SUFFIXES,
+    list_folders,
+    list_images,
+    list_numbered,
+)
 
 _NAME = re.compile(r"(?P<video>.+)_[a-z]?(?P<number>[0-9]+)")
 
@@ -49,6 +56,12 @@ class CamVidLayout(ListedLayout):
 
     name = "camvid"
     needs = "train/ with trainannot/ (or val/, test/ with theirs)"
+    reads = MappingProxyType(
+        {"frames": IMAGE_SUFFIXES}
+        | dict.fromkeys(SPLITS, IMAGE_SUFFIXES)
+        | {f"{split}annot": MASK_SUFFIXES for split in SPLITS}
+    )
+    companions = re.compile(r"Thumbs\.db")
     classes = CLASSES
 
     @classmethod
@@ -104,7 +117,11 @@ class CamVidLayout(ListedLayout):
 
     def _stills(self, split: Split) -> list[Frame]:
         images = list_images(self.root / split)
-        labels = list_images(self.root / f"{split}annot", (".png",))
+        labels = list_images(self.root / f"{split}annot", MASK_SUFFIXES)
+        try:
+            refuse_lossy_masks(self.root / f"{split}annot")
+        except DataError as error:
+            self._refuse(error)
         for stem, path in labels.items():
             if stem not in images:
                 image = self.root / split / stem

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from weclick.classes import ClassSet, SemanticClass
@@ -13,7 +15,7 @@ from weclick.conventions import IGNORE_INDEX
 from weclick.data.index import SPLITS, Frame, FrameKey, Split
 from weclick.data.layouts.listed import ListedLayout
 from weclick.errors import DataError
-from weclick.images import list_folders, list_images, read_label
+from weclick.images import IMAGE_SUFFIXES, list_folders, list_images, read_label
 
 _IMAGES: Final = ("leftImg8bit", "leftImg8bit_sequence")
 
@@ -60,6 +62,8 @@ class CityscapesLayout(ListedLayout):
 
     name = "cityscapes"
     needs = "leftImg8bit/ or leftImg8bit_sequence/"
+    reads = MappingProxyType(dict.fromkeys((*_IMAGES, "gtFine"), IMAGE_SUFFIXES))
+    companions = re.compile(r".+_gtFine_(color|polygons|labelTrainIds|instanceTrainIds|labelColors)\.\w+|Thumbs\.db")
     classes = CLASSES
 
     @classmethod
@@ -71,6 +75,15 @@ class CityscapesLayout(ListedLayout):
         """Official label ids to train ids; 34 and above are unknown."""
         official = [LABEL_IDS.index(value) if value in LABEL_IDS else IGNORE_INDEX for value in range(34)]
         return (*official, *[-1] * (256 - len(official)))
+
+    def needs_file(self, path: Path) -> bool:
+        """Return whether a file is of a listed frame: its copy in the other folder of images, or a mask without classes."""
+        match = STEM.fullmatch(path.stem)
+        return match is not None and FrameKey(match["video"], int(match["number"])) in self._keys
+
+    @cached_property
+    def _keys(self) -> set[FrameKey]:
+        return {frame.key for split in SPLITS for frame in self.frames(split)}
 
     def _list(self) -> dict[Split, list[Frame]]:
         return {split: self._list_split(split) for split in SPLITS}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import reprlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from platformdirs import user_cache_path
@@ -19,11 +21,18 @@ from rich.progress import Progress, TaskID
 from weclick.bounded_yaml import read_yaml
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
-from weclick.data.decode import decode_video, is_decoded, manifest
+from weclick.data.decode import MANIFEST, decode_video, is_decoded, manifest
 from weclick.data.index import SPLITS, Frame, FrameKey, Refuse, Split, refuse
-from weclick.data.layouts.listed import ListedLayout
+from weclick.data.layouts.listed import ListedLayout, refuse_lossy_masks
 from weclick.errors import DataError
-from weclick.images import has_images, list_folders, list_images, list_numbered
+from weclick.files import walk
+from weclick.images import (
+    IMAGE_SUFFIXES,
+    MASK_SUFFIXES,
+    has_images,
+    list_images,
+    list_numbered,
+)
 from weclick.video import VIDEO_SUFFIXES
 
 SPLITS_FILE: Final = "splits.yaml"
@@ -42,7 +51,8 @@ class FolderLayout(ListedLayout):
     """Videos or frames with ``classes.yaml``, and optionally ``masks``, ``instances`` and ``splits.yaml``.
 
     Frames lie in ``frames/<video>/<n>.jpg|png``; ``videos/<video>.mp4`` is decoded into such a folder by
-    :func:`decode_videos` first. Masks, ``masks/<video>/<n>.png``, hold class ids and 255 for ignore.
+    :func:`decode_videos` first. Masks, ``masks/<video>/<n>.png``, hold class ids and 255 for ignore. A video may lie in folders
+    of its own (``frames/day1/drive/1.jpg``), which are part of its name (``day1/drive``).
 
     Args:
         root: The data set.
@@ -55,10 +65,15 @@ class FolderLayout(ListedLayout):
 
     name = "folder"
     needs = "classes.yaml with videos/ or frames/<video>/"
+    reads = MappingProxyType(
+        {"videos": VIDEO_SUFFIXES, "frames": IMAGE_SUFFIXES, "masks": MASK_SUFFIXES, "instances": MASK_SUFFIXES}
+    )
+    companions = re.compile(rf"{re.escape(MANIFEST)}|Thumbs\.db")
 
     def __init__(self, root: Path, refuse: Refuse = refuse, without: Collection[str] = ()) -> None:
         super().__init__(root, refuse)
         self.classes = ClassSet.read(root / "classes.yaml")
+        self._videos = list_videos(root)
         self._folders = self._frame_folders(without)
 
     @classmethod
@@ -71,12 +86,16 @@ class FolderLayout(ListedLayout):
         count = len(self.classes)
         return (*range(count), *[-1] * (IGNORE_INDEX - count), IGNORE_INDEX)
 
+    def needs_file(self, path: Path) -> bool:
+        """Return whether a file is a video."""
+        return path in self._videos.values()
+
     def _frame_folders(self, without: Collection[str]) -> dict[str, Path | None]:
         """Return the folder of every video's frames, None for those without."""
         folders: dict[str, Path | None] = {
-            folder.name: folder for folder in list_folders(self.root / "frames") if has_images(folder)
+            name: folder for name, folder, _ in walk(self.root / "frames") if name and has_images(folder)
         }
-        for name, path in list_videos(self.root).items():
+        for name, path in self._videos.items():
             folders[name] = None if name in without else _decoded_folder(name, path, self.root)
             if folders[name] is None and name not in without:
                 raise DataError(f"{path} is not decoded into frames yet; open the data set with weclick's open_layout")
@@ -97,8 +116,8 @@ class FolderLayout(ListedLayout):
 
     def _check_mask_folders(self) -> None:
         for kind in ("masks", "instances"):
-            for folder in list_folders(self.root / kind):
-                if folder.name not in self._folders:
+            for name, folder, files in walk(self.root / kind):
+                if name and files and name not in self._folders:
                     videos = ", ".join(self._folders)
                     self._refuse(DataError(f"{folder} belongs to no video; the videos are: {videos}"))
 
@@ -107,7 +126,7 @@ class FolderLayout(ListedLayout):
             return []
         try:
             images = list_numbered(folder)
-            masks, instances = (list_numbered(self.root / kind / name, (".png",)) for kind in ("masks", "instances"))
+            masks, instances = (_list_masks(self.root / kind / name) for kind in ("masks", "instances"))
         except DataError as error:  # one such file leaves open which mask belongs to which frame of the video
             self._refuse(error)
             return []
@@ -119,13 +138,22 @@ class FolderLayout(ListedLayout):
         return [Frame(FrameKey(name, n), image, masks.get(n), instances.get(n)) for n, image in images.items()]
 
 
+def _list_masks(folder: Path) -> dict[int, Path]:
+    refuse_lossy_masks(folder)
+    return list_numbered(folder, MASK_SUFFIXES)
+
+
 def list_videos(root: Path) -> dict[str, Path]:
-    """Return the files in ``root/videos`` by the name of their video.
+    """Return the files in ``root/videos`` by the name of their video, the path without suffix: ``day1/drive``.
 
     Raises:
         DataError: Two files give the same name.
     """
-    return list_images(root / "videos", VIDEO_SUFFIXES)
+    return {
+        f"{name}/{stem}" if name else stem: path
+        for name, folder, _ in walk(root / "videos")
+        for stem, path in list_images(folder, VIDEO_SUFFIXES).items()
+    }
 
 
 def decode_videos(root: Path, refuse: Refuse = refuse) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import ClassVar
 from weclick.classes import ClassSet
 from weclick.data.index import SPLITS, Frame, Refuse, Split, refuse
 from weclick.errors import DataError
+from weclick.images import list_images
 
 
 class ListedLayout(ABC):
@@ -27,6 +29,10 @@ class ListedLayout(ABC):
     name: ClassVar[str]
     needs: ClassVar[str]
     """The folders by which the layout is recognised, for messages."""
+    reads: ClassVar[Mapping[str, Sequence[str]]]
+    """Folders in the root, and the suffixes of the files that are read from each; other files there are reported as unused."""
+    companions: ClassVar[re.Pattern[str]]
+    """Names of the files that may lie there and are not needed."""
     classes: ClassSet
 
     def __init__(self, root: Path, refuse: Refuse = refuse) -> None:
@@ -43,6 +49,10 @@ class ListedLayout(ABC):
     @abstractmethod
     def label_ids(self) -> Sequence[int]:
         """Return the table of 256 entries from stored label value to class id."""
+
+    def needs_file(self, path: Path) -> bool:
+        """Return whether a file that no frame names is needed all the same."""
+        return False
 
     @abstractmethod
     def _list(self) -> Mapping[Split, Sequence[Frame]]:
@@ -64,3 +74,16 @@ class ListedLayout(ABC):
             DataError: A mask has no image, a name has no frame number, or a split is wrong.
         """
         return self._frames[split]
+
+
+def refuse_lossy_masks(folder: Path) -> None:
+    """Refuse a folder of masks with JPEGs in it.
+
+    Raises:
+        DataError: There are some.
+    """
+    if lossy := list(list_images(folder, (".jpg", ".jpeg")).values()):
+        raise DataError(
+            f"{folder} holds {len(lossy)} masks as JPEG, such as {lossy[0].name}; JPEG changes class ids, so write the masks "
+            "anew, as PNG"
+        )
