@@ -104,3 +104,12 @@ def test_a_missing_or_binary_classes_yaml_is_refused_by_name(tmp_path):
 def test_a_thing_that_is_neither_true_nor_false_is_refused(thing):
     with pytest.raises(DataError, match=f"thing of class 'car' must be true or false without quotes, found {thing!r}"):
         ClassSet.from_list([{"name": "car", "thing": thing}])
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("[sky, no]", "False"), ("[sky, 12]", "12"), ("[sky, {name: on}]", "True")]
+)
+def test_a_name_that_yaml_reads_as_another_value_is_refused_with_what_to_do(tmp_path, text, found):
+    (tmp_path / "classes.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=rf"classes\.yaml: class 1 must be a name .*found .*{found}.*in quotes"):
+        ClassSet.read(tmp_path / "classes.yaml")

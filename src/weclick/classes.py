@@ -107,7 +107,8 @@ def _semantic_class(entry: Mapping[str, Any], index: int) -> SemanticClass:
     valid = isinstance(color, list | tuple) and len(color) == 3 and all(type(v) is int and 0 <= v <= 255 for v in color)
     if not valid or not isinstance(entry.get("name"), str) or not entry["name"].strip():
         raise DataError(
-            f"class {index} must be a name or {{name, color: [r, g, b] in 0..255, thing}}, found {reprlib.repr(entry)}"
+            f"class {index} must be a name or {{name, color: [r, g, b] in 0..255, thing}}, found {reprlib.repr(entry)}; put "
+            "names such as on, no and 12, which YAML reads as other values, in quotes"
         )
     thing = entry.get("thing", False)
     if not isinstance(thing, bool):

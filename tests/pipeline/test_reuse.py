@@ -142,3 +142,14 @@ def test_a_damaged_teacher_is_not_taken_for_another_one(weclick, fit, copy):
     copy.checkpoint("teacher", "last").write_bytes(b"")
     with pytest.raises(RunError, match=r"teacher .*last\.ckpt is damaged"):
         fit(weclick(), copy, "memory")
+
+
+@pytest.mark.parametrize("name", ["begun.json", "done.json"])
+@pytest.mark.parametrize("content", [b"", b'{"data": ', b"[1]", b"\xff"])
+def test_damaged_settings_of_a_stage_are_refused_by_file(tmp_path, name, content):
+    run = Run.create(tmp_path / "run", "seed: 0\n")
+    run.stage("student").mkdir()
+    run.checkpoint("student", "last").touch()
+    (run.stage("student") / name).write_bytes(content)
+    with pytest.raises(RunError, match=rf"student/{name} is damaged \(.*\); put it back, or delete .*student"):
+        run.begin("student", {})

@@ -12,7 +12,7 @@ from shlex import quote
 from typing import Any, Final, Literal
 
 from weclick.clicks import CLICKS_FILE
-from weclick.errors import ConfigError, RunError
+from weclick.errors import ConfigError, RunError, one_line
 from weclick.files import write_json, write_text
 from weclick.machine import process_rank
 from weclick.pipeline.options import RUNS, Stage
@@ -67,7 +67,7 @@ class Run:
         done = (folder / DONE).exists()
         file, last = folder / (DONE if done else BEGUN), self.checkpoint(stage, "last")
         if done or (file.exists() and last.exists()):
-            differing = list(_differing(json.loads(file.read_text(encoding="utf-8")), wanted))
+            differing = list(_differing(_read_settings(file), wanted))
             if differing:
                 raise RunError(
                     f"the {stage} in {self.folder} is {'finished' if done else 'begun'}, with other "
@@ -164,6 +164,18 @@ class Run:
                 f"no run in {runs}/ has a finished {stage}; train one with weclick fit, or name it with --run"
             )
         return cls(finished[-1].parents[1])
+
+
+def _read_settings(file: Path) -> dict[str, Any]:
+    try:
+        settings = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(settings, dict):
+            raise TypeError("it holds no settings")
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise RunError(
+            f"{file} is damaged ({one_line(error)}); put it back, or delete {file.parent} to train it again"
+        ) from None
+    return settings
 
 
 def _differing(stored: dict[str, Any], wanted: dict[str, Any], group: str = "") -> Iterator[str]:
