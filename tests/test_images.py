@@ -166,7 +166,7 @@ def test_lossless_formats_keep_the_ids(tmp_path, suffix, palette):
 )
 def test_a_label_as_jpeg_is_refused_whatever_its_name(tmp_path, name, options):
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / name, **options)
-    with pytest.raises(DataError, match=rf"{name} is .*JPEG, which changes class ids; write the mask anew, as PNG"):
+    with pytest.raises(DataError, match=rf"{name} is .*JPEG, which changes class ids; write the mask again, as PNG"):
         read_label(tmp_path / name, None)
 
 

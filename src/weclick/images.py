@@ -267,7 +267,7 @@ def decode(raw: bytes, flags: int, path: Path, rows: int | None = None) -> np.nd
 def _read_ids(path: Path) -> np.ndarray:
     raw = read_bytes(path)
     if raw.startswith(_JPEG_START):
-        raise DataError(f"{path} is a JPEG, which changes class ids; write the mask anew, as PNG")
+        raise DataError(f"{path} is a JPEG, which changes class ids; write the mask again, as PNG")
     bits, color = (raw[24], raw[25]) if raw.startswith(PNG_START) and len(raw) > 25 else (8, _PNG_PALETTE)
     if color == _PNG_PALETTE:
         return _stored_ids(raw, path)
@@ -283,7 +283,7 @@ def _stored_ids(raw: bytes, path: Path) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(raw)) as image:
             if image.info.get("compression") in _LOSSY:
-                raise DataError(f"{path} is compressed as JPEG, which changes class ids; write the mask anew, as PNG")
+                raise DataError(f"{path} is compressed as JPEG, which changes class ids; write the mask again, as PNG")
             ids = np.array(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise DataError(f"{path} is damaged or not an image; fetch it again or remove its frame") from None

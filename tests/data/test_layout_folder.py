@@ -277,5 +277,5 @@ def test_masks_as_jpeg_are_refused_in_one_line(tmp_path):
     told = []
     assert FolderLayout(tmp_path, told.append).frames("val")
     assert [str(error) for error in told] == [
-        f"{tmp_path / 'masks/a'} holds 2 masks as JPEG, such as 0.jpg; JPEG changes class ids, so write the masks anew, as PNG"
+        f"{tmp_path / 'masks/a'} holds 2 masks as JPEG, such as 0.jpg; JPEG changes class ids, so write the masks again, as PNG"
     ]

@@ -260,7 +260,7 @@ def test_runs_of_one_name_and_seed_are_records_of_their_own(tmp_path, monkeypatc
     assert opened[0]["id"] != opened[1]["id"]
 
 
-def test_a_record_begins_anew_where_its_stage_was_deleted(tmp_path):
+def test_a_record_starts_again_where_its_stage_was_deleted(tmp_path):
     import wandb
 
     ids = []

@@ -30,7 +30,7 @@ def end(means):
     return module.logged
 
 
-def test_means_are_over_samples_and_begin_anew_each_epoch():
+def test_means_are_over_samples_and_start_again_each_epoch():
     means = EpochMeans()
     see(means, 1.0, 3)
     see(means, 5.0, 1)

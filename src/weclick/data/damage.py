@@ -31,7 +31,7 @@ def refuse_other_picture(image: Path, size: Size, clicks: Sequence[Click], click
     else:
         return
     raise DataError(
-        f"{image} is {size[1]}x{size[0]} but {conflict}; click it anew, or simulate from a mask of its size (weclick "
+        f"{image} is {size[1]}x{size[0]} but {conflict}; click it again, or simulate from a mask of its size (weclick "
         "clicks check lists such frames)"
     )
 

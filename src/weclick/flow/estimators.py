@@ -229,7 +229,7 @@ def _each_pair(
 
     def flow(*images: np.ndarray) -> np.ndarray:
         first, second = (cv2.copyMakeBorder(i, 0, bottom, 0, right, cv2.BORDER_REPLICATE) for i in images)
-        # made anew for every pair (0.1 ms): an OpenCV object can be neither pickled nor shared between threads
+        # made for every pair (0.1 ms): an OpenCV object can be neither pickled nor shared between threads
         field = np.asarray(make().calc(first, second, None))  # type: ignore[call-overload] # stubs forbid None
         return np.ascontiguousarray(field[:height, :width].transpose(2, 0, 1))
 

@@ -16,7 +16,7 @@ class Smoother:
     """Averages class probabilities over successive frames, so that labels flicker less.
 
     ``p_t = decay * p_{t-1} + (1 - decay) * softmax(logits_t)``. There is no motion compensation: what moves quickly
-    leaves a trail, the longer the nearer ``decay`` is to 1. A frame of another size starts anew.
+    leaves a trail, the longer the nearer ``decay`` is to 1. A frame of another size starts afresh.
 
     Args:
         decay: Share of the earlier frames, 0 or more and below 1.

@@ -1,6 +1,6 @@
 """Frames from a video file, a folder of images or a camera.
 
-Images are uint8 (H, W, 3) RGB. Sources iterate anew each time and hold one frame at a time; each has ``fps`` (None for
+Images are uint8 (H, W, 3) RGB. Sources start again with each iteration and hold one frame at a time; each has ``fps`` (None for
 single images), ``size`` (H, W) of its first frame, upright, and ``count``, the frames to expect (None if unknown).
 """
 

@@ -85,5 +85,5 @@ def refuse_lossy_masks(folder: Path) -> None:
     if lossy := list(list_images(folder, (".jpg", ".jpeg")).values()):
         raise DataError(
             f"{folder} holds {len(lossy)} masks as JPEG, such as {lossy[0].name}; JPEG changes class ids, so write the masks "
-            "anew, as PNG"
+            "again, as PNG"
         )

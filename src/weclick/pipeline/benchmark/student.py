@@ -143,7 +143,7 @@ def exported(candidate: Candidate, size: Size) -> Iterator[tuple[ExportedModel, 
     for path in candidate.exports:
         model = ExportedModel(ExportedNetwork.open(path))
         if model.size != size:
-            raise ConfigError(f"{path} takes {model.size}, the benchmark runs at {size}; give --size, or export anew")
+            raise ConfigError(f"{path} takes {model.size}, the benchmark runs at {size}; give --size, or export again")
         yield model, sum(p.stat().st_size for p in {path, path.with_suffix(".bin")} if p.exists()) / 1e6
     if not candidate.exports:
         for network in _made_in_memory(candidate.model, size):
