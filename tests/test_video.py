@@ -73,6 +73,8 @@ def test_a_damaged_index_is_no_reason_to_fail(tmp_path, cut):
     assert sum(1 for _ in reader.frames()) == 20
     video.write_bytes(whole[: whole.index(b"moov") + cut])
     assert reader.expected() == 20
+    video.write_bytes(struct.pack(">I4sQ", 1, b"mdat", 2**64 - 1) + whole)  # a size that no file has
+    assert reader.expected() == 20
     reader.close()
 
 

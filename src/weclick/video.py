@@ -94,7 +94,8 @@ def _shown_share(path: Path) -> float | None:
                 header = next(_boxes(track, b"tkhd"))
                 _, shown = _ticks_and_duration(header[:1] + header[5:])  # as if without the track's number
                 return min(1.0, shown * ticks / (movie_ticks * stored)) or None
-    except (StopIteration, struct.error, ZeroDivisionError):  # another container, or a live recording in pieces
+    # another container, a live recording in pieces, or a size that no file has
+    except (StopIteration, struct.error, ArithmeticError, ValueError, OSError):
         pass
     return None
 
