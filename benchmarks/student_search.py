@@ -18,8 +18,8 @@ from pathlib import Path
 
 from weclick.pipeline.benchmark.student import Candidate, benchmark_student, of_run
 from weclick.pipeline.run import Run
-from weclick.reporting.loggers import read_metrics
 from weclick.reporting.plots import plot_trade
+from weclick.reporting.stages import read_metrics
 
 SIZE, CLASSES = (384, 480), 11
 VARIANTS = {

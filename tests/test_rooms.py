@@ -26,6 +26,7 @@ ROOMS = [
         "extensions",
         "files",
         "images",
+        "jobs",
         "machine",
         "options",
         "png",

@@ -6,13 +6,22 @@ import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from weclick.bounded_yaml import read_yaml
 from weclick.conventions import IGNORE_INDEX
 from weclick.errors import DataError
+
+DISTINCT_COLORS: Final = (
+    # Okabe and Ito without black
+    *((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167)),
+    # Paul Tol, "muted"
+    *((51, 34, 136), (17, 119, 51), (136, 34, 85), (221, 204, 119), (170, 68, 153), (68, 170, 153), (204, 102, 119)),
+    *((153, 153, 51), (136, 204, 238)),
+)
+"""RGB colours that people with any kind of colour vision can tell apart, the first ones best."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,11 @@ def _semantic_class(entry: Mapping[str, Any], index: int) -> SemanticClass:
             f"thing of class {entry['name']!r} must be true or false without quotes, found {reprlib.repr(thing)}"
         )
     return SemanticClass(entry["name"], (color[0], color[1], color[2]), thing)
+
+
+def distinct_color(index: int) -> tuple[int, int, int]:
+    """Return a colour for class ``index`` of a new data set: one of ``DISTINCT_COLORS`` as long as there are some."""
+    return DISTINCT_COLORS[index] if index < len(DISTINCT_COLORS) else default_color(index)
 
 
 def default_color(index: int) -> tuple[int, int, int]:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,6 +71,39 @@ def _sync_folder(folder: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_FOLDER_SYNC:
             raise
+
+
+@contextmanager
+def new_folder(folder: Path, what: str) -> Iterator[Path]:
+    """Yield a hidden folder beside ``folder``, which is renamed to ``folder`` on success and removed on failure.
+
+    Args:
+        folder: Folder to make; it may exist if it is empty.
+        what: What it will hold, for messages.
+
+    Raises:
+        DataError: It is a file or link, not empty, or cannot be written.
+    """
+    folder = folder.absolute()
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise DataError(f"{folder} is not a folder; choose another place for the {what}")
+    temporary = None
+    try:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise DataError(f"{folder} is not empty; choose another place, or delete it first")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        made = temporary / "made"
+        made.mkdir()
+        yield made
+        if folder.is_dir():
+            folder.rmdir()
+        made.rename(folder)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written ({error}); check permissions and free space") from None
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager

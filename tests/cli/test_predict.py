@@ -68,3 +68,12 @@ def test_the_help_says_what_smoothing_does_not_do(weclick):
     text = " ".join(weclick("predict", "--help", "all").done().out.split())
     for words in ("--realtime", "newest frame", "--smooth", "motion is not compensated", "--legend", "--alpha"):
         assert words in text
+
+
+def test_the_original_can_stand_beside_the_overlay(weclick, trained, film, tmp_path):
+    options = ["--runs", trained, "--out", "out", "--labels", "false", "--compare", "true"]
+    for _ in range(2):  # the second replaces the first
+        assert "compare.webm" in weclick("predict", "--source", film, *options).done().out
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".predicted", "compare.webm"]
+    video = cv2.VideoCapture(str(tmp_path / "out" / "compare.webm"))
+    assert (video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (192, 64)

@@ -1,5 +1,6 @@
 """`weclick clicks suggest`: what it lists, and what it refuses."""
 
+import json
 import shutil
 
 import pytest
@@ -42,3 +43,12 @@ def test_what_makes_no_sense_is_refused(suggest, synthetic_root, folder_root):
     suggest(synthetic_root, "--count", 0).refused("--count 0")
     suggest(synthetic_root, "--run", "none").refused("none", "done")
     suggest(folder_root).refused("classes")
+
+
+def test_the_list_can_be_written_for_programs(suggest, synthetic_root, tmp_path):
+    out = suggest(synthetic_root, "--count", 2, "--out", tmp_path / "new" / "list.json").done().out
+    listed = json.loads((tmp_path / "new" / "list.json").read_text())
+    assert [f"{entry['video']}:{entry['number']}" for entry in listed] == [
+        line.split()[0] for line in out.splitlines()[1:3]
+    ]
+    assert listed[0]["score"] > 0

@@ -3,7 +3,7 @@ import pytest
 
 from weclick.classes import ClassSet
 from weclick.errors import ConfigError, ShapeError
-from weclick.inference.drawing import Painter, colorize, draw_clicks, lay_over, legend, overlay, panel
+from weclick.inference.drawing import BesideOriginal, Painter, colorize, draw_clicks, lay_over, legend, overlay, panel
 
 RED, GREEN = (200, 10, 20), (10, 180, 30)
 CLASSES = ClassSet.from_list([{"name": "one", "color": list(RED)}, {"name": "two", "color": list(GREEN)}])
@@ -161,3 +161,12 @@ def test_the_legend_holds_the_classes_seen_so_far_and_is_drawn_anew_for_a_new_on
 def test_a_strength_out_of_range_is_refused(alpha):
     with pytest.raises(ConfigError, match="alpha must be 0 to 1"):
         Painter(NAMED, alpha)
+
+
+@pytest.mark.parametrize(("size", "half"), [((41, 61), (40, 60)), ((1080, 1920), (360, 640))])
+def test_the_original_lies_to_the_left_in_whole_pixels(size, half):
+    image, labels = grey(*size), np.zeros(size, np.uint8)
+    drawn = BesideOriginal(Painter(CLASSES, 1.0, legends=False))(image, labels)
+    assert drawn.shape == (half[0], 2 * half[1], 3)
+    assert (drawn[:, : half[1]] == 100).all()
+    assert (drawn[:, half[1] :] == CLASSES[0].color).all()

@@ -27,7 +27,7 @@ def codec(request, monkeypatch):
     if request.param == "pyav":
         pytest.importorskip("av", reason="needs the extra 'video'")
     else:
-        monkeypatch.setattr(writer_module, "_encoder_class", lambda: writer_module._OpenCVEncoder)
+        monkeypatch.setattr(writer_module, "_encoder_class", lambda path: writer_module._OpenCVEncoder)
     return request.param
 
 
@@ -122,3 +122,13 @@ def test_writes_that_fail_silently_are_noticed(tmp_path, codec):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_webm_that_browsers_play_is_written(tmp_path):
+    with VideoWriter(tmp_path / "a.webm", 12) as writer:
+        for value in ramp_values(5):
+            writer.write(grey(value))
+    assert (tmp_path / "a.webm").read_bytes()[:4] == b"\x1aE\xdf\xa3"  # EBML
+    assert b"V_VP8" in (tmp_path / "a.webm").read_bytes()
+    video = VideoFile(tmp_path / "a.webm")
+    assert (video.fps, video.size, video.count) == (12, (48, 64), 5)

@@ -60,3 +60,15 @@ def test_the_reference_needs_no_teacher_and_remembers_its_flow(settings, run, fi
     assert json.loads((the_run.stage("student") / "done.json").read_text())["flow"] == "dis"
     with pytest.raises(RunError, match="flow"):
         fit(settings(**short, memory=dict(flow="dis-fast")), the_run)
+
+
+@pytest.mark.slow
+def test_few_frames_are_trained_from_for_as_many_epochs_as_the_least_number_of_steps_needs(settings, run, fit):
+    few = settings(arm="clicks", data={"batch_size": 4}, trainer={"max_epochs": 1, "min_steps": 5})
+    the_run = fit(few, run())
+    facts = json.loads((the_run.stage("student") / "done.json").read_text())
+    with (the_run.stage("student") / "metrics.csv").open() as stream:
+        epochs = sum(bool(row["train/loss"]) for row in csv.DictReader(stream))
+    frames = len(few.make_data(clicks=the_run.clicks).clips)
+    assert facts["epochs"] == epochs == -(-5 // (frames // 4)) > 1
+    fit(few, the_run)  # it is finished: resumed with the same number

@@ -18,9 +18,9 @@ from weclick.reporting.loggers import (
     SafeWandb,
     make_loggers,
     make_tracker,
-    read_metrics,
     wandb_mode,
 )
+from weclick.reporting.stages import read_metrics
 
 CLASSES = ClassSet.from_list([{"name": "road"}, {"name": "car"}])
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import reprlib
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -52,8 +53,11 @@ _DESCRIPTIONS: Final = {
     422: "Invalid fields, or a picture that cannot be read.",
     503: "The store cannot be used: disk full, read-only or busy.",
 }
-_READ_ERRORS: Final = (400, 401, 403, 422, 503)
-_WRITE_ERRORS: Final = (*_READ_ERRORS, 404, 408, 413, 415)
+Route = tuple[str, str, Callable[..., Any], type[BaseModel] | str, tuple[int, ...]]
+"""Method, path under ``/api``, handler, model or media type of the response (empty for none), further statuses."""
+
+READ_ERRORS: Final = (400, 401, 403, 422, 503)
+WRITE_ERRORS: Final = (*READ_ERRORS, 404, 408, 413, 415)
 
 
 def create_app(
@@ -64,6 +68,7 @@ def create_app(
     predict: Predict | None = None,
     preview: bool = False,
     preview_cache: int = CACHE,
+    training: Callable[[Handlers], APIRouter] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """Return the server application for a data set.
@@ -75,6 +80,7 @@ def create_app(
         predict: Returns the class ids, uint8 (H, W), of the picture at a path, for the overlay; called in its own thread.
         preview: Show what the clicks mean, computed in a process of its own.
         preview_cache: Bytes of frames' features that are kept in the user's cache folder.
+        training: Returns the routes of the Train button; None leaves it out.
         clock: Returns the time for leases, in seconds.
 
     Raises:
@@ -88,7 +94,7 @@ def create_app(
     previews = Previews(catalog.classes, preview_cache) if preview else None
     frames = Frames(catalog, pictures)
     preview_handlers = PreviewHandlers(previews, frames, worker)
-    handlers = Handlers(frames, worker, Leases(clock), overlays, preview_handlers, annotator)
+    handlers = Handlers(frames, worker, Leases(clock), overlays, preview_handlers, annotator, training is not None)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -101,6 +107,26 @@ def create_app(
             previews.close()
         worker.close()
 
+    routers = [_routes(handlers), *([training(handlers)] if training else [])]
+    return make_app(routers, access, catalog.root, lifespan)
+
+
+def make_app(
+    routers: Sequence[APIRouter],
+    access: Access,
+    root: Path,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    index: str = "index.html",
+) -> FastAPI:
+    """Return a guarded application of some routes and the page's files.
+
+    Args:
+        routers: The routes.
+        access: Accepted hosts and the token.
+        root: Folder whose place no response reveals.
+        lifespan: What begins and ends with the application.
+        index: File of the page to send at ``/``.
+    """
     app = FastAPI(
         title="weclick annotate",
         version=version("weclick"),
@@ -108,11 +134,12 @@ def create_app(
         docs_url=None,  # FastAPI's documentation pages load scripts from other servers
         redoc_url=None,
         lifespan=lifespan,
-        exception_handlers={RequestValidationError: _handle_invalid_fields, WeclickError: _error_handler(catalog.root)},
+        exception_handlers={RequestValidationError: _handle_invalid_fields, WeclickError: _error_handler(root)},
     )
-    app.include_router(_routes(handlers))
-    for path in ("/", "/page/{name}"):
-        app.add_api_route(path, _page, methods=["GET", "HEAD"], include_in_schema=False)
+    for router in routers:
+        app.include_router(router)
+    for path, handler in (("/", partial(_page, index)), ("/page/{name}", _page)):
+        app.add_api_route(path, handler, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_middleware(Guard, access=access)
     return app
 
@@ -134,18 +161,23 @@ def _check_pictures(catalog: Catalog, pictures: Pictures) -> None:
 
 def _routes(handlers: Handlers) -> APIRouter:
     frame = "/frames/{frame_id}"
-    routes: list[tuple[str, str, Callable[..., Any], type[BaseModel] | str, tuple[int, ...]]] = [
-        ("GET", "/project", handlers.project, schemas.ProjectResponse, _READ_ERRORS),
-        ("GET", "/progress", handlers.progress, schemas.ProgressResponse, _READ_ERRORS),
-        ("POST", "/next", handlers.next_frame, schemas.FrameResponse, (204, *_WRITE_ERRORS)),
-        ("GET", frame, handlers.frame, schemas.FrameResponse, (404, *_READ_ERRORS)),
-        ("PUT", frame, handlers.save, schemas.FrameResponse, (409, *_WRITE_ERRORS)),
-        ("PUT", f"{frame}/lease", handlers.lease, "", (409, *_WRITE_ERRORS)),
-        ("DELETE", f"{frame}/lease", handlers.release, "", _WRITE_ERRORS),
-        ("GET", f"{frame}/image", handlers.image, "image/*", (304, 404, *_READ_ERRORS)),
-        ("GET", f"{frame}/overlay", handlers.overlay, "image/png", (404, *_READ_ERRORS)),
-        ("POST", f"{frame}/preview", handlers.previews.preview, "image/png", (204, *_WRITE_ERRORS)),
+    routes: list[Route] = [
+        ("GET", "/project", handlers.project, schemas.ProjectResponse, READ_ERRORS),
+        ("GET", "/progress", handlers.progress, schemas.ProgressResponse, READ_ERRORS),
+        ("POST", "/next", handlers.next_frame, schemas.FrameResponse, (204, *WRITE_ERRORS)),
+        ("GET", frame, handlers.frame, schemas.FrameResponse, (404, *READ_ERRORS)),
+        ("PUT", frame, handlers.save, schemas.FrameResponse, (409, *WRITE_ERRORS)),
+        ("PUT", f"{frame}/lease", handlers.lease, "", (409, *WRITE_ERRORS)),
+        ("DELETE", f"{frame}/lease", handlers.release, "", WRITE_ERRORS),
+        ("GET", f"{frame}/image", handlers.image, "image/*", (304, 404, *READ_ERRORS)),
+        ("GET", f"{frame}/overlay", handlers.overlay, "image/png", (404, *READ_ERRORS)),
+        ("POST", f"{frame}/preview", handlers.previews.preview, "image/png", (204, *WRITE_ERRORS)),
     ]
+    return make_router(routes)
+
+
+def make_router(routes: Sequence[Route]) -> APIRouter:
+    """Return a router of routes, described with all their responses."""
     router = APIRouter(prefix="/api")
     for method, path, handler, content, codes in routes:
         responses: dict[int | str, dict[str, Any]] = {code: {"description": _DESCRIPTIONS[code]} for code in codes}
@@ -169,7 +201,7 @@ def _routes(handlers: Handlers) -> APIRouter:
     return router
 
 
-async def _page(name: str = "index.html") -> Response:
+async def _page(name: str) -> Response:
     """Send a file of the page."""
     # compared with the folder's own listing, so that no name can lead out of it
     file = next((path for path in PAGE.iterdir() if path.name == name and path.is_file()), None)

@@ -46,6 +46,7 @@ class Handlers:
         overlays: Predictions to show, or None.
         previews: Learns from what is saved, and knows which previews were shown.
         annotator: Name stored with changes that carry no name.
+        training: Whether the page can start trainings.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Handlers:
         overlays: Overlays | None,
         previews: PreviewHandlers,
         annotator: str = "",
+        training: bool = False,
     ) -> None:
         self.frames = frames
         self.catalog, self.pictures = frames.catalog, frames.pictures
@@ -64,6 +66,7 @@ class Handlers:
         self.overlays = overlays
         self.previews = previews
         self.annotator = annotator
+        self.training = training
 
     async def project(self) -> Response:
         """Return what does not change while the server runs."""
@@ -82,6 +85,7 @@ class Handlers:
             videos=videos,
             overlay=self.overlays is not None,
             preview=self.previews.previews is not None,
+            training=self.training,
         )
         return _json(response)
 

@@ -159,6 +159,7 @@ class ProjectResponse(BaseModel):
     videos: list[VideoResponse]
     overlay: bool
     preview: bool
+    training: bool
 
 
 class ProgressResponse(BaseModel):

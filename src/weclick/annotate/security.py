@@ -33,8 +33,8 @@ _MAX_DISCARDED: Final = 16 << 20
 _SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 _HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
-        "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self'; "
+        "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",  # with no-referrer, Safari hides the page's own origin when it saves
@@ -156,7 +156,7 @@ class Guard:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._access.accepts(hosts[0]):
-            raise Refusal(400, "unknown host; open the address that weclick annotate printed")
+            raise Refusal(400, "unknown host; open the address that weclick printed")
         self._check_origin(scope["method"], headers)
         login = self._login(scope) if self._access.token else None
         if login is not None:
@@ -197,7 +197,7 @@ class Guard:
     def _compare(self, token: str) -> None:
         # compare_digest takes the same time for every token, so that it cannot be guessed digit by digit
         if not hmac.compare_digest(token.encode("utf-8", "replace"), (self._access.token or "").encode()):
-            raise Refusal(401, "token missing or wrong; open the whole address that weclick annotate printed")
+            raise Refusal(401, "token missing or wrong; open the whole address that weclick printed")
 
     @property
     def _cookie(self) -> str:

@@ -16,8 +16,8 @@ import uvicorn
 from weclick.annotate.connections import BACKLOG, LimitedConnection
 from weclick.errors import ConfigError
 
-if TYPE_CHECKING:  # FastAPI takes half a second, for which help does not wait
-    from fastapi import FastAPI
+if TYPE_CHECKING:  # it takes time, for which help does not wait
+    from starlette.types import ASGIApp
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -47,7 +47,7 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-def serve(app: FastAPI, listening: socket.socket, url: str, *, open_browser: bool) -> None:
+def serve(app: ASGIApp, listening: socket.socket, url: str, *, open_browser: bool) -> None:
     """Serve until SIGINT or SIGTERM, then exit with 130 or 143.
 
     Raises:

@@ -83,7 +83,7 @@ def annotate(
         bound, taken, *_ = listening.getsockname()
         access = Access.at(host, bound, taken)
         path = Path(store) if store else Path(root) / CLICKS_FILE
-        with _without_garbage_collection():
+        with without_garbage_collection():
             opened = open_layout(layout, Path(root))
             catalog = Catalog(opened, path, split, goal=goal)
         student = _student(run, runs, opened.classes) if run is not None else None
@@ -96,10 +96,10 @@ def annotate(
         app = create_app(catalog, access, annotator=annotator, predict=predict, preview=preview, preview_cache=cache)
         if not is_loopback(bound):
             print(f"weclick: {WARNING}", file=sys.stderr)
-        print(f"click at {_url(access, host)} (Ctrl-C stops it); clicks go to {path}", flush=True)
+        print(f"click at {address_of(access, host)} (Ctrl-C stops it); clicks go to {path}", flush=True)
         for message in unused_data(opened):
             print(message, flush=True)
-        serve(app, listening, _url(access, host), open_browser=open and access.token is None)
+        serve(app, listening, address_of(access, host), open_browser=open and access.token is None)
 
 
 # The imports of a student are inside functions: without --run, torch's seconds are not spent.
@@ -125,13 +125,14 @@ def _predictor(student: Student) -> Predict:
     return lambda path: student.labels(read_image(path))
 
 
-def _url(access: Access, host: str) -> str:
+def address_of(access: Access, host: str) -> str:
+    """Return the address to print, with the token if there is one."""
     place = f"http://{address(gethostname() if access.any_address else host, access.port)}/"
     return f"{place}?token={access.token}" if access.token else place
 
 
 @contextmanager
-def _without_garbage_collection() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     """Pause garbage collection while a data set is listed, and exempt its objects from it afterwards.
 
     A large set has hundreds of thousands of them, which live as long as the server; each collection would visit them all.

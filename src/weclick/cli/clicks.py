@@ -26,6 +26,7 @@ from weclick.data.layouts import open_layout
 from weclick.data.masks import pictures_of
 from weclick.data.unused import unused_data
 from weclick.errors import ClickError, ConfigError, DataError
+from weclick.files import write_json
 from weclick.options import Share
 from weclick.reporting.progress import progress_bar
 
@@ -218,6 +219,7 @@ def suggest(
     layout: str = "auto",
     most: int = 400,
     runs: str = "runs",
+    out: str | None = None,
 ) -> None:
     """List the frames to click next: those on which a trained student is least certain, least stable or wrong.
 
@@ -235,6 +237,7 @@ def suggest(
         layout: cityscapes, camvid, folder, or the class path of another layout; auto detects the first three.
         most: Largest number of frames to examine, evenly spread over the videos.
         runs: Folder of all runs.
+        out: File to write the list to as well, as JSON.
     """
     from weclick.inference.model import open_model
     from weclick.pipeline.run import Run
@@ -251,6 +254,8 @@ def suggest(
             most=most,
             progress=progress,
         )
+    if out:
+        write_json(Path(out), [{**one.key._asdict(), "score": one.score} for one in suggestions])
     if not suggestions:
         print(f"every frame of the {split} split of {root} that can be read is clicked or skipped already")
         return

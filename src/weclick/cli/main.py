@@ -26,6 +26,8 @@ class Command(NamedTuple):
 
 
 COMMANDS: Final = {
+    "start": Command("weclick.cli.start", "from video to a trained network, in one page of the browser"),
+    "init": Command("weclick.cli.init", "make a project of videos: frames, classes, a config to train with"),
     "fit": Command("weclick.cli.fit", "train teacher, memory and student from clicks; --resume RUN resumes"),
     "validate": Command("weclick.cli.evaluate", "evaluate a trained network on the val split"),
     "test": Command(
@@ -62,6 +64,7 @@ options:
   -h, --help      this help; `weclick COMMAND --help` explains a command
 
 first steps:
+  weclick start drive.mp4                                 click, train and see the result in the browser
   weclick data synthetic demo/data                        write a small data set
   weclick fit --config demo.yaml --data.root demo/data    train on it
   weclick test                                            evaluate the newest run

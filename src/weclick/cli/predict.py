@@ -20,6 +20,7 @@ def predict(
     out: str = "predictions",
     runs: str = "runs",
     overlay: bool = True,
+    compare: bool = False,
     labels: bool = True,
     alpha: float = 0.5,
     legend: bool = True,
@@ -37,6 +38,7 @@ def predict(
         out: Folder for the overlay video (or pictures) and the label PNGs. An earlier prediction there is replaced.
         runs: Folder of all runs.
         overlay: Write the overlay.
+        compare: Write compare.webm in place of overlay.mp4: the original and the overlay side by side, for browsers.
         labels: Write one PNG of class ids per frame.
         alpha: Strength of the overlay's colours, 0 to 1.
         legend: Name the classes seen so far in the overlay's upper left corner.
@@ -56,6 +58,7 @@ def predict(
         source,
         Path(out),
         overlay=overlay,
+        compare=compare,
         labels=labels,
         alpha=alpha,
         legend=legend,

@@ -21,6 +21,7 @@ _GAP = 6
 _SHIFT = 4
 # Share of a picture that makes a class worth a line in the legend: a few wrong pixels do not.
 _WORTH_NAMING = 0.001
+_WIDEST = 640
 
 
 def colorize(labels: np.ndarray, classes: ClassSet) -> np.ndarray:
@@ -162,3 +163,21 @@ class Painter:
         if self._seen:
             lay_over(drawn, self._box)
         return drawn
+
+
+class BesideOriginal:
+    """Draws frames with the original to the left of the overlay, both at most 640 pixels wide.
+
+    Args:
+        painter: Draws the overlay.
+    """
+
+    def __init__(self, painter: Painter) -> None:
+        self._painter = painter
+
+    def __call__(self, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Return both side by side; their width is even, so that each half has whole pixels in any video format."""
+        pair = [image, self._painter(image, labels)]
+        share = min(1.0, _WIDEST / image.shape[1])
+        size = (max(2, round(image.shape[1] * share / 2) * 2), max(2, round(image.shape[0] * share / 2) * 2))
+        return np.concatenate([cv2.resize(half, size, interpolation=cv2.INTER_AREA) for half in pair], axis=1)

@@ -21,9 +21,9 @@ from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
 from weclick.errors import ConfigError, DataError, ShapeError
 from weclick.files import write_text, writing
-from weclick.inference.drawing import Painter
+from weclick.inference.drawing import BesideOriginal, Painter
 from weclick.inference.model import Model
-from weclick.inference.results import Draw, Save, note, open_savers, remove_earlier
+from weclick.inference.results import RESULTS, Draw, Save, note, open_savers, remove_earlier
 from weclick.inference.segment import Segmenter
 from weclick.inference.sources import Camera, open_source
 from weclick.inference.stream import WAITING, Newest, ReadAhead, open_stream
@@ -59,6 +59,7 @@ def predict(
     out: Path,
     *,
     overlay: bool = True,
+    compare: bool = False,
     labels: bool = True,
     alpha: float = 0.5,
     legend: bool = True,
@@ -74,6 +75,7 @@ def predict(
         source: Path, or ``camera:N``.
         out: Folder for the results.
         overlay: Write the overlay.
+        compare: Write ``compare.webm`` in place of ``overlay.mp4``: the original and the overlay side by side.
         labels: Write label PNGs.
         alpha: Strength of the overlay's colours, 0..1.
         legend: Name the classes seen so far in a corner of the overlay.
@@ -85,12 +87,14 @@ def predict(
     Raises:
         ConfigError: ``alpha`` or ``smooth`` is out of its range, or the model gives no probabilities to smooth.
     """
+    painter = Painter(model.classes, alpha, legends=legend)
     return label_frames(
         source,
         Segmenter(model, smooth),
         model.classes,
         out,
-        draw=Painter(model.classes, alpha, legends=legend) if overlay else None,
+        draw=BesideOriginal(painter) if compare else painter if overlay else None,
+        film="compare.webm" if compare else "overlay.mp4",
         labels=labels,
         max_frames=max_frames,
         stride=stride,
@@ -105,6 +109,7 @@ def label_frames(
     out: Path,
     *,
     draw: Draw | None = None,
+    film: str = "overlay.mp4",
     labels: bool = True,
     max_frames: int | None = None,
     stride: int = 1,
@@ -113,7 +118,7 @@ def label_frames(
     """Segment a video file, a folder of images or ``camera:N``, and write the results into ``out``.
 
     Written are ``labels/<name>.png`` (class ids, one channel) with ``classes.yaml``, and with ``draw`` either
-    ``overlay.mp4`` or, for a folder, ``overlay/<name>.jpg``. What an earlier prediction wrote there is removed first, all
+    the video ``film`` or, for a folder, ``overlay/<name>.jpg``. What an earlier prediction wrote there is removed first, all
     of it and nothing else; ``.predicted`` names it.
     Ctrl-C keeps what is written; it is the usual end of a camera, and goes on up from any other source.
 
@@ -126,6 +131,7 @@ def label_frames(
         classes: The classes ``segment`` knows.
         out: Folder for the results, made if missing.
         draw: Makes the overlay, in a thread of its own; None writes no overlay.
+        film: Name of the overlay video; its suffix decides the format, see :class:`~weclick.inference.writer.VideoWriter`.
         labels: Write label PNGs.
         max_frames: Stop after so many predicted frames.
         stride: Predict every so many-th frame; the overlay keeps the pace of the source.
@@ -144,12 +150,12 @@ def label_frames(
     stages: dict[str, float] = {}
     stream = open_stream(frames, stages, stride=stride, max_frames=max_frames, realtime=realtime)
     fps = frames.fps / stride if frames.fps else None
-    paths = _places(source, out, labels, "" if draw is None else "overlay.mp4" if fps else "overlay")
+    paths = _places(source, out, labels, "" if draw is None else film if fps else "overlay")
     replaced = remove_earlier(out)
     _prepare(out, classes, labels)
     network = _Network(segment, len(classes))
     bar = _Bar(None if frames.count is None else -(-frames.count // stride), max_frames)
-    with bar.progress, open_savers(out, fps, draw, labels, stages) as savers:
+    with bar.progress, open_savers(out, fps, draw, film, labels, stages) as savers:
         with suppress(KeyboardInterrupt) if isinstance(frames, Camera) else nullcontext(), stream:
             _run(stream, max_frames, network, savers, bar)
     seconds = perf_counter() - started
@@ -169,7 +175,7 @@ def _places(source: str | Path, out: Path, labels: bool, overlay: str) -> tuple[
     paths = tuple(out / name for name in ("labels" if labels else "", overlay) if name)
     if not paths:
         raise ConfigError("nothing to write: labels and overlay are both off; turn one of them on")
-    if Path(source).resolve() in [(out / name).resolve() for name in ("labels", "overlay", "overlay.mp4")]:
+    if Path(source).resolve() in [(out / name).resolve() for name in RESULTS]:
         raise ConfigError(f"results would replace their source {source}; choose another output folder than {out}")
     return paths
 

@@ -25,7 +25,10 @@ Save = Callable[[int, SourceFrame, np.ndarray], None]
 NOTES: Final = ".predicted"
 """File in a folder of results that lists the files written there, one a line."""
 
-_KINDS: Final = ("classes.yaml", "overlay.mp4", "labels/*.png", "overlay/*.jpg")
+RESULTS: Final = ("labels", "overlay", "overlay.mp4", "compare.webm")
+"""Files and folders that a prediction writes; an earlier one's are removed."""
+
+_KINDS: Final = ("classes.yaml", "overlay.mp4", "compare.webm", "labels/*.png", "overlay/*.jpg")
 
 
 def note(out: Path, name: str) -> None:
@@ -64,7 +67,7 @@ def remove_earlier(out: Path) -> bool:
 
 @contextmanager
 def open_savers(
-    out: Path, fps: float | None, draw: Draw | None, labels: bool, seconds: dict[str, float]
+    out: Path, fps: float | None, draw: Draw | None, film: str, labels: bool, seconds: dict[str, float]
 ) -> Iterator[list[Save]]:
     """Yield what writes the results into ``out``; the overlay video is finished when the block ends.
 
@@ -72,6 +75,7 @@ def open_savers(
         out: Folder, see :func:`weclick.inference.predict.label_frames`.
         fps: Frame rate of the overlay video; None writes single pictures.
         draw: Makes the overlay; None writes none.
+        film: Name of the overlay video.
         labels: Write label maps.
         seconds: Gets the time spent, as ``draw``, ``write`` and ``labels``.
     """
@@ -80,8 +84,8 @@ def open_savers(
         if labels:
             savers.append(partial(_save_labels, out, seconds))
         if draw and fps:
-            note(out, "overlay.mp4")
-            savers.append(Film(stack.enter_context(VideoWriter(out / "overlay.mp4", fps)), draw, seconds))
+            note(out, film)
+            savers.append(Film(stack.enter_context(VideoWriter(out / film, fps)), draw, seconds))
         elif draw:
             savers.append(partial(_save_picture, out, draw, seconds))
         yield savers

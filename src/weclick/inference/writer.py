@@ -25,7 +25,7 @@ class _DiskFullError(DataError):
 
 
 class VideoWriter:
-    """Writes an mp4: H.264 where PyAV (extra ``video``) is installed, else MPEG-4 part 2 through OpenCV.
+    """Writes a .webm (VP8) or an mp4: H.264 where PyAV (extra ``video``) is installed, else MPEG-4 part 2 through OpenCV.
 
     Codecs want even sides, so an odd last row or column is repeated once. The file appears when the block ends; after
     Ctrl-C or with a full disk it holds what was written until then, after any other error it does not appear.
@@ -52,7 +52,7 @@ class VideoWriter:
         bottom, right = height % 2, width % 2
         with writing(self.path):
             if self._encoder is None:
-                self._encoder = _encoder_class()(self._temporary, self.fps, (height + bottom, width + right))
+                self._encoder = _encoder_class(self.path)(self._temporary, self.fps, (height + bottom, width + right))
                 self._shape = image.shape
             if image.shape != self._shape:
                 raise ShapeError(f"{self.path} has frames of {self._shape}, found one of {image.shape}")
@@ -99,7 +99,9 @@ def write_overlays(predictions: Iterable[Prediction], path: Path, fps: float) ->
     return path
 
 
-def _encoder_class() -> type[_OpenCVEncoder] | type[_PyAVEncoder]:
+def _encoder_class(path: Path) -> type[_OpenCVEncoder] | type[_PyAVEncoder]:
+    if path.suffix == ".webm":  # OpenCV's wheel has libvpx
+        return _OpenCVEncoder
     with suppress(ImportError):
         from av import codecs_available
 
@@ -110,7 +112,7 @@ def _encoder_class() -> type[_OpenCVEncoder] | type[_PyAVEncoder]:
 
 class _OpenCVEncoder:
     def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:
-        fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+        fourcc = cv2.VideoWriter.fourcc(*("VP80" if path.suffix == ".webm" else "mp4v"))
         self._writer = cv2.VideoWriter(str(path.absolute()), cv2.CAP_FFMPEG, fourcc, fps, size[::-1])
         if not self._writer.isOpened():
             raise DataError(f"OpenCV cannot encode {size[1]}x{size[0]} at {fps:g} FPS into {path.parent}")

@@ -24,9 +24,10 @@ from weclick.pipeline.options import DEFAULT_PAIRS
 from weclick.pipeline.run import Run
 from weclick.pipeline.scoring import ScoredFrame, score
 from weclick.pipeline.settings import FitSettings
-from weclick.reporting.loggers import make_tracker, read_metrics
+from weclick.reporting.loggers import make_tracker
 from weclick.reporting.pictures import comparison, write_picture
 from weclick.reporting.report import Provenance, Report, Sample, write_report, write_tables
+from weclick.reporting.stages import read_metrics
 
 SAMPLES: Final = 8
 

@@ -21,13 +21,14 @@ from weclick.modules.teacher import TeacherModule
 from weclick.pipeline.accepted import accepted_supply
 from weclick.pipeline.clicks import clicks_of, take_clicks
 from weclick.pipeline.grow import grow_clicks, grown_supply
-from weclick.pipeline.inputs import data_facts, earlier_round, run_data, teacher_facts
+from weclick.pipeline.inputs import data_facts, earlier_round, enough_epochs, run_data, teacher_facts
 from weclick.pipeline.memory import Shard, build_memory, memory_facts, memory_supply, refuse_incomplete_memory
 from weclick.pipeline.options import Stage
 from weclick.pipeline.processes import first_process_first
-from weclick.pipeline.run import DONE, Run
+from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import check_trainer, train
+from weclick.reporting.stages import DONE
 
 
 def check(settings: FitSettings, stages: tuple[Stage, ...] = ("student",)) -> None:
@@ -108,7 +109,7 @@ def _teacher_supplies(settings: FitSettings, run: Run) -> tuple[Supply, ...]:
 def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> None:
     """Train the student by its arm."""
     data = run_data(settings, run)
-    epochs = settings.trainer["max_epochs"]
+    epochs = enough_epochs(settings, data, settings.trainer["max_epochs"])
     facts = {"student": asdict(settings.student), "epochs": epochs, **data_facts(settings, data)}
     facts |= memory_facts(settings, run, data)
     if "neighbour" in settings.student.needs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,7 +86,14 @@ def data_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:
 
 def teacher_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:
     """Return what must be equal to resume a teacher's training."""
-    return {**data_facts(settings, data), **teacher_needs(settings)}
+    needs = teacher_needs(settings)
+    return {**data_facts(settings, data), **needs, "epochs": enough_epochs(settings, data, needs["epochs"])}
+
+
+def enough_epochs(settings: FitSettings, data: ClipDataModule, epochs: int) -> int:
+    """Return the number of epochs, or more where few training frames would else make fewer than ``trainer.min_steps`` steps."""
+    steps = max(1, len(data.clips) // data.options.batch_size)
+    return max(epochs, ceil((settings.trainer.get("min_steps") or 0) / steps))
 
 
 def teacher_checkpoint(settings: FitSettings, run: Run) -> Path:

@@ -16,9 +16,8 @@ from weclick.errors import ConfigError, RunError, one_line
 from weclick.files import write_json, write_text
 from weclick.machine import process_rank
 from weclick.pipeline.options import RUNS, Stage
+from weclick.reporting.stages import BEGUN, DONE
 
-DONE: Final = "done.json"
-BEGUN: Final = "begun.json"
 FREE: Final = ("data.root", "data.clicks.store", "data.workers")
 """Settings that may change when a run is resumed: paths, as their content is compared instead, and what changes no sample."""
 

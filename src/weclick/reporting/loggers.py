@@ -16,10 +16,11 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from weclick.classes import ClassSet
-from weclick.errors import RunError, one_line
+from weclick.errors import one_line
 from weclick.files import write_text
 from weclick.machine import process_rank
 from weclick.reporting.options import WandbMode
+from weclick.reporting.stages import read_metrics
 
 Result = TypeVar("Result")
 
@@ -68,26 +69,6 @@ class MetricsFile(Logger):
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """Do nothing: the run's ``config.yaml`` and the checkpoints hold them."""
-
-
-def read_metrics(file: Path) -> list[dict[str, float]]:
-    """Return the rows of a ``metrics.csv``, without empty cells; no rows where there is no file.
-
-    Raises:
-        RunError: It is damaged.
-    """
-    if not file.exists():
-        return []
-    try:
-        with file.open(newline="", encoding="utf-8") as stream:
-            rows = [{name: float(cell) for name, cell in row.items() if cell} for row in csv.DictReader(stream)]
-    except (ValueError, TypeError, csv.Error) as error:  # no number, or more cells than there are columns
-        raise RunError(
-            f"{file} is damaged ({one_line(error)}); restore it, or remove it to go on without its rows"
-        ) from None
-    if not all("step" in row for row in rows):
-        raise RunError(f"{file} is damaged (a row has no step); restore it, or remove it to go on without its rows")
-    return rows
 
 
 def never_fatal(method: Callable[..., Result]) -> Callable[..., Result | None]:

@@ -15,8 +15,9 @@ from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX, Size
 from weclick.files import write_bytes, writing
 from weclick.inference.drawing import overlay, panel
-from weclick.reporting.loggers import SafeWandb, read_metrics
+from weclick.reporting.loggers import SafeWandb
 from weclick.reporting.plots import plot_curves
+from weclick.reporting.stages import read_metrics
 
 TRAINING_SAMPLES = 4
 VALIDATION_SAMPLES = 4

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -16,6 +14,7 @@ from rich.progress import Progress
 
 from weclick.conventions import Size
 from weclick.errors import DataError
+from weclick.files import new_folder
 from weclick.synthetic.render import MAX_FRAMES, RenderedFrame, SyntheticVideo, check_size
 
 GENERATOR_VERSION = 1
@@ -84,7 +83,10 @@ def write_synthetic(
     jobs = [
         (split, sequence, number) for split in counts for sequence in range(counts[split]) for number in range(frames)
     ]
-    with _new_folder(root) as folder, nullcontext(progress) if progress else _progress_bar() as report:
+    with (
+        new_folder(root, "synthetic data set") as folder,
+        nullcontext(progress) if progress else _progress_bar() as report,
+    ):
         for done, (split, sequence, number) in enumerate(jobs, start=1):
             if number == 0:
                 video = SyntheticVideo(seed, FIRST_WORLD[split] + sequence, size)
@@ -104,31 +106,6 @@ def _check(seed: int, counts: dict[str, int], frames: int, target: int) -> None:
         raise DataError(f"a synthetic snippet has 1 to {MAX_FRAMES} frames, found {frames}")
     if not 0 <= target < frames:
         raise DataError(f"target frame {target} is outside a snippet of {frames} frames; choose 0 to {frames - 1}")
-
-
-@contextmanager
-def _new_folder(root: Path) -> Iterator[Path]:
-    """Yield a hidden folder beside ``root``, which is renamed to ``root`` on success and removed on failure."""
-    root = root.absolute()
-    if root.is_symlink() or (root.exists() and not root.is_dir()):
-        raise DataError(f"{root} is not a folder; choose another place for the synthetic data set")
-    temporary = None
-    try:
-        if root.is_dir() and any(root.iterdir()):
-            raise DataError(f"{root} is not empty; choose another place, or delete it first")
-        root.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
-        folder = temporary / "data"
-        folder.mkdir()
-        yield folder
-        if root.is_dir():
-            root.rmdir()
-        folder.rename(root)
-    except OSError as error:
-        raise DataError(f"{root} cannot be written ({error}); check permissions and free space") from None
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager

@@ -11,7 +11,13 @@
  *   answers: Answer[] | null}} Content `answers` sorted by class, null if nobody was asked
  * @typedef {{id: number, name: string, color: string, thing: boolean}} SemanticClass
  * @typedef {{name: string, version: string, classes: SemanticClass[], overlay: boolean, preview: boolean,
- *   videos: {name: string, frames: number, first: string}[]}} Project
+ *   training: boolean, videos: {name: string, frames: number, first: string}[]}} Project
+ * @typedef {{name: string, finished: boolean, epoch: number, epochs: number, losses: number[], mious: number[]}} Stage
+ * @typedef {"none" | "running" | "done" | "stopped" | "failed"} Outcome
+ * @typedef {{outcome: Outcome, run: string, step: string, message: string, stages: Stage[], seconds_left: number | null,
+ *   samples: {stage: string, name: string}[], results: string[], scores: {name: string, iou: number | null}[],
+ *   suggestions: {id: string, video: string, number: number}[],
+ *   export: {outcome: Outcome, message: string, files: string[]} | null}} Training
  * @typedef {{goal: number, done: number, skipped: number, todo: number, clicks: number, seconds: number}} Progress
  */
 
@@ -110,6 +116,29 @@ export class Api {
     throw new ApiError((await response.json().catch(() => null))?.detail ?? "no preview", response.status);
   }
 
+  /** @returns {Promise<Training>} the latest training */
+  training() {
+    return request("GET", "/api/training");
+  }
+
+  /**
+   * @param {boolean} resume go on with a training that was stopped or failed
+   * @returns {Promise<Training>}
+   */
+  train(resume) {
+    return request("POST", "/api/training", { resume });
+  }
+
+  /** @returns {Promise<Training>} */
+  stopTraining() {
+    return request("DELETE", "/api/training", {});
+  }
+
+  /** @returns {Promise<Training>} */
+  exportStudent() {
+    return request("POST", "/api/training/export", {});
+  }
+
   #sender() {
     return { client: this.client, annotator: this.annotator() };
   }
@@ -124,7 +153,7 @@ export function frameUrl(id, what) {
   return `/api/frames/${encodeURIComponent(id)}${what ? `/${what}` : ""}`;
 }
 
-async function request(method, url, content) {
+export async function request(method, url, content) {
   // keepalive: browsers finish these after the tab is closed, within a quota that previews must not use up
   const response = await fetchJson(method, url, content, { timeout: TIMEOUT, keepalive: true });
   if (response.status === 204) return null;

@@ -8,6 +8,7 @@ import { findBinding } from "./keys.js";
 import { notify } from "./notices.js";
 import { watchPointers } from "./pointer.js";
 import { replyToTabs } from "./tab.js";
+import { TrainingPanel } from "./train.js";
 
 // commands that repeat while their key is held down
 const REPEATABLE = ["left", "right", "up", "down", "undo", "redo", "zoomIn", "zoomOut", "move", "moveFar"];
@@ -27,6 +28,7 @@ async function start() {
     watchPointers(byId("canvas"), app.editor);
     byId("canvas").focus();
     await app.start(location.hash.slice(1) || null);
+    if (project.training) new TrainingPanel(api, (id) => app.navigation.go(id));
   } catch (error) {
     notify(error.message, [["Try again", () => location.reload()]]);
     throw error;
@@ -35,7 +37,7 @@ async function start() {
 
 function watchKeys(app, classes) {
   document.addEventListener("keydown", (event) => {
-    if (isTyping(event) || byId("help").open) return;
+    if (isTyping(event) || document.querySelector("dialog[open]")) return;
     const binding = findBinding(event, classes);
     if (!binding) return;
     event.preventDefault();

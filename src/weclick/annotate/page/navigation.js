@@ -77,6 +77,11 @@ export class Navigation {
     });
   }
 
+  /** @param {string} id the frame to show */
+  go(id) {
+    return this.#navigate(() => this.#open(id));
+  }
+
   /** Return to the frame that was finished last. */
   back() {
     return this.#navigate(async () => {

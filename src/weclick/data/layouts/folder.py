@@ -8,7 +8,7 @@ import os
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -156,7 +156,11 @@ def list_videos(root: Path) -> dict[str, Path]:
     }
 
 
-def decode_videos(root: Path, refuse: Refuse = refuse) -> list[str]:
+Show = Callable[[str, int, int], None]
+"""Called with (video, frames decoded, frames announced) while a video is decoded."""
+
+
+def decode_videos(root: Path, refuse: Refuse = refuse, show: Show | None = None) -> list[str]:
     """Decode the videos of a data set that are not decoded yet, with a progress bar on a terminal.
 
     Frames are written to ``root/frames``, or, where that is read-only, to the user's cache folder (on Linux,
@@ -165,6 +169,7 @@ def decode_videos(root: Path, refuse: Refuse = refuse) -> list[str]:
     Args:
         root: The data set.
         refuse: Error handler for every damaged video; by default the first error is raised.
+        show: Gets the progress, in place of the bar.
 
     Returns:
         Names of the videos that cannot be decoded.
@@ -180,11 +185,12 @@ def decode_videos(root: Path, refuse: Refuse = refuse) -> list[str]:
         _log.warning("%s is read-only: decoding its videos into %s", root, cache)
         parent = cache
     console, bad = Console(stderr=True), list[str]()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(console=console, transient=True, disable=show is not None or not console.is_terminal) as bar:
         for count, (name, path) in enumerate(waiting, 1):
             task = bar.add_task(f"decoding {name} ({count} of {len(waiting)})", total=None)
             try:
-                decode_video(path, parent / name, progress=partial(_show, bar, task))
+                progress = partial(show, name) if show else partial(_show, bar, task)
+                decode_video(path, parent / name, progress=progress)
             except DataError as error:
                 refuse(error)
                 bad.append(name)
