@@ -57,8 +57,8 @@ def write_run(training, name="train-1"):
     for folder in ("student", "result/東京", "test", "export"):
         (run / folder).mkdir(parents=True)
     (run / "student/begun.json").write_text('{"epochs": 400}')
-    rows = "".join(f"{number},{1 / (number + 1)}\n" for number in range(301))
-    (run / "student/metrics.csv").write_text("epoch,train/loss\n" + rows)
+    rows = "".join(f"{number},{number},{1 / (number + 1)}\n" for number in range(301))
+    (run / "student/metrics.csv").write_text("epoch,step,train/loss\n" + rows)
     cv2.imwrite(str(run / "student/train_samples.png"), np.zeros((4, 4, 3), np.uint8))
     (run / "result/東京/compare.webm").write_bytes(b"0123456789")
     frames = [{"video": "東京", "number": 7, "score": 1.0}, {"video": "gone", "number": 1, "score": 0.5}]

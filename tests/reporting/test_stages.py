@@ -17,7 +17,7 @@ def test_a_run_that_has_not_begun_has_no_stages(tmp_path):
 
 
 def test_stages_tell_how_far_they_are(tmp_path):
-    metrics = "epoch,train/loss,val/miou\n0,2.0,\n0,,0.25\n1,1.0,\n"
+    metrics = "epoch,step,train/loss,val/miou\n0,3,2.0,\n0,3,,0.25\n1,7,1.0,\n"
     write(tmp_path / "teacher", {"begun.json": '{"epochs": 2}', "done.json": "{}", "metrics.csv": metrics})
     write(tmp_path / "memory", {"manifest.json": "{}"})
     write(tmp_path / "student", {"begun.json": '{"epochs": 9}'})
