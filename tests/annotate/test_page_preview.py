@@ -197,6 +197,10 @@ def test_a_question_is_answered_by_a_key_changes_the_overlay_and_is_stored(previ
     with previewing.store() as store:
         assert store.answers(FrameKey(*second)) == {0: None, 1: None}
 
+    expect(person.page.locator("#survey button").first).to_be_visible(timeout=LOADING)
+    person.go("u")  # to a frame that the strip shows
+    assert person.key not in (first, second)
+
 
 def test_without_a_preview_enter_finishes_a_frame_as_before(server, visit):
     person = visit(server.url).fresh()

@@ -27,6 +27,7 @@ from weclick.annotate.pictures import Pictures
 from weclick.annotate.preview import CACHE, PreviewError, Previews
 from weclick.annotate.preview_handlers import PreviewHandlers
 from weclick.annotate.security import Access, Guard, problem
+from weclick.annotate.survey import Survey
 from weclick.annotate.worker import StoreWorker
 from weclick.errors import DataError, OutsideError, StoreError, WeclickError
 
@@ -93,14 +94,17 @@ def create_app(
     overlays = Overlays(predict, catalog.classes) if predict else None
     previews = Previews(catalog.classes, preview_cache) if preview else None
     frames = Frames(catalog, pictures)
-    preview_handlers = PreviewHandlers(previews, frames, worker)
+    survey = Survey(previews, frames, worker)
+    preview_handlers = PreviewHandlers(previews, frames, worker, survey)
     handlers = Handlers(frames, worker, Leases(clock), overlays, preview_handlers, annotator, training is not None)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if previews:
             await preview_handlers.learn_stored()
+        survey.start()
         yield
+        await survey.close()
         if overlays:
             overlays.close()
         if previews:
@@ -171,6 +175,7 @@ def _routes(handlers: Handlers) -> APIRouter:
         ("DELETE", f"{frame}/lease", handlers.release, "", WRITE_ERRORS),
         ("GET", f"{frame}/image", handlers.image, "image/*", (304, 404, *READ_ERRORS)),
         ("GET", f"{frame}/overlay", handlers.overlay, "image/png", (404, *READ_ERRORS)),
+        ("GET", "/survey", handlers.previews.survey.survey, schemas.SurveyResponse, READ_ERRORS),
         ("POST", f"{frame}/preview", handlers.previews.preview, "image/png", (204, *WRITE_ERRORS)),
     ]
     return make_router(routes)

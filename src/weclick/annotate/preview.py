@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -30,6 +31,8 @@ CACHE: Final = 4 * 10**9
 _WIDEST: Final = 960
 """Larger previews are reduced to this width: they are drawn from cells of at least 4 pixels anyway."""
 _HATCH: Final = 4
+IDLE: Final = 2.0
+"""Seconds without a request after which the worker has time for other frames."""
 _KEPT: Final = 16
 """Pictures whose latest preview can be accepted."""
 
@@ -58,6 +61,7 @@ class Previews:
         self.classes, self.cache = classes, cache
         self._learned: dict[Path, tuple[Version, Sequence[Click]]] = {}
         self._shown: OrderedDict[Version, _Shown] = OrderedDict()
+        self._asked = -IDLE
         self._start()
 
     def _start(self) -> None:
@@ -81,10 +85,8 @@ class Previews:
             DataError: The picture cannot be read.
             PreviewError: The worker process ended, for example for lack of memory.
         """
-        try:
-            found: Any = await asyncio.wrap_future(self._submit(_segment, version, _points(clicks), sorted(absent)))
-        except BrokenProcessPool:
-            raise PreviewError("the process that computes previews ended; the next click starts it again") from None
+        self._asked = time.monotonic()
+        found = await self._ask(_segment, version, _points(clicks), sorted(absent))
         if found is None:
             return None
         self._shown[version] = _Shown(list(clicks), set(absent), AcceptedLabel(found[0], found[1], PROBE))
@@ -97,6 +99,11 @@ class Previews:
         """Return the latest preview of a picture, if it was made with these clicks and absent classes."""
         shown = self._shown.get(version)
         return shown.label if shown and shown[:2] == (list(clicks), set(absent)) else None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody has asked for a preview in the last seconds."""
+        return time.monotonic() >= self._asked + IDLE
 
     @property
     def learns(self) -> bool:
@@ -112,12 +119,28 @@ class Previews:
         """Keep a picture ready that will probably be asked for next, without waiting."""
         self._submit(_prepare, version)
 
+    async def examine(self, version: Version) -> tuple[float, float | None] | None:
+        """Return how unsure the probe is of a picture; see :meth:`weclick.annotate.segmenter.Segmenter.examine`.
+
+        Raises:
+            DataError: The picture cannot be read.
+            PreviewError: The worker process ended.
+        """
+        found: tuple[float, float | None] | None = await self._ask(_examine, version)
+        return found
+
     def close(self) -> None:
         """End the worker process at once; it writes nothing that could be lost."""
         # Python would wait at its exit until the worker has ended by itself, which takes seconds while that imports torch
         for process in list((self._pool._processes or {}).values()):
             process.kill()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _ask(self, function: Any, *arguments: Any) -> Any:  # noqa: ANN401
+        try:
+            return await asyncio.wrap_future(self._submit(function, *arguments))
+        except BrokenProcessPool:
+            raise PreviewError("the process that computes previews ended; the next click starts it again") from None
 
     def _submit(self, function: Any, *arguments: Any) -> Future[Any]:  # noqa: ANN401
         try:
@@ -172,3 +195,9 @@ def _prepare(version: Version) -> None:
     from weclick.annotate.segmenter import segmenter
 
     segmenter().prepare(version)
+
+
+def _examine(version: Version) -> Any:  # noqa: ANN401
+    from weclick.annotate.segmenter import segmenter
+
+    return segmenter().examine(version)

@@ -15,6 +15,7 @@ from weclick.annotate import schemas
 from weclick.annotate.catalog import Entry
 from weclick.annotate.frames import Frames
 from weclick.annotate.preview import PreviewError, Previews, preview_picture
+from weclick.annotate.survey import Survey
 from weclick.annotate.worker import StoreWorker
 from weclick.classes import ClassSet
 from weclick.clicks import Click, ClickStore
@@ -36,10 +37,11 @@ class PreviewHandlers:
         previews: Computes them; None if there are none.
         frames: The frames.
         worker: The click store.
+        survey: Is repeated after saves.
     """
 
-    def __init__(self, previews: Previews | None, frames: Frames, worker: StoreWorker) -> None:
-        self.previews, self.frames, self.worker = previews, frames, worker
+    def __init__(self, previews: Previews | None, frames: Frames, worker: StoreWorker, survey: Survey) -> None:
+        self.previews, self.frames, self.worker, self.survey = previews, frames, worker, survey
 
     @property
     def _classes(self) -> ClassSet:
@@ -92,6 +94,7 @@ class PreviewHandlers:
         try:
             version = await self.frames.version(entry)
             self.previews.learn(version, [click for click in clicks if self._valid(click, size)])
+            self.survey.repeat()
         except Exception as error:
             _log.warning("the preview does not learn from frame %s: %s", entry.frame.key, error)
 

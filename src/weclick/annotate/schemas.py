@@ -173,6 +173,23 @@ class ProgressResponse(BaseModel):
     seconds: float
 
 
+class SurveyedFrame(BaseModel):
+    """A frame to do, and the share of it of which the preview is unsure, 0..1."""
+
+    id: str
+    video: str
+    number: int
+    unsure: float
+
+
+class SurveyResponse(BaseModel):
+    """Frames, the most unsure first; and the share of them that the last ``clicks`` clicks changed, null if that is unknown."""
+
+    frames: list[SurveyedFrame]
+    changed: float | None
+    clicks: int
+
+
 class Problem(BaseModel):
     """The reason why a request was refused."""
 

@@ -13,15 +13,18 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from platformdirs import user_cache_path
 from torch import Tensor
 
+from weclick.clicks.labels import SURE
 from weclick.images import read_image
 from weclick.probe.cache import CachedFeatures
 from weclick.probe.features import FrozenFeatures
 from weclick.probe.linear import LinearProbe
-from weclick.probe.preview import Point, Preview, SoftPreview
+from weclick.probe.preview import Point, Preview, SoftPreview, grid_size
 
 Version = tuple[Path, int, int]
 """Of a picture, as in :mod:`weclick.annotate.pictures`."""
@@ -48,6 +51,7 @@ class Segmenter:
         self._features = CachedFeatures(FrozenFeatures(), user_cache_path("weclick") / "features", cache)
         self._probe: LinearProbe | None = None
         self._frames: OrderedDict[Version, Preview] = OrderedDict()
+        self._examined: dict[Version, NDArray[np.uint8]] = {}
         self._lock = threading.Lock()
         self._clicked: dict[Path, tuple[Tensor, Tensor]] = {}
         self._todo: SimpleQueue[tuple[Version, Sequence[Point] | None]] = SimpleQueue()
@@ -66,6 +70,24 @@ class Segmenter:
             return None
         probe = self._probe or LinearProbe.untrained(self.classes, preview.features.channels)
         return preview.update(probe, points, absent)
+
+    def examine(self, version: Version) -> tuple[float, float | None] | None:
+        """Return the share of a frame of which the shared probe is unsure, and the share that it labels differently from before.
+
+        The second is None for a frame that was not examined before. Before the first click on any frame, the result is None.
+
+        Raises:
+            DataError: The picture cannot be read.
+        """
+        probe = self._probe
+        if probe is None:
+            return None
+        features = self._features(read_image(version[0]))
+        probabilities = probe.probabilities(features, grid_size(features.source))
+        ids, before = probabilities.argmax(0).astype(np.uint8), self._examined.get(version)
+        self._examined[version] = ids
+        unsure = float((probabilities.max(0) < SURE).mean())
+        return unsure, None if before is None else float((ids != before).mean())
 
     def learn(self, version: Version, points: Sequence[Point]) -> None:
         """Learn from the clicks of a frame, in place of those it had before, as soon as there is time."""

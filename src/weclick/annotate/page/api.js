@@ -18,6 +18,8 @@
  *   samples: {stage: string, name: string}[], results: string[], scores: {name: string, iou: number | null}[],
  *   suggestions: {id: string, video: string, number: number}[],
  *   export: {outcome: Outcome, message: string, files: string[]} | null}} Training
+ * @typedef {{frames: {id: string, video: string, number: number, unsure: number}[], changed: number | null,
+ *   clicks: number}} Surveyed the frames to do, the most unsure first; the share of them that the last clicks changed
  * @typedef {{goal: number, done: number, skipped: number, todo: number, clicks: number, seconds: number}} Progress
  */
 
@@ -57,6 +59,11 @@ export class Api {
   /** @returns {Promise<Progress>} */
   progress() {
     return request("GET", "/api/progress");
+  }
+
+  /** @returns {Promise<Surveyed>} */
+  survey() {
+    return request("GET", "/api/survey");
   }
 
   /**

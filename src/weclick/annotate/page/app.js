@@ -11,6 +11,7 @@ import { Pictures, Player } from "./pictures.js";
 import { Preview } from "./preview.js";
 import { Saver } from "./saver.js";
 import { classStyles } from "./styles.js";
+import { Survey } from "./survey.js";
 import { findLeftovers } from "./unsaved.js";
 
 const ZOOM_STEP = Math.SQRT2;
@@ -40,6 +41,7 @@ export class App {
     const pictures = new Pictures((id) => frameUrl(id, "image"), TIMEOUT.picture);
     this.overlays = new Pictures((id) => frameUrl(id, "overlay"), TIMEOUT.overlay);
     this.preview = project.preview ? new Preview(api, styles, this.#previewCallbacks()) : null;
+    this.survey = project.preview ? new Survey(api, (id) => this.navigation.go(id)) : null;
     this.player = new Player(pictures, (image, offset) => this.#playing(image, offset));
     this.panel = new Panel(styles, (id) => this.chooseClass(id));
     this.editor = new Editor(byId("canvas"), styles, this.#editorCallbacks());
@@ -125,6 +127,7 @@ export class App {
       done: () => this.#done(),
       accept: () => this.#accept(),
       answer: () => this.preview?.answerFirst(),
+      unsure: () => this.survey?.next(navigation.work.id) || panel.showMessage("No other frame has been examined yet."),
       skip: () => navigation.finish("skipped"),
       reopen: () => this.#reopen(),
       back: () => navigation.back(),

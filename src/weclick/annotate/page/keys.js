@@ -18,6 +18,7 @@ export const BINDINGS = [
   bind("Frames", "accept", ["Enter"], ["Enter"], "the overlay is right: accept it as label, go to the next frame"),
   bind("Frames", "done", ["n"], ["N"], "every object has a point: done, go to the next frame"),
   bind("Frames", "answer", ["x"], ["X"], "answer the first question beside the frame"),
+  bind("Frames", "unsure", ["u"], ["U"], "go to the frame to do that the preview is most unsure of"),
   bind("Frames", "skip", ["s"], ["S"], "skip, go to the next frame to do"),
   bind("Frames", "back", ["p"], ["P"], "back to the frame finished last"),
   bind("Frames", "reopen", ["t"], ["T"], "mark this frame as to do"),
