@@ -202,7 +202,7 @@ def test_invalid_coordinates(refused, url, field, value):
     [
         ({"clicks": [click(class_id=2)]}, "unknown class id 2"),
         ({"clicks": [click(class_id=-1)]}, "class_id"),
-        ({"clicks": [click(class_id=255)]}, "class_id"),
+        ({"clicks": [click(class_id=256)]}, "class_id"),
         ({"clicks": [click(class_id=10**30)]}, "class_id"),
         ({"clicks": [click(class_id="0")]}, "class_id"),
         ({"clicks": [click(class_id=True)]}, "class_id"),

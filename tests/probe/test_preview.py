@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from weclick.conventions import IGNORE_INDEX
 from weclick.probe.linear import LinearProbe
 from weclick.probe.preview import Preview, grid_size
 
@@ -116,3 +117,15 @@ def test_a_click_on_a_thin_thing_shows_whatever_its_place_in_a_cell(preview, col
 def test_as_many_classes_as_a_data_set_may_have(preview, classes):
     view, probe = preview(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8), classes=classes)
     assert (view.update(confident(probe, classes - 1), []).ids == classes - 1).all()
+
+
+def test_a_click_on_unknown_makes_its_region_unknown_and_teaches_no_class(preview):
+    image = np.full((64, 96, 3), 120, np.uint8)
+    image[:, 48:] = (200, 30, 30)
+    view, probe = preview(image)
+    known, unknown = (22.0, 30.0, 1), (70.0, 30.0, IGNORE_INDEX)
+    found = view.update(probe, [known, unknown])
+    assert (found.ids[:, :44] == 1).mean() > 0.95
+    assert found.ids[30, 70] == IGNORE_INDEX and (found.ids[:, 52:] == IGNORE_INDEX).mean() > 0.5
+    again = view.update(probe, [known])  # taken back
+    assert IGNORE_INDEX not in again.ids

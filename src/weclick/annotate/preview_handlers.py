@@ -20,7 +20,7 @@ from weclick.annotate.worker import StoreWorker
 from weclick.classes import ClassSet
 from weclick.clicks import Click, ClickStore
 from weclick.clicks.labels import seen_classes
-from weclick.clicks.records import AcceptedLabel, validate_answers, validate_click
+from weclick.clicks.records import UNKNOWN, AcceptedLabel, validate_answers, validate_click
 from weclick.conventions import FrameKey, Size
 from weclick.errors import ClickError, DataError
 
@@ -99,12 +99,12 @@ class PreviewHandlers:
             _log.warning("the preview does not learn from frame %s: %s", entry.frame.key, error)
 
     def _valid(self, click: Click, size: Size) -> bool:
-        """Return whether a click can be learned from; another program may have stored any."""
+        """Return whether a click can be learned from: not one on unknown, and another program may have stored any."""
         try:
             validate_click(click, self._classes, size)
         except ClickError:
             return False
-        return True
+        return click.class_id != UNKNOWN
 
     async def _accepted(self, entry: Entry, clicks: list[Click]) -> AcceptedLabel | None:
         key = entry.frame.key

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from weclick.clicks.records import Click, Status, TimedClick
+from weclick.clicks.records import UNKNOWN, Click, Status, TimedClick
 
 MAX_CLICKS: Final = 2000
 """Largest number of clicks on one frame."""
@@ -39,11 +39,11 @@ class Strict(BaseModel):
 
 
 class ClickBody(Strict):
-    """A click in source pixels, and the time it took in seconds."""
+    """A click in source pixels, and the time it took in seconds; class 255 is unknown."""
 
     x: Coordinate
     y: Coordinate
-    class_id: ClassId
+    class_id: Annotated[int, Field(ge=0, le=UNKNOWN)]
     seconds: Seconds | None = None
 
     def timed(self) -> TimedClick:

@@ -20,6 +20,7 @@ from platformdirs import user_cache_path
 from torch import Tensor
 
 from weclick.clicks.labels import SURE
+from weclick.clicks.records import UNKNOWN
 from weclick.images import read_image
 from weclick.probe.cache import CachedFeatures
 from weclick.probe.features import FrozenFeatures
@@ -66,7 +67,7 @@ class Segmenter:
             DataError: The picture cannot be read.
         """
         preview = self._frame(version)  # in any case, so that the first click finds it ready
-        if self._probe is None and not points:
+        if self._probe is None and all(class_id == UNKNOWN for *_, class_id in points):
             return None
         probe = self._probe or LinearProbe.untrained(self.classes, preview.features.channels)
         return preview.update(probe, points, absent)

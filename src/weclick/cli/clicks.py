@@ -102,6 +102,8 @@ def count(root: str, store: str | None = None, layout: str = "auto") -> None:
         print("clicks per frame: {} least, {} median, {} most".format(*totals.clicks_per_frame))
     for name, count in totals.clicks_per_class.items():
         print(f"  {name}: {count}")
+    if totals.unknown:
+        print(f"  unknown (not trained from): {totals.unknown}")
     print(f"never clicked: {', '.join(totals.never_clicked) or 'none'}")
     if totals.labels:
         print(f"accepted labels: {totals.labels}")
@@ -156,12 +158,13 @@ def export_file(
     with _opened(_store_path(root, store), opened) as clicks:
         count = exchange.export(clicks, Path(file), pictures_of(opened))
         unfinished = sum(status == "todo" for status in clicks.statuses().values())
-        accepted = len(clicks.accepted())
+        accepted, unknown = len(clicks.accepted()), clicks.unknown()
     print(f"{count} clicks in {file}")
-    if unfinished or accepted:
+    if unfinished or accepted or unknown:
         print(
-            f"not in it: {accepted} accepted labels (weclick clicks labels writes them), and which {unfinished} frames are "
-            "unfinished; imported again, all frames count as done, and their classes without a click as absent"
+            f"not in it: {unknown} clicks on unknown, {accepted} accepted labels (weclick clicks labels writes them), and which "
+            f"{unfinished} frames are unfinished; imported again, all frames count as done, and their classes without a click as "
+            "absent"
         )
 
 

@@ -52,13 +52,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class StoreStats:
-    """Contents of a store; clicks on skipped frames are not counted.
+    """Contents of a store; clicks on skipped frames are not counted, those on unknown apart.
 
     ``clicks_per_frame`` is (minimum, median, maximum) over target frames, None if there are none.
     """
 
     frames: dict[Status, int]
     clicks: int
+    unknown: int
     clicks_per_class: dict[str, int]
     clicks_per_frame: tuple[int, float, int] | None
     never_clicked: tuple[str, ...]
@@ -74,6 +75,7 @@ def stats(store: ClickStore) -> StoreStats:
     return StoreStats(
         frames={status: statuses[status] for status in get_args(Status)},
         clicks=sum(per_frame),
+        unknown=store.unknown(),
         clicks_per_class=counts,
         clicks_per_frame=(min(per_frame), median(per_frame), max(per_frame)) if per_frame else None,
         never_clicked=tuple(name for name, count in counts.items() if not count),

@@ -12,6 +12,7 @@ from typing import Any
 
 from weclick.classes import ClassSet
 from weclick.clicks.records import (
+    UNKNOWN,
     AcceptedLabel,
     Answers,
     Click,
@@ -73,7 +74,7 @@ class ClickQueries:
         return dict(self._rows("SELECT key, value FROM provenance ORDER BY key"))
 
     def clicks(self, key: FrameKey) -> list[Click]:
-        """Return the clicks of one frame, with any status, in the order they were made."""
+        """Return the clicks of one frame, with any status, in the order they were made, those on unknown included."""
         return [click for click, _ in self.timed_clicks(key)]
 
     def timed_clicks(self, key: FrameKey) -> list[TimedClick]:
@@ -82,12 +83,20 @@ class ClickQueries:
         return [TimedClick(Click(*row), seconds) for *row, seconds in self._rows(query, row_key(key))]
 
     def records(self) -> list[ClickRecord]:
-        """Return all clicks of target frames with frame and annotator, ordered by frame."""
+        """Return all clicks of target frames with frame and annotator, ordered by frame; those on unknown are left out."""
         rows = self._rows(
             """SELECT video, number, clicks.annotator, x, y, class_id FROM clicks JOIN frames USING (video, number)
-            WHERE status != 'skipped' ORDER BY video, number, id"""
+            WHERE status != 'skipped' AND class_id != ? ORDER BY video, number, id""",
+            (UNKNOWN,),
         )
         return [ClickRecord(FrameKey(video, number), Click(*click), who) for video, number, who, *click in rows]
+
+    def unknown(self) -> int:
+        """Return the number of clicks on unknown on target frames."""
+        query = (
+            "SELECT count(*) FROM clicks JOIN frames USING (video, number) WHERE status != 'skipped' AND class_id = ?"
+        )
+        return int(self._rows(query, (UNKNOWN,))[0][0])
 
     def all_clicks(self) -> dict[FrameKey, list[Click]]:
         """Return the valid clicks of every target frame, for training and export.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from operator import index
-from typing import Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from weclick.conventions import IGNORE_INDEX, FrameKey, Size
 from weclick.errors import ClickError
 
 Status = Literal["todo", "done", "skipped"]
+
+UNKNOWN: Final = IGNORE_INDEX
+"""Class id of a click on what belongs to no class, or cannot be told. It is not trained from; previews stop at it."""
 
 Answers = Mapping[int, bool | None]
 """Whether a class is in a frame, as a person said, by class id of those that were asked about; None for no answer."""
@@ -127,7 +130,7 @@ def validate_click(click: Click, classes: ClassSet, size: Size | None = None) ->
     where = f"click at ({click.x}, {click.y})"
     if not (math.isfinite(click.x) and math.isfinite(click.y)):
         raise ClickError(f"{where}: coordinates must be finite numbers")
-    if not 0 <= click.class_id < len(classes):
+    if not 0 <= click.class_id < len(classes) and click.class_id != UNKNOWN:
         raise ClickError(f"{where}: unknown class id {click.class_id}; the data set has 0 to {len(classes) - 1}")
     if size is not None and not click.inside(size):
         raise ClickError(f"{where} is outside the image of {size[1]}x{size[0]} pixels")

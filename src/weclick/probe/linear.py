@@ -38,6 +38,10 @@ class LinearProbe:
         """Return a probe without a preference for any class."""
         return cls(np.zeros((classes, channels + 1), np.float32))
 
+    def with_class(self) -> LinearProbe:
+        """Return this probe with one more class, of which nothing is known yet."""
+        return LinearProbe(np.concatenate([self.parameters, np.zeros_like(self.parameters[:1])]))
+
     def fitted(self, features: Tensor, ids: Tensor, *, steps: int = STEPS) -> LinearProbe:
         """Return the probe of all clicks, in which all clicked classes have the same weight.
 

@@ -8,6 +8,7 @@ import { Navigation } from "./navigation.js";
 import { Notices, obstacle } from "./notices.js";
 import { Panel } from "./panel.js";
 import { Pictures, Player } from "./pictures.js";
+import { UNKNOWN } from "./points.js";
 import { Preview } from "./preview.js";
 import { Saver } from "./saver.js";
 import { classStyles } from "./styles.js";
@@ -152,6 +153,7 @@ export class App {
       preview: () => this.#togglePreview(),
       fainter: () => this.#changeOpacity(-OPACITY.step),
       stronger: () => this.#changeOpacity(OPACITY.step),
+      unknown: () => this.chooseClass(UNKNOWN),
       find: () => panel.find(),
       help: () => showHelp(),
     };

@@ -214,7 +214,7 @@ export class Editor {
       styles: this.styles,
       held: held?.index ?? -1,
       cursor: this.#played ? null : this.#cursor,
-      current: this.styles[this.current],
+      current: styleOf(this.styles, this.current),
     };
   }
 

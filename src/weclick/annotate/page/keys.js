@@ -33,6 +33,7 @@ export const BINDINGS = [
   bind("Points", "redo", ["Ctrl+Shift+z", "Ctrl+y"], ["Ctrl Y"], "redo"),
   bind("Points", "remove", ["Delete", "Backspace"], ["Del"], "remove the point nearest to the cursor"),
   bind("Points", "changeClass", ["c"], ["C"], "give the nearest point the current class"),
+  bind("Points", "unknown", ["q"], ["Q"], "choose “unknown”: for what belongs to no class; it is not trained from"),
   bind("Points", "find", ["/"], ["/"], "find a class by name"),
   bind("Without a mouse", "move", arrows("Alt+"), ["Alt ←↑↓→"], "move the crosshair"),
   bind("Without a mouse", "moveFar", arrows("Alt+Shift+"), ["Alt Shift ←↑↓→"], "move it faster"),

@@ -2,7 +2,7 @@
 
 import { announce, byId, element, setText } from "./dom.js";
 import { textColorOn } from "./draw.js";
-import { countByClass } from "./points.js";
+import { countByClass, UNKNOWN } from "./points.js";
 
 const MESSAGE_TIME = 3500; // milliseconds
 const STATUS = { todo: "to do", done: "✓ done", skipped: "» skipped" };
@@ -44,6 +44,7 @@ export class Panel {
       chip.setAttribute("aria-pressed", String(id === current));
       chip.querySelector(".count").textContent = counts.get(id) ?? "";
     });
+    document.querySelector("[data-command=unknown]").setAttribute("aria-pressed", String(current === UNKNOWN));
     document.querySelector("[data-command=undo]").disabled = !history.canUndo;
     document.querySelector("[data-command=redo]").disabled = !history.canRedo;
   }
@@ -90,9 +91,9 @@ export class Panel {
     setText("number", `▶ ${offset > 0 ? "+" : offset < 0 ? "−" : ""}${Math.abs(offset)}`);
   }
 
-  /** @param {number} classId the chip to scroll to */
+  /** @param {number} classId the chip to scroll to; unknown has none */
   scrollTo(classId) {
-    this.#chips[classId].scrollIntoView({ block: "nearest", inline: "nearest" });
+    this.#chips[classId]?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   find() {

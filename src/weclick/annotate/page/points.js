@@ -4,6 +4,8 @@
  * @typedef {{x: number, y: number, class_id: number, seconds: number | null}} Click
  */
 
+export const UNKNOWN = 255; // class id of a point on what belongs to no class
+
 /**
  * @param {Click[]} points
  * @param {number} index

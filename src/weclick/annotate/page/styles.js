@@ -6,7 +6,7 @@
 
 import { classKey } from "./keys.js";
 
-const UNKNOWN = { name: "unknown class", color: "#8c8c8c", label: "?", thing: true };
+const UNKNOWN = { name: "unknown", color: "#8c8c8c", label: "?", thing: true };
 
 /**
  * @param {import("./api.js").SemanticClass[]} classes

@@ -1,6 +1,6 @@
 /** The work of one annotator on one frame: its points and their history, its status, and the time it takes. */
 
-import { countByClass, History } from "./points.js";
+import { History, UNKNOWN } from "./points.js";
 import { Stopwatch } from "./stopwatch.js";
 
 export class Work {
@@ -27,7 +27,7 @@ export class Work {
 
   /** Classes with points. */
   get clicked() {
-    return new Set(countByClass(this.points).keys());
+    return new Set(this.points.map(({ class_id }) => class_id).filter((id) => id !== UNKNOWN));
   }
 
   /** Answers that the points do not contradict: class id -> whether it is there. */
