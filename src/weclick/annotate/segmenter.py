@@ -112,18 +112,19 @@ class Segmenter:
         return preview
 
     def _learn(self) -> None:
-        fitted = 0.0
+        fitted, learned = 0.0, True
         while True:
             version, points = self._todo.get()
             try:
                 if points is None:
                     self._frame(version)
-                    continue
-                self._add_features(version, points)
+                else:
+                    self._add_features(version, points)
+                    learned = False
                 # at the start there are many frames to learn from: previews get better while that goes on
-                if self._clicked and (self._todo.empty() or time.monotonic() > fitted + REFIT_SECONDS):
+                if not learned and self._clicked and (self._todo.empty() or time.monotonic() > fitted + REFIT_SECONDS):
                     self._refit()
-                    fitted = time.monotonic()
+                    fitted, learned = time.monotonic(), True
             except Exception as error:  # a damaged picture, for example; the next frame may do
                 _log.warning("the preview does not learn from %s: %s", version[0].name, error)
 

@@ -15,7 +15,7 @@ export class Preview {
    * @param {import("./styles.js").ClassStyle[]} styles of the classes
    * @param {{work: () => import("./work.js").Work, loaded: () => void, changed: (description: string) => void,
    *   choose: (classId: number) => void, showState: (text: string) => void}} page the current work, and callbacks: `loaded` is
-   *   called with every result, `changed` with every answer
+   *   called after every result, `changed` after every answer
    */
   constructor(api, styles, page) {
     Object.assign(this, { api, styles, page, on: true });
@@ -78,23 +78,27 @@ export class Preview {
       this.#wanted = null;
       try {
         const found = await this.api.preview(work.id, points, absent);
-        this.#loaded({ work, points, absent, image: null, ...found }, null);
+        if (work === this.page.work()) this.#loaded({ work, points, absent, image: null, ...found });
       } catch (error) {
-        this.#loaded({ work, points, absent, image: null }, error);
+        if (work === this.page.work()) this.#failed(error);
       }
     }
     this.#running = false;
   }
 
-  #loaded(latest, error) {
-    if (latest.work !== this.page.work()) return;
-    this.#latest = latest;
-    if (error) this.page.showState(`no preview: ${error.message}`);
-    else this.page.showState(latest.image ? "" : "preview: click an object first");
+  #loaded(latest) {
     clearTimeout(this.#timer);
-    if (error) this.#timer = setTimeout(() => this.ask(), RETRY);
+    this.#latest = latest;
+    this.page.showState(latest.image ? "" : "preview: click an object first");
     this.#showQuestions();
     this.page.loaded();
+  }
+
+  /** Keep what is shown, and ask again later. */
+  #failed(error) {
+    this.page.showState(`no preview: ${error.message}`);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.ask(), RETRY);
   }
 
   #showQuestions() {
