@@ -243,8 +243,8 @@ function requireFrame(frame) {
 
 /** Whether a stored frame has this status, these clicks and answers, and an accepted label or none; times are not compared. */
 function hasContent(frame, { status, clicks, accept, answers }) {
+  if (frame.status !== status || frame.accepted !== accept) return false;
   const points = ({ x, y, class_id }) => [x, y, class_id];
   const essence = (of, said) => JSON.stringify([of.map(points), said?.map(({ class_id, present }) => [class_id, present])]);
-  const same = essence(frame.clicks, frame.answers) === essence(clicks, answers);
-  return frame.status === status && frame.accepted === accept && same;
+  return essence(frame.clicks, frame.answers) === essence(clicks, answers);
 }

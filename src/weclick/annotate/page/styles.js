@@ -5,8 +5,9 @@
  */
 
 import { classKey } from "./keys.js";
+import { UNKNOWN } from "./points.js";
 
-const UNKNOWN = { name: "unknown", color: "#8c8c8c", label: "?", thing: true };
+const GREY = { color: "#8c8c8c", label: "?", thing: true };
 
 /**
  * @param {import("./api.js").SemanticClass[]} classes
@@ -20,9 +21,9 @@ export function classStyles(classes) {
 
 /**
  * @param {ClassStyle[]} styles
- * @param {number} classId of a stored click; another program may have stored an unknown class
+ * @param {number} classId of a stored click; it may be unknown, and another program may have stored any
  * @returns {ClassStyle}
  */
 export function styleOf(styles, classId) {
-  return styles[classId] ?? UNKNOWN;
+  return styles[classId] ?? { ...GREY, name: classId === UNKNOWN ? "unknown" : "unknown class" };
 }
