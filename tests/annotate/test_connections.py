@@ -9,9 +9,9 @@ import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
 
-from weclick.annotate import Access, connections
+from weclick.annotate import connections
 from weclick.annotate.connections import LimitedConnection
-from weclick.annotate.security import Guard
+from weclick.annotate.security import Access, Guard
 from weclick.annotate.serve import bind
 
 

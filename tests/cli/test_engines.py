@@ -178,7 +178,8 @@ def test_both_processes_build_the_memory_of_a_resumed_run(start, finish, trained
     shutil.copytree(trained / "done", tmp_path / "runs" / "run")
     shutil.rmtree(tmp_path / "runs" / "run" / "memory")
     (tmp_path / "noting.py").write_text(
-        "from weclick.machine import process_rank\nfrom weclick.memory import MemoryStore\n\nwrite = MemoryStore.write\n\n\n"
+        "from weclick.machine import process_rank\nfrom weclick.memory.store import MemoryStore\n\n"
+        "write = MemoryStore.write\n\n\n"
         "def noting(store, key, item):\n    write(store, key, item)\n"
         "    with open('written', 'a') as stream:\n        stream.write(f'{process_rank()}\\n')\n\n\n"
         "MemoryStore.write = noting\n"
