@@ -150,6 +150,7 @@ def test_stats_by_hand(store):
     assert stats(store) == StoreStats(
         frames={"todo": 1, "done": 2, "skipped": 1},
         clicks=4,
+        unknown=0,
         clicks_per_class={"road": 3, "car": 1, "Mauer, rot": 0},
         clicks_per_frame=(1, 2.0, 3),
         never_clicked=("Mauer, rot",),

@@ -96,7 +96,7 @@ def test_numpy_numbers_are_stored_as_numbers(store):
         (Click(1, float("inf"), 0), "finite"),
         (Click(1, 1, 3), "unknown class id 3"),
         (Click(1, 1, -1), "unknown class id -1"),
-        (Click(1, 1, 255), "unknown class id 255"),
+        (Click(1, 1, 254), "unknown class id 254"),
         (Click(20, 1, 0), "outside the image of 20x10"),
         (Click(1, 9.5, 0), "outside"),
         (Click(-0.51, 1, 0), "outside"),
