@@ -48,9 +48,11 @@ def center(mask: np.ndarray) -> tuple[int, int, float]:
     # the padding makes the image's own border count as border
     padded = np.pad(mask.astype(np.uint8), 1)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    farthest = np.argwhere(distance == distance.max())
+    # squared distances are integers; the last bit of OpenCV's depends on where the array lies in memory
+    squared = np.rint(np.square(distance, dtype=np.float64))
+    farthest = np.argwhere(squared == squared.max())
     pixels = np.argwhere(mask)
     # Integer arithmetic (offset from the centroid, times the area), so that equal distances are equal on every machine.
     offset = farthest * len(pixels) - pixels.sum(axis=0)
     y, x = farthest[(offset**2).sum(axis=1).argmin()]
-    return int(y), int(x), float(distance[y, x])
+    return int(y), int(x), float(np.sqrt(squared[y, x]))
