@@ -21,7 +21,7 @@ from weclick.cli.options import parse, quiet_libraries, resolve_configs, to_sett
 from weclick.clicks import Click, ClickStore
 from weclick.clicks.budget import spread_frames
 from weclick.conventions import FrameKey
-from weclick.inference.model import open_model
+from weclick.inference.opening import open_model
 from weclick.pipeline.ablation.rows import train_rows
 from weclick.pipeline.inputs import run_data
 from weclick.pipeline.run import Run

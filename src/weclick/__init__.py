@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from weclick.clicks import ClickStore
     from weclick.data.datamodule import ClipDataModule
     from weclick.errors import WeclickError
-    from weclick.inference.model import open_model
+    from weclick.inference.opening import open_model
     from weclick.inference.prediction import Prediction
     from weclick.modules.checkpoint import load_checkpoint
     from weclick.modules.student import StudentModule
@@ -50,7 +50,7 @@ _HOME: Final = {
     "fit": "weclick.cli.function",
     "load": "weclick.pipeline.load",
     "load_checkpoint": "weclick.modules.checkpoint",
-    "open_model": "weclick.inference.model",
+    "open_model": "weclick.inference.opening",
     "test": "weclick.cli.function",
     "write_synthetic": "weclick.synthetic",
 }

@@ -16,7 +16,7 @@ import yaml
 from weclick.cli.main import run
 from weclick.inference.exported import ExportedNetwork
 from weclick.inference.formats import FORMATS
-from weclick.inference.model import open_model
+from weclick.inference.opening import open_model
 from weclick.pipeline import export as exporting
 
 pytestmark = [pytest.mark.slow, pytest.mark.engines]

@@ -1,10 +1,12 @@
 """Connected regions of a mask, and where to click on one."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.ndimage import distance_transform_edt
 
 from weclick.clicks.regions import center, connected_regions, largest
 
@@ -53,6 +55,16 @@ def test_of_equally_large_regions_the_first_in_reading_order_is_the_largest():
     assert [largest(order)[:2] for order in (regions, regions[::-1])] == [(0, 3), (0, 3)]
     mask[3, 2] = True
     assert largest(connected_regions(mask, 0))[:2] == (3, 0)
+
+
+def test_the_centre_does_not_depend_on_where_the_array_lies_in_memory():
+    """OpenCV's distances differ in their last bit with the alignment of the array."""
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        mask = cv2.GaussianBlur(rng.random((66, 130)), (0, 0), 4) > 0.5
+        truth = np.rint(distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1] ** 2)
+        y, x, distance = center(mask)
+        assert truth[y, x] == truth.max() and distance == np.sqrt(truth.max())
 
 
 @pytest.mark.parametrize(("height", "width"), [(5, 5), (1, 9), (3, 31)])

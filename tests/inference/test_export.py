@@ -22,7 +22,8 @@ from weclick.inference.card import Card
 from weclick.inference.convert import quantise, to_onnx, to_openvino, write_model
 from weclick.inference.exported import ExportedNetwork, numbered_classes
 from weclick.inference.formats import FORMATS
-from weclick.inference.model import ExportedModel, TorchModel, open_model
+from weclick.inference.model import ExportedModel, TorchModel
+from weclick.inference.opening import open_model
 from weclick.inference.rules import labels_at
 from weclick.inference.toolkits import missing, toolkit
 from weclick.inference.verify import agreement, miou, noise_images

@@ -14,7 +14,8 @@ from weclick.errors import CheckpointError, ConfigError, DataError, ShapeError
 from weclick.images import read_image
 from weclick.inference import rules
 from weclick.inference.drawing import overlay
-from weclick.inference.model import TorchModel, open_model
+from weclick.inference.model import TorchModel
+from weclick.inference.opening import open_model
 from weclick.inference.parameters import live_parameters
 from weclick.inference.predict import predict
 from weclick.inference.sources import VideoFile

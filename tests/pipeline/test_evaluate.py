@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from weclick.inference.model import TorchModel, open_model
+from weclick.inference.model import TorchModel
+from weclick.inference.opening import open_model
 from weclick.models.factory import make_network
 from weclick.models.options import NetworkOptions
 from weclick.pipeline import evaluate as evaluating

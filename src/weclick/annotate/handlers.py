@@ -20,7 +20,7 @@ from weclick.annotate.pictures import Picture
 from weclick.annotate.preview_handlers import PreviewHandlers
 from weclick.annotate.worker import StoreWorker
 from weclick.clicks import ClickStore
-from weclick.clicks.records import Answers, FrameRecord, Progress, TimedClick, is_unchanged
+from weclick.clicks.records import Answers, FrameRecord, Progress, TimedClick, absent_classes, is_unchanged
 from weclick.conventions import Size
 from weclick.errors import ConflictError, DataError
 
@@ -148,9 +148,12 @@ class Handlers:
         holder = self.leases.holder(frame_id, body.client)
         clicks = [click.timed() for click in body.clicks]
         answers = None if body.answers is None else {answer.class_id: answer.present for answer in body.answers}
-        absent = [class_id for class_id, present in (answers or {}).items() if present is False]
         accepts = body.accept and body.status == "done"
-        shown = await self.previews.shown(entry, [click for click, _ in clicks], absent) if accepts else None
+        shown = (
+            await self.previews.shown(entry, [click for click, _ in clicks], absent_classes(answers))
+            if accepts
+            else None
+        )
 
         def work(store: ClickStore) -> State:
             record, stored, accepted, known = _read(store, entry)

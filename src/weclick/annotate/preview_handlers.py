@@ -20,7 +20,7 @@ from weclick.annotate.worker import StoreWorker
 from weclick.classes import ClassSet
 from weclick.clicks import Click, ClickStore
 from weclick.clicks.labels import seen_classes
-from weclick.clicks.records import UNKNOWN, AcceptedLabel, validate_answers, validate_click
+from weclick.clicks.records import UNKNOWN, AcceptedLabel, absent_classes, validate_answers, validate_click
 from weclick.conventions import FrameKey, Size
 from weclick.errors import ClickError, DataError
 
@@ -48,14 +48,14 @@ class PreviewHandlers:
         return self.frames.catalog.classes
 
     async def preview(self, frame_id: str, body: schemas.PreviewBody) -> Response:
-        """Return what these clicks mean: the stored label if it was accepted with them, else the preview; 204 for nothing yet."""
+        """Return what clicks and answers mean: the label that was accepted with them, else the preview; 204 for nothing."""
         entry = self.frames.entry(frame_id)
         size = await self.frames.size(entry)  # raises for an unreadable picture
         clicks = [click.timed().click for click in body.clicks]
         for click in clicks:
             validate_click(click, self._classes, size)
         validate_answers(dict.fromkeys(body.absent, False), self._classes)
-        label = await self._accepted(entry, clicks) or await self._segment(entry, clicks, body.absent)
+        label = await self._accepted(entry, clicks, body.absent) or await self._segment(entry, clicks, body.absent)
         if label is None and self.previews is not None and self.previews.learns:
             raise PreviewError("learning from the clicks so far")
         if label is None:
@@ -106,11 +106,12 @@ class PreviewHandlers:
             return False
         return click.class_id != UNKNOWN
 
-    async def _accepted(self, entry: Entry, clicks: list[Click]) -> AcceptedLabel | None:
+    async def _accepted(self, entry: Entry, clicks: list[Click], absent: Collection[int]) -> AcceptedLabel | None:
         key = entry.frame.key
 
         def read(store: ClickStore) -> AcceptedLabel | None:
-            return store.label(key) if store.clicks(key) == clicks else None
+            same = store.clicks(key) == clicks and set(absent_classes(store.answers(key))) == set(absent)
+            return store.label(key) if same else None
 
         return await self.worker.read(read)
 

@@ -87,8 +87,7 @@ def annotate(
             opened = open_layout(layout, Path(root))
             catalog = Catalog(opened, path, split, goal=goal)
         student = _student(run, runs, opened.classes) if run is not None else None
-        if not path.exists() or not path.stat().st_size:  # an empty file stays behind when the disk was full
-            ClickStore.create(path, opened.classes).close()
+        make_store(path, opened.classes)
         if student and suggest:
             catalog.offer_first(_suggested(student, opened, path, split, goal or GOAL))
         predict = _predictor(student) if student else None
@@ -102,9 +101,15 @@ def annotate(
         serve(app, listening, address_of(access, host), open_browser=open and access.token is None)
 
 
+def make_store(path: Path, classes: ClassSet) -> None:
+    """Make the click store unless there is one."""
+    if not path.exists() or not path.stat().st_size:  # an empty file stays behind when the disk was full
+        ClickStore.create(path, classes).close()
+
+
 # The imports of a student are inside functions: without --run, torch's seconds are not spent.
 def _student(run: str, runs: str, classes: ClassSet) -> Student:
-    from weclick.inference.model import open_model
+    from weclick.inference.opening import open_model
     from weclick.pipeline.run import Run
 
     return open_model(Run.find(run, Path(runs)).checkpoint("student", "last"), stage="student", classes=classes)

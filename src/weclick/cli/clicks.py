@@ -242,7 +242,7 @@ def suggest(
         runs: Folder of all runs.
         out: File to write the list to as well, as JSON.
     """
-    from weclick.inference.model import open_model
+    from weclick.inference.opening import open_model
     from weclick.pipeline.run import Run
     from weclick.pipeline.suggest import suggest_with
 

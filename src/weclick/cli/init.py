@@ -9,7 +9,7 @@ from weclick.cli.parser import Parser
 from weclick.data.layouts.folder import decode_videos
 from weclick.data.project import find_videos, make_classes, make_project
 
-DESCRIPTION = """Make a project of videos: their frames, classes in colours that can be told apart, and a config to train with.
+DESCRIPTION = """Make a project of videos: their frames, classes in distinguishable colours, and a config to train with.
 
 `weclick start PROJECT` goes on with it in the browser, `weclick annotate PROJECT` and `weclick fit --config PROJECT/config.yaml
 --runs PROJECT/runs` do so on the command line.

@@ -49,7 +49,7 @@ def predict(
         smooth: Weight of the earlier frames in a running average of class probabilities, from 0 (off) to below 1. Labels
             flicker less, but motion is not compensated, so objects that move fast leave a trail.
     """
-    from weclick.inference.model import open_model
+    from weclick.inference.opening import open_model
     from weclick.inference.predict import predict as predict_source
     from weclick.pipeline.run import Run
 

@@ -13,10 +13,9 @@ from weclick.annotate.catalog import Catalog
 from weclick.annotate.security import LOCAL, Access, is_loopback
 from weclick.annotate.serve import bind, serve
 from weclick.annotate.training import Training
-from weclick.cli.annotate import WARNING, address_of, without_garbage_collection
+from weclick.cli.annotate import WARNING, address_of, make_store, without_garbage_collection
 from weclick.cli.help import Help, show_help
 from weclick.cli.parser import Parser
-from weclick.clicks import ClickStore
 from weclick.clicks.store import CLICKS_FILE
 from weclick.data.layouts import open_layout
 from weclick.data.project import Project, default_folder, find_videos, make_project
@@ -108,8 +107,7 @@ def _open_page(project: Project, access: Access, config: Namespace) -> FastAPI:
     with without_garbage_collection():
         layout = open_layout("folder", project.folder)
         catalog = Catalog(layout, store, goal=config.goal)
-    if not store.exists() or not store.stat().st_size:  # an empty file stays behind when the disk was full
-        ClickStore.create(store, layout.classes).close()
+    make_store(store, layout.classes)
     masked = any(frame.label for split in layout.splits() if split != "train" for frame in layout.frames(split))
     training = Training(project.folder, project.config, project.runs, project.videos, masked)
     return create_app(

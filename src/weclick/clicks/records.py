@@ -20,7 +20,7 @@ from weclick.errors import ClickError
 Status = Literal["todo", "done", "skipped"]
 
 UNKNOWN: Final = IGNORE_INDEX
-"""Class id of a click on what belongs to no class, or cannot be told. It is not trained from; previews stop at it."""
+"""Class id of a click on what belongs to no class, or cannot be identified. It is not trained from; previews stop at it."""
 
 Answers = Mapping[int, bool | None]
 """Whether a class is in a frame, as a person said, by class id of those that were asked about; None for no answer."""
@@ -153,6 +153,11 @@ def validate_label(label: AcceptedLabel, classes: ClassSet, size: Size | None = 
     unknown = [i for i in np.flatnonzero(np.bincount(label.ids.ravel())) if i >= len(classes) and i != IGNORE_INDEX]
     if unknown:
         raise ClickError(f"unknown class ids {', '.join(map(str, unknown))} in a label; the last is {len(classes) - 1}")
+
+
+def absent_classes(answers: Answers | None) -> list[int]:
+    """Return the classes that a person said are not there."""
+    return [class_id for class_id, present in (answers or {}).items() if present is False]
 
 
 def validate_answers(answers: Answers, classes: ClassSet) -> None:

@@ -134,7 +134,7 @@ def default_folder(sources: Sequence[Path]) -> Path:
 
 
 def make_classes(names: Sequence[str], things: Collection[str] = ()) -> ClassSet:
-    """Return classes in colours that can be told apart.
+    """Return classes in distinguishable colours.
 
     Args:
         names: Their names; spaces around them are removed.

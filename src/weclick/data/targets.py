@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from weclick.clicks import Click, ClickStore, FrameRecord
 from weclick.clicks.budget import within_budget
-from weclick.clicks.records import Answers
+from weclick.clicks.records import Answers, absent_classes
 from weclick.conventions import FrameKey, Size
 from weclick.data.dataset import DataSet
 from weclick.data.options import ClickOptions
@@ -53,7 +53,7 @@ class TargetClicks:
         A class is absent if a person said so; in a complete target also if it has no click and no open question.
         """
         answers, incomplete = self.answers.get(key, {}), key in self.incomplete
-        absent = [class_id for class_id, there in answers.items() if there is False]
+        absent = absent_classes(answers)
         if incomplete and not absent:
             return np.zeros(classes, bool)
         present = np.full(classes, incomplete)

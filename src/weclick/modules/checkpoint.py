@@ -33,7 +33,7 @@ def load_checkpoint(
 ) -> SegmentationModule:
     """Rebuild the module of a checkpoint, of the class that was saved, in evaluation mode, on the CPU.
 
-    To predict only, use :func:`weclick.inference.model.open_model`: it is faster and opens exported models too.
+    To predict only, use :func:`weclick.inference.opening.open_model`: it is faster and opens exported models too.
 
     Args:
         path: Checkpoint file.

@@ -14,7 +14,7 @@ from torch import Tensor
 from weclick.clicks import Click, ClickStore
 from weclick.clicks.corrective import corrective_click
 from weclick.clicks.labels import seen_classes
-from weclick.clicks.records import AcceptedLabel, Answers, validate_key
+from weclick.clicks.records import AcceptedLabel, Answers, absent_classes, validate_key
 from weclick.clicks.sqlite import require_free
 from weclick.data.index import Frame, Layout, Split
 from weclick.data.masks import load_masks
@@ -137,7 +137,7 @@ class Annotator:
     def preview(self, image: NDArray[np.uint8], clicks: Sequence[Click], answers: Answers) -> AcceptedLabel:
         """Return the preview of a frame by the probe as it is now."""
         assert self._probe is not None
-        absent = [class_id for class_id, present in answers.items() if present is False]
+        absent = absent_classes(answers)
         return AcceptedLabel(*Preview(image, self._frozen(image)).update(self._probe, clicks, absent))
 
 

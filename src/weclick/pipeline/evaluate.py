@@ -16,7 +16,8 @@ from weclick.data.dataset import DataSet
 from weclick.data.index import Split
 from weclick.errors import CheckpointError, DataError
 from weclick.inference.checkpoint import is_whole
-from weclick.inference.model import ExportedModel, Model, open_model
+from weclick.inference.model import ExportedModel, Model
+from weclick.inference.opening import open_model
 from weclick.inference.speed import measure_speed
 from weclick.metrics import Evaluation
 from weclick.pipeline.consistency import ConsistencyMeter

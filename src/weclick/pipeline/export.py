@@ -20,7 +20,8 @@ from weclick.inference.card import Card
 from weclick.inference.convert import quantise, to_onnx, to_openvino, write_model
 from weclick.inference.exported import SUFFIXES, ExportedNetwork
 from weclick.inference.formats import FORMATS, Format
-from weclick.inference.model import ExportedModel, TorchModel, open_model
+from weclick.inference.model import ExportedModel, TorchModel
+from weclick.inference.opening import open_model
 from weclick.inference.rules import Image
 from weclick.inference.toolkits import missing
 from weclick.inference.verify import agreement, miou, noise_images

@@ -9,7 +9,8 @@ from typing import Literal
 import torch
 
 from weclick.inference.exported import SUFFIXES
-from weclick.inference.model import Model, open_model
+from weclick.inference.model import Model
+from weclick.inference.opening import open_model
 from weclick.pipeline.options import RUNS
 from weclick.pipeline.run import Run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from weclick.inference.model import open_model
+from weclick.inference.opening import open_model
 from weclick.inference.predict import Summary, predict
 from weclick.inference.rules import default_device
 from weclick.reporting.benchmark import BenchmarkTable, Cell
