@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import yaml
 
-from weclick.bounded_yaml import MAX_BYTES, MAX_DEPTH, load_yaml, read_yaml
+from weclick.bounded_yaml import MAX_BYTES, MAX_DEPTH, MAX_VALUES, load_yaml, read_yaml
 from weclick.classes import ClassSet
 from weclick.errors import DataError
 
@@ -13,14 +13,16 @@ LEVELS = "abcdefghi"
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{name}: &{name} [{','.join([f'*{inner}'] * 9)}]\n" for inner, name in pairwise(LEVELS)
 )
+CHAIN = "l0: &l0 x\n" + "".join(f"l{number}: &l{number} [[[[*l{number - 1}]]]]\n" for number in range(1, 9))
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (f"{BOMB}classes: [*i]", r"aliases \(\*name\) are not read; write the value out.*line 2"),
-        ("a: &a\n  b: *a", r"aliases .*line 2"),
-        ("<<: *a", "aliases"),
+        (f"{BOMB}classes: [*i]", rf"aliases \(\*name\) written out are more than {MAX_VALUES} values.*line 7"),
+        ("a: &a\n  b: *a", r"\*a lies inside of what it names.*line 2"),
+        (f"{CHAIN}z: *l8", f"more than {MAX_DEPTH} levels of nesting .*line 9"),
+        ("<<: *a", "undefined alias"),
         ("[" * 500 + "]" * 500, f"more than {MAX_DEPTH} levels of nesting .*line 1"),
         ("\n".join(" " * depth + "a:" for depth in range(40)), f"more than {MAX_DEPTH} levels"),
         ("? " * 500, f"more than {MAX_DEPTH} levels"),
@@ -51,6 +53,17 @@ def test_ordinary_yaml_means_what_it_did():
     text = "a: [1, {b: [x, 2.5, null]}]\nc: &unused >-\n  folded\n  text\n\ufeffd: 2026-02-28\n"
     assert load_yaml(text) == yaml.safe_load(text)
     assert load_yaml("") is None
+
+
+def test_anchors_and_merges_mean_what_they_do_everywhere():
+    text = "base: &base {lr: 0.1, steps: [1, 2]}\nteacher: *base\nstudent:\n  <<: *base\n  lr: 0.2\n"
+    assert load_yaml(text) == yaml.safe_load(text)
+
+
+def test_values_of_an_alias_are_its_own():
+    read = load_yaml("teacher: &shared {terms: [clicks]}\nstudent: *shared\n")
+    read["teacher"]["terms"].append("memory")
+    assert read["student"] == {"terms": ["clicks"]}
 
 
 def test_an_entry_that_is_no_class_is_shown_in_short(tmp_path):

@@ -1,12 +1,13 @@
 """Reading YAML files of others: a few hundred bytes must not fill the memory.
 
-Aliases (``*name``) are refused, since nested ones grow exponentially; without them a value is no larger than its file.
+An alias (``*name``) stands for a copy of what its anchor names, and nested ones grow exponentially; so values are counted
+as if every alias were written out.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import yaml
 
@@ -15,28 +16,57 @@ from weclick.errors import DataError, one_line
 MAX_BYTES: Final = 1 << 20
 """Largest file, in bytes: a list of tens of thousands of videos."""
 
+MAX_VALUES: Final = MAX_BYTES
+"""Most values, aliases written out: no file without aliases has more."""
+
 MAX_DEPTH: Final = 32
-"""Deepest nesting."""
+"""Deepest nesting, aliases written out."""
 
 
 class BoundedLoader(yaml.SafeLoader):
-    """Refuses aliases and deep nesting before anything is built of them."""
+    """Refuses too many and too deeply nested values before anything is built of them."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = 0
+        self._values = 0
+        self._open: set[str] = set()
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Compose a node; see the class."""
-        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="aliases (*name) are not read; write the value out", problem_mark=mark)
-        if self._depth == MAX_DEPTH:
-            raise yaml.MarkedYAMLError(problem=f"more than {MAX_DEPTH} levels of nesting", problem_mark=mark)
-        self._depth += 1
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        self._mark, anchor = event.start_mark, event.anchor
+        if isinstance(event, yaml.AliasEvent):
+            if anchor in self._open:
+                self._refuse(f"*{anchor} lies inside of what it names")
+            return self._copy(super().compose_node(parent, index))
+        self._enter()
+        self._open.add(anchor)
         node = super().compose_node(parent, index)
+        self._open.discard(anchor)
         self._depth -= 1
         return node
+
+    def _copy(self, node: yaml.Node | None) -> yaml.Node | None:
+        self._enter()
+        if isinstance(node, yaml.MappingNode):
+            pairs = [(self._copy(key), self._copy(value)) for key, value in node.value]
+            node = yaml.MappingNode(node.tag, pairs, node.start_mark, node.end_mark)
+        elif isinstance(node, yaml.SequenceNode):
+            node = yaml.SequenceNode(node.tag, [*map(self._copy, node.value)], node.start_mark, node.end_mark)
+        self._depth -= 1
+        return node
+
+    def _enter(self) -> None:
+        self._depth += 1
+        self._values += 1
+        if self._depth > MAX_DEPTH:
+            self._refuse(f"more than {MAX_DEPTH} levels of nesting")
+        if self._values > MAX_VALUES:
+            self._refuse(f"aliases (*name) written out are more than {MAX_VALUES} values")
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise yaml.MarkedYAMLError(problem=why, problem_mark=self._mark)
 
 
 def read_yaml(path: Path) -> Any:  # noqa: ANN401 - whatever is in the file

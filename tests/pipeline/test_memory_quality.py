@@ -19,7 +19,7 @@ from weclick.memory.options import Fusion
 from weclick.memory.stream import Votes
 from weclick.pipeline import memory_quality as measuring
 from weclick.pipeline.memory_quality import memory_quality, prediction_at, sources
-from weclick.pipeline.settings import MemoryOptions
+from weclick.pipeline.settings import FitSettings
 from weclick.reporting.memory_quality import TEACHER, Source
 
 HEIGHT, WIDTH, BORDER, STEP = 32, 64, 32, 4
@@ -87,7 +87,7 @@ def measure(settings, run, scene, monkeypatch):
     teacher, opened = Teacher(), run()
     monkeypatch.setattr(measuring, "open_teacher", lambda *_: teacher)
     monkeypatch.setattr(measuring, "teacher_checkpoint", lambda *_: "a teacher")
-    monkeypatch.setattr(MemoryOptions, "make_flow", lambda *_: Flow())
+    monkeypatch.setattr(FitSettings, "make_flow", lambda *_: Flow())
 
     def call(split="val", frames=None, fusion=None, connected=False, **data):
         options = {"root": str(scene), "size": [HEIGHT, WIDTH], "neighbours": 2, "sides": "both"}
