@@ -80,7 +80,8 @@ class Bench:
 
     def raw(self, clip: Clip) -> tuple[torch.Tensor, ...]:
         """Return target (1, 3, H, W) and neighbours (N, 3, H, W), floats on the device, and the neighbours' offsets (N,)."""
-        sample = OnlineMemory(self.teacher, self.flow, self.data.dataset.reader, len(clip.neighbours)).read(clip)
+        supply = OnlineMemory(self.teacher, self.flow, self.data.dataset.reader, len(clip.neighbours))
+        sample = supply.read(clip, self.data.dataset.size)
         target, neighbours = (sample[name].to(self.device) / 255 for name in ("target", "neighbours"))
         return target[None], neighbours, sample["offsets"].to(self.device)
 

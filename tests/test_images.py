@@ -9,6 +9,7 @@ from PIL import Image
 
 from weclick.errors import DataError
 from weclick.images import (
+    ImageFile,
     check_same_size,
     has_images,
     list_folders,
@@ -17,7 +18,6 @@ from weclick.images import (
     read_image,
     read_instances,
     read_label,
-    read_top,
     resize_image,
 )
 
@@ -61,17 +61,16 @@ def test_a_png_is_read_as_opencv_reads_it(tmp_path, mode, kind):
 
 @pytest.mark.parametrize("rows", [1, 7, 24, 99])
 def test_the_top_of_a_png_has_the_rows_that_are_needed(tmp_path, rows):
-    image, size = read_top(write(tmp_path / "a.png", PICTURE[..., ::-1]), rows, (24, 32))
-    assert np.array_equal(image, PICTURE[:rows])
-    assert size == (24, 32)
+    file = ImageFile(write(tmp_path / "a.png", PICTURE[..., ::-1]))
+    assert file.size == (24, 32)
+    assert np.array_equal(file.rgb(rows), PICTURE[:rows])
 
 
-def test_the_top_of_another_size_or_format_is_the_whole_image(tmp_path):
-    png, jpeg = (write(tmp_path / name, PICTURE[..., ::-1]) for name in ("a.png", "a.jpg"))
-    for path, size in ((png, (48, 32)), (jpeg, (24, 32))):
-        image, found = read_top(path, 5, size)
-        assert np.array_equal(image, read_image(path))
-        assert found == (24, 32)
+def test_the_top_of_another_format_is_the_whole_image(tmp_path):
+    path = write(tmp_path / "a.jpg", PICTURE[..., ::-1])
+    file = ImageFile(path)
+    assert file.size == (24, 32)
+    assert np.array_equal(file.rgb(5), read_image(path))
 
 
 def test_a_png_with_damaged_pixels_is_refused(tmp_path):

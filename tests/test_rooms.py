@@ -30,6 +30,7 @@ ROOMS = [
         "machine",
         "options",
         "png",
+        "ragged",
         "video",
     },
 ]

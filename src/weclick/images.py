@@ -48,23 +48,31 @@ def read_image(path: Path) -> np.ndarray:
     return _decode_rgb(read_bytes(path), path)
 
 
-def read_top(path: Path, rows: int, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
-    """Read the top of an image of a given size, and all of an image of another size.
-
-    Decoding a PNG stops after these rows; other formats are decoded to their end.
+class ImageFile:
+    """An image file in memory; of a PNG the size is known before pixels are decoded, and decoding can stop early.
 
     Args:
         path: As in :func:`read_image`, which has the same errors.
-        rows: Rows that are needed.
-        size: (H, W).
 
-    Returns:
-        uint8 RGB of at least these rows, and the size (H, W) of the whole image.
+    Attributes:
+        size: (H, W).
     """
-    raw = read_bytes(path)
-    plain = plain_png(raw)
-    image = _decode_rgb(raw, path, rows if plain == ("rgb", size) else None)
-    return image, plain[1] if plain else (image.shape[0], image.shape[1])
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._raw, self._decoded = path, read_bytes(path), None
+        if plain := plain_png(self._raw):
+            self.size = plain[1]
+        else:
+            self._decoded = _decode_rgb(self._raw, path)
+            self.size = (self._decoded.shape[0], self._decoded.shape[1])
+
+    def rgb(self, rows: int | None = None) -> np.ndarray:
+        """Return uint8 RGB (H, W, 3), or at least its first rows.
+
+        Raises:
+            DataError: The image is damaged, or has more than 8 bits a channel.
+        """
+        return _decode_rgb(self._raw, self._path, rows) if self._decoded is None else self._decoded
 
 
 def _decode_rgb(raw: bytes, path: Path, rows: int | None = None) -> np.ndarray:

@@ -216,7 +216,7 @@ def test_grey_images_are_taken_as_colours(made):
 def test_a_clip_with_too_few_neighbours_is_padded(made):
     data = made.clicked(clips={"neighbours": 5})
     read = OnlineMemory(None, None, data.dataset.reader, 5).read
-    assert {tuple(read(clip)["offsets"].tolist()) for clip in data.clips} == {(-1, -2, 0, 0, 0)}
+    assert {tuple(read(clip, data.dataset.size)["offsets"].tolist()) for clip in data.clips} == {(-1, -2, 0, 0, 0)}
 
 
 def test_a_snippet_of_its_target_alone_has_no_neighbour(made):

@@ -97,7 +97,9 @@ def test_damaged_neighbours_of_an_online_memory_are_padding_and_counted(make_dat
     spoil_neighbours(copied, 4)
     allow(0.4)
     data = with_online_memory(make_data(copied))
-    assert {tuple(data.supplies[0].read(clip)["offsets"].tolist()) for clip in data.clips} == {(0, -2)}
+    assert {tuple(data.supplies[0].read(clip, data.dataset.size)["offsets"].tolist()) for clip in data.clips} == {
+        (0, -2)
+    }
     with pytest.warns(UserWarning, match="damaged training frame left out: .*_000002_") as caught:
         epochs(data, 2)
     assert len(caught) == 4

@@ -50,7 +50,7 @@ class Drawn(NamedTuple):
 
 
 def drawn_by(draw, image, label, clicks, seed):
-    window = draw.window(seed)
+    window = draw.window(seed, image.shape[:2])
     return Drawn(window.image(image), window.label(label), window.clicks(clicks), window.grid())
 
 
@@ -63,7 +63,7 @@ SCALES = [(0.75, 1.5), (0.5, 0.6), (1.0, 1.0), (2.0, 2.0), (0.5, 2.0)]
 @given(SEEDS, st.sampled_from(SCALES), st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([SIZE, (75, 101)]))
 def test_image_label_clicks_and_grid_move_together(seed, scale, flip, size):
     image, label = coordinates(size)
-    drawn = drawn_by(GeometricDraw(size, (64, 64), scale, flip), image, label, CLICKS, seed)
+    drawn = drawn_by(GeometricDraw((64, 64), scale, flip), image, label, CLICKS, seed)
     assert drawn.image.shape == (64, 64, 3)
     assert drawn.label.shape == (64, 64)
     assert drawn.grid.shape == (16, 16, 2)
@@ -101,7 +101,7 @@ def test_a_bright_spot_is_where_its_click_is(scale, flip):
     clicks = np.array([[70.0, 30.0, 1]], np.float32)
     spot = 255 * np.exp(-((x - 70) ** 2 + (y - 30) ** 2) / (2 * 4**2))
     image = np.repeat(spot[..., None], 3, -1).astype(np.float32)
-    drawn = drawn_by(GeometricDraw(SIZE, (128, 256), (scale, scale), flip), image, coordinates()[1], clicks, 3)
+    drawn = drawn_by(GeometricDraw((128, 256), (scale, scale), flip), image, coordinates()[1], clicks, 3)
     weight = drawn.image[..., 0] / drawn.image[..., 0].sum()
     y, x = np.mgrid[:128, :256]
     assert np.abs(drawn.clicks[0, :2] - [(weight * x).sum(), (weight * y).sum()]).max() < 0.01
@@ -109,7 +109,7 @@ def test_a_bright_spot_is_where_its_click_is(scale, flip):
 
 def test_a_draw_that_changes_nothing_is_exact():
     image, label = coordinates()
-    drawn = drawn_by(GeometricDraw(SIZE, SIZE, (1.0, 1.0), 0.0), image, label, CLICKS, 0)
+    drawn = drawn_by(GeometricDraw(SIZE, (1.0, 1.0), 0.0), image, label, CLICKS, 0)
     assert np.array_equal(drawn.image, image)
     assert np.array_equal(drawn.label, label)
     np.testing.assert_allclose(drawn.clicks, CLICKS, atol=1e-4)
@@ -119,7 +119,7 @@ def test_a_draw_that_changes_nothing_is_exact():
 
 def test_a_flip_is_exact():
     image, label = coordinates()
-    drawn = drawn_by(GeometricDraw(SIZE, SIZE, (1.0, 1.0), 1.0), image, label, CLICKS, 0)
+    drawn = drawn_by(GeometricDraw(SIZE, (1.0, 1.0), 1.0), image, label, CLICKS, 0)
     assert np.array_equal(drawn.image, image[:, ::-1])
     assert np.array_equal(drawn.label, label[:, ::-1])
     np.testing.assert_allclose(drawn.clicks, np.column_stack([127 - CLICKS[:, 0], CLICKS[:, 1:]]), atol=1e-4)
@@ -130,7 +130,7 @@ def test_a_flip_is_exact():
 @given(SEEDS)
 def test_the_border_of_a_shrunk_frame_is_ignored_not_class_0(seed):
     image, label = coordinates()
-    drawn = drawn_by(GeometricDraw(SIZE, SIZE, (0.5, 0.5), 0.5), image, np.zeros_like(label), CLICKS, seed)
+    drawn = drawn_by(GeometricDraw(SIZE, (0.5, 0.5), 0.5), image, np.zeros_like(label), CLICKS, seed)
     assert (drawn.label == 0).sum() == 32 * 64
     assert (drawn.label == IGNORE_INDEX).sum() == drawn.label.size - 32 * 64
     assert not drawn.image[drawn.label == IGNORE_INDEX].any()
@@ -139,10 +139,10 @@ def test_the_border_of_a_shrunk_frame_is_ignored_not_class_0(seed):
 def test_a_draw_depends_on_its_seed_alone():
     image, label = coordinates()
     np.random.seed(0)
-    draw = GeometricDraw(SIZE, (32, 64), (0.75, 1.5), 0.5)
+    draw = GeometricDraw((32, 64), (0.75, 1.5), 0.5)
     first = {seed: drawn_by(draw, image, label, CLICKS, seed) for seed in (5, 6, 7)}
     np.random.seed(1)
-    again = GeometricDraw(SIZE, (32, 64), (0.75, 1.5), 0.5)
+    again = GeometricDraw((32, 64), (0.75, 1.5), 0.5)
     for seed in (7, 5, 6):
         second = drawn_by(again, image, label, CLICKS, seed)
         assert all(np.array_equal(a, b) for a, b in zip(first[seed], second, strict=True))
@@ -163,7 +163,7 @@ def test_a_window_is_the_crop_of_the_whole_frame_that_albumentations_draws(seed,
     )
     for number, part in enumerate(whole.transforms):
         part.set_random_seed(3 * seed + number)
-    expected, window = whole(image=image, mask=label), GeometricDraw(size, (64, 64), scale, flip).window(seed)
+    expected, window = whole(image=image, mask=label), GeometricDraw((64, 64), scale, flip).window(seed, size)
     assert np.array_equal(window.label(label), expected["mask"])
     assert np.abs(window.image(image).astype(int) - expected["image"]).max() <= 1  # resizing rounds differently
 
@@ -172,14 +172,14 @@ def test_a_window_is_the_crop_of_the_whole_frame_that_albumentations_draws(seed,
 @given(SEEDS, st.sampled_from(SCALES))
 def test_a_draw_needs_no_more_than_its_rows(seed, scale):
     image = np.random.default_rng(seed).integers(0, 256, (*SIZE, 3), np.uint8)
-    window = GeometricDraw(SIZE, (32, 32), scale, 0.5).window(seed)
+    window = GeometricDraw((32, 32), scale, 0.5).window(seed, SIZE)
     assert 0 < window.rows <= SIZE[0]
     assert np.array_equal(window.image(image[: window.rows]), window.image(image))
 
 
 def test_scale_place_and_flip_are_drawn_independently():
-    draw = GeometricDraw((200, 300), (100, 100), (0.6, 2.0), 0.5)
-    windows = [draw.window(seed) for seed in range(1000)]
+    draw = GeometricDraw((100, 100), (0.6, 2.0), 0.5)
+    windows = [draw.window(seed, (200, 300)) for seed in range(1000)]
     values = np.array(
         [
             (w.y.scaled / 200, w.y.start / (w.y.scaled - 100), w.x.start / (w.x.scaled - 100), float(w.flip))
@@ -195,14 +195,14 @@ def test_scale_place_and_flip_are_drawn_independently():
 
 def test_a_draw_without_clicks_has_none():
     image, label = coordinates()
-    drawn = drawn_by(GeometricDraw(SIZE, SIZE, (0.75, 1.5), 0.5), image, label, np.zeros((0, 3), np.float32), 0)
+    drawn = drawn_by(GeometricDraw(SIZE, (0.75, 1.5), 0.5), image, label, np.zeros((0, 3), np.float32), 0)
     assert drawn.clicks.shape == (0, 3)
 
 
 def test_clicks_keep_their_class_and_order_outside_the_crop():
     image, label = coordinates()
     clicks = np.array([[x, 5.0, 17] for x in (1.0, 60.0, 126.0)], np.float32)
-    drawn = drawn_by(GeometricDraw(SIZE, (64, 32), (1.0, 1.0), 0.0), image, label, clicks, 0)
+    drawn = drawn_by(GeometricDraw((64, 32), (1.0, 1.0), 0.0), image, label, clicks, 0)
     assert drawn.clicks[:, 2].tolist() == [17, 17, 17]
     np.testing.assert_allclose(np.diff(drawn.clicks[:, 0]), [59.0, 66.0], atol=1e-4)
 

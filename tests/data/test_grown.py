@@ -20,7 +20,7 @@ KEY = FrameKey("a video/part %2", 7)
 
 @pytest.fixture
 def store(tmp_path):
-    return LabelMaps(tmp_path / "grown", (6, 9))
+    return LabelMaps(tmp_path / "grown")
 
 
 def clip(tmp_path, key=KEY):
@@ -30,7 +30,7 @@ def clip(tmp_path, key=KEY):
 def test_labels_come_back_as_they_were_written(store):
     labels = np.random.default_rng(0).integers(0, 256, (6, 9), dtype=np.uint8)
     store.write(KEY, labels)
-    assert np.array_equal(store.read(KEY), labels)
+    assert np.array_equal(store.read(KEY, (12, 18)), labels)
     assert store.path(KEY).parent.parent == store.folder
 
 
@@ -39,18 +39,18 @@ def test_a_damaged_file_is_named(store, content):
     store.write(KEY, np.zeros((6, 9), np.uint8))
     store.path(KEY).write_bytes(content)
     with pytest.raises(RunError, match=r"7\.png cannot be read; delete the file and resume"):
-        store.read(KEY)
+        store.read(KEY, (12, 18))
 
 
 def test_a_map_of_another_size_is_named(store):
     store.write(KEY, np.zeros((9, 6), np.uint8))
     with pytest.raises(RunError, match=r"7\.png has the size \(9, 6\), not \(6, 9\); delete the file"):
-        store.read(KEY)
+        store.read(KEY, (12, 18))
 
 
 def test_a_target_without_grown_clicks_has_no_labels(store, tmp_path):
     supply = GrownLabels(store, frozenset())
-    assert (supply.read(clip(tmp_path))["grown"] == IGNORE_INDEX).all()
+    assert (supply.read(clip(tmp_path), (12, 18))["grown"] == IGNORE_INDEX).all()
 
 
 def grown_of(image, path, size):
@@ -80,12 +80,13 @@ def test_clicks_do_not_grow_on_an_image_that_cannot_be_read_or_is_another_one(tm
 def test_labels_are_drawn_like_the_image(tmp_path, seed):
     """Each column of the frame has a class of its own: the drawn labels name the column that the image shows there."""
     size, crop = (64, 96), (64, 64)
-    store = LabelMaps(tmp_path / "grown", size)
+    store = LabelMaps(tmp_path / "grown")
     columns = np.repeat(np.arange(96, dtype=np.uint8)[None], 64, 0)
     store.write(KEY, columns)
-    window = GeometricDraw(size, crop, (0.5, 2.0), 0.5).window(seed)
+    window = GeometricDraw(crop, (0.5, 2.0), 0.5).window(seed, size)
     supply = GrownLabels(store, frozenset({KEY}))
-    batch = {name: tensor[None] for name, tensor in supply.read(clip(tmp_path)).items()}
+    read = supply.read(clip(tmp_path), (2 * size[0], 2 * size[1]))
+    batch = {name: tensor[None] for name, tensor in read.items()}
     supply.complete(batch, torch.from_numpy(window.grid())[None])
     shown = window.label(columns)
     cells = batch["grown"][0].numpy()

@@ -157,7 +157,7 @@ def test_workers_change_nothing(moving, paired):
 @given(st.integers(0, 2**32 - 1), st.sampled_from([(0.5, 0.8), (0.75, 1.5), (1.0, 1.0)]))
 def test_one_draw_moves_both_frames(seed, scale):
     image = np.random.default_rng(seed).integers(0, 255, (*SIZE, 3), np.uint8)
-    window = GeometricDraw(SIZE, (64, 64), scale, 0.5).window(seed)
+    window = GeometricDraw((64, 64), scale, 0.5).window(seed, SIZE)
     drawn, neighbour = window.image(image), window.image(255 - image)
     inside = window.label(np.zeros(SIZE, np.uint8)) != 255
     # resizing rounds each image separately

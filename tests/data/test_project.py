@@ -128,3 +128,16 @@ def test_colours_differ_and_stand_out_from_black_and_white():
 
 def test_a_folder_of_something_else_is_no_project(tmp_path):
     assert not Project(tmp_path).exists
+
+
+def test_crops_of_wide_and_tall_videos_are_squares_that_lie_inside_of_both(tmp_path):
+    wide, tall = (
+        write_video(tmp_path / "wide.avi", size=(720, 1280)),
+        write_video(tmp_path / "tall.avi", size=(1280, 720)),
+    )
+    read = [
+        yaml.safe_load(make_project(tmp_path / name, videos).config.read_text())
+        for name, videos in (("both", [wide, tall]), ("one", [wide]))
+    ]
+    assert read[0]["data"]["draws"] == {"crop": [256, 256]}
+    assert "draws" not in read[1]["data"]

@@ -28,7 +28,7 @@ from weclick.data.targets import TargetClicks
 from weclick.errors import DataError
 
 SIZE = (32, 64)
-STILL = GeometricDraw(SIZE, SIZE, (1.0, 1.0), 0.0)
+STILL = GeometricDraw(SIZE, (1.0, 1.0), 0.0)
 
 
 def frame(folder, number, shade=None, size=SIZE, label=None):
@@ -49,7 +49,7 @@ def samples(clips, clicks=None, size=SIZE, *, masks=False, sizes=None, incomplet
 
 def read(clip, neighbours):
     """Return the entries of a clip that an online memory reads."""
-    return OnlineMemory(None, None, FrameReader(SIZE), neighbours).read(clip)
+    return OnlineMemory(None, None, FrameReader(SIZE), neighbours).read(clip, SIZE)
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_every_damaged_frame_before_a_replacement_is_named(clips):
 def test_supplies_read_the_clip_of_the_replacement(clips):
     damage(clips[5])
     supply = Supply()
-    supply.read = lambda clip: {"number": clip.target.key.number}
+    supply.read = lambda clip, size: {"number": clip.target.key.number}
     sample = samples(clips, supplies=[supply])[SampleKey(5, 0)]
     assert sample["number"] == 10
     assert "grid" in sample

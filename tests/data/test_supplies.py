@@ -5,6 +5,7 @@ from torch.nn import functional as F
 from weclick.data import reader
 from weclick.data.supplies import NeighbourPairs, OnlineMemory, StoredMemory
 from weclick.errors import ConfigError, RunError
+from weclick.images import ImageFile
 from weclick.memory.item import quantise
 from weclick.memory.store import MemoryStore
 from weclick.memory.stream import stream_memory
@@ -91,8 +92,7 @@ def test_the_stored_memory_needs_no_neighbours(make_data, store, opened_images):
 @pytest.fixture
 def opened_images(monkeypatch):
     names = []
-    read = reader.read_top
-    monkeypatch.setattr(reader, "read_top", lambda path, *top: names.append(path.name) or read(path, *top))
+    monkeypatch.setattr(reader, "ImageFile", lambda path: names.append(path.name) or ImageFile(path))
     return names
 
 

@@ -138,6 +138,15 @@ def test_an_exported_model_gives_logits_of_batches_too(exported, output):
     np.testing.assert_array_equal(labels.numpy(), (images[..., 0] > 100).astype(np.uint8))
 
 
+@pytest.mark.parametrize("output", ["logits", "labels"])
+def test_an_exported_model_scores_frames_of_another_shape_by_their_own_pixels(exported, output):
+    bright = np.zeros((1, 40, 30), bool)
+    bright[:, :, 15:] = True
+    logits = exported((30, 40), output).logits(torch.from_numpy(bright)[:, None].float().repeat(1, 3, 1, 1))
+    assert logits.shape == (1, 3, 30, 22)  # as large as a tall frame gets in a wide input
+    assert np.array_equal(rules.class_ids(logits, (40, 30))[0, :, [2, 27]].numpy(), np.uint8([[0, 1]] * 40))
+
+
 def test_an_exported_model_states_what_its_card_and_runtime_do(exported):
     made = exported((30, 40), "labels")
     assert (made.size, made.stage, made.parameters, made.precision) == ((30, 40), "student", 7, "int8")

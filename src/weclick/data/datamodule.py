@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import lightning.pytorch as pl
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from weclick.clicks.budget import spread_frames
@@ -20,7 +21,7 @@ from weclick.data.draws import GeometricDraw
 from weclick.data.finish import finish
 from weclick.data.grown import GrowingClicks
 from weclick.data.index import Clip, Split, unlabelled_clips
-from weclick.data.loader import ResumableLoader, collate_frames, default_workers
+from weclick.data.loader import ResumableLoader, collate, collate_frames, default_workers
 from weclick.data.masks import find_click_store
 from weclick.data.options import CROP_MULTIPLE, DataOptions
 from weclick.data.photometric import make_augmentation
@@ -151,7 +152,7 @@ class ClipDataModule(pl.LightningDataModule):
             self.clips,
             self.clicks,
             self.dataset.reader,
-            GeometricDraw(self.dataset.size, self.crop, draws.scale, draws.flip),
+            GeometricDraw(self.crop, draws.scale, draws.flip),
             num_classes=len(self.dataset.classes),
             radius=self.options.clicks.radius,
             unlabelled=Unlabelled(draws.unlabelled, unlabelled_clips(self.clips, self._drawn_clips), carrier),
@@ -159,7 +160,9 @@ class ClipDataModule(pl.LightningDataModule):
         )
         (replicas, rank), batch_size = self._share, self.options.batch_size
         sampler = SeededSampler(samples, seed=self.seed, batch_size=batch_size, replicas=replicas, rank=rank)
-        return ResumableLoader(samples, sampler, batch_size=self.own_batch, **self._loader_options())
+        return ResumableLoader(
+            samples, sampler, batch_size=self.own_batch, collate_fn=collate, **self._loader_options()
+        )
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """Return the labelled frames of the validation split."""
@@ -218,7 +221,8 @@ class ClipDataModule(pl.LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Scale images to 0..1 on the device, and complete training batches; see :func:`weclick.data.finish.finish`."""
-        batch["image"] = batch["image"].float() / 255
+        images = batch["image"]
+        batch["image"] = images.float() / 255 if isinstance(images, Tensor) else [each.float() / 255 for each in images]
         if "damaged" in batch:
             self._damage.add(batch.pop("damaged"), self._count_frames)
             finish(batch, supplies=self.supplies, augmentation=self._augmentation)

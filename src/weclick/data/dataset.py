@@ -24,7 +24,8 @@ class DataSet:
 
     Args:
         layout: An opened layout; its frames are listed once, at the first use.
-        size: Working size (H, W) of all frames; by default that of the first readable one of the first ten.
+        size: Working size (H, W) of frames of this shape; others get as many pixels. By default that of the first readable one
+            of the first ten frames.
     """
 
     def __init__(self, layout: Layout, size: Size | None = None) -> None:

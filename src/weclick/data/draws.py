@@ -95,6 +95,11 @@ class Window(NamedTuple):
     flip: bool
 
     @property
+    def frame(self) -> Size:
+        """Size (H, W) of the undrawn frame."""
+        return (self.y.size, self.x.size)
+
+    @property
     def crop(self) -> Size:
         """Size (h, w) of what is drawn."""
         return (self.y.crop, self.x.crop)
@@ -164,32 +169,31 @@ class GeometricDraw:
     a pixel too far.
 
     Args:
-        size: (H, W) of the undrawn frame.
         crop: (h, w) of the drawn frame; a frame scaled below it gets a black border, labelled ``IGNORE_INDEX``.
         scale: Smallest and largest scale.
         flip: Probability of a horizontal flip.
     """
 
-    def __init__(self, size: Size, crop: Size, scale: tuple[float, float], flip: float) -> None:
+    def __init__(self, crop: Size, scale: tuple[float, float], flip: float) -> None:
         self._scale = A.RandomScale(scale_limit=(scale[0] - 1, scale[1] - 1), p=1.0)
         self._window = A.RandomCrop(*crop, pad_if_needed=True, pad_position="random")
         self._flip = A.HorizontalFlip(p=flip)
-        self._size, self._crop = size, crop
+        self._crop = crop
 
-    def window(self, seed: int) -> Window:
-        """Return the draw of a seed."""
+    def window(self, seed: int, size: Size) -> Window:
+        """Return the draw of a seed from a frame of a size (H, W)."""
         parts = (self._scale, self._window, self._flip)
         for number, part in enumerate(parts):
             # each from numbers of its own: with the same ones, large scales would all be cropped at the bottom, unflipped
             part.set_random_seed(len(parts) * seed + number)
         factor = self._scale.get_params()["scale"]
-        height, width = (int(side * factor) for side in self._size)  # rounded as by albumentations
+        height, width = (int(side * factor) for side in size)  # rounded as by albumentations
         chosen = self._window.get_params_dependent_on_data({"shape": (height, width)}, {})
         left, top = chosen["crop_coords"][:2]
         padding = chosen["pad_params"] or {"pad_left": 0, "pad_top": 0}
         return Window(
-            Axis(self._size[0], height, top - padding["pad_top"], self._crop[0]),
-            Axis(self._size[1], width, left - padding["pad_left"], self._crop[1]),
+            Axis(size[0], height, top - padding["pad_top"], self._crop[0]),
+            Axis(size[1], width, left - padding["pad_left"], self._crop[1]),
             self._flip.should_apply(),
         )
 

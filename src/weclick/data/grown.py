@@ -33,8 +33,9 @@ class GrowingClicks(Dataset[Sample]):
         frame = self.clips[index].target
         clicks = self.clicks.clicks[frame.key]
         try:
-            image, source = self.reader.top(frame, self.reader.size[0])
-            refuse_other_picture(frame.image, source, clicks, self.clicks.sizes.get(frame.key))
+            opened = self.reader.open(frame)
+            refuse_other_picture(frame.image, opened.source, clicks, self.clicks.sizes.get(frame.key))
+            image = opened.image()
         except DataError as error:
             return {"key": frame.key, "damaged": str(error)}
-        return {"key": frame.key, "labels": grow(image, clicks, source, self.share)}
+        return {"key": frame.key, "labels": grow(image, clicks, opened.source, self.share)}

@@ -49,10 +49,20 @@ class ResumableLoader(DataLoader[Sample]):
         self._resumed = state["batches"]
 
 
+def collate(samples: list[Sample]) -> Sample:
+    """Collate training samples as PyTorch does, except that tensors of several shapes stay a list (:mod:`weclick.ragged`)."""
+    return {name: _collate_alike([sample[name] for sample in samples]) for name in samples[0]}
+
+
 def collate_frames(samples: list[Sample]) -> Sample:
-    """Stack images; labels stay a list, as each has its own size."""
-    images: Tensor = default_collate([sample["image"] for sample in samples])
+    """Collate frames to evaluate on likewise; labels stay a list, as each has its own size."""
+    images = _collate_alike([sample["image"] for sample in samples])
     return {"image": images, "label": [s["label"] for s in samples], "key": [s["key"] for s in samples]}
+
+
+def _collate_alike(values: list[Any]) -> Any:  # noqa: ANN401 - whatever is in a sample
+    shapes = {value.shape for value in values if isinstance(value, Tensor)}
+    return values if len(shapes) > 1 else default_collate(values)
 
 
 def default_workers(processes: int = 1) -> int:

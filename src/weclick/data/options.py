@@ -110,7 +110,8 @@ class DataOptions(Options):
         root: Folder of the data set; data/README.md shows the layouts.
         layout: ``cityscapes``, ``camvid``, ``folder``, ``auto`` to recognise one of them, or a layout from outside
             (:mod:`weclick.extensions`).
-        size: Working size [H, W] of all frames; by default that of the first readable one of the first ten.
+        size: Working size [H, W]; by default that of the first readable one of the first ten frames. Frames of another shape
+            keep it, and get as many pixels.
         supervision: ``clicks``, or ``masks`` for the fully supervised ceiling.
         batch_size: Training samples per optimiser step, over all processes and accumulated steps.
         workers: Loader processes; by default half the CPU cores of this process, at most 8. 0 loads in the training process.

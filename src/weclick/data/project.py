@@ -15,6 +15,7 @@ import yaml
 from weclick.classes import ClassSet, SemanticClass, distinct_color
 from weclick.conventions import Size
 from weclick.data.layouts.folder import SPLITS_FILE, list_videos
+from weclick.data.options import CROP_MULTIPLE
 from weclick.errors import DataError
 from weclick.files import new_folder, write_text, writing
 from weclick.images import list_images
@@ -93,9 +94,7 @@ def make_project(folder: Path, videos: Sequence[Path], classes: ClassSet | None 
     names = Counter(video.stem for video in videos)
     if twice := [name for name, count in names.items() if count > 1]:
         raise DataError(f"two videos are called {twice[0]}; rename one of them, as frames are named after their video")
-    size = VideoFile(videos[0]).size
-    for video in videos[1:]:
-        VideoFile(video)  # raises for a video that cannot be read
+    sizes = [VideoFile(video).size for video in videos]  # raises for a video that cannot be read
     with new_folder(folder, "project") as made:
         (made / "videos").mkdir()
         for video in videos:
@@ -103,7 +102,7 @@ def make_project(folder: Path, videos: Sequence[Path], classes: ClassSet | None 
         # all frames can be clicked and trained from: without masks, there is nothing to validate with
         splits = yaml.safe_dump({"train": sorted(names), "val": []}, allow_unicode=True)
         (made / SPLITS_FILE).write_text(splits, encoding="utf-8")
-        (made / "config.yaml").write_text(_config(folder, size), encoding="utf-8")
+        (made / "config.yaml").write_text(_config(folder, sizes), encoding="utf-8")
         if classes is not None:
             Project(made).name_classes(classes)
     return Project(folder)
@@ -161,15 +160,16 @@ def _link(video: Path, place: Path) -> None:
         shutil.copy2(video, place)
 
 
-def _config(folder: Path, size: Size) -> str:
-    """Return the text of a project's config for videos of a size."""
-    share = min(1.0, LONG_SIDE / max(size))
+def _config(folder: Path, sizes: Sequence[Size]) -> str:
+    """Return the text of a project's config for videos of these sizes."""
+    share = min(1.0, LONG_SIDE / max(sizes[0]))
+    size = [round(side * share) for side in sizes[0]]
     settings: dict[str, Any] = {
         "arm": "accepted",
         "data": {
             "root": str(folder.resolve()),
             "layout": "folder",
-            "size": [round(side * share) for side in size],
+            "size": size,
             "batch_size": 4,
         },
         "student": {
@@ -186,4 +186,6 @@ def _config(folder: Path, size: Size) -> str:
             "gradient_clip_val": 5.0,
         },
     }
+    if len({height > width for height, width in sizes}) > 1:  # a square lies inside of wide and of tall frames
+        settings["data"]["draws"] = {"crop": [max(CROP_MULTIPLE, min(size) // CROP_MULTIPLE * CROP_MULTIPLE)] * 2}
     return _COMMENT + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)

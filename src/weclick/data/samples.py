@@ -16,15 +16,13 @@ from weclick.clicks import Click
 from weclick.conventions import FrameKey
 from weclick.data.carry import ClickCarrier
 from weclick.data.damage import refuse_other_picture
-from weclick.data.draws import GeometricDraw, draw_discs
+from weclick.data.draws import GeometricDraw, Window, draw_discs
 from weclick.data.index import Clip, Frame
-from weclick.data.reader import FrameReader
+from weclick.data.reader import FrameReader, OpenFrame
 from weclick.data.sampler import SampleKey
 from weclick.data.supply import Sample, Supply, join_lines, to_tensor
 from weclick.data.targets import TargetClicks
 from weclick.errors import DataError
-
-_Supervised = tuple[NDArray[np.uint8], NDArray[np.uint8] | None, NDArray[np.float32]]
 
 _NO_CLICKS: Final = np.zeros((0, 3), np.float32)
 
@@ -111,11 +109,10 @@ class TrainingSamples(Dataset[Sample]):
 
     def _sample(self, origin: Clip, clip: Clip, seed: int) -> Sample:
         """Draw a sample from a clip: ``origin`` itself, or that of an unlabelled neighbour of its target."""
-        own, window = clip is origin, self.draw.window(seed)
-        source, label, clicks = (
-            self._supervised(clip.target, window.rows) if own else self._carried(origin.target, clip.target)
-        )
-        image, (neighbour, damaged) = window.image(source), self._neighbour(clip, window.rows)
+        own, frame = clip is origin, self.reader.open(clip.target)
+        window = self.draw.window(seed, frame.size)
+        label, clicks = self._supervision(clip.target, frame) if own else (None, self._carried(origin.target, frame))
+        image, (neighbour, damaged) = window.image(frame.image(window.rows)), self._neighbour(clip, window)
         labels = (
             window.label(label) if label is not None else draw_discs(window.clicks(clicks), window.crop, self.radius)
         )
@@ -130,7 +127,7 @@ class TrainingSamples(Dataset[Sample]):
             other = image if neighbour is None else window.image(neighbour)
             sample |= {"neighbour": to_tensor(other), "paired": torch.tensor(neighbour is not None)}
         for supply in self.supplies:
-            added = supply.read(clip)
+            added = supply.read(clip, frame.size)
             damaged = join_lines(damaged, added.get("damaged", ""))
             sample |= added
         return sample | {"damaged": damaged}
@@ -145,32 +142,32 @@ class TrainingSamples(Dataset[Sample]):
         # an eighteenth of the time of bincount
         return cv2.calcHist([label], [0], None, [256], [0, 256]).ravel()[: self.num_classes] > 0
 
-    def _supervised(self, frame: Frame, rows: int) -> _Supervised:
-        """Return rows of the image at the working size, and its label at that size or its clicks in pixels of that size."""
+    def _supervision(self, target: Frame, frame: OpenFrame) -> tuple[NDArray[np.uint8] | None, NDArray[np.float32]]:
+        """Return a target's label at its working size, or its clicks in pixels of that size."""
         if self.clicks is None:
-            image, label = self.reader.labelled(frame, rows)
-            if label.shape != self.reader.size:
-                resized = cv2.resize(label, self.reader.size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+            label = self.reader.label(target, frame.source)
+            if label.shape != frame.size:
+                resized = cv2.resize(label, frame.size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
                 label = resized.astype(np.uint8, copy=False)
-            return image, label, _NO_CLICKS
-        image, size = self.reader.top(frame, rows)
-        clicks = self.clicks.clicks.get(frame.key, ())
-        refuse_other_picture(frame.image, size, clicks, self.clicks.sizes.get(frame.key))
-        scale = np.divide(self.reader.size, size)
-        return image, None, scaled_clicks(clicks, scale[1], scale[0])
+            return label, _NO_CLICKS
+        clicks = self.clicks.clicks.get(target.key, ())
+        refuse_other_picture(target.image, frame.source, clicks, self.clicks.sizes.get(target.key))
+        scale = np.divide(frame.size, frame.source)
+        return None, scaled_clicks(clicks, scale[1], scale[0])
 
-    def _carried(self, target: Frame, neighbour: Frame) -> _Supervised:
-        """Return image and carried clicks of an unlabelled neighbour, whose mask is never read."""
-        image = self.reader.image(neighbour)
+    def _carried(self, target: Frame, neighbour: OpenFrame) -> NDArray[np.float32]:
+        """Return the target's clicks, carried to an unlabelled neighbour, whose mask is never read."""
         if self.unlabelled.carrier is None:
-            return image, None, _NO_CLICKS
-        source, _, clicks = self._supervised(target, self.reader.size[0])
-        return image, None, self.unlabelled.carrier(clicks, source, image)
+            return _NO_CLICKS
+        frame = self.reader.open(target)
+        if frame.size != neighbour.size:
+            return _NO_CLICKS
+        return self.unlabelled.carrier(self._supervision(target, frame)[1], frame.image(), neighbour.image())
 
-    def _neighbour(self, clip: Clip, rows: int) -> tuple[NDArray[np.uint8] | None, str]:
+    def _neighbour(self, clip: Clip, window: Window) -> tuple[NDArray[np.uint8] | None, str]:
         """Return rows of the neighbour to draw like the target, or None; and the error message if it cannot be read."""
         try:
-            return (self.pairing.neighbour(clip, rows) if self.pairing else None), ""
+            return (self.pairing.neighbour(clip, window.frame, window.rows) if self.pairing else None), ""
         except DataError as error:
             return None, str(error)
 

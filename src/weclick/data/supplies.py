@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from weclick.conventions import Size
 from weclick.data.index import Clip
 from weclick.data.reader import FrameReader
 from weclick.data.supply import Batch, Sample, Supply, join_lines, to_tensor
@@ -19,11 +21,13 @@ from weclick.flow.estimators import FlowEstimator
 from weclick.flow.warp import resize_flow, warp_to_target
 from weclick.losses.temporal import visibility
 from weclick.memory.draws import follow_draw
-from weclick.memory.item import MemoryItem, dequantise
+from weclick.memory.fuse import Memory
+from weclick.memory.item import dequantise
 from weclick.memory.online import SoftLabels, Teacher, online_memory
 from weclick.memory.options import PLAIN, Fusion
 from weclick.memory.restrict import restrict
 from weclick.memory.store import MemoryStore
+from weclick.ragged import Maps, map_by_shape
 
 
 @dataclass(frozen=True)
@@ -41,18 +45,21 @@ class StoredMemory(Supply):
     store: MemoryStore
     restricted: bool = False
 
-    def read(self, clip: Clip) -> Sample:
-        """Return the stored arrays of the clip's target as tensors.
+    def read(self, clip: Clip, size: Size) -> Sample:
+        """Return the stored arrays of the clip's target as one tensor, ``item`` uint8 (2C + 1, h, w).
 
         Raises:
             RunError: The stored item is missing or damaged.
         """
-        return {name: torch.from_numpy(array) for name, array in self.store.read(clip.target.key)._asdict().items()}
+        return {"item": torch.from_numpy(np.concatenate(self.store.read(clip.target.key)))}
 
     def complete(self, batch: Batch, grid: Tensor) -> None:
         """Decode the arrays and transform them like the drawn images."""
-        soft_labels = dequantise(*(batch.pop(name) for name in MemoryItem._fields))
-        _add_soft_labels(batch, soft_labels, grid, self.restricted)
+
+        def decoded(positions: list[int], items: Tensor) -> SoftLabels:
+            return dequantise(*_parts(items))
+
+        _add_soft_labels(batch, batch.pop("item"), decoded, grid, self.restricted)
 
 
 @dataclass(frozen=True)
@@ -79,10 +86,11 @@ class OnlineMemory(Supply):
     fusion: Fusion = PLAIN
     restricted: bool = False
 
-    def read(self, clip: Clip) -> Sample:
+    def read(self, clip: Clip, size: Size) -> Sample:
         """Return undrawn frames: ``target`` (3, H, W), ``neighbours`` (N, 3, H, W) uint8, ``offsets`` (N,).
 
-        Missing and damaged neighbours are padding: black, with offset 0; ``damaged`` has a line for each damaged one.
+        Neighbours that are missing, damaged or of another size are padding: black, with offset 0; ``damaged`` has a line
+        for each damaged one.
 
         Raises:
             DataError: The target cannot be read.
@@ -92,9 +100,12 @@ class OnlineMemory(Supply):
         offsets, damaged = np.zeros(self.neighbours, np.int64), []
         for position, (frame, offset) in enumerate(zip(clip.neighbours, clip.offsets, strict=True)):
             try:
-                neighbours[position], offsets[position] = self.reader.image(frame), offset
+                image = self.reader.image(frame)
             except DataError as error:
                 damaged.append(str(error))
+                continue
+            if image.shape == target.shape:
+                neighbours[position], offsets[position] = image, offset
         return {
             "target": to_tensor(target),
             "neighbours": torch.from_numpy(neighbours.transpose(0, 3, 1, 2).copy()),
@@ -104,13 +115,41 @@ class OnlineMemory(Supply):
 
     def complete(self, batch: Batch, grid: Tensor) -> None:
         """Run teacher and flow on the undrawn clips, and transform the result like the drawn images."""
-        target, neighbours = (batch.pop(name).float() / 255 for name in ("target", "neighbours"))
-        soft = online_memory(self.teacher, self.flow, target, neighbours, batch.pop("offsets"), self.fusion)
-        _add_soft_labels(batch, soft, grid, self.restricted)
+        neighbours, offsets = batch.pop("neighbours"), batch.pop("offsets")
+
+        def computed(positions: list[int], targets: Tensor) -> SoftLabels:
+            others = torch.stack([neighbours[position] for position in positions]).float() / 255
+            return online_memory(
+                self.teacher, self.flow, targets.float() / 255, others, offsets[positions], self.fusion
+            )
+
+        _add_soft_labels(batch, batch.pop("target"), computed, grid, self.restricted)
 
 
-def _add_soft_labels(batch: Batch, soft: SoftLabels, grid: Tensor, restricted: bool) -> None:
-    batch["soft_labels"] = follow_draw(restrict(soft, batch["present"]) if restricted else soft, grid)
+def _add_soft_labels(
+    batch: Batch,
+    maps: Maps,
+    make: Callable[[list[int], Tensor], SoftLabels],
+    grid: Tensor,
+    restricted: bool,
+) -> None:
+    """Add the soft labels that are made from maps of the undrawn targets, drawn like the images."""
+
+    def drawn(positions: list[int], alike: Tensor) -> Tensor:
+        soft = make(positions, alike)
+        if restricted:
+            soft = restrict(soft, batch["present"][positions])
+        soft = follow_draw(soft, grid[positions])
+        return torch.cat([soft.teacher, *soft.memory], 1)
+
+    teacher, probabilities, confidence = _parts(torch.stack(map_by_shape(drawn, maps)))
+    batch["soft_labels"] = SoftLabels(teacher, Memory(probabilities, confidence))
+
+
+def _parts(maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return teacher (B, C, h, w), memory (B, C, h, w) and confidence (B, 1, h, w) of maps (B, 2C + 1, h, w)."""
+    classes = maps.shape[1] // 2
+    return maps[:, :classes], maps[:, classes : 2 * classes], maps[:, 2 * classes :]
 
 
 @dataclass(frozen=True)
@@ -156,9 +195,12 @@ class NeighbourPairs(Supply):
     flow: FlowEstimator
     reader: FrameReader
 
-    def neighbour(self, clip: Clip, rows: int) -> NDArray[np.uint8] | None:
-        """Return at least these rows of the nearest neighbour at the working size, or None where there is none."""
-        return self.reader.top(clip.neighbours[0], rows)[0] if clip.neighbours else None
+    def neighbour(self, clip: Clip, size: Size, rows: int) -> NDArray[np.uint8] | None:
+        """Return at least these rows of the nearest neighbour at its working size, or None where there is none of this size."""
+        if not clip.neighbours:
+            return None
+        frame = self.reader.open(clip.neighbours[0])
+        return frame.image(rows) if frame.size == size else None
 
     @torch.no_grad()
     def complete(self, batch: Batch, grid: Tensor) -> None:

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from weclick.conventions import Size
 from weclick.data.index import Clip
 
 Sample = dict[str, Any]
@@ -32,12 +33,23 @@ class Supply:
     reads_neighbours: ClassVar[bool] = False
     pairs: ClassVar[bool] = False
 
-    def read(self, clip: Clip) -> Sample:
-        """Return tensors to add to a sample, undrawn; ``damaged`` has a line for each unreadable frame."""
+    def read(self, clip: Clip, size: Size) -> Sample:
+        """Return tensors to add to a sample, undrawn; ``damaged`` has a line for each unreadable frame.
+
+        Args:
+            clip: The target and its neighbours.
+            size: Working size (H, W) of the target. The tensors of a batch's samples may differ in size; :meth:`complete`
+                then gets a list of them (:mod:`weclick.ragged`).
+        """
         return {}
 
-    def neighbour(self, clip: Clip, rows: int) -> NDArray[np.uint8] | None:
-        """Return an RGB image (H, W, 3) to draw like the target, or None; only its first rows are needed.
+    def neighbour(self, clip: Clip, size: Size, rows: int) -> NDArray[np.uint8] | None:
+        """Return an RGB image to draw like the target, or None where there is none of its size.
+
+        Args:
+            clip: The target and its neighbours.
+            size: Working size (H, W) of the target.
+            rows: Number of rows that are needed, from the top.
 
         Raises:
             DataError: It cannot be read.

@@ -249,14 +249,16 @@ class ExportedModel(Model):
     def logits(self, images: Tensor) -> Tensor:
         """Return logits (B, C, h, w); of a model that gives labels, these as 0 and 1, at full size.
 
-        Raises:
-            ShapeError: Images of another size than the model takes.
+        Images of another shape than the model takes are fitted into its size, and get logits at the size that they have there.
         """
         pixels = (images.detach().float() * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-        outputs = torch.cat([self.run(image) for image in pixels]).to(images.device)
-        if self.has_probabilities:
+        outputs = torch.cat([self.run(self.prepare(image)) for image in pixels]).to(images.device)
+        if not self.has_probabilities:
+            outputs = F.one_hot(outputs.long(), len(self.classes)).permute(0, 3, 1, 2).float()
+        height, width = self.input_size((images.shape[-2], images.shape[-1]))
+        if (height, width) == self.size:
             return outputs
-        return F.one_hot(outputs.long(), len(self.classes)).permute(0, 3, 1, 2).float()
+        return F.interpolate(outputs, self.size, mode="bilinear", align_corners=False)[:, :, :height, :width]
 
     def _filled_size(self, frame: Size) -> Size:
         return self.size

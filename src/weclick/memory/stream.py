@@ -14,6 +14,7 @@ from weclick.flow.estimators import FlowEstimator
 from weclick.memory.fuse import fuse
 from weclick.memory.online import SoftLabels, Teacher, carry, soft_labels
 from weclick.memory.options import PLAIN, Fusion
+from weclick.ragged import map_by_shape
 
 Clips = Mapping[FrameKey, Sequence[FrameKey]]
 """Neighbours by target."""
@@ -122,40 +123,39 @@ class _Window:
         """Add new frames with the teacher's predictions."""
         self._frames |= dict.fromkeys(batch)
         readable = {key: image for key, image in batch.items() if image is not None}
-        if readable:
-            images = torch.stack(list(readable.values()))
-            maps = soft_labels(self._teacher, images.float() / 255)
-            self._frames |= zip(readable, map(_Frame, images.unsqueeze(1), maps.unsqueeze(1)), strict=True)
+        maps = map_by_shape(lambda _, images: soft_labels(self._teacher, images.float() / 255), [*readable.values()])
+        for (key, image), each in zip(readable.items(), maps, strict=True):
+            self._frames[key] = _Frame(image[None], each[None])
 
     def estimate(self, clips: Iterable[tuple[FrameKey, Sequence[FrameKey]]]) -> None:
         """Estimate the missing flows of clips in both directions, as one batch: an estimator divides it as it works best."""
         images = {key: frame.image for key, frame in self._frames.items() if frame is not None}
         both = [pair for target, keys in clips for key in keys for pair in ((target, key), (key, target))]
-        pairs = [pair for pair in dict.fromkeys(both) if pair not in self._flows and images.keys() >= set(pair)]
-        if pairs:
-            first, second = (torch.cat([images[pair[side]] for pair in pairs]) for side in (0, 1))
-            self._flows |= zip(pairs, self._flow(first, second).unsqueeze(1), strict=True)
+        todo = [pair for pair in dict.fromkeys(both) if pair not in self._flows and images.keys() >= set(pair)]
+        pairs = {pair: torch.cat([images[key] for key in pair]) for pair in todo if _alike(images, pair)}
+        flows = map_by_shape(lambda _, frames: self._flow(*frames.unbind(1)), [*pairs.values()])
+        self._flows |= zip(pairs, (flow[None] for flow in flows), strict=True)
 
     def is_complete(self, target: FrameKey, neighbours: Sequence[FrameKey]) -> bool:
         """Return whether all frames of a clip have been added."""
         return all(key in self._frames for key in (target, *neighbours))
 
     def votes(self, target: FrameKey, neighbours: Sequence[FrameKey]) -> Votes | None:
-        """Return the votes on a target; None if it is damaged. Damaged neighbours are padding."""
+        """Return the votes on a target; None if it is damaged. Neighbours that are damaged or of another size are padding."""
         own = self._frames[target]
         if own is None:
             return None
         warped = own.probabilities.new_zeros(1, self._count, *own.probabilities.shape[1:])
         reliable = warped.new_zeros(1, self._count, 1, *warped.shape[-2:], dtype=torch.bool)
         offsets = torch.zeros(1, self._count, dtype=torch.long, device=warped.device)
-        readable = {key: frame for key in neighbours if (frame := self._frames[key]) is not None}
-        if readable:
-            positions = [neighbours.index(key) for key in readable]
-            maps = torch.cat([frame.probabilities for frame in readable.values()])
-            forward = torch.cat([self._flows[target, key] for key in readable])
-            backward = torch.cat([self._flows[key, target] for key in readable])
+        frames = {key: frame for key in neighbours if (frame := self._frames[key]) and (target, key) in self._flows}
+        if frames:
+            positions = [neighbours.index(key) for key in frames]
+            maps = torch.cat([frame.probabilities for frame in frames.values()])
+            forward = torch.cat([self._flows[target, key] for key in frames])
+            backward = torch.cat([self._flows[key, target] for key in frames])
             warped[0, positions], reliable[0, positions] = carry(maps, forward, backward)
-            offsets[0, positions] = offsets.new_tensor([key.number - target.number for key in readable])
+            offsets[0, positions] = offsets.new_tensor([key.number - target.number for key in frames])
         return Votes(own.probabilities, warped, reliable, offsets)
 
     def release(self, target: FrameKey, neighbours: Sequence[FrameKey]) -> None:
@@ -172,3 +172,7 @@ def _needs(target: FrameKey, neighbours: Sequence[FrameKey]) -> list[frozenset[F
     """Return what a clip needs: frames as sets of one, flows in both directions as sets of two."""
     frames = [frozenset({key}) for key in (target, *neighbours)]
     return frames + [frozenset({target, key}) for key in neighbours]
+
+
+def _alike(images: Mapping[FrameKey, Tensor], pair: tuple[FrameKey, FrameKey]) -> bool:
+    return images[pair[0]].shape == images[pair[1]].shape

@@ -25,6 +25,7 @@ from weclick.metrics import Scores, SegmentationScore
 from weclick.models.factory import make_network
 from weclick.modules.averaging import HorizonAveraging
 from weclick.modules.options import ModuleOptions
+from weclick.ragged import map_by_shape
 
 
 class StepResult(TypedDict):
@@ -170,9 +171,10 @@ class SegmentationModule(pl.LightningModule):
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, list[Tensor]]:
         """Add a batch to the scores, and return its ``predictions`` at the labels' size."""
         images, labels = batch["image"], batch["label"]
+        logits = map_by_shape(lambda _, alike: self(alike), images)
         predictions = [
-            labels_at(one[None], images.shape[-2:], label.shape)[0]
-            for one, label in zip(self(images), labels, strict=True)
+            labels_at(one[None], image.shape[-2:], label.shape)[0]
+            for one, image, label in zip(logits, images, labels, strict=True)
         ]
         for prediction, label in zip(predictions, labels, strict=True):
             self.score.update(prediction, label)

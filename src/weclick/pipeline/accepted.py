@@ -29,7 +29,7 @@ def accepted_supply(settings: FitSettings, run: Run) -> AcceptedLabels:
     targets = _targets(data)
     facts = [data_facts(settings, data).get("clicks"), settings.data.clicks.sure, data.dataset.size]
     folder = run.folder / "accepted" / hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
-    maps = LabelMaps(folder, grown_size(data.dataset.size))
+    maps = LabelMaps(folder)
     with first_process_first():  # the others then find all of them
         _write(data, targets, maps, settings.data.clicks.sure)
     return AcceptedLabels(maps, targets)
@@ -50,4 +50,5 @@ def _write(data: ClipDataModule, targets: frozenset[FrameKey], maps: LabelMaps, 
         for key in todo:
             label = store.label(key)
             assert label is not None  # the run's store does not change
-            maps.write(key, sure_labels(label, maps.size, sure))
+            frame = (label.ids.shape[0], label.ids.shape[1])
+            maps.write(key, sure_labels(label, grown_size(data.dataset.reader.working_size(frame)), sure))

@@ -107,7 +107,7 @@ class ConsistencyMeter:
         return (self._temporal.compute() if int(self._temporal.inside_pairs.sum()) else None), compared, values
 
     def _view(self, image: Tensor, ids: Tensor) -> _View:
-        size = _flow_size(self.dataset.size)
+        size = _flow_size((image.shape[-2], image.shape[-1]))
         # the mean of the pixels it replaces, as in reduced frames: fine texture would become false motion
         return _View(image if image.shape[-2:] == size else F.interpolate(image, size, mode="area"), ids)
 
@@ -115,7 +115,7 @@ class ConsistencyMeter:
         """Return the view of a frame of a pair; one that is not scored is read and predicted."""
         if frame.key not in self._views:
             image = image_batch(self.dataset.reader.image(frame), self.model.device)
-            self._views[frame.key] = self._view(image, class_ids(self.model.logits(image), self.dataset.size)[0])
+            self._views[frame.key] = self._view(image, class_ids(self.model.logits(image), image.shape[-2:])[0])
         return self._views[frame.key]
 
     def _start(self, one: _View, two: _View) -> None:
@@ -126,9 +126,8 @@ class ConsistencyMeter:
             self._finish(self._pending.popleft())
 
     def _finish(self, pair: _Pending) -> None:
-        forward, backward = (
-            resize_flow(future.result(), self.dataset.size) for future in (pair.forward, pair.backward)
-        )
+        size = (pair.first.shape[0], pair.first.shape[1])
+        forward, backward = (resize_flow(future.result(), size) for future in (pair.forward, pair.backward))
         warped, inside = warp_to_target(pair.second[None, None].float(), forward, mode="nearest")
         self._temporal.update(pair.first, warped[0, 0].to(torch.uint8), inside[0, 0], reliable(forward, backward)[0, 0])
         self._compared += 1

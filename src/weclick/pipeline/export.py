@@ -16,6 +16,7 @@ from weclick.data.dataset import DataSet
 from weclick.data.index import Split
 from weclick.errors import CheckpointError, ConfigError, DataError, ExportError
 from weclick.files import atomic_path, sha256, writing
+from weclick.images import resize_image
 from weclick.inference.card import Card
 from weclick.inference.convert import quantise, to_onnx, to_openvino, write_model
 from weclick.inference.exported import SUFFIXES, ExportedNetwork
@@ -258,12 +259,12 @@ def _gather(model: TorchModel, data: DataSet | None) -> Evidence:
 
 
 def _images(data: DataSet, split: Split, most: int) -> list[Image]:
-    """Read evenly spread frames of a split at the working size, without damaged ones."""
+    """Read evenly spread frames of a split at the data's size, whatever their shape, without damaged ones."""
     frames = [frame for segment in data.segments(split) for frame in segment.frames]
     images = []
     for index in np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int):
         try:
-            images.append(data.reader.image(frames[index]))
+            images.append(resize_image(data.reader.image(frames[index]), data.size))
         except DataError as error:
             warnings.warn(f"damaged frame left out: {error}", stacklevel=2)
     return images

@@ -8,7 +8,6 @@ from collections.abc import Generator
 
 from lightning.pytorch.utilities import rank_zero_info
 
-from weclick.clicks.grow import grown_size
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.index import Clip
 from weclick.data.label_maps import GrownLabels, LabelMaps
@@ -72,4 +71,4 @@ def _store(settings: FitSettings, run: Run, data: ClipDataModule) -> LabelMaps:
     """Return the store of these clicks, size and share; others have another folder."""
     facts = [data_facts(settings, data).get("clicks"), settings.data.clicks.grow, data.dataset.size]
     folder = run.folder / "grown" / hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
-    return LabelMaps(folder, grown_size(data.dataset.size))
+    return LabelMaps(folder)

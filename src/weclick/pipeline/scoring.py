@@ -13,6 +13,7 @@ from weclick.data.index import Split
 from weclick.inference.model import Model
 from weclick.inference.rules import class_ids, resize_ids
 from weclick.metrics import Scores, SegmentationScore
+from weclick.ragged import map_by_shape
 from weclick.reporting.progress import progress_bar
 
 
@@ -21,7 +22,7 @@ class ScoredFrame:
     """A labelled frame and what the model predicts for it.
 
     Shape:
-        image: (3, H, W) in 0..1, at the data's size. ids: class ids uint8 (H, W), the prediction at that size.
+        image: (3, H, W) in 0..1, at its working size. ids: class ids uint8 (H, W), the prediction at that size.
         label, prediction: class ids uint8 (h, w), at the label's own size.
     """
 
@@ -36,7 +37,7 @@ Observer = Callable[[ScoredFrame], None]
 
 
 def score(model: Model, data: ClipDataModule, split: Split, observers: Sequence[Observer] = ()) -> Scores:
-    """Score a model on the labelled frames of a split, at the data's size and the labels' resolution.
+    """Score a model on the labelled frames of a split, at the frames' working sizes and the labels' resolution.
 
     Each observer is called with every frame, in the order of ``data.dataset.labelled(split)``.
     """
@@ -44,11 +45,10 @@ def score(model: Model, data: ClipDataModule, split: Split, observers: Sequence[
     loader = data.evaluation_loader(split)
     with progress_bar("test") as progress:
         for done, batch in enumerate(loader, start=1):
-            images = batch["image"].to(model.device).float() / 255
-            for key, image, logits, label in zip(
-                batch["key"], images, model.logits(images), batch["label"], strict=True
-            ):
-                ids = class_ids(logits[None], data.dataset.size)
+            images = [image.to(model.device).float() / 255 for image in batch["image"]]
+            maps = map_by_shape(lambda _, alike: model.logits(alike), images)
+            for key, image, logits, label in zip(batch["key"], images, maps, batch["label"], strict=True):
+                ids = class_ids(logits[None], image.shape[-2:])
                 truth, prediction = label.to(model.device), resize_ids(ids, label.shape)[0]
                 metric.update(prediction, truth)
                 for observe in observers:
