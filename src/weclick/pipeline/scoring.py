@@ -23,6 +23,9 @@ class ScoredFrame:
     Shape:
         image: (3, H, W) in 0..1, at the data's size. ids: class ids uint8 (H, W), the prediction at that size.
         label, prediction: class ids uint8 (h, w), at the label's own size.
+
+    Args:
+        miou: Of this frame alone; NaN if no pixel of it is labelled.
     """
 
     key: FrameKey
@@ -30,6 +33,7 @@ class ScoredFrame:
     ids: Tensor
     label: Tensor
     prediction: Tensor
+    miou: float
 
 
 Observer = Callable[[ScoredFrame], None]
@@ -50,8 +54,8 @@ def score(model: Model, data: ClipDataModule, split: Split, observers: Sequence[
             ):
                 ids = class_ids(logits[None], data.dataset.size)
                 truth, prediction = label.to(model.device), resize_ids(ids, label.shape)[0]
-                metric.update(prediction, truth)
+                own = metric(prediction, truth)  # adds the frame, and returns its scores alone
                 for observe in observers:
-                    observe(ScoredFrame(key, image, ids[0], truth, prediction))
+                    observe(ScoredFrame(key, image, ids[0], truth, prediction, own.miou))
             progress(done, len(loader))
     return metric.compute()
