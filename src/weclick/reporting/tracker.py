@@ -24,8 +24,8 @@ from weclick.reporting.samples import Sample
 
 Result = TypeVar("Result")
 
-SUMMARIES: Final = {"val/miou": "max", "val/accuracy": "max", "val/iou/*": "max", "train/loss*": "min"}
-"""What the table of runs shows of a metric: its best value, not its last."""
+BEST: Final = {"train/loss": "min", "val/miou": "max", "val/accuracy": "max", "val/iou/": "max"}
+"""Beginnings of the metrics of which the table of runs shows the best value, not the last."""
 
 _STEP: Final = "trainer/global_step"
 """Lightning's name of the x axis."""
@@ -60,6 +60,7 @@ class SafeWandb(WandbLogger):
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
         super().__init__(**options)
         self._wandb_init.pop("anonymous", None)  # the client warns whenever it is given, even as None
+        self._defined: set[str] = set()
 
     @property
     def experiment(self) -> Any:  # noqa: ANN401
@@ -68,16 +69,17 @@ class SafeWandb(WandbLogger):
 
     @never_fatal
     def _opened(self) -> Any:  # noqa: ANN401
-        new = self._experiment is None
-        run = super().experiment
-        for name, summary in SUMMARIES.items() if new else ():
-            run.define_metric(name, step_metric=_STEP, summary=summary)
-        return run
+        return super().experiment
 
     @rank_zero_only
     @never_fatal
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:  # noqa: ANN401
         """Log metrics."""
+        # by their full names: patterns would compete with Lightning's "*", and any one of them wins
+        for name in metrics.keys() - self._defined:
+            summary = next((best for beginning, best in BEST.items() if name.startswith(beginning)), None)
+            self.experiment.define_metric(name, step_metric=_STEP, summary=summary)
+            self._defined.add(name)
         super().log_metrics(metrics, step)
 
     @rank_zero_only
