@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from weclick.inference.checkpoint import read_checkpoint
-from weclick.reporting import loggers
+from weclick.reporting import tracker
 
 _requests: list[str] | None = None
 _NETWORK_EVENTS = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
@@ -67,7 +67,7 @@ def test_promise_6_a_user_without_a_key_is_logged_offline_without_a_request(requ
         monkeypatch.delenv(name, raising=False)
     for name in ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
         monkeypatch.setenv(name, str(tmp_path))
-    assert loggers.wandb_mode("auto") == "offline"
+    assert tracker.wandb_mode("auto") == "offline"
     assert not requests
 
 

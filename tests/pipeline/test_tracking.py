@@ -8,7 +8,7 @@ import pytest
 
 from weclick.pipeline.evaluate import choose_checkpoint, evaluate
 from weclick.pipeline.run import Run
-from weclick.pipeline.tracking import record_export
+from weclick.pipeline.tracking import names_of, record_export
 from weclick.reporting.options import TrackingOptions
 
 BLOCK, HEADER = 32768, 7
@@ -81,6 +81,16 @@ def run(settings, fit, tmp_path_factory):
 @pytest.fixture(scope="module")
 def records(run):
     return {job: Record(run.folder / job) for job in ("teacher", "memory", "student", "test", "export")}
+
+
+def test_teachers_of_earlier_rounds_are_part_of_their_run(tmp_path):
+    assert names_of(tmp_path / "first" / "student") == ("first", "student")
+    assert names_of(tmp_path / "first" / "earlier" / "earlier" / "teacher") == (
+        "first",
+        "earlier",
+        "earlier",
+        "teacher",
+    )
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ OPTIONS = TrackingOptions("disabled", tensorboard=True)
 
 
 def test_tensorboard_is_one_option_away(tmp_path):
-    _, board = make_loggers(tmp_path, OPTIONS, run="r", stage="student", config={})
+    _, board = make_loggers(tmp_path, OPTIONS, names=("r", "student"), stage="student", config={})
     assert isinstance(board, TensorBoardLogger)
     board.log_metrics({"train/loss": 0.5}, step=1)
     board.finalize("success")

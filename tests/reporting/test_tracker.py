@@ -97,7 +97,7 @@ def use(tracker):
 
 
 def track(folder, *, mode="offline", run="läuft 1"):
-    return make_loggers(folder, TrackingOptions(mode, "p"), run=run, stage="student", config={"a": 1})
+    return make_loggers(folder, TrackingOptions(mode, "p"), names=(run, "student"), stage="student", config={"a": 1})
 
 
 def test_trap_34_a_client_that_cannot_be_imported_warns_and_training_goes_on(tmp_path, monkeypatch):
@@ -195,7 +195,7 @@ def test_a_job_that_is_done_again_goes_on_in_its_record(tmp_path, monkeypatch):
     monkeypatch.setattr("wandb.init", init)
     monkeypatch.setattr(tracker, "_logged_in", lambda: True)
     for _ in range(2):
-        later = make_tracker(tmp_path, TrackingOptions(), run="läuft 1", job="test", config={})
+        later = make_tracker(tmp_path, TrackingOptions(), names=("läuft 1", "test"), job="test", config={})
         later.finalize("success")
         assert not later.failed
     assert opened[0]["id"] == opened[1]["id"]
@@ -215,7 +215,7 @@ def test_in_a_sweep_only_the_student_is_tracked_as_its_agent_gives_a_process_one
     monkeypatch.setenv("WANDB_SWEEP_ID", "abc")
     monkeypatch.setattr("wandb.init", Mock())
     jobs = ("teacher", "memory", "student", "test")
-    tracked = [make_tracker(tmp_path, TrackingOptions("offline"), run="r", job=job, config={}) for job in jobs]
+    tracked = [make_tracker(tmp_path, TrackingOptions("offline"), names=("r", job), job=job, config={}) for job in jobs]
     assert [found is not None for found in tracked] == [False, False, True, False]
 
 

@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import Logger
 
 from weclick.memory.store import MemoryStore
 from weclick.modules.base import SegmentationModule
-from weclick.pipeline.inputs import earlier_round, teacher_checkpoint
+from weclick.pipeline.inputs import EARLIER, earlier_round, teacher_checkpoint
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 from weclick.reporting.loggers import make_loggers, trackers_of
@@ -26,7 +26,7 @@ def stage_loggers(settings: FitSettings, run: Run, module: SegmentationModule) -
     config = {"arm": settings.arm, "seed": settings.seed, "data": asdict(settings.data)}
     config[module.stage] = asdict(module.options)
     folder: Path = run.folder / module.stage
-    loggers = make_loggers(folder, settings.tracking, run=run.name, stage=module.stage, config=config)
+    loggers = make_loggers(folder, settings.tracking, names=names_of(folder), stage=module.stage, config=config)
     for tracker in trackers_of(loggers):
         for asset in inputs_of(settings, run, module.stage):
             tracker.use(asset)
@@ -37,7 +37,7 @@ def inputs_of(settings: FitSettings, run: Run, stage: str) -> list[Asset]:
     """Return what a training reads: clicks, and the memory or teacher that it learns from."""
     assets = []
     if run.clicks.exists():
-        assets.append(Asset(f"{run.name}-clicks", "clicks", {run.clicks.name: run.clicks}))
+        assets.append(_asset(run.folder / "clicks", "clicks", {run.clicks.name: run.clicks}))
     if stage == "teacher" and settings.teacher_rounds > 1:
         assets.append(memory_asset(earlier_round(run).stage("memory")))
     if stage == "student" and settings.needs_teacher:
@@ -49,18 +49,28 @@ def inputs_of(settings: FitSettings, run: Run, stage: str) -> list[Asset]:
 
 def checkpoint_asset(path: Path) -> Asset:
     """Return a stage's checkpoint: a version in the collection of its run and stage."""
-    return Asset(_title(path.parent), "model", {"model.ckpt": path}, aliases=(path.stem,))
+    return _asset(path.parent, "model", {"model.ckpt": path}, aliases=(path.stem,))
 
 
 def memory_asset(folder: Path) -> Asset:
     """Return a memory by its manifest, which identifies it: the memory itself may be gigabytes, and is never uploaded."""
-    store = MemoryStore(folder)
-    return Asset(_title(folder), "memory", {"manifest.json": folder / "manifest.json"}, metadata=store.manifest)
+    return _asset(folder, "memory", {"manifest.json": folder / "manifest.json"}, metadata=MemoryStore(folder).manifest)
 
 
-def _title(folder: Path) -> str:
-    """Name a collection after the run and the folder in it."""
-    return "-".join(folder.resolve().parts[-2:])
+def _asset(folder: Path, kind: str, files: Mapping[str, Path], **more: Any) -> Asset:  # noqa: ANN401
+    return Asset("-".join(names_of(folder)), kind, files, **more)
+
+
+def names_of(folder: Path) -> tuple[str, ...]:
+    """Return the names by which Weights & Biases shows a folder of a run: that of the run, and the folders in it.
+
+    Teachers and memories of earlier rounds are part of the run that they are trained for.
+    """
+    parts = folder.resolve().parts
+    first = len(parts) - 2
+    while parts[first] == EARLIER:
+        first -= 1
+    return parts[first:]
 
 
 @contextmanager
@@ -72,17 +82,17 @@ def job_record(
     config: Mapping[str, Any],
 ) -> Iterator[SafeWandb | Silent]:
     """Open the record of a job that is no training, in its folder, and close it after the block."""
-    tracker = make_tracker(folder, settings.tracking, run=run.name, job=job, config=config) or Silent()
-    yield tracker
-    tracker.finalize("success")
+    tracker = make_tracker(folder, settings.tracking, names=names_of(run.folder / job), job=job, config=config)
+    shown = tracker or Silent()
+    yield shown
+    shown.finalize("success")
 
 
 def record_export(settings: FitSettings, run: Run, checkpoint: Path, files: Sequence[Path]) -> None:
     """Show in Weights & Biases that these files were exported from this checkpoint."""
-    folder = files[0].parent
     weights = [path for file in files if (path := file.with_suffix(".bin")).exists()]  # beside a .xml
-    exported = Asset(_title(folder), "export", {file.name: file for file in (*files, *weights)})
-    with job_record(settings, run, "export", folder, {"checkpoint": str(checkpoint)}) as tracker:
+    exported = _asset(run.folder / "export", "export", {file.name: file for file in (*files, *weights)})
+    with job_record(settings, run, "export", files[0].parent, {"checkpoint": str(checkpoint)}) as tracker:
         tracker.use(checkpoint_asset(checkpoint))
         tracker.add(exported)
 

@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 
 
 class EpochLines(pl.Callback):
@@ -49,7 +50,7 @@ class EpochBar(pl.Callback):
             expand=True,
         )
         self._task = self._progress.add_task("", start=False, total=None, values="")
-        self._miou = ""
+        self._values: dict[str, float] = {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the bar; steps of an earlier process count as done, but not for the time left."""
@@ -71,17 +72,18 @@ class EpochBar(pl.Callback):
         batch_idx: int,
     ) -> None:
         """Move the bar."""
-        self._progress.update(
-            self._task,
-            description=epoch_text(trainer, pl_module),
-            completed=trainer.global_step,
-            values=f"  loss {float(outputs['terms']['loss']):.3f}{self._miou}",
-        )
+        self._progress.update(self._task, description=epoch_text(trainer, pl_module), completed=trainer.global_step)
+        self._show("loss", outputs["terms"]["loss"])
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the new mIoU from the next step on."""
+        """Show the new mIoU."""
         if "val/miou" in trainer.callback_metrics:
-            self._miou = f"  val/miou {float(trainer.callback_metrics['val/miou']):.3f}"
+            self._show("val/miou", trainer.callback_metrics["val/miou"])
+
+    def _show(self, name: str, value: Tensor) -> None:
+        self._values[name] = float(value)
+        text = "".join(f"  {name} {value:.3f}" for name, value in self._values.items())
+        self._progress.update(self._task, values=text)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Leave the bar as it is, also after an interruption."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,19 @@ from weclick.reporting.tracker import SafeWandb, make_tracker
 
 
 def make_loggers(
-    folder: Path, tracking: TrackingOptions, *, run: str, stage: str, config: dict[str, Any]
+    folder: Path, tracking: TrackingOptions, *, names: Sequence[str], stage: str, config: dict[str, Any]
 ) -> list[Logger]:
     """Return the loggers of one stage.
 
     Args:
         folder: The stage's folder.
         tracking: Which loggers to use besides the local file.
-        run: Name of the run; its stages share the group of that name.
+        names: Of the run, and of the stage in it.
         stage: ``teacher`` or ``student``.
         config: Settings to show beside the metrics.
     """
     loggers: list[Logger] = [MetricsFile(folder)]
-    tracker = make_tracker(folder, tracking, run=run, job=stage, config=config)
+    tracker = make_tracker(folder, tracking, names=names, job=stage, config=config)
     if tracker is not None:
         loggers.append(tracker)
     if tracking.tensorboard:

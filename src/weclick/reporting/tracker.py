@@ -143,14 +143,14 @@ class Silent:
 
 
 def make_tracker(
-    folder: Path, tracking: TrackingOptions, *, run: str, job: str, config: Mapping[str, Any]
+    folder: Path, tracking: TrackingOptions, *, names: Sequence[str], job: str, config: Mapping[str, Any]
 ) -> SafeWandb | None:
     """Return the logger to the new or resumed record of a job; None where Weights & Biases is disabled or fails.
 
     Args:
         folder: The job's folder; it keeps the id under which a resumed job continues.
         tracking: ``auto`` is online for users who are logged in, else offline; the variable WANDB_MODE has priority.
-        run: Name of the run; its jobs share the group of that name.
+        names: Of the run, whose jobs share the group of that name, and of the job in it.
         job: ``teacher``, ``memory``, ``student``, ``test`` or ``export``.
         config: Settings to show beside the results.
     """
@@ -163,10 +163,10 @@ def make_tracker(
         import wandb
 
         tracker = SafeWandb(
-            name=f"{run}-{job}",
+            name="-".join(names),
             id=_record_id(folder),
             project=tracking.project,
-            group=run,
+            group=names[0],
             job_type=job,
             save_dir=folder,
             offline=not online,
