@@ -211,28 +211,30 @@ def test_test_writes_tables_report_and_official_predictions(weclick, trained, sy
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("command", "stage", "count"), [("test", "student", 1), ("test", "teacher", 1), ("validate", "student", 0)]
+    ("command", "stage", "folders"),
+    [("test", "student", ["test"]), ("test", "teacher", ["test/teacher-last"]), ("validate", "student", [])],
 )
-def test_results_of_test_go_to_the_record_of_the_stage(weclick, trained, monkeypatch, command, stage, count):
+def test_results_of_test_are_a_job_of_the_run(weclick, trained, monkeypatch, command, stage, folders):
     records = []
 
-    def record(folder, **options):
+    def record(folder, tracking, **options):
         records.append((folder, options))
-        return Mock(log_summary=lambda values: summary.update(values))
+        return tracker
 
-    summary = {}
-    monkeypatch.setattr("weclick.pipeline.evaluate.make_tracker", record)
+    tracker = Mock()
+    monkeypatch.setattr("weclick.pipeline.tracking.make_tracker", record)
     weclick(command, "--run", trained / "done", "--stage", stage).done()
-    assert [folder for folder, _ in records] == [trained / "done" / stage] * count
-    if count:
-        assert (records[0][1]["run"], records[0][1]["stage"]) == ("done", stage)
-        assert {"test/miou", "test/temporal_consistency", "test/iou/road"} <= summary.keys()
-        assert all(0 <= value <= 1 for value in summary.values())
+    assert [folder for folder, _ in records] == [trained / "done" / folder for folder in folders]
+    for _, options in records:
+        assert (options["names"], options["job"]) == (("done", "test"), "test")
+        assert (options["config"]["stage"], options["config"]["split"]) == (stage, "val")
+        tracker.log_evaluation.assert_called_once()
+        tracker.finalize.assert_called_once_with("success")
 
 
 @pytest.mark.slow
 def test_results_of_another_runs_checkpoint_are_not_tracked(weclick, trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("weclick.pipeline.evaluate.make_tracker", lambda *a, **k: pytest.fail("tracked"))
+    monkeypatch.setattr("weclick.pipeline.tracking.make_tracker", lambda *a, **k: pytest.fail("tracked"))
     other = shutil.copy(trained / "done" / "student" / "last.ckpt", tmp_path / "other.ckpt")
     weclick("test", "--run", trained / "done", "--ckpt_path", other).done()
 

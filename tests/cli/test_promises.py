@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from weclick.inference.checkpoint import read_checkpoint
-from weclick.reporting import loggers
+from weclick.reporting import tracker
 
 _requests: list[str] | None = None
 _NETWORK_EVENTS = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
@@ -67,7 +67,7 @@ def test_promise_6_a_user_without_a_key_is_logged_offline_without_a_request(requ
         monkeypatch.delenv(name, raising=False)
     for name in ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
         monkeypatch.setenv(name, str(tmp_path))
-    assert loggers.wandb_mode("auto") == "offline"
+    assert tracker.wandb_mode("auto") == "offline"
     assert not requests
 
 
@@ -80,7 +80,7 @@ def test_promise_6_a_tracker_that_fails_never_stops_a_fit(fit, monkeypatch, tmp_
     monkeypatch.setattr("wandb.init", fail)
     with pytest.warns(UserWarning, match="Weights & Biases failed and is left out") as warned:
         fit("--name", "run").done()
-    assert len([w for w in warned if "Weights & Biases" in str(w.message)]) == 2  # teacher and student
+    assert len([w for w in warned if "Weights & Biases" in str(w.message)]) == 3  # teacher, memory, student
     assert (tmp_path / "runs" / "run" / "student" / "metrics.csv").stat().st_size > 0
 
 

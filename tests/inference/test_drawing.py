@@ -3,7 +3,7 @@ import pytest
 
 from weclick.classes import ClassSet
 from weclick.errors import ConfigError, ShapeError
-from weclick.inference.drawing import BesideOriginal, Painter, colorize, draw_clicks, lay_over, legend, overlay, panel
+from weclick.inference.drawing import BesideOriginal, Painter, colorize, draw_clicks, lay_over, legend, overlay, sheet
 
 RED, GREEN = (200, 10, 20), (10, 180, 30)
 CLASSES = ClassSet.from_list([{"name": "one", "color": list(RED)}, {"name": "two", "color": list(GREEN)}])
@@ -105,17 +105,20 @@ def test_what_is_laid_over_a_picture_lets_it_shine_through_and_stays_in_its_corn
     assert (picture[10:] == 100).all() and (picture[:, 20:] == 100).all()
 
 
-def test_panel_puts_pictures_side_by_side_below_their_titles():
-    found = panel([("a", grey(40, 60, 10)), ("b", grey(40, 50, 200))])
-    assert found.shape == (68, 60 + 6 + 50, 3)
-    assert (found[28:, :60] == 10).all()
-    assert (found[28:, 60:66] == 255).all()
-    assert (found[28:, 66:] == 200).all()
-    assert (found[:28, :60] < 120).all(-1).any(), "the title is there"
+def test_a_sheet_puts_titled_pictures_in_rows_below_one_legend():
+    found = sheet([{"a": grey(40, 60, 10), "b": grey(40, 60, 200)}, {"b": grey(40, 60, 50)}], CLASSES.classes)
+    assert found.shape[1] == 60 + 6 + 60
+    assert (found[-86:-46, :60] == 10).all() and (found[-86:-46, 66:] == 200).all()
+    assert (found[-40:, :60] == 255).all(), "no picture of this title"
+    assert (found[-40:, 66:] == 50).all()
+    assert (found[-114:-86, :60] < 120).all(-1).any(), "the title is there"
+    assert (found[:-114] == RED).all(-1).any(), "and the legend"
 
 
-def test_panel_resizes_to_the_height_of_the_first():
-    assert panel([("a", grey(40, 60)), ("b", grey(80, 100)), ("c", grey(20, 30))]).shape == (68, 60 + 50 + 60 + 12, 3)
+def test_a_legend_takes_more_lines_where_the_sheet_is_narrow():
+    many = ClassSet.from_list([{"name": f"class {index}"} for index in range(12)]).classes
+    picture = {"a": grey(40, 320)}
+    assert len(sheet([picture], many)) > len(sheet([picture], many[:2]))
 
 
 NAMED = ClassSet.from_list([{"name": "road", "color": [200, 10, 20]}, {"name": "car"}, {"name": "sky"}])

@@ -11,14 +11,15 @@ from weclick.classes import ClassSet
 from weclick.errors import DataError
 from weclick.memory.fuse import Memory
 from weclick.memory.online import SoftLabels
-from weclick.reporting.loggers import MetricsFile
-from weclick.reporting.pictures import SamplePictures, comparison, ids, picture, write_picture
+from weclick.reporting.metrics_file import MetricsFile
+from weclick.reporting.pictures import SamplePictures, training_sample, write_picture
 
 CLASSES = ClassSet.from_list([{"name": "road", "color": [200, 0, 0]}, {"name": "car", "color": [0, 0, 200]}])
 
 
 def trainer(**options):
-    return SimpleNamespace(**{"global_rank": 0, "sanity_checking": False, "loggers": [], **options})
+    common = {"global_rank": 0, "sanity_checking": False, "loggers": [], "global_step": 0}
+    return SimpleNamespace(**{**common, "current_epoch": 0, "max_epochs": 10, **options})
 
 
 def training_batch(count=2, soft_labels=False):
@@ -32,9 +33,14 @@ def training_batch(count=2, soft_labels=False):
     return batch
 
 
+def logits(count=2):
+    return torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(count, 2, 8, 16)
+
+
 def evaluation_batch(count=2):
     labels = [torch.zeros(48, 96, dtype=torch.uint8) for _ in range(count)]
-    return {"image": torch.rand(count, 3, 32, 64), "label": labels}, {"predictions": [x.long() for x in labels]}
+    batch = {"image": torch.rand(count, 3, 32, 64), "label": labels, "key": [f"a:{i}" for i in range(count)]}
+    return batch, {"predictions": [x.long() for x in labels]}
 
 
 def read(path):
@@ -46,26 +52,51 @@ def pictures(tmp_path):
     return SamplePictures(tmp_path, CLASSES)
 
 
-def test_the_first_training_batch_is_shown_once(pictures, tmp_path):
-    file = tmp_path / "train_samples.png"
-    pictures.on_train_batch_start(trainer(), None, training_batch(), 1)
-    assert not file.exists()
-    pictures.on_train_batch_start(trainer(), None, training_batch(), 0)
-    shown = file.read_bytes()
-    assert (read(file) == (0, 0, 200)).all(-1).sum() == 2 * 16  # the discs, in their class's colour
-    pictures.on_train_batch_start(trainer(), None, training_batch(1), 0)
-    assert file.read_bytes() == shown
+def test_a_training_shows_its_first_batch_at_the_start_and_after_each_fifth(pictures, tmp_path):
+    shown = []
+    for epoch in range(10):
+        for batch_idx in range(2):
+            file = tmp_path / "train_samples.png"
+            pictures.on_train_batch_end(
+                trainer(current_epoch=epoch), None, {"logits": logits()}, training_batch(), batch_idx
+            )
+            if file.exists():
+                shown.append((epoch, batch_idx))
+                file.unlink()
+    assert shown == [(epoch, 0) for epoch in (0, 1, 3, 5, 7, 9)]
 
 
-def test_teacher_and_memory_are_shown_where_they_have_a_prediction(pictures, tmp_path):
-    pictures.on_train_batch_start(trainer(), None, training_batch(1, soft_labels=True), 0)
-    shown = read(tmp_path / "train_samples.png")
-    blended = (np.abs(shown.astype(int) - (164, 64, 64)) <= 1).all(-1)
-    assert blended.sum() == pytest.approx(2 * 32 * 32, rel=0.05)
+def test_a_training_sample_shows_clicks_as_rings_and_no_empty_layer():
+    sample = training_sample(training_batch(), logits(), 0, clicked=True)
+    assert list(sample.shown) == ["prediction"]
+    ((x, y, class_id),) = sample.clicks  # 9.5, 9.5 in the batch's image, which is enlarged five times
+    assert (x, y, class_id) == (pytest.approx(49.5), pytest.approx(49.5), 1)
+    drawn = sample.frame(CLASSES)
+    assert tuple(drawn[49, 49]) == (0, 0, 200)
+    assert (drawn == 255).all(-1).any(), "a white ring"
+
+
+def test_a_training_sample_shows_soft_labels_where_they_predict_something():
+    sample = training_sample(training_batch(1, soft_labels=True), logits(1), 0, clicked=True)
+    assert list(sample.shown) == ["teacher", "memory", "prediction"]
+    for name in ("teacher", "memory"):
+        assert (sample.layers[name][:, :160] == 255).all()
+        assert (sample.layers[name][:, 160:] == 0).all()
+
+
+def test_dense_labels_are_shown_as_truth_and_not_as_clicks():
+    sample = training_sample(training_batch(), logits(), 0, clicked=False)
+    assert list(sample.shown) == ["truth", "prediction"]
+    assert not sample.clicks
+
+
+def test_labels_made_from_clicks_are_shown_too():
+    batch = training_batch() | {"grown": torch.zeros(2, 8, 16).long(), "accepted": torch.full((2, 8, 16), 255)}
+    assert list(training_sample(batch, logits(), 0, clicked=True).shown) == ["grown", "prediction"]
 
 
 def test_only_the_first_process_writes(pictures, tmp_path):
-    pictures.on_train_batch_start(trainer(global_rank=1), None, training_batch(), 0)
+    pictures.on_train_batch_end(trainer(global_rank=1), None, {"logits": logits()}, training_batch(), 0)
     batch, outputs = evaluation_batch()
     pictures.on_validation_batch_end(trainer(global_rank=1), None, outputs, batch, 0)
     pictures.on_validation_end(trainer(global_rank=1), None)
@@ -79,8 +110,7 @@ def test_validation_frames_are_shown_after_every_validation(pictures, tmp_path):
         pictures.on_validation_batch_end(trainer(), None, None, None, 1)
         pictures.on_validation_end(trainer(), None)
     shown = read(tmp_path / "val_samples.png")
-    assert shown.shape[0] >= 4 * 32  # four of the six
-    assert shown.shape[0] < 6 * 32 + 4 * 32
+    assert 4 * 160 <= shown.shape[0] < 5 * 160  # four of the six, enlarged to 320 x 160
 
 
 def test_a_sanity_check_is_not_shown(pictures, tmp_path):
@@ -98,21 +128,6 @@ def test_curves_are_drawn_where_there_are_metrics(pictures, tmp_path):
         file.log_metrics({"train/loss": 1.0 / (step + 1), "epoch": step}, step)
     pictures.on_fit_end(trainer(), None)
     assert read(tmp_path / "curves.png").ndim == 3
-
-
-def test_a_comparison_is_at_the_images_size():
-    entry = comparison(torch.rand(3, 32, 64), torch.ones(64, 128, dtype=torch.uint8), torch.zeros(64, 128).long())
-    assert {name: value.shape for name, value in entry.items()} == {
-        "image": (32, 64, 3),
-        "truth": (32, 64),
-        "prediction": (32, 64),
-    }
-    assert entry["truth"].min() == 1
-
-
-def test_pictures_and_ids_by_hand():
-    assert picture(torch.tensor([0.0, 0.5, 1.0]).view(3, 1, 1)).tolist() == [[[0, 128, 255]]]
-    assert ids(torch.tensor([[0, 255]])).tolist() == [[0, 255]]
 
 
 def test_a_picture_is_written_as_rgb_and_whole(tmp_path):

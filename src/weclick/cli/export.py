@@ -64,6 +64,7 @@ def main(command: str, arguments: list[str]) -> None:
     add_settings(parser)
     refuse_wrong_options(parser, arguments)
     from weclick.pipeline.export import card_of, choose_formats, export, open_data, open_student
+    from weclick.pipeline.tracking import record_export
 
     parser.set_defaults({"data.root": ""})  # a checkpoint outside any run can be exported without data
     run = find_run_of_checkpoint(arguments, "student")
@@ -74,7 +75,8 @@ def main(command: str, arguments: list[str]) -> None:
         )
     checkpoint = Path(config.ckpt_path) if config.ckpt_path or not run else run.checkpoint("student", "last")
     model = open_student(checkpoint, config.size)
-    data, no_data = open_data(to_settings(parser, config), model.size)
+    settings = to_settings(parser, config)
+    data, no_data = open_data(settings, model.size)
     if data is None and option_value(arguments, "--data.root"):
         raise DataError(no_data)
     formats, lines = choose_formats(config.formats, data, no_data)
@@ -84,10 +86,14 @@ def main(command: str, arguments: list[str]) -> None:
     print(f"export: {checkpoint}, {model.size[0]} x {model.size[1]}, {card.output}, checked on {pictures}")
     for line in lines:
         print(line)
+    files = []
     for exported in export(model, card, folder, formats, data=data, max_drop=config.max_drop):
+        files.append(exported.path)
         print(_line(exported), flush=True)
         if exported.doubtful:
             print(_warning(exported), file=sys.stderr)
+    if run is not None and not config.ckpt_path:
+        record_export(settings, run, checkpoint, files)
 
 
 def _line(exported: Exported) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -15,7 +15,8 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _INK = (32, 36, 42)
 _PAPER = (255, 255, 255)
 _RING = (255, 255, 255)
-_TITLE_HEIGHT = 28
+# Least height of a line of text on a sheet of pictures.
+_LINE = 28
 _GAP = 6
 # Fractional bits of cv2.circle: clicks are drawn where they are, not at the nearest pixel.
 _SHIFT = 4
@@ -90,27 +91,46 @@ def lay_over(picture: np.ndarray, box: np.ndarray, strength: float = 0.7) -> Non
     corner[:] = cv2.addWeighted(corner, 1 - strength, box, strength, 0)
 
 
-def panel(pictures: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
-    """Return titled pictures (title, picture) side by side; later ones are resized to the height of the first."""
-    height = pictures[0][1].shape[0]
-    titled = [_titled(title, _at_height(picture, height)) for title, picture in pictures]
-    gap = np.full((height + _TITLE_HEIGHT, _GAP, 3), _PAPER, np.uint8)
-    columns = [column for picture in titled for column in (gap, picture)]
-    return np.concatenate(columns[1:], axis=1)
+def sheet(rows: Sequence[Mapping[str, np.ndarray]], entries: Sequence[SemanticClass]) -> np.ndarray:
+    """Return pictures in rows and titled columns, below one legend.
+
+    Args:
+        rows: Pictures by title, all of one size; a title that a row lacks leaves its place empty.
+        entries: Classes to name in the legend.
+    """
+    titles = list(dict.fromkeys(title for row in sorted(rows, key=len, reverse=True) for title in row))
+    height, width = next(iter(rows[0].values())).shape[:2]
+    total = len(titles) * (width + _GAP) - _GAP
+    line = max(_LINE, total // 60)  # a wide sheet is shown smaller
+    top = legend_strip(entries, total, line)
+    canvas = np.full((len(top) + line + len(rows) * (height + _GAP) - _GAP, total, 3), _PAPER, np.uint8)
+    canvas[: len(top)] = top
+    for column, title in enumerate(titles):
+        left = column * (width + _GAP)
+        _write(canvas, title, (left, len(top) + line * 3 // 4), line / 45, strength=max(1, line // 24))
+        for number, row in enumerate(rows):
+            upper = len(top) + line + number * (height + _GAP)
+            if title in row:
+                canvas[upper : upper + height, left : left + width] = row[title]
+    return canvas
 
 
-def _at_height(picture: np.ndarray, height: int) -> np.ndarray:
-    if picture.shape[0] == height:
-        return picture
-    width = max(1, round(picture.shape[1] * height / picture.shape[0]))
-    method = cv2.INTER_AREA if height < picture.shape[0] else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=method))
-
-
-def _titled(title: str, picture: np.ndarray) -> np.ndarray:
-    bar = np.full((_TITLE_HEIGHT, picture.shape[1], 3), _PAPER, np.uint8)
-    _write(bar, title, (2, _TITLE_HEIGHT - 9), 0.55)
-    return np.concatenate([bar, picture])
+def legend_strip(entries: Sequence[SemanticClass], width: int, line: int) -> np.ndarray:
+    """Return colour swatches and class names on white, a width (W) wide, in as many lines (H) as they need."""
+    scale, strength, swatch = line / 45, max(1, line // 24), line // 2
+    left, upper, places = 0, 0, []
+    for entry in entries:
+        needed = 2 * swatch + _text_width(entry.name, scale)
+        if left and left + needed > width:
+            left, upper = 0, upper + line
+        places.append((left, upper + line // 4))
+        left += needed + swatch
+    strip = np.full((upper + line, width, 3), _PAPER, np.uint8)
+    for entry, (x, y) in zip(entries, places, strict=True):
+        cv2.rectangle(strip, (x, y), (x + swatch - 1, y + swatch - 1), entry.color, cv2.FILLED)
+        cv2.rectangle(strip, (x, y), (x + swatch - 1, y + swatch - 1), _INK)  # a class may be white
+        _write(strip, entry.name, (x + swatch * 4 // 3, y + swatch - strength), scale, strength=strength)
+    return strip
 
 
 def _write(

@@ -29,10 +29,11 @@ from weclick.ragged import map_by_shape
 
 
 class StepResult(TypedDict):
-    """What a training step returns: the loss, and by name the terms that are logged."""
+    """What a training step returns: the loss, by name the terms that are logged, and the logits of the batch's images."""
 
     loss: Tensor
     terms: dict[str, Tensor]
+    logits: Tensor
 
 
 class SegmentationModule(pl.LightningModule):
@@ -121,7 +122,8 @@ class SegmentationModule(pl.LightningModule):
         self.refuse_nonfinite(values)
         loss = torch.stack([term.weight_at(progress) * values[term.name] for term in self.terms]).sum()
         named = {"loss": loss, **{f"loss_{name}": value for name, value in values.items()}}
-        return {"loss": loss, "terms": {name: value.detach() for name, value in named.items()}}
+        terms = {name: value.detach() for name, value in named.items()}
+        return {"loss": loss, "terms": terms, "logits": step.logits.detach()}
 
     def step(self, batch: Mapping[str, Any], progress: float) -> Step:
         """Run the network on a batch, and return what the loss terms get."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import Final, Literal
 
@@ -25,12 +27,16 @@ from weclick.pipeline.options import DEFAULT_PAIRS
 from weclick.pipeline.run import Run
 from weclick.pipeline.scoring import ScoredFrame, score
 from weclick.pipeline.settings import FitSettings
-from weclick.reporting.loggers import make_tracker
-from weclick.reporting.pictures import comparison, write_picture
-from weclick.reporting.report import Provenance, Report, Sample, write_report, write_tables
+from weclick.pipeline.tracking import checkpoint_asset, job_record
+from weclick.reporting.pictures import write_picture
+from weclick.reporting.report import Provenance, Report, write_report, write_tables
+from weclick.reporting.samples import Sample
 from weclick.reporting.stages import read_metrics
 
 SAMPLES: Final = 8
+"""Frames in a report."""
+WORST: Final = 48
+"""Frames in the table of Weights & Biases; it advises against more than 50 pictures at once."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +115,11 @@ def evaluate(
 ) -> tuple[Evaluation, Model]:
     """Evaluate a checkpoint or exported model on a split and, given a folder, write tables, pictures and ``report.html``.
 
-    With a folder, the results of a run's own checkpoint also go to its record in Weights & Biases.
+    With a folder, the results of a run's own checkpoint also go to Weights & Biases, as the run's test.
 
     Args:
         settings: Data and device to evaluate with.
-        run: Run of these settings; its record in Weights & Biases gets the results.
+        run: Run of these settings.
         chosen: The checkpoint.
         split: Split of the settings' data.
         folder: Folder for the results.
@@ -134,7 +140,7 @@ def evaluate(
     data = settings.make_data(clicks=run.clicks if run.clicks.exists() else None)
     dataset = data.dataset
     official = (predictions or folder / "predictions") if folder and dataset.layout.name == "cityscapes" else None
-    collector = Collector(dataset, split, official)
+    collector = Collector(dataset, official)
     meter = ConsistencyMeter(model, dataset, split, pairs)
     scores = score(model, data, split, [collector.add, meter.add])
     temporal, compared, video = meter.compute()
@@ -145,63 +151,51 @@ def evaluate(
             _provenance(settings, run, chosen, model, split, data),
             dataset.classes,
             run.config.read_text(encoding="utf-8") if config is None else config,
-            collector.samples,
+            collector.worst[:SAMPLES],
             read_metrics(chosen.path.parent / "metrics.csv"),
         )
         write_tables(folder, report)
         write_report(folder, report)
         if chosen.path.resolve().parent == (run.folder / model.stage).resolve():
-            _track(settings, run, model, evaluation)
+            facts = {"stage": model.stage, "split": split, "checkpoint": str(chosen.path), "reason": chosen.reason}
+            with job_record(settings, run, "test", folder, facts) as tracker:
+                tracker.use(checkpoint_asset(chosen.path))
+                tracker.log_evaluation(evaluation, collector.worst, dataset.classes)
     return evaluation, model
 
 
 class Collector:
-    """Keeps evenly spread samples for the report, and writes predictions in the official format.
+    """Keeps the worst frames for the report, and writes predictions in the official format.
 
     Args:
         dataset: Data set to evaluate on.
-        split: Its split.
         predictions: Folder for ``<city>_<seq>_<frame>_pred_labelIds.png`` at the labels' size, as the official
             Cityscapes evaluator reads them; None writes none.
     """
 
-    def __init__(self, dataset: DataSet, split: Split, predictions: Path | None) -> None:
-        keys = [frame.key for frame in dataset.labelled(split)]
-        self.wanted = {keys[i] for i in np.linspace(0, len(keys) - 1, min(SAMPLES, len(keys))).round().astype(int)}
-        self.samples: list[Sample] = []
+    def __init__(self, dataset: DataSet, predictions: Path | None) -> None:
+        self._worst: list[tuple[float, int, Sample]] = []
+        self._order = count()
         self.predictions = predictions
-        table = dataset.layout.label_ids()
-        count = len(dataset.classes)
-        self.stored = np.array([table.index(c) if table else c for c in range(count)], np.uint8)
+        table, classes = dataset.layout.label_ids(), range(len(dataset.classes))
+        self.stored = np.array([table.index(c) if table else c for c in classes], np.uint8)
 
     def add(self, frame: ScoredFrame) -> None:
         """Collect from a scored frame."""
-        if frame.key in self.wanted:
-            shown = comparison(frame.image, frame.label, frame.prediction)
-            self.samples.append(Sample(str(frame.key), shown["image"], shown["prediction"], shown["truth"]))
+        rank = -frame.miou, -next(self._order)  # the best of the worst comes first, and no two are equal
+        if not math.isnan(frame.miou) and (len(self._worst) < WORST or rank > self._worst[0][:2]):
+            layers = {"truth": frame.label, "prediction": frame.prediction}
+            heapq.heappush(self._worst, (*rank, Sample.of(str(frame.key), frame.image, layers, miou=frame.miou)))
+            if len(self._worst) > WORST:
+                heapq.heappop(self._worst)
         if self.predictions is not None:
             name = f"{frame.key.video}_{frame.key.number:06d}_pred_labelIds.png"
             write_picture(self.predictions / name, self.stored[frame.prediction.cpu().numpy()])
 
-
-def _track(settings: FitSettings, run: Run, model: Model, evaluation: Evaluation) -> None:
-    """Add the results to the stage's record in Weights & Biases, if it has one."""
-    tracker = make_tracker(
-        run.folder / model.stage,
-        mode=settings.tracking.wandb,
-        project=settings.tracking.project,
-        run=run.name,
-        stage=model.stage,
-    )
-    if tracker is None:
-        return
-    values = {"test/miou": evaluation.scores.miou}
-    if evaluation.temporal is not None:
-        values["test/temporal_consistency"] = evaluation.temporal.masked
-    per_class = zip(model.classes.names, evaluation.scores.iou, strict=True)
-    values |= {f"test/iou/{name}": iou for name, iou in per_class if not math.isnan(iou)}
-    tracker.log_summary(values)
-    tracker.finalize("success")
+    @property
+    def worst(self) -> list[Sample]:
+        """The frames with the lowest mIoU, the lowest first."""
+        return [sample for *_, sample in sorted(self._worst, reverse=True)]
 
 
 def _provenance(

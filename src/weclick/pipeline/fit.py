@@ -28,12 +28,14 @@ from weclick.pipeline.processes import first_process_first
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import check_trainer, train
+from weclick.reporting.loggers import refuse_missing_tensorboard
 from weclick.reporting.stages import DONE
 
 
 def check(settings: FitSettings, stages: tuple[Stage, ...] = ("student",)) -> None:
     """Refuse a bad data set, trainer, teacher, memory or student before anything is written, or trained for it."""
     check_trainer(settings)
+    refuse_missing_tensorboard(settings.tracking)
     classes = settings.dataset.classes
     if "student" in stages:  # its ImageNet weights must be available, too; the size does not matter
         StudentModule(classes.to_list(), (32, 32), settings.student)

@@ -18,6 +18,9 @@ from weclick.pipeline.clicks import take_clicks
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 
+EARLIER: Final = "earlier"
+"""Folder of the previous round of teachers in a run."""
+
 _STORED: Final = ("flow", "views", "fusion", "connected", "refined")
 """Options of the memory that change what is stored."""
 
@@ -66,7 +69,7 @@ def _stored_options(settings: FitSettings) -> dict[str, Any]:
 
 def earlier_round(run: Run) -> Run:
     """Return the run, inside a run, that holds teacher and memory of the previous round."""
-    return Run(run.folder / "earlier")
+    return Run(run.folder / EARLIER)
 
 
 def data_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from weclick.pipeline.interrupt import SignalNote
 from weclick.pipeline.processes import in_step, own_share, wait_for_all
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
+from weclick.pipeline.tracking import checkpoint_asset, job_record, memory_asset
 from weclick.pipeline.training import frozen
 from weclick.reporting.progress import progress_bar
 
@@ -73,6 +74,15 @@ def build_memory(settings: FitSettings, run: Run, shard: Shard | None = None) ->
         rank_zero_info(f"memory: covers {covered:.0%} of the pixels")
     if not missing_clips(store, data):
         run.mark_done("memory", store.manifest)
+        if missing:
+            _record(settings, run, store)
+
+
+def _record(settings: FitSettings, run: Run, store: MemoryStore) -> None:
+    """Show in Weights & Biases that this memory was made with this teacher."""
+    with job_record(settings, run, "memory", store.folder, store.manifest) as tracker:
+        tracker.use(checkpoint_asset(teacher_checkpoint(settings, run)))
+        tracker.add(memory_asset(store.folder))
 
 
 def _stretch(clips: list[Clip], part: int, parts: int) -> list[Clip]:

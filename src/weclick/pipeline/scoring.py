@@ -24,6 +24,9 @@ class ScoredFrame:
     Shape:
         image: (3, H, W) in 0..1, at its working size. ids: class ids uint8 (H, W), the prediction at that size.
         label, prediction: class ids uint8 (h, w), at the label's own size.
+
+    Args:
+        miou: Of this frame alone; NaN if no pixel of it is labelled.
     """
 
     key: FrameKey
@@ -31,6 +34,7 @@ class ScoredFrame:
     ids: Tensor
     label: Tensor
     prediction: Tensor
+    miou: float
 
 
 Observer = Callable[[ScoredFrame], None]
@@ -50,8 +54,8 @@ def score(model: Model, data: ClipDataModule, split: Split, observers: Sequence[
             for key, image, logits, label in zip(batch["key"], images, maps, batch["label"], strict=True):
                 ids = class_ids(logits[None], image.shape[-2:])
                 truth, prediction = label.to(model.device), resize_ids(ids, label.shape)[0]
-                metric.update(prediction, truth)
+                own = metric(prediction, truth)  # adds the frame, and returns its scores alone
                 for observe in observers:
-                    observe(ScoredFrame(key, image, ids[0], truth, prediction))
+                    observe(ScoredFrame(key, image, ids[0], truth, prediction, own.miou))
             progress(done, len(loader))
     return metric.compute()

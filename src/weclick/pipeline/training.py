@@ -6,13 +6,12 @@ import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 from safetensors.torch import save_file
 
@@ -27,8 +26,8 @@ from weclick.pipeline.checkpoint_io import WholeCheckpointIO
 from weclick.pipeline.interrupt import SaveOnSignal
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings, trainer_refusals
-from weclick.reporting.epochs import EpochLines
-from weclick.reporting.loggers import make_loggers
+from weclick.pipeline.tracking import StoredCheckpoints, stage_loggers
+from weclick.reporting.epochs import EpochBar, EpochLines
 from weclick.reporting.means import EpochMeans
 from weclick.reporting.pictures import SamplePictures
 from weclick.reporting.progress import on_terminal
@@ -68,26 +67,14 @@ def make_trainer(
     callbacks = [
         EpochMeans(),  # before the callbacks that print its means, and before the guard, which saves its sums
         *_checkpoints(folder, validated),
-        SamplePictures(folder, module.classes),
-        RichProgressBar(leave=True) if on_terminal() else EpochLines(),
+        SamplePictures(folder, module.classes, clicked=data.clicks is not None),
+        StoredCheckpoints(folder),
+        EpochBar() if on_terminal() else EpochLines(),
         *([HorizonAveraging(horizon)] if horizon else []),
         guard,  # after averaging, so that it saves the average; before the rates, so that it stops before they are logged
         LearningRateMonitor("epoch"),
         *settings.callbacks(),
     ]
-    loggers = make_loggers(
-        folder,
-        mode=settings.tracking.wandb,
-        project=settings.tracking.project,
-        run=run.name,
-        stage=module.stage,
-        config={
-            "arm": settings.arm,
-            "seed": settings.seed,
-            "data": asdict(settings.data),
-            module.stage: asdict(module.options),
-        },
-    )
     return _trainer(
         settings,
         max_epochs=epochs,
@@ -96,9 +83,9 @@ def make_trainer(
             WholeCheckpointIO(),
             *([BatchNormSync(settings.device.type)] if settings.processes > 1 else []),
         ],
-        logger=loggers,
+        logger=stage_loggers(settings, run, module),
         default_root_dir=folder,
-        enable_progress_bar=on_terminal(),
+        enable_progress_bar=False,  # Lightning's own
         **({} if validated else {"limit_val_batches": 0}),
     )
 

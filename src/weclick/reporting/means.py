@@ -7,7 +7,7 @@ from typing import Any, Final
 import lightning.pytorch as pl
 import torch
 
-from weclick.reporting.loggers import MetricsFile
+from weclick.reporting.metrics_file import MetricsFile
 
 KEY: Final = "epoch_means"
 """Where a checkpoint holds what was added so far in an epoch."""

@@ -18,7 +18,9 @@ class TrackingOptions(Options):
         wandb: ``auto`` is online when you are logged in to Weights & Biases, else offline; or ``online``, ``offline``,
             ``disabled``. The environment variable WANDB_MODE has priority.
         project: Weights & Biases project.
+        tensorboard: Also write each stage's metrics for TensorBoard, into ``tensorboard/`` in its folder.
     """
 
     wandb: WandbMode = "auto"
     project: str = "weclick"
+    tensorboard: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import lightning.pytorch as pl
@@ -12,54 +12,54 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from weclick.classes import ClassSet
-from weclick.conventions import IGNORE_INDEX, Size
+from weclick.conventions import IGNORE_INDEX
 from weclick.files import write_bytes, writing
-from weclick.inference.drawing import overlay, panel
-from weclick.reporting.loggers import SafeWandb
+from weclick.reporting.loggers import trackers_of
+from weclick.reporting.media import iou_scores
 from weclick.reporting.plots import plot_curves
+from weclick.reporting.samples import Sample, disc_centres, sheet_of
 from weclick.reporting.stages import read_metrics
 
-TRAINING_SAMPLES = 4
-VALIDATION_SAMPLES = 4
+SAMPLES: Final = 4
+"""Frames shown of a batch."""
+SHOWN: Final = 5
+"""How often a training shows frames, besides at its start."""
 
 
 class SamplePictures(pl.Callback):
-    """Writes ``train_samples.png`` (first batch, with click discs), ``val_samples.png`` and ``curves.png`` into a folder.
+    """Writes ``train_samples.png``, ``val_samples.png`` and ``curves.png`` into a folder.
+
+    Training frames are shown as the network gets them, with their clicks, soft labels and prediction: at the start, and after
+    each fifth of the training. These, and the validation frames of the same times, also go to Weights & Biases.
 
     Args:
         folder: The stage's folder.
         classes: Names and colours.
+        clicked: Whether the labels are discs around clicks, and not dense masks.
     """
 
-    def __init__(self, folder: Path, classes: ClassSet) -> None:
+    def __init__(self, folder: Path, classes: ClassSet, *, clicked: bool = True) -> None:
         self.folder = folder
         self.classes = classes
-        self._kept: list[dict[str, Any]] = []
+        self.clicked = clicked
+        self._kept: list[Sample] = []
+        self._shown: dict[str, int] = {}
 
-    def on_train_batch_start(
+    def on_train_batch_end(
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
+        outputs: Any,  # noqa: ANN401
         batch: dict[str, Any],
         batch_idx: int,
     ) -> None:
-        """Write the first samples of the first batch, as the network gets them."""
-        file = self.folder / "train_samples.png"
-        # a resumed run keeps the picture it began with
-        if batch_idx or trainer.global_rank or file.exists():
+        """Show the first samples of an epoch's first batch, if it is time."""
+        if batch_idx or trainer.global_rank or not self._is_time(trainer, "train/samples"):
             return
-        rows = [self._training_row(batch, index) for index in range(min(TRAINING_SAMPLES, len(batch["image"])))]
-        write_picture(file, np.concatenate(rows))
-
-    def _training_row(self, batch: dict[str, Any], index: int) -> NDArray[np.uint8]:
-        image = picture(batch["image"][index])
-        pictures = [("sample", image), ("labels", overlay(image, ids(batch["labels"][index]), self.classes, alpha=1.0))]
-        if "soft_labels" in batch:
-            soft = batch["soft_labels"]
-            memory = soft.memory.probabilities * (soft.memory.confidence > 0)
-            for title, maps in (("teacher", soft.teacher), ("memory", memory)):
-                pictures.append((title, overlay(image, likeliest(maps[index], image.shape[:2]), self.classes)))
-        return panel(pictures)
+        count = min(SAMPLES, len(batch["image"]))
+        samples = [training_sample(batch, outputs["logits"], i, clicked=self.clicked) for i in range(count)]
+        write_picture(self.folder / "train_samples.png", sheet_of(samples, self.classes))
+        self._log(trainer, "train/samples", samples)
 
     def on_validation_batch_end(
         self,
@@ -73,23 +73,33 @@ class SamplePictures(pl.Callback):
         """Keep the first frames of each validation."""
         # of one batch only: the predictions of a whole validation may not fit into memory
         if batch_idx == 0 and not trainer.sanity_checking and trainer.global_rank == 0:
+            frames = zip(batch["key"], batch["image"], batch["label"], outputs["predictions"], strict=True)
             self._kept = [
-                comparison(batch["image"][i], batch["label"][i], outputs["predictions"][i])
-                for i in range(min(VALIDATION_SAMPLES, len(batch["image"])))
+                Sample.of(str(key), image, {"truth": label, "prediction": prediction})
+                for key, image, label, prediction in list(frames)[:SAMPLES]
             ]
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the kept frames, and log them to Weights & Biases."""
+        """Write the kept frames; log the IoU of each class and, if it is time, the frames."""
         if not self._kept or trainer.global_rank:
             return
-        rows = [comparison_panel(entry, self.classes) for entry in self._kept]
-        write_picture(self.folder / "val_samples.png", np.concatenate(rows))
-        for logger in trainer.loggers:
-            if isinstance(logger, SafeWandb):
-                logger.log_overlays("val/samples", self._kept, self.classes)
-                scores = getattr(pl_module, "scores", None)
-                if scores is not None:
-                    logger.log_class_table("val/iou_per_class", self.classes, scores.iou)
+        write_picture(self.folder / "val_samples.png", sheet_of(self._kept, self.classes))
+        for tracker in trackers_of(trainer.loggers):
+            scores: Any = pl_module.scores
+            tracker.log_metrics(iou_scores("val", scores.iou, self.classes), trainer.global_step)
+        if self._is_time(trainer, "val/samples"):
+            self._log(trainer, "val/samples", self._kept)
+
+    def _is_time(self, trainer: pl.Trainer, key: str) -> bool:
+        """Return whether another fifth of the training is done since the last pictures, and take note of it."""
+        done = SHOWN * (trainer.current_epoch + 1) // max(trainer.max_epochs or 1, 1)
+        due = done > self._shown.get(key, -1)
+        self._shown[key] = done
+        return due
+
+    def _log(self, trainer: pl.Trainer, key: str, samples: list[Sample]) -> None:
+        for tracker in trackers_of(trainer.loggers):
+            tracker.log_samples(key, samples, self.classes, trainer.global_step)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw the curves of the whole run."""
@@ -98,38 +108,30 @@ class SamplePictures(pl.Callback):
             write_bytes(self.folder / "curves.png", plot_curves(rows))
 
 
-def likeliest(probabilities: Tensor, size: Size) -> NDArray[np.uint8]:
-    """Return the likeliest class of soft labels (C, h, w) at a size (H, W); ignored where a draw left less than half."""
-    labels = probabilities.argmax(0).masked_fill(probabilities.sum(0) <= 0.5, IGNORE_INDEX)
-    return cv2.resize(ids(labels), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
+def training_sample(batch: dict[str, Any], logits: Tensor, index: int, *, clicked: bool) -> Sample:
+    """Return one frame of a training batch as the network gets it, with what it learns from and what it predicts.
+
+    Args:
+        batch: Batch of a training; what it lacks is left out.
+        logits: Of its images, (B, C, h, w).
+        index: Which frame.
+        clicked: Whether the labels are discs around clicks.
+    """
+    layers: dict[str, Tensor] = {name: batch[name][index] for name in ("grown", "accepted") if name in batch}
+    if "soft_labels" in batch:
+        soft = batch["soft_labels"]
+        memory = soft.memory.probabilities * (soft.memory.confidence > 0)
+        layers |= {"teacher": likeliest(soft.teacher[index]), "memory": likeliest(memory[index])}
+    labels = batch["labels"][index]
+    if not clicked:
+        layers["truth"] = labels
+    layers["prediction"] = logits[index].argmax(0)
+    return Sample.of("", batch["image"][index], layers, disc_centres(labels) if clicked else ())
 
 
-def comparison(image: Tensor, label: Tensor, prediction: Tensor) -> dict[str, Any]:
-    """Return image, truth and prediction of one frame as arrays of the image's size."""
-    shown = picture(image)
-    size = (shown.shape[1], shown.shape[0])
-    maps = {"truth": label, "prediction": prediction}
-    resized = {k: cv2.resize(ids(v), size, interpolation=cv2.INTER_NEAREST_EXACT) for k, v in maps.items()}
-    return {"image": shown, **resized}
-
-
-def comparison_panel(entry: dict[str, Any], classes: ClassSet) -> NDArray[np.uint8]:
-    """Return image, truth and prediction side by side."""
-    image = entry["image"]
-    names = ("truth", "prediction")
-    return panel([("image", image), *((name, overlay(image, entry[name], classes)) for name in names)])
-
-
-def picture(image: Tensor) -> NDArray[np.uint8]:
-    """Return uint8 (H, W, 3) from float (3, H, W) in 0..1."""
-    array: NDArray[np.uint8] = (image.detach().float().cpu() * 255).round().byte().permute(1, 2, 0).numpy()
-    return np.ascontiguousarray(array)
-
-
-def ids(labels: Tensor) -> NDArray[np.uint8]:
-    """Return labels as uint8."""
-    array: NDArray[np.uint8] = labels.detach().cpu().numpy().astype(np.uint8)
-    return array
+def likeliest(probabilities: Tensor) -> Tensor:
+    """Return the likeliest class of soft labels (C, h, w); ignored where a draw left less than half."""
+    return probabilities.argmax(0).masked_fill(probabilities.sum(0) <= 0.5, IGNORE_INDEX)
 
 
 def write_picture(path: Path, image: NDArray[np.uint8]) -> None:

@@ -21,12 +21,11 @@ from rich.text import Text
 from weclick.classes import ClassSet
 from weclick.errors import ShapeError
 from weclick.files import write_json, write_text
-from weclick.inference.drawing import overlay
 from weclick.metrics import ComparedPairs, Evaluation
 from weclick.reporting.plots import plot_confusion, plot_curves
+from weclick.reporting.samples import Sample, classes_in
 from weclick.reporting.tables import to_csv
 
-_SAMPLE_WIDTH = 640
 _JPEG_QUALITY = 88
 _MISSING = "n/a"
 
@@ -65,16 +64,6 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One frame to show: image uint8 (H, W, 3) RGB, and class ids (H, W) of any size as prediction and truth."""
-
-    name: str
-    image: np.ndarray
-    prediction: np.ndarray
-    truth: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
 class Report:
     """Everything a report shows.
 
@@ -83,7 +72,7 @@ class Report:
         provenance: What was evaluated.
         classes: Names and colours.
         config: YAML text of the settings evaluated with.
-        samples: Frames to show.
+        samples: Frames to show, in this order.
         metrics: Rows of the stage's ``metrics.csv``, without empty cells, for the training curves.
 
     Raises:
@@ -121,6 +110,7 @@ def write_report(folder: Path, report: Report) -> Path:
         provenance=report.provenance,
         rows=_rows(report.evaluation, report.classes),
         samples=[_sample(sample, report.classes) for sample in report.samples],
+        legend=[report.classes[index] for index in classes_in(report.samples)],
         compared=report.evaluation.pairs and _compared(report.evaluation.pairs),
         confusion=_svg(plot_confusion(report.evaluation.scores.confusion, report.classes, "svg")),
         curves=_svg(plot_curves(report.metrics, "svg")) if report.metrics else None,
@@ -239,17 +229,8 @@ def _metrics(report: Report) -> dict[str, Any]:
 
 
 def _sample(sample: Sample, classes: ClassSet) -> dict[str, Any]:
-    height, width = sample.image.shape[:2]
-    shrink = min(1.0, _SAMPLE_WIDTH / width)
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    image = np.asarray(cv2.resize(sample.image, size, interpolation=cv2.INTER_AREA))
-    pictures = [("image", _jpeg(image))]
-    for title, labels in (("truth", sample.truth), ("prediction", sample.prediction)):
-        if labels is not None:
-            # nearest, as a mean of two class ids would be a third class
-            small = np.asarray(cv2.resize(labels.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT))
-            pictures.append((title, _jpeg(overlay(image, small, classes, alpha=0.65))))
-    return {"name": sample.name, "pictures": pictures}
+    pictures = [(title, _jpeg(shown)) for title, shown in sample.panels(classes).items()]
+    return {"name": sample.name, "miou": sample.miou, "pictures": pictures}
 
 
 def _jpeg(picture: np.ndarray) -> str:
