@@ -13,11 +13,12 @@ from shlex import quote
 
 from weclick.cli.options import Request, dump, is_file_name, option_value, to_settings
 from weclick.cli.runs import resume_hint
-from weclick.errors import ConfigError, TrainingError, WeclickError
+from weclick.errors import ConfigError, DataError, TrainingError, WeclickError
 from weclick.files import write_text
 from weclick.machine import process_rank
 from weclick.pipeline.clicks import report_newer_clicks
 from weclick.pipeline.fit import check, fit
+from weclick.pipeline.held_out import measurable
 from weclick.pipeline.interrupt import stopping
 from weclick.pipeline.memory import Shard
 from weclick.pipeline.options import Stage
@@ -95,13 +96,13 @@ def _resume_command(run: Run) -> str:
 
 
 def _preview_command(settings: FitSettings, run: Run) -> str:
-    """Return the command that shows how good the student is: scores where there are masks, else its predictions."""
-    dataset, option = settings.dataset, f"--run {quote(str(run.folder))}"
-    return (
-        f"weclick test {option}"
-        if dataset.labelled(dataset.evaluation_split)
-        else f"weclick predict {option} --source VIDEO"
-    )
+    """Return the command that shows how good the student is: scores where something was held out, else its predictions."""
+    option = f"--run {quote(str(run.folder))}"
+    try:
+        measurable(settings, run, settings.dataset.evaluation_split)
+    except DataError:
+        return f"weclick predict {option} --source VIDEO"
+    return f"weclick test {option}"
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from weclick.classes import ClassSet
 from weclick.errors import ShapeError
 from weclick.files import write_json, write_text
 from weclick.metrics import ComparedPairs, Evaluation
+from weclick.metrics.interval import Interval, share_interval
 from weclick.reporting.plots import plot_confusion, plot_curves
 from weclick.reporting.samples import Sample, classes_in
 from weclick.reporting.tables import to_csv
@@ -39,7 +40,7 @@ class Provenance:
         stage: "teacher" or "student".
         arm: Arm of the method.
         split: Split that was evaluated.
-        frames: Number of labelled frames in it.
+        frames: Number of labelled frames in it; of frames with held-out clicks, where these are the labels.
         checkpoint: File that was evaluated.
         reason: Why this file was chosen, such as "best val/miou (epoch 12)".
         seed: Seed of the training.
@@ -102,13 +103,16 @@ def write_report(folder: Path, report: Report) -> Path:
     """Write ``report.html`` into ``folder`` and return its path; it has no scripts and loads no other file."""
     # names come from data sets of strangers: they are escaped, and a missing value is an error, not an empty text
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(percent=_percent, count=_count)
+    environment.filters.update(percent=_percent, count=_count, span=_span)
     source = resources.files("weclick.reporting").joinpath("report.html.j2").read_text(encoding="utf-8")
     html = environment.from_string(source).render(
         report=report,
         evaluation=report.evaluation,
         provenance=report.provenance,
         rows=_rows(report.evaluation, report.classes),
+        clicked=report.evaluation.measured_with == "clicks",
+        measured=_measured(report.evaluation, report.provenance.frames),
+        interval=_accuracy_interval(report.evaluation),
         samples=[_sample(sample, report.classes) for sample in report.samples],
         legend=[report.classes[index] for index in classes_in(report.samples)],
         compared=report.evaluation.pairs and _compared(report.evaluation.pairs),
@@ -123,9 +127,9 @@ def write_report(folder: Path, report: Report) -> Path:
 def write_tables(folder: Path, report: Report) -> None:
     """Write ``metrics.json`` (NaN as null), ``per_class.csv`` and ``confusion.csv`` (rows = truth) into ``folder``."""
     write_json(folder / "metrics.json", _metrics(report))
+    clicked = report.evaluation.measured_with == "clicks"
     per_class = [
-        {"id": row.id, "class": row.name, "iou": _cell(row.iou), "accuracy": _cell(row.accuracy), "pixels": row.pixels}
-        for row in _rows(report.evaluation, report.classes)
+        (_clicked_cells if clicked else _masked_cells)(row) for row in _rows(report.evaluation, report.classes)
     ]
     write_text(folder / "per_class.csv", to_csv(per_class))
     names, counts = report.classes.names, report.evaluation.scores.confusion.tolist()
@@ -136,30 +140,81 @@ def write_tables(folder: Path, report: Report) -> None:
     write_text(folder / "confusion.csv", to_csv(confusion))
 
 
+def _masked_cells(row: _Row) -> dict[str, str | int]:
+    accuracy = _cell(row.accuracy)
+    return {"id": row.id, "class": row.name, "iou": _cell(row.iou), "accuracy": accuracy, "pixels": row.pixels}
+
+
+def _clicked_cells(row: _Row) -> dict[str, str | int]:
+    low, high = map(_cell, row.interval)
+    accuracy = _cell(row.accuracy)
+    return {"id": row.id, "class": row.name, "accuracy": accuracy, "low": low, "high": high, "clicks": row.pixels}
+
+
 def print_table(evaluation: Evaluation, classes: ClassSet) -> None:
     """Print the per-class table and the means to stdout, with ASCII lines: any encoding can print them."""
     _check_classes(evaluation, classes)
     console = Console(highlight=False)
     table = Table(box=box.ASCII, show_footer=True)
-    scores = evaluation.scores
-    pixels = int(scores.confusion.sum())
+    rows = _rows(evaluation, classes)
+    columns = (
+        _clicked_columns(evaluation, rows)
+        if evaluation.measured_with == "clicks"
+        else _masked_columns(evaluation, rows)
+    )
     table.add_column("class", footer="mean", overflow="fold")
-    for name, footer in (
-        ("IoU %", _percent(scores.miou)),
-        ("accuracy %", _percent(scores.mean_class_accuracy)),
-        ("pixels %", _percent(1.0 if pixels else math.nan)),
-    ):
+    for name, (footer, _) in columns.items():
         table.add_column(name, footer=footer, justify="right")
-    for row in _rows(evaluation, classes):
+    for index, row in enumerate(rows):
         # Text, as rich would take "[red]" in a str for markup
-        shown = Text(_printable(row.name, console.encoding))
-        table.add_row(shown, _percent(row.iou), _percent(row.accuracy), _percent(row.share))
+        table.add_row(Text(_printable(row.name, console.encoding)), *(cells[index] for _, cells in columns.values()))
     console.print(table)
     console.print(_summary(evaluation), markup=False)
 
 
+_Columns = dict[str, tuple[str, list[str]]]
+"""Columns by title: the footer, and a cell for each class."""
+
+
+def _masked_columns(evaluation: Evaluation, rows: Sequence[_Row]) -> _Columns:
+    scores = evaluation.scores
+    return {
+        "IoU %": (_percent(scores.miou), [_percent(row.iou) for row in rows]),
+        "accuracy %": (_percent(scores.mean_class_accuracy), [_percent(row.accuracy) for row in rows]),
+        "pixels %": (_percent(1.0 if scores.confusion.sum() else math.nan), [_percent(row.share) for row in rows]),
+    }
+
+
+def _clicked_columns(evaluation: Evaluation, rows: Sequence[_Row]) -> _Columns:
+    scores = evaluation.scores
+    return {
+        "correct %": (_percent(scores.mean_class_accuracy), [_percent(row.accuracy) for row in rows]),
+        "95 % interval": ("", [_span(row.interval) for row in rows]),
+        "clicks": ("", [str(row.pixels) for row in rows]),
+    }
+
+
+def _accuracy_interval(evaluation: Evaluation) -> Interval:
+    confusion = evaluation.scores.confusion
+    return share_interval(int(confusion.trace()), int(confusion.sum()))
+
+
+def _measured(evaluation: Evaluation, frames: int | None = None) -> str:
+    """Return what the scores were measured with, and of clicks what they leave open."""
+    if evaluation.measured_with == "masks":
+        return "measured with masks" + (f" of {_count(frames)} frames" if frames is not None else "")
+    counts = f"{_count(int(evaluation.scores.confusion.sum()))} held-out clicks"
+    place = f" on {_count(frames)} frames" if frames is not None else ""
+    return f"measured with {counts}{place}; says nothing about borders, nor about classes without clicks"
+
+
 def _summary(evaluation: Evaluation) -> str:
-    parts = [f"mIoU {_percent(evaluation.scores.miou)} %", f"pixel accuracy {_percent(evaluation.scores.accuracy)} %"]
+    scores = evaluation.scores
+    if evaluation.measured_with == "clicks":
+        share = f"{_percent(scores.accuracy)} % (95 % interval {_span(_accuracy_interval(evaluation))} %)"
+        parts = [f"click accuracy {share}", _measured(evaluation)]
+    else:
+        parts = [f"mIoU {_percent(scores.miou)} %", f"pixel accuracy {_percent(scores.accuracy)} %"]
     if evaluation.temporal:
         both = f"{_percent(evaluation.temporal.masked)} % (unmasked {_percent(evaluation.temporal.unmasked)} %)"
         parts.append(f"temporal consistency {both}")
@@ -186,6 +241,7 @@ class _Row:
     accuracy: float
     pixels: int
     share: float
+    interval: Interval
 
 
 def _rows(evaluation: Evaluation, classes: ClassSet) -> list[_Row]:
@@ -201,6 +257,7 @@ def _rows(evaluation: Evaluation, classes: ClassSet) -> list[_Row]:
             accuracy=scores.class_accuracy[index],
             pixels=int(pixels[index]),
             share=int(pixels[index]) / total if total else math.nan,
+            interval=share_interval(int(scores.confusion[index, index]), int(pixels[index])),
         )
         for index, entry in enumerate(classes)
     ]
@@ -208,11 +265,23 @@ def _rows(evaluation: Evaluation, classes: ClassSet) -> list[_Row]:
 
 def _metrics(report: Report) -> dict[str, Any]:
     scores, temporal, names = report.evaluation.scores, report.evaluation.temporal, report.classes.names
+    rows = _rows(report.evaluation, report.classes)
+    clicked = report.evaluation.measured_with == "clicks"
     return {
+        "measured_with": report.evaluation.measured_with,
         "miou": scores.miou,
         "accuracy": scores.accuracy,
         "mean_class_accuracy": scores.mean_class_accuracy,
         "iou": dict(zip(names, scores.iou, strict=True)),
+        "class_accuracy": {row.name: row.accuracy for row in rows},
+        "clicks": {
+            "measured": _measured(report.evaluation, report.provenance.frames),
+            "total": int(scores.confusion.sum()),
+            "interval": _accuracy_interval(report.evaluation),
+            "per_class": {row.name: {"clicks": row.pixels, "interval": row.interval} for row in rows},
+        }
+        if clicked
+        else None,
         "temporal_consistency": temporal
         and {
             "masked": temporal.masked,
@@ -250,6 +319,10 @@ def _cell(value: float) -> str:
 
 def _percent(value: float) -> str:
     return _MISSING if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def _span(interval: Interval) -> str:
+    return f"{_percent(interval[0])} to {_percent(interval[1])}" if not math.isnan(interval[0]) else _MISSING
 
 
 def _count(value: int | None) -> str:

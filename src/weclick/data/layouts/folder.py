@@ -38,7 +38,7 @@ from weclick.video import VIDEO_SUFFIXES
 SPLITS_FILE: Final = "splits.yaml"
 
 EVERY: Final = 5
-"""Without ``splits.yaml``, every fifth video is for validation."""
+"""Without ``splits.yaml``, every fifth video with masks is for validation."""
 
 TRAIN_SHARE: Final = 0.8
 GAP_SHARE: Final = 0.05
@@ -112,6 +112,8 @@ class FolderLayout(ListedLayout):
                 return _by_split(_read_splits(path, set(videos)), videos)
         except DataError as error:
             self._refuse(error)
+        if not any(frame.label for frames in videos.values() for frame in frames):  # there is nothing to validate with
+            return _by_split({"train": list(videos), "val": [], "test": []}, videos)
         return _cut_single(next(iter(videos.values()))) if len(videos) == 1 else _every_fifth(videos)
 
     def _check_mask_folders(self) -> None:
@@ -253,16 +255,15 @@ def _by_split(listed: Mapping[Split, list[str]], videos: Mapping[str, list[Frame
 
 
 def _every_fifth(videos: Mapping[str, list[Frame]]) -> dict[Split, list[Frame]]:
-    """Take every fifth video with masks (of all videos when none has masks), but at least one, for validation."""
+    """Take every fifth video with masks, but at least one, for validation."""
     masked = [name for name, frames in videos.items() if any(frame.label for frame in frames)]
-    candidates = masked or list(videos)
-    val = candidates[EVERY - 1 :: EVERY] or candidates[-1:]
+    val = masked[EVERY - 1 :: EVERY] or masked[-1:]
     train = list(videos.keys() - set(val))
     return _by_split({"train": train, "val": val, "test": []}, videos)
 
 
 def _cut_single(frames: list[Frame]) -> dict[Split, list[Frame]]:
-    """Cut one video: the first 80 % train, less a gap of 5 %, and the last 20 % validate."""
+    """Cut one video with masks: the first 80 % train, less a gap of 5 %, and the last 20 % validate."""
     cut = max(int(len(frames) * TRAIN_SHARE), 1)
     gap = int(len(frames) * GAP_SHARE)
     return {"train": frames[: cut - gap], "val": frames[cut:], "test": []}
