@@ -112,9 +112,10 @@ class FolderLayout(ListedLayout):
                 return _by_split(_read_splits(path, set(videos)), videos)
         except DataError as error:
             self._refuse(error)
-        if not any(frame.label for frames in videos.values() for frame in frames):  # there is nothing to validate with
-            return _by_split({"train": list(videos), "val": [], "test": []}, videos)
-        return _cut_single(next(iter(videos.values()))) if len(videos) == 1 else _every_fifth(videos)
+        splits = _cut_single(next(iter(videos.values()))) if len(videos) == 1 else _every_fifth(videos)
+        if any(frame.label for frame in splits["val"]):
+            return splits
+        return _by_split({"train": list(videos), "val": [], "test": []}, videos)  # nothing could be validated with
 
     def _check_mask_folders(self) -> None:
         for kind in ("masks", "instances"):
@@ -263,7 +264,7 @@ def _every_fifth(videos: Mapping[str, list[Frame]]) -> dict[Split, list[Frame]]:
 
 
 def _cut_single(frames: list[Frame]) -> dict[Split, list[Frame]]:
-    """Cut one video with masks: the first 80 % train, less a gap of 5 %, and the last 20 % validate."""
+    """Cut one video: the first 80 % train, less a gap of 5 %, and the last 20 % validate."""
     cut = max(int(len(frames) * TRAIN_SHARE), 1)
     gap = int(len(frames) * GAP_SHARE)
     return {"train": frames[: cut - gap], "val": frames[cut:], "test": []}
