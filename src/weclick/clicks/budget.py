@@ -91,8 +91,8 @@ def frames_to_hold_out(keys: Iterable[FrameKey], share: float) -> list[FrameKey]
     """Select the frames to measure with: whole videos or the end of one, as frames between trained ones look like them.
 
     Of at least ``SEVERAL_VIDEOS`` videos it is the share of them whose frames come closest to that share of all frames. Of
-    fewer videos, or where that would be less than half of it or more than a third of all frames, it is the last frames of the
-    video with the most frames, at most half of them.
+    fewer videos, or where that would be too few or too many frames (under half of the share, or over it and over a third of
+    all, or over half of all), it is the last frames of the video with the most frames, at most half of them.
 
     Args:
         keys: Frames to select from, in any order, each once.
@@ -114,7 +114,7 @@ def frames_to_hold_out(keys: Iterable[FrameKey], share: float) -> list[FrameKey]
         count = max(1, round(share * len(videos)))
         nearest = sorted(videos, key=lambda own: abs(len(own) - wanted / count))
         whole = sorted(key for own in nearest[:count] for key in own)
-        if wanted / 2 <= len(whole) <= len(frames) / 3:
+        if wanted / 2 <= len(whole) <= min(max(wanted, len(frames) / 3), len(frames) / 2):
             return whole
     longest = max(videos, key=len)
     return longest[-min(wanted, len(longest) // 2) :]
