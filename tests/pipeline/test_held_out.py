@@ -52,12 +52,13 @@ def targets(data):
 
 
 def test_promise_12_held_out_clicks_are_in_no_training_label_memory_target_grown_or_accepted_label(make, root, run):
+    cv2.imwrite(str(root / "frames" / "a" / "20.png"), np.zeros((*SIZE, 3), np.uint8))
     with ClickStore(root / "clicks.sqlite", DataSet.open(root).classes) as store:
-        for number in (3, 18):
+        for number in (3, 18, 20):  # the last one is accepted without a click
             store.accept(
                 FrameKey("a", number), AcceptedLabel(np.zeros(SIZE, np.uint8), np.full((8, 16), 255, np.uint8))
             )
-    held_out, settings = set(LAST), make(neighbours=4, sides="both", unlabelled=0.5)
+    held_out, settings = {*LAST, FrameKey("a", 20)}, make(neighbours=4, sides="both", unlabelled=0.5)
     data = run_data(settings, run())
     assert set(data.clicks.held_out) == held_out and len(targets(data)) == 18
     assert not held_out & (targets(data) | data.clicks.clicks.keys() | data.clicks.accepted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_info
@@ -26,34 +26,42 @@ def select_held_out(settings: FitSettings, store: Path) -> list[FrameKey]:
         return []
     with ClickStore(store, dataset.classes, readonly=True) as opened:
         stored, accepted = opened.all_clicks(), opened.accepted()
-    # frames with an accepted label, but without clicks, are trained from too
-    targets = {*stored, *accepted} & {frame.key for frame in dataset.layout.frames("train")}
-    held_out = frames_to_hold_out(targets, share)
-    if not held_out:
+    train = {frame.key for frame in dataset.layout.frames("train")}
+    clicked = sorted(stored.keys() & train)
+    selected = frames_to_hold_out(clicked, share)
+    if not selected:
         rank_zero_info(
-            f"held out to measure with: nothing, as only {len(targets)} frames are clicked; from {LEAST_TO_HOLD_OUT} on, some are"
+            f"held out to measure with: nothing, as only {len(clicked)} frames are clicked; from {LEAST_TO_HOLD_OUT} on, some are"
         )
         return []
-    rank_zero_info(_described(held_out, sorted(targets), [click for key in held_out for click in stored.get(key, [])]))
-    trained = {click.class_id for key in targets - set(held_out) for click in stored.get(key, [])}
-    only = [
-        dataset.classes.names[i] for i in sorted({c.class_id for k in held_out for c in stored.get(k, [])} - trained)
-    ]
-    if only:
+    trained = sorted(set(clicked) - set(selected))
+    _report(selected, trained, stored, dataset)
+    last = {key.video: key.number for key in trained}
+    videos = {key.video for key in selected}
+    # accepted frames without a click of the same part too: they would be trained from
+    aside = (key for key in accepted if key in train and key.video in videos and key.number > last.get(key.video, -1))
+    return sorted({*selected, *aside})
+
+
+def _report(
+    selected: Sequence[FrameKey],
+    trained: Sequence[FrameKey],
+    clicks: Mapping[FrameKey, Sequence[Click]],
+    dataset: DataSet,
+) -> None:
+    """Print what is held out, and the classes that are left without a click to learn from."""
+    videos = list(dict.fromkeys(key.video for key in selected))
+    cut = any(key.video in videos for key in trained)
+    place = f"the end of video {videos[0]}" if cut else f"video{'s' * (len(videos) > 1)} {first_names(videos)}"
+    classes, learned = ([click.class_id for key in keys for click in clicks[key]] for keys in (selected, trained))
+    counts = f"{len(selected)} of {len(selected) + len(trained)} clicked frames ({len(classes)} clicks)"
+    rank_zero_info(f"held out to measure with: {counts}, {place}")
+    if only := sorted(set(classes) - set(learned)):
+        names = first_names([dataset.classes.names[class_id] for class_id in only])
         rank_zero_info(
-            f"clicked only in held-out frames, so never learned: {first_names(only)}; click them elsewhere too, or set "
+            f"clicked only in held-out frames, so never learned: {names}; click them elsewhere too, or set "
             "data.clicks.held_out to 0"
         )
-    return held_out
-
-
-def _described(held_out: Sequence[FrameKey], targets: Sequence[FrameKey], clicks: Sequence[Click]) -> str:
-    videos = list(dict.fromkeys(key.video for key in held_out))
-    rest = {key.video for key in targets} - set(videos)
-    whole = sum(key.video in videos for key in targets) == len(held_out) and bool(rest)
-    place = f"video{'s' if videos[1:] else ''} {first_names(videos)}" if whole else f"the end of video {videos[0]}"
-    counts = f"{len(held_out)} of {len(targets)} clicked frames ({len(clicks)} clicks)"
-    return f"held out to measure with: {counts}, {place}"
 
 
 def measurable(settings: FitSettings, run: Run, split: Split) -> tuple[FitSettings, Split]:
