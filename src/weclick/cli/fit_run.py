@@ -13,7 +13,7 @@ from shlex import quote
 
 from weclick.cli.options import Request, dump, is_file_name, option_value, to_settings
 from weclick.cli.runs import resume_hint
-from weclick.errors import ConfigError, DataError, TrainingError, WeclickError
+from weclick.errors import ConfigError, NoLabelsError, TrainingError, WeclickError
 from weclick.files import write_text
 from weclick.machine import process_rank
 from weclick.pipeline.clicks import report_newer_clicks
@@ -100,7 +100,7 @@ def _preview_command(settings: FitSettings, run: Run) -> str:
     option = f"--run {quote(str(run.folder))}"
     try:
         measurable(settings, run, settings.dataset.evaluation_split)
-    except DataError:
+    except NoLabelsError:
         return f"weclick predict {option} --source VIDEO"
     return f"weclick test {option}"
 
