@@ -158,9 +158,7 @@ def print_report(report: DataReport, console: Console | None = None) -> None:
     if report.labelled:
         console.print(_class_table(report))
     else:
-        console.print(
-            "no masks: clicks can be trained from; a run holds some out to measure with, and no mIoU can be measured"
-        )
+        console.print("no masks: runs hold some clicks out to measure with; there is no mIoU")
     for lines, style in ((report.unused, "yellow"), (report.problems, "red")):
         for line in lines[:_MOST_PRINTED]:
             console.print(line, style=style, markup=False, soft_wrap=True)
