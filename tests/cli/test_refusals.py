@@ -454,7 +454,7 @@ def test_a_comparison_without_masks_to_evaluate_with_is_refused_before_training(
 def test_fit_names_the_command_that_can_come_next(fit, folder, monkeypatch, masks, options, command):
     monkeypatch.setattr("weclick.cli.fit_run.fit", lambda *arguments: None)
     result = fit("--data.root", folder(masks=masks), "--name", "Lauf 1", *options).done()
-    assert result.out.splitlines()[-1] == f"run: runs/Lauf 1   next: {command}"
+    assert result.out.splitlines()[-1] == f"next: {command}"
 
 
 @pytest.mark.parametrize(

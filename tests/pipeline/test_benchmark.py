@@ -65,8 +65,8 @@ def test_every_network_is_timed_in_every_format():
 
 def test_exports_of_another_size_are_refused(tmp_path, monkeypatch):
     from weclick.inference.card import Card
-    from weclick.inference.exported import numbered_classes
     from weclick.inference.convert import to_onnx, write_model
+    from weclick.inference.exported import numbered_classes
 
     candidate = Candidate.untrained("light", "tf_efficientnet_lite0", 3, (64, 96))
     path = tmp_path / "student.onnx"

@@ -10,7 +10,9 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from shlex import quote
+from tempfile import TemporaryDirectory
 
+from weclick.cli.next_step import print_next
 from weclick.cli.options import Request, dump, is_file_name, option_value, to_settings
 from weclick.cli.runs import resume_hint
 from weclick.errors import ConfigError, TrainingError, WeclickError
@@ -21,7 +23,8 @@ from weclick.pipeline.fit import check, fit
 from weclick.pipeline.interrupt import stopping
 from weclick.pipeline.memory import Shard
 from weclick.pipeline.options import Stage
-from weclick.pipeline.processes import from_first_process, joined
+from weclick.pipeline.plan import measured, plan
+from weclick.pipeline.processes import first_process_first, from_first_process, joined
 from weclick.pipeline.requeue import requeued_on_notice
 from weclick.pipeline.run import Run, new_folder
 from weclick.pipeline.settings import Engine, FitSettings
@@ -33,8 +36,21 @@ def fit_and_report(request: Request) -> None:
     """Fit a run, and print the command that comes next."""
     run, settings, stages = fit_run(request, Engine())
     if process_rank() == 0:
-        following = _preview_command(settings, run) if "student" in stages else _resume_command(run)
-        print(f"run: {run.folder}   next: {following}")
+        print(f"run: {run.folder}")
+        print_next(*(_after_student(settings, run) if "student" in stages else ("fit", "--resume", str(run.folder))))
+
+
+def print_plan(request: Request) -> None:
+    """Print what a fit would do, and how long it would take on this machine; nothing is kept."""
+    _, run, parser, config = request
+    stages = STAGES if config.stage == "all" else (config.stage,)
+    settings = to_settings(parser, config)
+    check(settings, stages)
+    with TemporaryDirectory() as scratch:
+        opened = run or Run.create(Path(scratch) / "run", dump(parser, config))
+        print(*plan(settings, opened, stages), "measuring ...", sep="\n", flush=True)
+        for line in measured(settings, opened, stages):
+            print(line, flush=True)
 
 
 def fit_run(request: Request, engine: Engine) -> tuple[Run, FitSettings, tuple[Stage, ...]]:
@@ -60,6 +76,9 @@ def fit_run(request: Request, engine: Engine) -> tuple[Run, FitSettings, tuple[S
         # the lock comes before the cleanup: a run that another process has locked is not ours to remove
         with resume_hint(_resume_command(run)), run.locked(shared=shard is not None), cleanup:
             report_newer_clicks(settings, run.clicks)
+            with first_process_first():
+                if process_rank() == 0:
+                    print(*plan(settings, run, stages), sep="\n", flush=True)
             fit(settings, run, stages, shard)
     return run, settings, stages
 
@@ -94,14 +113,12 @@ def _resume_command(run: Run) -> str:
     return f"weclick fit --resume {quote(str(run.folder))}"
 
 
-def _preview_command(settings: FitSettings, run: Run) -> str:
+def _after_student(settings: FitSettings, run: Run) -> tuple[str, ...]:
     """Return the command that shows how good the student is: scores where there are masks, else its predictions."""
-    dataset, option = settings.dataset, f"--run {quote(str(run.folder))}"
-    return (
-        f"weclick test {option}"
-        if dataset.labelled(dataset.evaluation_split)
-        else f"weclick predict {option} --source VIDEO"
-    )
+    dataset, option = settings.dataset, ("--run", str(run.folder))
+    if dataset.labelled(dataset.evaluation_split):
+        return ("test", *option)
+    return ("predict", *option, "--source", "VIDEO")
 
 
 @contextmanager

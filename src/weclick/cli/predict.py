@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from weclick.cli.next_step import print_next
 from weclick.cli.parser import call
 
 
@@ -53,8 +54,9 @@ def predict(
     from weclick.inference.predict import predict as predict_source
     from weclick.pipeline.run import Run
 
+    file = Path(ckpt_path) if ckpt_path else Run.find(run, Path(runs)).checkpoint("student", "last")
     summary = predict_source(
-        open_model(ckpt_path or Run.find(run, Path(runs)).checkpoint("student", "last")),
+        open_model(file),
         source,
         Path(out),
         overlay=overlay,
@@ -73,3 +75,5 @@ def predict(
         f"{summary.frames} frames{dropped} in {summary.seconds:.1f} s: {summary.fps_end_to_end:.1f} FPS end to end, "
         f"{summary.fps_network:.1f} FPS network alone; wrote {', '.join(map(str, summary.paths))}{replaced}"
     )
+    if not ckpt_path:
+        print_next("export", "--run", str(file.parents[1]))

@@ -57,9 +57,7 @@ def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard
     Raises:
         RunError: An earlier stage that is needed is missing.
     """
-    needed: tuple[Stage, ...] = ("teacher", "memory", "student") if settings.needs_teacher else ("student",)
-    if settings.memory.mode == "online" or settings.memory.folder is not None:
-        needed = tuple(stage for stage in needed if stage != "memory")
+    needed = settings.needed_stages
     unneeded = [stage for stage in stages if stage not in needed]
     if unneeded == list(stages):
         raise ConfigError(
