@@ -85,17 +85,9 @@ def main(command: str, arguments: list[str]) -> None:
     for line in lines:
         print(line)
     for exported in export(model, card, folder, formats, data=data, max_drop=config.max_drop):
-        print(_line(exported), flush=True)
+        print(f"{exported.format}: {exported.path}, {exported}", flush=True)
         if exported.doubtful:
             print(_warning(exported), file=sys.stderr)
-
-
-def _line(exported: Exported) -> str:
-    kind = "frames" if exported.real else "random pictures"
-    line = f"{exported.format}: {exported.path}, {exported.agreement:.3%} of pixels as in PyTorch ({exported.frames} {kind})"
-    if exported.miou is None or exported.drop is None:
-        return f"{line}, mIoU not measured"
-    return f"{line}, mIoU {100 * exported.miou:.2f} on val ({0 - round(exported.drop, 2):+.2f})"
 
 
 def _warning(exported: Exported) -> str:

@@ -37,7 +37,7 @@ def toolkit(package: Package) -> Any:  # noqa: ANN401 - modules without types
     return module
 
 
-def missing(packages: Iterable[Package]) -> list[str]:
+def missing(packages: Iterable[str]) -> list[str]:
     """Return which of the packages are not installed."""
     return [package for package in packages if find_spec(package) is None]
 
