@@ -13,7 +13,7 @@ from weclick.cli.parser import Parser
 from weclick.cli.runs import SETTINGS, add_run, find_run_of_checkpoint, refuse_wrong_options
 from weclick.errors import ConfigError, DataError
 from weclick.inference.formats import FORMATS
-from weclick.pipeline.options import LEAST_UNJUDGED
+from weclick.pipeline.options import LEAST_UNJUDGED, MAX_DROP
 
 if TYPE_CHECKING:
     from weclick.pipeline.export import Exported
@@ -50,7 +50,7 @@ def make_parser() -> Parser:
     parser.add_argument("--labels", type=bool, default=False, help="output class ids at full size instead of logits")
     parser.add_argument("--out", type=str | None, default=None, help="folder for the files; default: RUN/export")
     parser.add_argument(
-        "--max_drop", type=float, default=1.0, help="points of mIoU on val that a file may lose at most"
+        "--max_drop", type=float, default=MAX_DROP, help="points of mIoU on val that a file may lose at most"
     )
     return parser
 

@@ -29,7 +29,8 @@ def toolkit(package: Package) -> Any:  # noqa: ANN401 - modules without types
         module = import_module(package)
     except ImportError as error:
         raise ConfigError(
-            f"package {package} cannot be used ({one_line(error)}); install it with: pip install 'weclick[export]'"
+            f"package {package} cannot be used ({one_line(error)}); install it with: pip install {package}, or all that "
+            "exports take with: pip install 'weclick[export]'"
         ) from None
     if package == "nncf":
         # not its own set_log_level: that also sets handlers it shares with everybody else's loggers
