@@ -53,7 +53,8 @@ def compute_threads() -> int:
     """
     if torch := sys.modules.get("torch"):
         return int(torch.get_num_threads())
-    return int(os.environ.get("OMP_NUM_THREADS", "").partition(",")[0] or usable_cores())
+    stated = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # one number per level of nesting
+    return int(stated) if stated.isdecimal() and int(stated) else usable_cores()
 
 
 def map_beside(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:

@@ -141,9 +141,12 @@ def test_the_card_states_the_results_of_the_test_and_the_licence(weclick, runs, 
     assert "Not stated" not in text
 
 
-def test_a_damaged_result_is_refused(weclick, runs, quick_export):
-    metrics(runs / "done" / "student" / "last.ckpt").write_text("{}")
-    weclick("package").refused("metrics.json is damaged", "weclick test")
+def test_results_that_are_damaged_or_of_an_earlier_student_are_refused(weclick, runs, quick_export):
+    path = metrics(runs / "done" / "student" / "last.ckpt")
+    path.write_text("{}")
+    weclick("package").refused_at_once("metrics.json is damaged", "weclick test")
+    os.utime(path, (0, 0))
+    weclick("package").refused_at_once("metrics.json is older than the student", "weclick test")
     assert not (runs / "done" / "package").exists()
 
 

@@ -136,15 +136,17 @@ def _read_test(run: Run) -> dict[str, Any] | None:
     """Return the results of ``weclick test``, or None if the run was not tested.
 
     Raises:
-        RunError: They cannot be read.
+        RunError: They cannot be read, or are of an earlier student.
     """
-    path = run.folder / "test" / "metrics.json"
+    path, again = run.folder / "test" / "metrics.json", f"run weclick test --run {run.folder} again"
     try:
         metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if path.stat().st_mtime < (run.stage("student") / DONE).stat().st_mtime:
+            raise RunError(f"{path} is older than the student, which was trained again since; {again}")
         if not metrics.keys() >= {"miou", "accuracy", "iou", "temporal_consistency", "speed", "evaluated"}:
             raise ValueError("it lacks metrics")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise RunError(f"{path} is damaged ({one_line(error)}); run weclick test --run {run.folder} again") from None
+        raise RunError(f"{path} is damaged ({one_line(error)}); {again}") from None
     return metrics
