@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from weclick.errors import DataError
-from weclick.files import atomic_path, write_json, write_text, writing
+from weclick.files import atomic_path, new_folder, write_json, write_text, writing
 
 
 def refuse_folders(monkeypatch, code):
@@ -88,3 +88,36 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"b\.txt cannot be written: "), writing(tmp_path / "file" / "b.txt"):
         write_text(tmp_path / "file" / "b.txt", "x")
+
+
+def test_a_new_folder_appears_whole_and_replaces_only_what_it_may(tmp_path):
+    place = tmp_path / "made"
+    for text in ("first", "second"):
+        with new_folder(place, "thing", replace=text == "second") as made:
+            (made / "file").write_text(text)
+    assert (place / "file").read_text() == "second"
+    with pytest.raises(DataError, match="is not empty"), new_folder(place, "thing"):
+        pytest.fail("entered")
+    with pytest.raises(KeyError), new_folder(place, "thing", replace=True) as made:
+        (made / "file").write_text("third")
+        raise KeyError
+    assert (place / "file").read_text() == "second"
+    assert list(tmp_path.iterdir()) == [place]
+
+
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
+    place = tmp_path / "made"
+    place.mkdir()
+    (place / "file").write_text("first")
+    rename = type(place).rename
+
+    def refuse(path, target):
+        if path.name == "made" and path != place:
+            raise PermissionError(errno.EPERM, "no")
+        return rename(path, target)
+
+    monkeypatch.setattr(type(place), "rename", refuse)
+    with pytest.raises(DataError, match="cannot be written"), new_folder(place, "thing", replace=True):
+        pass
+    assert (place / "file").read_text() == "first"
+    assert list(tmp_path.iterdir()) == [place]

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,12 +74,13 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def new_folder(folder: Path, what: str) -> Iterator[Path]:
+def new_folder(folder: Path, what: str, *, replace: bool = False) -> Iterator[Path]:
     """Yield a hidden folder beside ``folder``, which is renamed to ``folder`` on success and removed on failure.
 
     Args:
         folder: Folder to make; it may exist if it is empty.
         what: What it will hold, for messages.
+        replace: Replace a folder that is not empty; it stays as it is on failure.
 
     Raises:
         DataError: It is a file or link, not empty, or cannot be written.
@@ -89,16 +90,22 @@ def new_folder(folder: Path, what: str) -> Iterator[Path]:
         raise DataError(f"{folder} is not a folder; choose another place for the {what}")
     temporary = None
     try:
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and any(folder.iterdir()) and not replace:
             raise DataError(f"{folder} is not empty; choose another place, or delete it first")
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         made = temporary / "made"
         made.mkdir()
         yield made
+        earlier = temporary / "earlier"
         if folder.is_dir():
-            folder.rmdir()
-        made.rename(folder)
+            folder.rename(earlier)
+        try:
+            made.rename(folder)
+        except OSError:
+            with suppress(FileNotFoundError):
+                earlier.rename(folder)
+            raise
     except OSError as error:
         raise DataError(f"{folder} cannot be written ({error}); check permissions and free space") from None
     finally:

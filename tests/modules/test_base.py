@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weclick.errors import ConfigError
-from weclick.inference.model import TorchModel
 from weclick.inference.rules import image_batch
+from weclick.inference.torch_model import TorchModel
 from weclick.modules.base import learning_rate_factor
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from weclick.inference.model import TorchModel
 from weclick.inference.opening import open_model
+from weclick.inference.torch_model import TorchModel
 from weclick.models.factory import make_network
 from weclick.models.options import NetworkOptions
 from weclick.pipeline import evaluate as evaluating

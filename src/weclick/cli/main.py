@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "memory": Command("weclick.cli.memory", "measure how much better the memory is than the teacher's predictions"),
     "predict": Command("weclick.cli.predict", "segment a video, a folder of frames or a camera"),
     "export": Command("weclick.cli.export", "write the student as ONNX and OpenVINO files, checked against PyTorch"),
+    "package": Command("weclick.cli.package", "write a folder to publish: weights, exported files, model card"),
     "annotate": Command("weclick.cli.annotate", "click on the objects of frames, in the browser"),
     "clicks": Command("weclick.cli.clicks", "simulate, import, export, check or count clicks; suggest frames to click"),
     "data": Command("weclick.cli.data", "check a data set, write a synthetic one, prepare CamVid, extract Cityscapes"),
@@ -152,6 +153,11 @@ def _status(error: BaseException) -> int:
         return _refuse("; ".join([f"stopped by {error}; everything is saved", *_notes(error)]), 128 + error.signum)
     if type(error).__name__ == "ArgumentError":
         return _refuse(f"{plain(str(error))} (see --help)", status=2)
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("weclick"):
+        return _refuse(
+            f"package {error.name} is not installed; without it, only weclick predict --ckpt_path runs, with an exported model "
+            "or a published folder: install weclick with all that it depends on"
+        )
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return _refuse(f"{error.strerror or error}{where}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from shlex import join
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from weclick.clicks import CLICKS_FILE
-from weclick.data.index import Layout
+if TYPE_CHECKING:
+    from weclick.data.index import Layout
 
 _CONFIGS: Final = {"cityscapes": "cityscapes.yaml", "camvid": "camvid.yaml"}
 
@@ -18,6 +18,8 @@ def print_next(*command: str) -> None:
 
 def print_next_for_data(layout: Layout) -> None:
     """Print what comes next for a data set: training if there are clicks or masks to train from, else clicking."""
+    from weclick.clicks import CLICKS_FILE  # not where exported models run alone
+
     root = str(layout.root)
     trainable = (layout.root / CLICKS_FILE).exists() or any(frame.label for frame in layout.frames("train"))
     if trainable:

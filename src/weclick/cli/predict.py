@@ -35,7 +35,7 @@ def predict(
     Args:
         source: Video file, folder of images, or camera:0.
         run: Run whose student to use, by name or folder; by default the newest.
-        ckpt_path: Checkpoint or exported model to use instead of a run's student.
+        ckpt_path: Checkpoint, exported model or published folder to use instead of a run's student.
         out: Folder for the overlay video (or pictures) and the label PNGs. An earlier prediction there is replaced.
         runs: Folder of all runs.
         overlay: Write the overlay.
@@ -52,9 +52,13 @@ def predict(
     """
     from weclick.inference.opening import open_model
     from weclick.inference.predict import predict as predict_source
-    from weclick.pipeline.run import Run
 
-    file = Path(ckpt_path) if ckpt_path else Run.find(run, Path(runs)).checkpoint("student", "last")
+    if ckpt_path is None:
+        from weclick.pipeline.run import Run  # imports what only training needs
+
+        file = Run.find(run, Path(runs)).checkpoint("student", "last")
+    else:
+        file = Path(ckpt_path)
     summary = predict_source(
         open_model(file),
         source,
