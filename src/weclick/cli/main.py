@@ -44,6 +44,7 @@ COMMANDS: Final = {
     "budget": Command(
         "weclick.cli.budget", "train arms from fewer clicked frames and fewer clicks, and plot the curves"
     ),
+    "doctor": Command("weclick.cli.doctor", "find out what is wrong with this machine, and what to do"),
 }
 
 _LARGE: Final = "--data.size, --data.draws.crop or --data.batch_size"

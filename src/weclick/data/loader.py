@@ -10,7 +10,6 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from weclick.data.sampler import SeededSampler
 from weclick.data.supply import Sample
-from weclick.machine import usable_cores
 
 
 class ResumableLoader(DataLoader[Sample]):
@@ -53,8 +52,3 @@ def collate_frames(samples: list[Sample]) -> Sample:
     """Stack images; labels stay a list, as each has its own size."""
     images: Tensor = default_collate([sample["image"] for sample in samples])
     return {"image": images, "label": [s["label"] for s in samples], "key": [s["key"] for s in samples]}
-
-
-def default_workers(processes: int = 1) -> int:
-    """Return half of the CPU cores that one of these processes may use, at least 1 and at most 8."""
-    return min(8, max(1, usable_cores() // (2 * processes)))
