@@ -3,11 +3,12 @@
 import errno
 import os
 import stat
+from types import SimpleNamespace
 
 import pytest
 
-from weclick.errors import DataError
-from weclick.files import atomic_path, write_json, write_text, writing
+from weclick.errors import DataError, DiskError
+from weclick.files import atomic_path, disk_error, disk_errors, write_json, write_text, writing
 
 
 def refuse_folders(monkeypatch, code):
@@ -88,3 +89,50 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"b\.txt cannot be written: "), writing(tmp_path / "file" / "b.txt"):
         write_text(tmp_path / "file" / "b.txt", "x")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (errno.ENOSPC, r"the disk / is full \(.* GB free\); free some space there"),
+        (errno.EDQUOT, r"the disk / gives you no more space \(quota\)"),
+        (errno.EROFS, r"the disk / is read-only; choose another folder"),
+        (errno.EFBIG, r"the disk / or your limit \(ulimit -f\)"),
+    ],
+)
+def test_a_disk_that_takes_no_more_is_named_with_the_file_and_nothing_is_left(tmp_path, monkeypatch, code, words):
+    def refuse(handle):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os.path, "ismount", lambda path: str(path) == "/")
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(DiskError, match=rf"{tmp_path}/new/a\.txt cannot be written: {words}"):
+        write_text(tmp_path / "new" / "a.txt", "x")
+    assert not list((tmp_path / "new").iterdir())
+
+
+def test_a_disk_without_room_for_more_files_is_not_called_nearly_empty(tmp_path, monkeypatch):
+    state = os.statvfs(tmp_path)
+    fields = {name: getattr(state, name) for name in dir(state) if name.startswith("f_")}
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(**{**fields, "f_files": 9, "f_favail": 0}))
+    assert "as many files as it can" in str(disk_error(OSError(errno.ENOSPC, ""), tmp_path))
+
+
+def test_a_full_disk_is_seen_behind_the_error_of_a_library(tmp_path):
+    with pytest.raises(DiskError, match=r"b\.bin cannot be written"), disk_errors(tmp_path / "b.bin"):
+        with open("/dev/full", "wb") as stream:  # noqa: PTH123
+            try:
+                stream.write(bytes(1 << 20))
+            except OSError:
+                raise RuntimeError("unexpected position") from None
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), OSError(errno.EIO, "disk"), DataError("no")])
+def test_other_errors_are_left_as_they_are(tmp_path, error):
+    with pytest.raises(type(error)) as raised, disk_errors(tmp_path):
+        raise error
+    assert raised.value is error
+
+
+def test_a_file_on_a_full_disk_that_nobody_can_name_is_a_hint_to_the_doctor():
+    assert "weclick doctor" in str(disk_error(OSError(errno.ENOSPC, "No space left on device")))

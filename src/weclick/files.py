@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from weclick.errors import DataError
+from weclick.errors import DataError, DiskError, WeclickError
 
 # Errors of systems on which a folder cannot be opened or synced. A full or failing disk gives others, which are raised.
 _NO_FOLDER_SYNC: Final = {
@@ -25,6 +25,16 @@ _NO_FOLDER_SYNC: Final = {
     errno.ENOTSUP,
     errno.EPERM,
 }
+
+
+_FULL: Final = "free some space there, or choose another folder"
+_DISK_ERRORS: Final = {
+    errno.ENOSPC: f"is full{{state}}; {_FULL}",
+    errno.EDQUOT: f"gives you no more space (quota); {_FULL}",
+    errno.EFBIG: "or your limit (ulimit -f) allows no file that large; choose another folder, or raise the limit",
+    errno.EROFS: "is read-only; choose another folder, or mount it writable",
+}
+"""What is wrong with the disk, by the error of writing, and what to do."""
 
 
 # The mask can be read only by setting it for a moment, which would affect files that other threads create: done on import.
@@ -43,21 +53,70 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
         durable: Wait until content and name are on disk, so that no power cut can undo them. That takes tens of
             milliseconds, too long for a file that can be made again faster.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = None
     try:
-        yield temporary
-        temporary.chmod(0o666 & ~_UMASK)  # mkstemp lets only the user read; other files follow the mask
-        if durable:
-            with temporary.open("rb") as stream:
-                os.fsync(stream.fileno())
-        temporary.replace(path)
-        if durable:
-            _sync_folder(path.parent)
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+            os.close(handle)
+            temporary = Path(name)
+            yield temporary
+            temporary.chmod(0o666 & ~_UMASK)  # mkstemp lets only the user read; other files follow the mask
+            if durable:
+                with temporary.open("rb") as stream:
+                    os.fsync(stream.fileno())
+            temporary.replace(path)
+            if durable:
+                _sync_folder(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn an error inside the block that comes from a full or read-only disk into one that names ``path`` and the disk.
+
+    Raises:
+        DiskError: There was one, perhaps behind an error of a library.
+    """
+    try:
+        yield
+    except WeclickError:
+        raise
+    except Exception as error:
+        if (found := disk_error(error, path)) is not None:
+            raise found from error
+        raise
+
+
+def disk_error(error: BaseException | None, path: Path | None = None) -> DiskError | None:
+    """Return the error to raise in place of one that a full or read-only disk has caused; None for all others.
+
+    Args:
+        error: The error, or one that was raised because of it.
+        path: What was being written; by default the file that the error names.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+            place = path or (Path(error.filename) if error.filename else None)
+            if place is None:
+                return DiskError(f"a file cannot be written: {error.strerror}; weclick doctor shows which disk is full")
+            disk, state = disk_state(place)
+            reason = _DISK_ERRORS[error.errno].format(state=f" ({state})")
+            return DiskError(f"{place} cannot be written: the disk {disk} {reason}")
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def disk_state(path: Path) -> tuple[Path, str]:
+    """Return where the disk is mounted that a file lies on or would lie on, and how much is free there."""
+    existing = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+    disk = next(place for place in (existing.resolve(), *existing.resolve().parents) if place.is_mount())
+    status = os.statvfs(disk)
+    if status.f_files and not status.f_favail:
+        return disk, "it holds as many files as it can"
+    return disk, f"{status.f_bavail * status.f_frsize / 1e9:.2f} GB free"
 
 
 def _sync_folder(folder: Path) -> None:
@@ -83,6 +142,7 @@ def new_folder(folder: Path, what: str) -> Iterator[Path]:
 
     Raises:
         DataError: It is a file or link, not empty, or cannot be written.
+        DiskError: Its disk is full or read-only.
     """
     folder = folder.absolute()
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
@@ -100,7 +160,9 @@ def new_folder(folder: Path, what: str) -> Iterator[Path]:
             folder.rmdir()
         made.rename(folder)
     except OSError as error:
-        raise DataError(f"{folder} cannot be written ({error}); check permissions and free space") from None
+        raise disk_error(error, folder) or DataError(
+            f"{folder} cannot be written ({error}); check permissions and free space"
+        ) from None
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -108,11 +170,13 @@ def new_folder(folder: Path, what: str) -> Iterator[Path]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn an OSError inside the block into a DataError that names ``path``."""
+    """Turn an OSError inside the block into a DataError that names ``path``, or a DiskError that names the disk too."""
     try:
         yield
     except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}; check folder and free space") from error
+        raise disk_error(error, path) or DataError(
+            f"{path} cannot be written: {error.strerror or error}; check the folder and its permissions"
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:

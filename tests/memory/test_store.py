@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weclick.data.index import FrameKey
-from weclick.errors import RunError
+from weclick.errors import DiskError, RunError
 from weclick.losses.distillation import at_temperature
 from weclick.memory.fuse import Memory
 from weclick.memory.item import MemoryItem, dequantise, quantise
@@ -206,7 +206,7 @@ def test_a_write_that_fails_leaves_nothing_behind(store, monkeypatch):
 
     store.write(FrameKey("drive", 1), item())
     monkeypatch.setattr(ZipFile, "writestr", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskError, match="is full"):
         store.write(KEY, item())
     assert [path.name for path in store.path(KEY).parent.iterdir()] == ["1.npz"]
     assert store.missing([KEY]) == [KEY]

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, NoReturn
 
 from weclick.cli.usage import plain
 from weclick.errors import ConfigError, WeclickError, one_line
+from weclick.files import disk_error
 from weclick.machine import process_rank
 
 
@@ -49,6 +50,8 @@ COMMANDS: Final = {
 
 _LARGE: Final = "--data.size, --data.draws.crop or --data.batch_size"
 """Options that memory use grows with most."""
+
+_SHARED: Final = "give --data.workers 0, or a larger /dev/shm (docker run --shm-size=2g); weclick doctor shows its size"
 
 HELP: Final = """usage: weclick COMMAND [options]
 
@@ -153,12 +156,16 @@ def _status(error: BaseException) -> int:
         return _refuse("; ".join([f"stopped by {error}; everything is saved", *_notes(error)]), 128 + error.signum)
     if type(error).__name__ == "ArgumentError":
         return _refuse(f"{plain(str(error))} (see --help)", status=2)
+    if (full := disk_error(error)) is not None:
+        return _refuse(str(full))
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return _refuse(f"{error.strerror or error}{where}")
     if _is_out_of_memory(error):
         lines = str(error).splitlines() or [type(error).__name__]  # of a loader's process, the first are a traceback
         return _refuse(f"not enough memory; give a smaller {_LARGE} ({lines[-1]})")
+    if "shared memory" in str(error):
+        return _refuse(f"not enough shared memory for the loader processes; {_SHARED}")
     return _refuse(f"unexpected {type(error).__name__}: {error}; run again with --debug and report it")
 
 

@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 import cv2
 
 from weclick.errors import DataError
-from weclick.files import write_json
+from weclick.files import disk_errors, write_json
 from weclick.video import VideoReader
 
 Progress = Callable[[int, int], None]
@@ -58,10 +58,11 @@ def decode_video(
     frames = _decoded(out, origin)
     if frames is not None:
         return frames
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with locked(out.with_name(f".{out.name}-decoding.lock")):
-        frames = _decoded(out, origin)  # another process may have decoded it while this one waited
-        return _decode_whole(path, out, origin, size, progress) if frames is None else frames
+    with disk_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with locked(out.with_name(f".{out.name}-decoding.lock")):
+            frames = _decoded(out, origin)  # another process may have decoded it while this one waited
+            return _decode_whole(path, out, origin, size, progress) if frames is None else frames
 
 
 def _decode_whole(
