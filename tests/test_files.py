@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from weclick.disk import disk_error, disk_errors
 from weclick.errors import DataError, DiskError
-from weclick.files import atomic_path, disk_error, disk_errors, write_json, write_text, writing
+from weclick.files import atomic_path, atomic_path_apart, remove_leftovers, write_json, write_text, writing
 
 
 def refuse_folders(monkeypatch, code):
@@ -136,3 +137,53 @@ def test_other_errors_are_left_as_they_are(tmp_path, error):
 
 def test_a_file_on_a_full_disk_that_nobody_can_name_is_a_hint_to_the_doctor():
     assert "weclick doctor" in str(disk_error(OSError(errno.ENOSPC, "No space left on device")))
+
+
+def test_two_who_write_the_same_file_do_not_share_a_temporary_one(tmp_path):
+    with atomic_path(tmp_path / "a.txt") as one:
+        one.write_text("first")
+        with atomic_path(tmp_path / "a.txt") as other:
+            assert other != one
+            other.write_text("second")
+        assert (tmp_path / "a.txt").read_text() == "second"
+    assert (tmp_path / "a.txt").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_what_a_killed_process_left_is_not_mixed_with_the_new_content(tmp_path):
+    (tmp_path / ".a-writing.txt").write_text("half of an older text that is longer")
+    with atomic_path(tmp_path / "a.txt") as temporary, temporary.open("r+") as stream:
+        stream.write("new")
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_link_in_the_place_of_a_temporary_file_is_not_followed(tmp_path):
+    (tmp_path / "other").write_text("keep")
+    (tmp_path / ".a-writing.txt").symlink_to(tmp_path / "other")
+    write_text(tmp_path / "a.txt", "x")
+    assert (tmp_path / "other").read_text() == "keep"
+
+
+def test_without_locks_files_are_written_too(tmp_path, monkeypatch):
+    def no_locks(handle, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("weclick.files.fcntl.flock", no_locks)
+    write_text(tmp_path / "a.txt", "x")
+    assert (tmp_path / "a.txt").read_text() == "x"
+
+
+def test_leftovers_are_removed_but_not_what_is_being_written(tmp_path):
+    (tmp_path / ".old-writing.csv").touch()
+    (tmp_path / ".hidden.csv").touch()
+    with atomic_path(tmp_path / "new.csv") as temporary:
+        remove_leftovers(tmp_path, tmp_path / "nowhere")
+        assert {path.name for path in tmp_path.iterdir()} == {temporary.name, ".hidden.csv"}
+
+
+def test_a_file_written_apart_takes_its_companions_away(tmp_path):
+    with atomic_path_apart(tmp_path / "a.db") as path:
+        path.write_text("x")
+        path.with_name("a.db-journal").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.db"]

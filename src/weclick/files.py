@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
-from weclick.errors import DataError, DiskError, WeclickError
+from weclick.disk import disk_error, disk_errors
+from weclick.errors import DataError
 
 # Errors of systems on which a folder cannot be opened or synced. A full or failing disk gives others, which are raised.
 _NO_FOLDER_SYNC: Final = {
@@ -27,16 +29,6 @@ _NO_FOLDER_SYNC: Final = {
 }
 
 
-_FULL: Final = "free some space there, or choose another folder"
-_DISK_ERRORS: Final = {
-    errno.ENOSPC: f"is full{{state}}; {_FULL}",
-    errno.EDQUOT: f"gives you no more space (quota); {_FULL}",
-    errno.EFBIG: "or your limit (ulimit -f) allows no file that large; choose another folder, or raise the limit",
-    errno.EROFS: "is read-only; choose another folder, or mount it writable",
-}
-"""What is wrong with the disk, by the error of writing, and what to do."""
-
-
 # The mask can be read only by setting it for a moment, which would affect files that other threads create: done on import.
 _UMASK: Final = os.umask(0)
 os.umask(_UMASK)
@@ -46,77 +38,74 @@ os.umask(_UMASK)
 def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which replaces ``path`` when the block succeeds and is removed when it fails.
 
-    The temporary name has the same suffix, so that writers that choose a format by suffix work.
+    The temporary name has the same suffix, so that writers that choose a format by suffix work. For writers that put more files
+    beside theirs there is :func:`atomic_path_apart`.
 
     Args:
         path: File to write.
         durable: Wait until content and name are on disk, so that no power cut can undo them. That takes tens of
             milliseconds, too long for a file that can be made again faster.
+
+    Raises:
+        DiskError: The disk is full or read-only.
     """
-    temporary = None
-    try:
-        with disk_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-            os.close(handle)
-            temporary = Path(name)
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary, handle = _claim(path)
+        try:
             yield temporary
-            temporary.chmod(0o666 & ~_UMASK)  # mkstemp lets only the user read; other files follow the mask
+            temporary.chmod(0o666 & ~_UMASK)  # so far only the user can read; other files follow the mask
             if durable:
                 with temporary.open("rb") as stream:
                     os.fsync(stream.fileno())
             temporary.replace(path)
-            if durable:
-                _sync_folder(path.parent)
-    finally:
-        if temporary is not None:
+        except BaseException:
             temporary.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(handle)
+        if durable:
+            _sync_folder(path.parent)
+
+
+def _claim(path: Path) -> tuple[Path, int]:
+    """Return an empty file beside ``path`` for its new content, and a descriptor that locks it as long as it is open.
+
+    Its name follows from that of ``path``, so the next one who writes ``path`` replaces what a killed process left. While
+    another one is writing ``path``, or without locks, the name is a random one.
+    """
+    temporary = path.with_name(f".{path.stem}-writing{path.suffix}")
+    with suppress(OSError):  # no locks here, or somebody else's file; a full disk refuses the random name too
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # the file may have got its final name between being opened and locked
+            if os.path.samestat(os.fstat(handle), temporary.stat()):
+                os.ftruncate(handle, 0)
+                return temporary, handle
+        except OSError:
+            os.close(handle)
+            raise
+        os.close(handle)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    return Path(name), handle
+
+
+def remove_leftovers(*folders: Path) -> None:
+    """Remove what killed processes left of files they were writing in some folders; what is being written is kept."""
+    for path in (path for folder in folders for path in folder.glob(".*-writing*") if path.is_file()):
+        with suppress(OSError), path.open("rb") as stream:  # in use, gone meanwhile, or without locks nobody can tell
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 @contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn an error inside the block that comes from a full or read-only disk into one that names ``path`` and the disk.
-
-    Raises:
-        DiskError: There was one, perhaps behind an error of a library.
-    """
-    try:
-        yield
-    except WeclickError:
-        raise
-    except Exception as error:
-        if (found := disk_error(error, path)) is not None:
-            raise found from error
-        raise
-
-
-def disk_error(error: BaseException | None, path: Path | None = None) -> DiskError | None:
-    """Return the error to raise in place of one that a full or read-only disk has caused; None for all others.
-
-    Args:
-        error: The error, or one that was raised because of it.
-        path: What was being written; by default the file that the error names.
-    """
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
-            place = path or (Path(error.filename) if error.filename else None)
-            if place is None:
-                return DiskError(f"a file cannot be written: {error.strerror}; weclick doctor shows which disk is full")
-            disk, state = disk_state(place)
-            reason = _DISK_ERRORS[error.errno].format(state=f" ({state})")
-            return DiskError(f"{place} cannot be written: the disk {disk} {reason}")
-        error = error.__cause__ or error.__context__
-    return None
-
-
-def disk_state(path: Path) -> tuple[Path, str]:
-    """Return where the disk is mounted that a file lies on or would lie on, and how much is free there."""
-    existing = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
-    disk = next(place for place in (existing.resolve(), *existing.resolve().parents) if place.is_mount())
-    status = os.statvfs(disk)
-    if status.f_files and not status.f_favail:
-        return disk, "it holds as many files as it can"
-    return disk, f"{status.f_bavail * status.f_frsize / 1e9:.2f} GB free"
+def atomic_path_apart(path: Path) -> Iterator[Path]:
+    """Do as :func:`atomic_path`, with the temporary path in a hidden folder of its own, for SQLite, which adds files to it."""
+    with partial_folder(path, "writing") as folder:
+        yield folder / path.name
+        with atomic_path(path) as temporary:
+            (folder / path.name).replace(temporary)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -147,25 +136,59 @@ def new_folder(folder: Path, what: str) -> Iterator[Path]:
     folder = folder.absolute()
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise DataError(f"{folder} is not a folder; choose another place for the {what}")
-    temporary = None
     try:
-        if folder.is_dir() and any(folder.iterdir()):
-            raise DataError(f"{folder} is not empty; choose another place, or delete it first")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        made = temporary / "made"
-        made.mkdir()
-        yield made
-        if folder.is_dir():
-            folder.rmdir()
-        made.rename(folder)
+        with partial_folder(folder, "making") as made:
+            if folder.is_dir() and any(folder.iterdir()):
+                raise DataError(f"{folder} is not empty; choose another place, or delete it first")
+            yield made
+            if folder.is_dir():
+                folder.rmdir()
+            made.rename(folder)
     except OSError as error:
         raise disk_error(error, folder) or DataError(
             f"{folder} cannot be written ({error}); check permissions and free space"
         ) from None
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def partial_folder(place: Path, doing: str) -> Iterator[Path]:
+    """Yield an empty hidden folder ``.NAME-DOING`` beside ``place``, for what is to become it; it is removed afterwards.
+
+    One process at a time can have it: others wait, and what a killed process left in it is removed first.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    partial = place.with_name(f".{place.name}-{doing}")
+    with locked(partial.with_name(f"{partial.name}.lock")):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        try:
+            yield partial
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let one process at a time into the block, by a lock on the file ``path``, which is removed afterwards."""
+    while True:
+        with path.open("w") as stream:
+            with suppress(OSError):  # some network drives do not support locks
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            # The previous holder has removed the file: a lock on it would not stop others, who make a new one.
+            if not _is_at(path, stream):
+                continue
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _is_at(path: Path, stream: IO[str]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(stream.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from importlib.metadata import version
 from typing import Final, NamedTuple, NoReturn
 
 from weclick.cli.usage import plain
+from weclick.disk import disk_error
 from weclick.errors import ConfigError, WeclickError, one_line
-from weclick.files import disk_error
 from weclick.machine import process_rank
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from weclick.classes import ClassSet
+from weclick.disk import disk_state
 from weclick.errors import ClickError, StoreError
-from weclick.files import atomic_path, disk_state, writing
+from weclick.files import atomic_path_apart, writing
 
 APPLICATION_ID: Final = 0x57436C6B
 """Marks a SQLite file as a click store ("WClk")."""
@@ -188,8 +189,13 @@ def copy_store(path: Path, out: Path, classes: ClassSet) -> None:
         ClickError: The store is missing or cannot be opened.
         DataError: The copy cannot be written.
     """
-    with closing(connect_readonly(path, classes)) as db, writing(out), clear_errors(out), atomic_path(out) as temporary:
-        with closing(_connect(temporary, "mode=rw")) as copy:
+    with (
+        closing(connect_readonly(path, classes)) as db,
+        writing(out),
+        clear_errors(out),
+        atomic_path_apart(out) as copied,
+    ):
+        with closing(_connect(copied, "mode=rwc")) as copy:
             db.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
 

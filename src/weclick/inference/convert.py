@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from weclick.disk import disk_error
 from weclick.errors import DataError, one_line
-from weclick.files import disk_error
 from weclick.inference.card import KEY, Card
 from weclick.inference.toolkits import toolkit
 

@@ -12,8 +12,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from weclick.disk import disk_state
 from weclick.errors import DataError, ShapeError
-from weclick.files import atomic_path, disk_state, writing
+from weclick.files import atomic_path, writing
 from weclick.inference.prediction import Prediction
 from weclick.inference.sources import VideoFile
 
