@@ -54,7 +54,7 @@ def examine_data(root: Path) -> Finding:
     remedy = f"weclick data check {root} lists all"
     if report.problems:
         return Finding("problem", "data set", f"{len(report.problems)} problems: {report.problems[0]}", remedy)
-    if report.unused:
-        return Finding("warning", "data set", report.unused[0], remedy)
+    if hints := [*report.warnings, *report.unused]:
+        return Finding("warning", "data set", hints[0], remedy)
     frames = sum(part.frames for part in report.splits.values())
     return Finding("ok", "data set", f"{root}, {report.layout} layout, {frames} frames")
