@@ -128,8 +128,17 @@ def test_a_memory_of_another_format_is_refused_whoever_opens_it(store, version, 
 def test_a_folder_without_readable_manifest_is_refused(tmp_path, content):
     if content is not None:
         (tmp_path / "manifest.json").write_bytes(content.encode("utf-8", "surrogateescape"))
-    with pytest.raises(RunError, match="no readable memory"):
+    words = "holds no memory" if content is None else r"manifest\.json is damaged \(.*\); restore it, or delete"
+    with pytest.raises(RunError, match=words):
         MemoryStore(tmp_path)
+
+
+def test_an_item_of_another_grid_is_refused_with_the_one_it_differs_from(store):
+    store.write(KEY, item(height=8, width=16))
+    store.write(FrameKey("drive", 1), item(height=4, width=16))
+    store.read(KEY)
+    with pytest.raises(RunError, match=r"1\.npz and .*\.npz have grids of different sizes \(\(4, 16\) and \(8, 16\)\)"):
+        store.read(FrameKey("drive", 1))
 
 
 def test_a_missing_item_is_refused_by_path(store):
