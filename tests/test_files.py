@@ -172,6 +172,7 @@ def test_without_locks_files_are_written_too(tmp_path, monkeypatch):
     monkeypatch.setattr("weclick.files.fcntl.flock", no_locks)
     write_text(tmp_path / "a.txt", "x")
     assert (tmp_path / "a.txt").read_text() == "x"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_leftovers_are_removed_but_not_what_is_being_written(tmp_path):

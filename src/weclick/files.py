@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from weclick.disk import disk_error, disk_errors
 from weclick.errors import DataError
@@ -75,20 +75,25 @@ def _claim(path: Path) -> tuple[Path, int]:
     another one is writing ``path``, or without locks, the name is a random one.
     """
     temporary = path.with_name(f".{path.stem}-writing{path.suffix}")
-    with suppress(OSError):  # no locks here, or somebody else's file; a full disk refuses the random name too
+    with suppress(OSError):  # somebody else's file, or a link; a full disk refuses the random name too
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # the file may have got its final name between being opened and locked
-            if os.path.samestat(os.fstat(handle), temporary.stat()):
-                os.ftruncate(handle, 0)
-                return temporary, handle
-        except OSError:
-            os.close(handle)
-            raise
+        if _lock(handle, temporary):
+            os.ftruncate(handle, 0)
+            return temporary, handle
         os.close(handle)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     return Path(name), handle
+
+
+def _lock(handle: int, temporary: Path) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        temporary.unlink(missing_ok=True)  # this disk has no locks, so nobody writes under this name
+        return False
+    return _is_at(temporary, handle)  # it may have got its final name between being opened and locked
 
 
 def remove_leftovers(*folders: Path) -> None:
@@ -175,7 +180,7 @@ def locked(path: Path) -> Iterator[None]:
             with suppress(OSError):  # some network drives do not support locks
                 fcntl.flock(stream, fcntl.LOCK_EX)
             # The previous holder has removed the file: a lock on it would not stop others, who make a new one.
-            if not _is_at(path, stream):
+            if not _is_at(path, stream.fileno()):
                 continue
             try:
                 yield
@@ -184,9 +189,9 @@ def locked(path: Path) -> Iterator[None]:
             return
 
 
-def _is_at(path: Path, stream: IO[str]) -> bool:
+def _is_at(path: Path, handle: int) -> bool:
     try:
-        return os.path.samestat(path.stat(), os.fstat(stream.fileno()))
+        return os.path.samestat(path.stat(), os.fstat(handle))
     except FileNotFoundError:
         return False
 
