@@ -57,6 +57,11 @@ def compute_threads() -> int:
     return int(stated) if stated.isdecimal() and int(stated) else usable_cores()
 
 
+def default_workers(processes: int = 1) -> int:
+    """Return how many loader processes one of these processes gets: half of the cores it may use, at least 1, at most 8."""
+    return min(8, max(1, usable_cores() // (2 * processes)))
+
+
 def map_beside(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
     """Yield the results of some work on items in order; threads do it while the next items are computed.
 

@@ -16,7 +16,7 @@ from weclick.cli.next_step import print_next
 from weclick.cli.options import Request, dump, is_file_name, option_value, to_settings
 from weclick.cli.runs import resume_hint
 from weclick.errors import ConfigError, TrainingError, WeclickError
-from weclick.files import write_text
+from weclick.files import remove_leftovers, write_text
 from weclick.machine import process_rank
 from weclick.pipeline.clicks import report_newer_clicks
 from weclick.pipeline.fit import check, fit
@@ -75,6 +75,7 @@ def fit_run(request: Request, engine: Engine) -> tuple[Run, FitSettings, tuple[S
         run, cleanup = _begin(run, Path(config.runs), name, dump(parser, config), shared=shard is not None)
         # the lock comes before the cleanup: a run that another process has locked is not ours to remove
         with resume_hint(_resume_command(run)), run.locked(shared=shard is not None), cleanup:
+            remove_leftovers(run.folder, *map(run.stage, STAGES))
             report_newer_clicks(settings, run.clicks)
             with first_process_first():
                 if process_rank() == 0:

@@ -20,7 +20,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import numpy as np
 
 from weclick.conventions import FrameKey
-from weclick.errors import RunError
+from weclick.errors import RunError, one_line
 from weclick.files import atomic_path, write_json
 from weclick.memory.item import MemoryItem
 
@@ -48,6 +48,7 @@ class MemoryStore:
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any] | None = None) -> None:
         self.folder = folder
+        self._first: tuple[Path, tuple[int, ...]] | None = None  # item that was read first, and the size of its grid
         self._file = folder / "manifest.json"
         if manifest is not None and not self._file.exists():
             write_json(self._file, {"version": FORMAT, **manifest})
@@ -58,9 +59,12 @@ class MemoryStore:
     def _read_manifest(self) -> dict[str, Any]:
         try:
             manifest = dict(json.loads(self._file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+        except FileNotFoundError:
+            raise RunError(f"{self.folder} holds no memory; build it with fit --stage memory") from None
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise RunError(
-                f"{self.folder} holds no readable memory ({error}); build it with fit --stage memory"
+                f"{self._file} is damaged ({one_line(error)}); restore it, or delete {self.folder} and build it again with fit "
+                "--stage memory"
             ) from None
         # whoever opens it: items of another format would be decoded to wrong probabilities without an error
         if manifest.get("version") != FORMAT:
@@ -120,4 +124,11 @@ class MemoryStore:
         if len(shape) != 3 or not all(fits):
             found = ", ".join(f"{name} {a.dtype} {a.shape}" for name, a in item._asdict().items())
             raise RunError(f"memory item {path} has unexpected arrays ({found}); delete it and resume the run")
+        self._first = self._first or (path, shape[1:])
+        if shape[1:] != self._first[1]:
+            first, grid = self._first
+            raise RunError(
+                f"memory items {path} and {first} have grids of different sizes ({shape[1:]} and {grid}); delete the one that "
+                "differs from the others, and resume the run, which builds it again"
+            )
         return item

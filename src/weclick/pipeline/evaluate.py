@@ -131,7 +131,7 @@ def evaluate(
 
     Raises:
         CheckpointError: The checkpoint is of another stage, or for other classes.
-        DataError: The split has no masks.
+        DataError: The split has no masks, or only void ones.
     """
     need_masks(settings.dataset, split)
     model = open_model(chosen.path, stage=stage, classes=settings.dataset.classes, device=settings.evaluation_device)
@@ -143,6 +143,10 @@ def evaluate(
     collector = Collector(dataset, official)
     meter = ConsistencyMeter(model, dataset, split, pairs)
     scores = score(model, data, split, [collector.add, meter.add])
+    if not scores.confusion.any():
+        raise DataError(
+            f"all masks of the {split} split of {dataset.root} are void everywhere; they must hold class ids"
+        )
     temporal, compared, video = meter.compute()
     evaluation = Evaluation(scores, temporal, compared, video, speed=measure_speed(model, dataset.size))
     if folder is not None:

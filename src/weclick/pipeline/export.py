@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from weclick.data.dataset import DataSet
 from weclick.data.index import Split
 from weclick.errors import CheckpointError, ConfigError, DataError, ExportError
-from weclick.files import atomic_path, sha256, writing
+from weclick.files import atomic_path, partial_folder, sha256, writing
 from weclick.images import resize_image
 from weclick.inference.array_rules import Image
 from weclick.inference.card import Card
@@ -213,15 +212,12 @@ def _converted(graph: Any, made: Format, data: DataSet | None) -> Any:  # noqa: 
 
 def _write(model: Any, card: Card, path: Path, evidence: Evidence, max_drop: float) -> Exported:  # noqa: ANN401
     """Write into a temporary folder beside ``path``, check the file, and move it to ``path``."""
-    with writing(path.parent):
-        draft_folder = TemporaryDirectory(prefix=".export-", dir=path.parent)
-    with draft_folder as made:
-        draft = Path(made) / path.name
+    with writing(path), partial_folder(path, "exporting") as made:
+        draft = made / path.name
         write_model(model, card, draft)
         result = _check(draft, card, path, evidence, max_drop)
         write_model(model, replace(card, miou=result.miou), draft)
-        with writing(path):
-            _move(draft, path)
+        _move(draft, path)
     return result
 
 
