@@ -26,7 +26,7 @@ def root(tmp_path):
 def test_data_without_masks_is_in_order(weclick, root):
     out = weclick("data", "check", root).done().out
     assert "no masks: clicks can be trained from, but nothing can be validated or tested" in out
-    assert out.endswith("no problems found\n")
+    assert out.splitlines()[-2:] == ["no problems found", f"next: weclick annotate {root}"]
 
 
 def test_all_that_is_bad_is_listed_at_once(weclick, root):

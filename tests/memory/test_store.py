@@ -133,14 +133,6 @@ def test_a_folder_without_readable_manifest_is_refused(tmp_path, content):
         MemoryStore(tmp_path)
 
 
-def test_an_item_of_another_grid_is_refused_with_the_one_it_differs_from(store):
-    store.write(KEY, item(height=8, width=16))
-    store.write(FrameKey("drive", 1), item(height=4, width=16))
-    store.read(KEY)
-    with pytest.raises(RunError, match=r"1\.npz and .*\.npz have grids of different sizes \(\(4, 16\) and \(8, 16\)\)"):
-        store.read(FrameKey("drive", 1))
-
-
 def test_a_missing_item_is_refused_by_path(store):
     with pytest.raises(RunError, match="is missing; resume the run") as refusal:
         store.read(KEY)

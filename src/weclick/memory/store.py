@@ -48,7 +48,6 @@ class MemoryStore:
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any] | None = None) -> None:
         self.folder = folder
-        self._first: tuple[Path, tuple[int, ...]] | None = None  # item that was read first, and the size of its grid
         self._file = folder / "manifest.json"
         if manifest is not None and not self._file.exists():
             write_json(self._file, {"version": FORMAT, **manifest})
@@ -124,11 +123,4 @@ class MemoryStore:
         if len(shape) != 3 or not all(fits):
             found = ", ".join(f"{name} {a.dtype} {a.shape}" for name, a in item._asdict().items())
             raise RunError(f"memory item {path} has unexpected arrays ({found}); delete it and resume the run")
-        self._first = self._first or (path, shape[1:])
-        if shape[1:] != self._first[1]:
-            first, grid = self._first
-            raise RunError(
-                f"memory items {path} and {first} have grids of different sizes ({shape[1:]} and {grid}); delete the one that "
-                "differs from the others, and resume the run, which builds it again"
-            )
         return item
