@@ -52,20 +52,21 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary, handle = _claim(path)
-        try:
+    try:
+        with disk_errors(path):  # before the file is removed: the message states what was free
             yield temporary
             temporary.chmod(0o666 & ~_UMASK)  # so far only the user can read; other files follow the mask
             if durable:
                 with temporary.open("rb") as stream:
                     os.fsync(stream.fileno())
             temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        finally:
-            os.close(handle)
-        if durable:
-            _sync_folder(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(handle)
+    if durable:
+        _sync_folder(path.parent)
 
 
 def _claim(path: Path) -> tuple[Path, int]:
@@ -168,14 +169,19 @@ def partial_folder(place: Path, doing: str) -> Iterator[Path]:
     """Yield an empty hidden folder ``.NAME-DOING`` beside ``place``, for what is to become it; it is removed afterwards.
 
     One process at a time can have it: others wait, and what a killed process left in it is removed first.
+
+    Raises:
+        DiskError: The disk is full or read-only.
     """
-    place.parent.mkdir(parents=True, exist_ok=True)
+    with disk_errors(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
     partial = place.with_name(f".{place.name}-{doing}")
     with locked(partial.with_name(f"{partial.name}.lock")):
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
         try:
-            yield partial
+            with disk_errors(place):
+                partial.mkdir()
+                yield partial
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 

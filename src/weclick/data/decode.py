@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import cv2
 
-from weclick.disk import disk_errors
 from weclick.errors import DataError
 from weclick.files import partial_folder, write_json
 from weclick.video import VideoReader
@@ -57,7 +56,7 @@ def decode_video(
     frames = _decoded(out, origin)
     if frames is not None:
         return frames
-    with disk_errors(out), partial_folder(out, "decoding") as partial:
+    with partial_folder(out, "decoding") as partial:
         frames = _decoded(out, origin)  # another process may have decoded it while this one waited
         return _decode_whole(path, out, partial, origin, size, progress) if frames is None else frames
 

@@ -14,7 +14,6 @@ import numpy as np
 from weclick.data.decode import JPEG_QUALITY, Progress, decode_video
 from weclick.data.index import FrameKey, Split
 from weclick.data.layouts.camvid import CLASSES, VOID, frame_key
-from weclick.disk import disk_errors
 from weclick.errors import DataError
 from weclick.files import partial_folder
 from weclick.images import check_same_size, has_images, list_images, list_numbered, read_image, resize_image
@@ -89,7 +88,7 @@ def prepare_camvid(
     stills, labels = _published(source)
     _require_empty(out)
     out = out.absolute()  # "." has no name
-    with disk_errors(out), partial_folder(out, "preparing") as partial:
+    with partial_folder(out, "preparing") as partial:
         _require_empty(out)  # another process may have filled it while this one waited
         written = _write_stills(stills, labels, partial, size, progress)
         if reach > 0:

@@ -200,7 +200,7 @@ class SegmentationModule(pl.LightningModule):
         """
         weights = [*checkpoint["state_dict"].items(), *checkpoint.get("current_model_state", {}).items()]
         for name, tensor in weights:  # averaged weights are saved beside those that are trained
-            if tensor.is_floating_point() and not tensor.isfinite().all():
+            if isinstance(tensor, Tensor) and tensor.is_floating_point() and not tensor.isfinite().all():
                 raise self._diverged(f"weights {name} were no longer finite")
         checkpoint[STAGE_KEY] = self.stage
         checkpoint[CLASS_KEY] = f"{type(self).__module__}.{type(self).__qualname__}"
