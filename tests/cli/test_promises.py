@@ -1,5 +1,6 @@
 """Promises of the whole program that no single room can keep: no teacher needed, no network needed."""
 
+import json
 import shutil
 import sys
 
@@ -7,6 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from weclick.clicks import Click, ClickStore
+from weclick.conventions import FrameKey
+from weclick.data.dataset import DataSet
 from weclick.inference.checkpoint import read_checkpoint
 from weclick.reporting import tracker
 
@@ -94,3 +98,44 @@ def test_trap_4_callbacks_of_a_config_come_on_top_of_ours(fit, tmp_path):
     student = tmp_path / "runs" / "run" / "student"
     assert read_checkpoint(student / "last.ckpt")["epoch"] == 1  # stopped early
     assert {path.name for path in student.glob("*.*")} >= {"best.ckpt", "last.ckpt", "metrics.csv", "val_samples.png"}
+
+
+@pytest.fixture
+def unmasked(tmp_path):
+    """Four videos of four frames without masks, each frame with two clicks."""
+    root = tmp_path / "own"
+    for video in "abcd":
+        (root / "frames" / video).mkdir(parents=True)
+        for number in range(4):
+            picture = np.full((64, 96, 3), 60 * number, np.uint8)
+            picture[:, 48:] = 255 - 60 * number
+            cv2.imwrite(str(root / "frames" / video / f"{number}.png"), picture)
+    (root / "classes.yaml").write_text("[left, right, never]", encoding="utf-8")
+    with ClickStore.create(root / "clicks.sqlite", DataSet.open(root).classes) as store:
+        for key in [FrameKey(video, number) for video in "abcd" for number in range(4)]:
+            store.add(key, [Click(20.0, 30.0, 0), Click(70.0, 30.0, 1)], size=(64, 96))
+    return root
+
+
+@pytest.mark.slow
+def test_promise_12_without_masks_a_score_says_that_it_was_measured_with_held_out_clicks(
+    weclick, unmasked, tiny, tmp_path, caplog
+):
+    size = ("--data.size=[64,96]", "--arm=clicks", "--name=run")
+    fitted = weclick("fit", "--data.root", unmasked, *tiny, *size).done()
+    assert "held out to measure with: 4 of 16 clicked frames (8 clicks), video a" in caplog.messages
+    assert "next: weclick test --run runs/run" in fitted.out
+    tested = weclick("test").done()
+    assert "on frames with held-out clicks of" in tested.out
+    assert "measured with 8 held-out clicks; says nothing about borders" in " ".join(tested.out.split())
+    metrics = json.loads((tmp_path / "runs" / "run" / "test" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["measured_with"] == "clicks" and metrics["miou"] is None and 0 <= metrics["accuracy"] <= 1
+    assert (metrics["evaluated"]["frames"], metrics["evaluated"]["clicks"]) == (4, 24)
+    weclick("fit", "--resume", "run", "--data.clicks.held_out", "0.5").done()  # the run keeps its own
+
+
+@pytest.mark.slow
+def test_without_masks_and_held_out_clicks_test_is_refused(weclick, unmasked, tiny):
+    options = ("--data.size=[64,96]", "--arm=clicks", "--name=run", "--data.clicks.held_out=0")
+    assert "next: weclick predict" in weclick("fit", "--data.root", unmasked, *tiny, *options).done().out
+    weclick("test").refused("has no masks in its val split", "holds no clicks out", "train a new run")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weclick.clicks import Click
-from weclick.clicks.budget import limit_clicks, spread_frames, spread_order, within_budget
+from weclick.clicks.budget import frames_to_hold_out, limit_clicks, spread_frames, spread_order, within_budget
 from weclick.conventions import FrameKey
 
 SHARES = st.floats(0, 1, exclude_min=True)
@@ -104,3 +104,40 @@ def test_the_budget_counts_clicked_frames_only(share, count, left):
     selected = within_budget({**clicks, FrameKey("a", 9): []}, share=share, count=count, seed=0)
     assert sum(map(len, selected.values())) == left
     assert all(selected.values())
+
+
+def held_out(share=0.1, **counts):
+    keys = [FrameKey(video, number) for video, count in counts.items() for number in range(count)]
+    return [tuple(key) for key in frames_to_hold_out(keys, share)]
+
+
+def test_of_one_video_its_end_is_held_out():
+    assert held_out(a=30) == [("a", 27), ("a", 28), ("a", 29)]
+    assert held_out(a=8) == [("a", 7)]
+    assert held_out(a=8, share=1.0) == [("a", number) for number in range(4, 8)]  # at most half
+
+
+def test_of_a_few_videos_it_is_the_end_of_the_longest():
+    assert held_out(a=8, b=12, c=10) == [("b", 9), ("b", 10), ("b", 11)]
+
+
+def test_of_several_videos_whole_ones_are_held_out():
+    assert held_out(a=5, b=3, c=4, d=8) == [("b", 0), ("b", 1), ("b", 2)]  # 2 of 20 are wanted: 3 come closest
+    assert {video for video, _ in held_out(share=0.4, a=5, b=5, c=5, d=5, e=5)} == {"a", "b"}
+
+
+def test_a_video_of_almost_all_frames_is_not_held_out_and_one_of_almost_none_is_no_measure():
+    assert held_out(a=1, b=1, c=1, d=97) == [("d", number) for number in range(87, 97)]
+
+
+def test_of_few_frames_or_without_a_share_none_is_held_out():
+    assert held_out(a=7) == held_out() == held_out(a=100, share=0.0) == []
+
+
+@settings(deadline=None)
+@given(KEYS, SHARES)
+def test_what_is_held_out_leaves_at_least_half_to_train_from(keys, share):
+    selected = frames_to_hold_out(keys, share)
+    assert selected == frames_to_hold_out(sorted(keys, reverse=True), share)
+    assert set(selected) <= keys and len(selected) <= len(keys) / 2
+    assert bool(selected) == (len(keys) >= 8)

@@ -69,7 +69,8 @@ def test_classes_give_the_known_ids(tmp_path):
 
 @pytest.mark.parametrize(("count", "val"), [(2, ["v01"]), (4, ["v03"]), (5, ["v04"]), (11, ["v04", "v09"])])
 def test_every_fifth_video_but_at_least_one_validates(tmp_path, count, val):
-    layout = FolderLayout(make(tmp_path, {f"v{n:02d}": [0] for n in range(count)}))
+    names = [f"v{n:02d}" for n in range(count)]
+    layout = FolderLayout(make(tmp_path, {name: [0] for name in names}, masked=names))
     found = videos_of(layout)
     assert found["val"] == val
     assert found["train"] == [f"v{n:02d}" for n in range(count) if f"v{n:02d}" not in val]
@@ -84,9 +85,23 @@ def test_videos_with_masks_validate(tmp_path):
     ("count", "train", "val"), [(100, (0, 74), (80, 99)), (10, (0, 7), (8, 9)), (2, (0, 0), (1, 1))]
 )
 def test_single_video_is_cut_with_a_gap(tmp_path, count, train, val):
-    layout = FolderLayout(make(tmp_path, {"a": range(count)}))
+    make(tmp_path, {"a": range(count)})
+    write(tmp_path / f"masks/a/{count - 1}.png", GREY[..., 0])
+    layout = FolderLayout(tmp_path)
     spans = [[f.key.number for f in layout.frames(split)] for split in ("train", "val")]
     assert [(span[0], span[-1]) for span in spans] == [train, val]
+
+
+@pytest.mark.parametrize("videos", [{"a": range(20)}, {name: [0, 1] for name in "abcdef"}])
+def test_without_masks_every_frame_trains(tmp_path, videos):
+    layout = FolderLayout(make(tmp_path, videos))
+    assert layout.splits() == ("train",) and len(layout.frames("train")) == sum(map(len, videos.values()))
+
+
+def test_a_single_video_without_masks_at_its_end_trains_whole(tmp_path):
+    make(tmp_path, {"a": range(20)})
+    write(tmp_path / "masks/a/0.png", GREY[..., 0])
+    assert FolderLayout(tmp_path).splits() == ("train",)
 
 
 def test_one_frame_trains(tmp_path):
@@ -275,7 +290,7 @@ def test_masks_as_jpeg_are_refused_in_one_line(tmp_path):
     for number in (0, 1):
         write(tmp_path / f"masks/a/{number}.jpg", GREY)
     told = []
-    assert FolderLayout(tmp_path, told.append).frames("val")
+    assert FolderLayout(tmp_path, told.append).frames("train")
     assert [str(error) for error in told] == [
         f"{tmp_path / 'masks/a'} holds 2 masks as JPEG, such as 0.jpg; JPEG changes class ids, so write the masks again, as PNG"
     ]

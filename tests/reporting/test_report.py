@@ -217,3 +217,41 @@ def test_classes_of_another_data_set_are_refused():
         report(classes=other)
     with pytest.raises(ShapeError, match="counts 3 classes"):
         print_table(EVALUATION, other)
+
+
+CLICKED = Evaluation(SCORES.without_iou(), measured_with="clicks")
+OPEN = "says nothing about borders, nor about classes without clicks"
+
+
+def test_promise_12_a_report_says_what_it_was_measured_with(tmp_path):
+    clicked, masked = page(tmp_path, evaluation=CLICKED).text, page(tmp_path).text
+    assert f"measured with 8 held-out clicks on 101 frames; {OPEN}" in clicked
+    assert "87.5 % click accuracy; 95 % interval 52.9 to 97.8 %" in clicked and "not independent" in clicked
+    assert "measured with masks on 101 frames" in masked and "clicks right" not in masked
+
+
+def test_promise_12_no_miou_is_made_of_clicks(tmp_path):
+    write_tables(tmp_path, report(evaluation=CLICKED))
+    metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["measured_with"] == "clicks" and metrics["miou"] is None and set(metrics["iou"].values()) == {None}
+    assert metrics["accuracy"] == 0.875 and metrics["class_accuracy"] == {
+        "road": 0.75,
+        EVIL: None,
+        "[red]car, Straße": 1,
+    }
+    assert metrics["clicks"]["count"] == 8 and OPEN in metrics["clicks"]["note"]
+    row = next(csv.DictReader(lines(tmp_path / "per_class.csv")))
+    assert (row["accuracy"], row["clicks"]) == ("0.750000", "4") and float(row["low"]) < 0.75 < float(row["high"])
+    assert not re.search(
+        r"mIoU</p>|IoU %", write_report(tmp_path, report(evaluation=CLICKED)).read_text(encoding="utf-8")
+    )
+
+
+def test_the_printed_table_of_clicks_has_intervals_in_place_of_iou(capsys):
+    print_table(CLICKED, ClassSet.from_list([{"name": "road"}, {"name": "sky"}, {"name": "car"}]))
+    printed = capsys.readouterr().out
+    assert "IoU" not in printed and printed.isascii()
+    assert re.search(r"road +\| +75\.0 \| +30\.1 to 95\.4 \| +4 ", printed)
+    assert re.search(r"sky +\| +n/a \| +n/a \| +0 ", printed)
+    assert "click accuracy 87.5 % (95 % interval 52.9 to 97.8 %)" in printed
+    assert f"measured with 8 held-out clicks; {OPEN}" in " ".join(printed.split())

@@ -1,5 +1,7 @@
 """A frame with its layers and clicks is drawn so that a person can read it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -54,3 +56,16 @@ def test_pictures_and_ids_by_hand():
     assert picture(torch.tensor([0.0, 0.5, 1.0]).view(3, 1, 1)).tolist() == [[[0, 128, 255]]]
     assert ids(torch.tensor([[0, 255]])).tolist() == [[0, 255]]
     assert ids(torch.tensor([[0, 255]])).dtype == np.uint8
+
+
+def test_a_wrong_click_is_crossed_out_and_a_right_one_is_not():
+    truth = torch.full((32, 64), 255)
+    truth[16, 16], truth[16, 48] = 0, 1
+    made = Sample.of_clicks("a:1", torch.zeros(3, 64, 128), truth, torch.zeros(32, 64).long())
+    assert made.name == "a:1: 1 of 2 clicks right" and made.miou is None and list(made.layers) == ["prediction"]
+    (left, _, _), (right, y, _) = made.clicks
+    assert (left, y) == pytest.approx((16.5 * 5 - 0.5, 16.5 * 5 - 0.5))
+    assert made.wrong == [(right, y)]
+    drawn, same = made.frame(CLASSES), replace(made, wrong=()).frame(CLASSES)
+    changed = (drawn != same).any((0, 2)).nonzero()[0]
+    assert changed.min() > left + 20 and changed.min() < right < changed.max()

@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from weclick.inference.model import Model
     from weclick.metrics import Evaluation
 
-DESCRIPTION = """Evaluate a trained network against the masks, at their own resolution.
+DESCRIPTION = """Evaluate a trained network with the masks, at their own resolution, or else with clicks held out from training.
 
 Without arguments, it evaluates the student of the newest finished run, with the settings of that run's config.yaml.
-`validate` uses the val split. `test` uses the test split or, where that has no masks, val, and prints which. `test` also
+`validate` uses the val split. `test` uses the test split or, where that has no masks, val, and prints which. Where no split
+has masks, both measure the share of correct clicks, on the clicks that the run held out (data.clicks.held_out). `test` also
 writes runs/NAME/test/report.html; the report of a checkpoint named with --ckpt_path goes to a folder of its own in
 runs/NAME/test/. Of Cityscapes it also writes the predictions as the official evaluator reads them, to predictions/ beside the
 report or, where the environment variable CITYSCAPES_RESULTS is set, to that folder.
@@ -100,20 +101,25 @@ def evaluate_run(command: str, request: Request) -> tuple[Evaluation, Model, Pat
     Returns:
         The evaluation, the network, and the folder of the results, which ``weclick test`` writes.
     """
-    from weclick.pipeline.evaluate import Chosen, choose_checkpoint, evaluate, need_masks, results_folder
+    from weclick.pipeline.evaluate import Chosen, choose_checkpoint, evaluate, results_folder
+    from weclick.pipeline.held_out import measurable, measures_with_clicks, refuse_other_checkpoint
 
     _, run, parser, config = request
     assert run is not None
     settings = to_settings(parser, config)
     split: Split = "val" if command == "validate" else settings.dataset.evaluation_split
-    need_masks(settings.dataset, split)
+    settings, split = measurable(settings, run, split)
+    clicked = measures_with_clicks(settings.dataset)
     chosen = (
         Chosen(Path(config.ckpt_path), "named on the command line")
         if config.ckpt_path
         else choose_checkpoint(run, config.stage or "student", split)
     )
+    if clicked:
+        refuse_other_checkpoint(run, chosen.path)
     folder = results_folder(run, chosen) if command == "test" else None
-    print(f"{command}: {chosen.path} ({chosen.reason}) on the {split} split of {settings.data.root}", flush=True)
+    labels = "frames with held-out clicks" if clicked else f"the {split} split"
+    print(f"{command}: {chosen.path} ({chosen.reason}) on {labels} of {settings.data.root}", flush=True)
     results = os.environ.get("CITYSCAPES_RESULTS")
     evaluation, model = evaluate(
         settings,

@@ -15,11 +15,12 @@ from tempfile import TemporaryDirectory
 from weclick.cli.next_step import print_next
 from weclick.cli.options import Request, dump, is_file_name, option_value, to_settings
 from weclick.cli.runs import resume_hint
-from weclick.errors import ConfigError, TrainingError, WeclickError
+from weclick.errors import ConfigError, DataError, TrainingError, WeclickError
 from weclick.files import remove_leftovers, write_text
 from weclick.machine import process_rank
 from weclick.pipeline.clicks import report_newer_clicks
 from weclick.pipeline.fit import check, fit
+from weclick.pipeline.held_out import measurable
 from weclick.pipeline.interrupt import stopping
 from weclick.pipeline.memory import Shard
 from weclick.pipeline.options import Stage
@@ -115,11 +116,13 @@ def _resume_command(run: Run) -> str:
 
 
 def _after_student(settings: FitSettings, run: Run) -> tuple[str, ...]:
-    """Return the command that shows how good the student is: scores where there are masks, else its predictions."""
-    dataset, option = settings.dataset, ("--run", str(run.folder))
-    if dataset.labelled(dataset.evaluation_split):
-        return ("test", *option)
-    return ("predict", *option, "--source", "VIDEO")
+    """Return the command that shows how good the student is: scores where something was held out, else its predictions."""
+    option = ("--run", str(run.folder))
+    try:
+        measurable(settings, run, settings.dataset.evaluation_split)
+    except DataError:
+        return ("predict", *option, "--source", "VIDEO")
+    return ("test", *option)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ COMMANDS: Final = {
     "fit": Command("weclick.cli.fit", "train teacher, memory and student from clicks; --resume RUN resumes"),
     "validate": Command("weclick.cli.evaluate", "evaluate a trained network on the val split"),
     "test": Command(
-        "weclick.cli.evaluate", "evaluate it on the test split (val if test has no masks) and write a report"
+        "weclick.cli.evaluate", "evaluate it on masks (test, else val) or held-out clicks, and write a report"
     ),
     "memory": Command("weclick.cli.memory", "measure how much better the memory is than the teacher's predictions"),
     "predict": Command("weclick.cli.predict", "segment a video, a folder of frames or a camera"),

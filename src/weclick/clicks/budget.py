@@ -1,4 +1,4 @@
-"""Select a part of the clicks for training: which frames, and which clicks of a frame.
+"""Select a part of the clicks for training: which frames, and which clicks of a frame; and frames to hold out from it.
 
 Frames and clicks have one fixed order, and a budget takes the first ones. A larger budget therefore contains every
 smaller one, which makes results comparable.
@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Final
 
 import numpy as np
 
 from weclick.clicks.records import Click
 from weclick.conventions import FrameKey
+
+LEAST_TO_HOLD_OUT: Final = 8
+"""Clicked frames from which on some are held out; fewer are all needed for training."""
+SEVERAL_VIDEOS: Final = 4
+"""Videos from which on whole ones are held out."""
 
 
 def spread_frames(keys: Iterable[FrameKey], share: float) -> list[FrameKey]:
@@ -78,3 +85,36 @@ def within_budget(
     if count is None:
         return {key: clicks[key] for key in selected}
     return {key: limit_clicks(clicks[key], count, seed=seed, key=key) for key in selected}
+
+
+def frames_to_hold_out(keys: Iterable[FrameKey], share: float) -> list[FrameKey]:
+    """Select the frames to measure with: whole videos or the end of one, as frames between trained ones look like them.
+
+    Of at least ``SEVERAL_VIDEOS`` videos it is the share of them whose frames come closest to that share of all frames. Of
+    fewer videos, or where that would be too few or too many frames (under half of the share, or over it and over a third of
+    all, or over half of all), it is the last frames of the video with the most frames, at most half of them.
+
+    Args:
+        keys: Frames to select from, in any order, each once.
+        share: From 0 to 1.
+
+    Returns:
+        Selected frames, sorted; none of fewer than ``LEAST_TO_HOLD_OUT`` frames.
+
+    Example:
+        >>> [key.number for key in frames_to_hold_out([FrameKey("a", number) for number in range(20)], 0.1)]
+        [18, 19]
+    """
+    frames = sorted(keys)
+    if not share or len(frames) < LEAST_TO_HOLD_OUT:
+        return []
+    wanted = max(1, round(share * len(frames)))
+    videos = [list(own) for _, own in groupby(frames, key=lambda key: key.video)]
+    if len(videos) >= SEVERAL_VIDEOS:
+        count = max(1, round(share * len(videos)))
+        nearest = sorted(videos, key=lambda own: abs(len(own) - wanted / count))
+        whole = sorted(key for own in nearest[:count] for key in own)
+        if wanted / 2 <= len(whole) <= min(max(wanted, len(frames) / 3), len(frames) / 2):
+            return whole
+    longest = max(videos, key=len)
+    return longest[-min(wanted, len(longest) // 2) :]

@@ -24,7 +24,7 @@ from weclick.clicks.records import (
     validate_click,
 )
 from weclick.clicks.rows import FRAME_COLUMNS, answers_from, frame_record, label_of, row_key
-from weclick.clicks.sqlite import clear_errors
+from weclick.clicks.sqlite import HELD_OUT, clear_errors
 from weclick.conventions import FrameKey
 from weclick.errors import ClickError
 
@@ -57,6 +57,20 @@ class ClickQueries:
     def accepted(self) -> list[FrameKey]:
         """Return the frames with an accepted label; skipped frames have none."""
         return [FrameKey(*row) for row in self._rows("SELECT video, number FROM labels ORDER BY video, number")]
+
+    def held_out(self) -> frozenset[FrameKey]:
+        """Return the frames that this copy of a store holds out from training.
+
+        Raises:
+            ClickError: The list is damaged.
+        """
+        rows = self._rows("SELECT value FROM meta WHERE key = ?", (HELD_OUT,))
+        try:
+            return frozenset(
+                FrameKey(str(video), int(number)) for video, number in json.loads(rows[0][0] if rows else "[]")
+            )
+        except (ValueError, TypeError, RecursionError):
+            raise ClickError(f"{self.path}: the list of held-out frames is damaged; restore a copy") from None
 
     def answers(self, key: FrameKey) -> Answers | None:
         """Return what was answered about the classes of a frame; None if nobody was asked."""

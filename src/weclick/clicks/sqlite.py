@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from weclick.classes import ClassSet
+from weclick.conventions import FrameKey
 from weclick.disk import disk_state
 from weclick.errors import ClickError, StoreError
 from weclick.files import atomic_path_apart, writing
@@ -180,10 +181,20 @@ def connect_readonly(path: Path, classes: ClassSet) -> sqlite3.Connection:
     return db
 
 
-def copy_store(path: Path, out: Path, classes: ClassSet) -> None:
+HELD_OUT: Final = "held_out"
+"""Key in ``meta`` of the frames that a copy for training holds out, as JSON."""
+
+
+def copy_store(path: Path, out: Path, classes: ClassSet, held_out: Iterable[FrameKey] = ()) -> None:
     """Copy a store completely or not at all; other processes may write to it meanwhile.
 
     The copy is a single file, without a log.
+
+    Args:
+        path: The store.
+        out: The copy.
+        classes: The data set's classes.
+        held_out: Frames that are not trained from; the copy names them (:meth:`ClickStore.held_out`).
 
     Raises:
         ClickError: The store is missing or cannot be opened.
@@ -197,6 +208,7 @@ def copy_store(path: Path, out: Path, classes: ClassSet) -> None:
     ):
         with closing(_connect(copied, "mode=rwc")) as copy:
             db.backup(copy)
+            copy.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (HELD_OUT, json.dumps(list(held_out))))
             copy.execute("PRAGMA journal_mode = DELETE")
 
 

@@ -134,7 +134,8 @@ class ClipDataModule(pl.LightningDataModule):
         return self._clips({frame.key for clip in self.clips for frame in clip.frames})
 
     def _clips(self, targets: Iterable[FrameKey]) -> list[Clip]:
-        return self.dataset.clips("train", targets, self.options.clips)
+        without = self.clicks.held_out if self.clicks is not None else ()
+        return self.dataset.clips("train", targets, self.options.clips, without)
 
     @property
     def _drawn_clips(self) -> list[Clip]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache, cached_property
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -66,11 +66,12 @@ class DataSet:
         table = self.layout.label_ids()
         return FrameReader(self.size, None if table is None else np.asarray(table, np.int16))
 
-    def _segments(self, split: Split) -> list[Segment]:
-        """Return the split's unbroken sequences of frames, with no gap and no frame of another split inside."""
+    def _segments(self, split: Split, without: frozenset[FrameKey] = frozenset()) -> list[Segment]:
+        """Return the split's unbroken sequences of frames, with no gap and no frame of another split or of ``without`` inside."""
         others = (other for other in self.layout.splits() if other != split)
         borders = (frame.key for other in others for frame in self.layout.frames(other))
-        return segments(self.layout.frames(split), borders)
+        frames = [frame for frame in self.layout.frames(split) if frame.key not in without]
+        return segments(frames, chain(borders, without))
 
     def labelled(self, split: Split) -> list[Frame]:
         """Return the split's frames that have a mask."""
@@ -81,10 +82,12 @@ class DataSet:
         """``test`` when it has labels, else ``val``."""
         return "test" if self.labelled("test") else "val"
 
-    def clips(self, split: Split, targets: Iterable[FrameKey], options: ClipOptions) -> list[Clip]:
-        """Return the clips of these target frames, with neighbours as the options choose them."""
+    def clips(
+        self, split: Split, targets: Iterable[FrameKey], options: ClipOptions, without: Collection[FrameKey] = ()
+    ) -> list[Clip]:
+        """Return the clips of these target frames, with neighbours as the options choose them; none reaches ``without``."""
         return clips(
-            self.segments(split),
+            self.segments(split, frozenset(without)) if without else self.segments(split),
             targets,
             neighbours=options.neighbours,
             stride=options.stride,

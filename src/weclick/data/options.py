@@ -34,6 +34,8 @@ class ClickOptions(Options):
         min_area: Smallest region that gets a simulated click, in source pixels. Objects with an instance id and the largest
             region of a class get one at any size.
         radius: Radius of the disc that a click is drawn as, in pixels of the network input.
+        held_out: Where no split has masks, hold this share of the clicked frames out from training, for ``weclick test`` to
+            measure with; whole videos where there are several, else the end of one. Of fewer than 8 frames none is held out.
         frame_share: Train from this share of the clicked (or masked) frames, evenly spread over all videos.
         per_frame: Train from at most this number of clicks per frame, classes in turn; no class then counts as absent.
         grow: How far clicks grow for the loss term ``grown``: to pixels at most this share as far from a click as from any
@@ -46,6 +48,7 @@ class ClickOptions(Options):
     rule: Literal["center", "uniform", "human"] = "center"
     min_area: PositiveInt = 100
     radius: NonNegativeFloat = 2.0
+    held_out: Share = 0.1
     frame_share: PositiveShare = 1.0
     per_frame: PositiveInt | None = None
     grow: PositiveShare = 0.15

@@ -28,6 +28,7 @@ class TargetClicks:
             budget leaves out clicks.
         accepted: Targets with an accepted label, some without a click; none under a budget, as all clicks made the labels.
         answers: Of a person, about classes of a target.
+        held_out: Clicks of the training frames that the store holds out from training; with no target among them.
         sizes: (H, W) of the image that each frame was clicked on, if the store has it.
         stored: All clicks of the store, including those that are not trained from.
         store: File of the store.
@@ -38,6 +39,7 @@ class TargetClicks:
     incomplete: frozenset[FrameKey] = frozenset()
     accepted: frozenset[FrameKey] = frozenset()
     answers: Mapping[FrameKey, Answers] = field(default_factory=dict)
+    held_out: Mapping[FrameKey, Sequence[Click]] = field(default_factory=dict)
     sizes: Mapping[FrameKey, Size] = field(default_factory=dict)
     stored: Mapping[FrameKey, Sequence[Click]] = field(default_factory=dict)
     store: Path | None = None
@@ -72,8 +74,10 @@ class TargetClicks:
         with ClickStore(store, dataset.classes, readonly=True) as opened:
             # frames first: a frame that is finished between the two reads then counts as unfinished, the safe side
             frames, stored, accepted = opened.frames(), opened.all_clicks(), frozenset(opened.accepted())
-            answers = opened.all_answers()
-        train = {frame.key for frame in dataset.layout.frames("train")}
+            answers, aside = opened.all_answers(), opened.held_out()
+        frames_of_train = {frame.key for frame in dataset.layout.frames("train")}
+        held_out = {key: stored.get(key, []) for key in sorted(aside & frames_of_train)}
+        train = frames_of_train - aside
         own = {key: clicks for key, clicks in stored.items() if key in train}
         clicks = within_budget(own, share=options.frame_share, count=options.per_frame, seed=seed)
         unfinished = frozenset(key for key in clicks if frames.get(key, FrameRecord()).status != "done")
@@ -81,4 +85,4 @@ class TargetClicks:
         clicks = {**{key: [] for key in sorted(accepted)}, **clicks}
         incomplete = unfinished | accepted if options.per_frame is None else frozenset(clicks)
         sizes = {key: frame.size for key, frame in frames.items() if frame.size is not None}
-        return cls(clicks, unfinished, incomplete, accepted, answers, sizes, stored, store)
+        return cls(clicks, unfinished, incomplete, accepted, answers, held_out, sizes, stored, store)

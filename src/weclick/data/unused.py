@@ -1,4 +1,4 @@
-"""Messages about what is not used: files, videos kept for val, clicks outside of train, classes without clicks."""
+"""Messages about what is not used: files, clicks outside of train, classes without clicks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
-
-import yaml
 
 from weclick.classes import ClassSet
 from weclick.clicks import Click
@@ -22,21 +20,6 @@ _BY_VIDEO: Final = ("frames", "masks", "instances")
 """Folders whose files lie in a folder for each video."""
 
 _NO_SPLIT: Final = "in no split"
-
-
-def unused_validation(layout: Layout) -> str | None:
-    """Return a message about videos that are in val by default but have no masks to validate with; None without such."""
-    val, path = layout.frames("val"), layout.root / SPLITS_FILE
-    if layout.name != "folder" or path.exists() or not val or any(frame.label for frame in val):
-        return None
-    train = layout.frames("train")
-    unused = list(dict.fromkeys(frame.key.video for frame in val))
-    names = sorted({frame.key.video for frame in (*train, *val)})
-    cut = f" after frame {train[-1].key.number}" if unused == names else ""  # the only video is cut into train and val
-    return (
-        f"kept for validation, which works only with masks: {first_names(unused)}{cut}; to train from all, write into "
-        f"{path}: train: {_as_yaml(names)}"
-    )
 
 
 def unused_files(layout: Layout, *, read: bool = True) -> list[str]:
@@ -87,14 +70,8 @@ def unused_messages(
 
 
 def unused_data(layout: Layout) -> list[str]:
-    """Return the messages about files and videos: what to say whenever a data set is opened to work with it."""
-    validation = unused_validation(layout)
-    return [*unused_files(layout, read=False)[:_MOST_NAMED], *([validation] if validation else [])]
-
-
-def _as_yaml(names: list[str]) -> str:
-    text: str = yaml.safe_dump(names[:_MOST_NAMED], default_flow_style=True, allow_unicode=True, width=float("inf"))
-    return text.strip() if len(names) <= _MOST_NAMED else f"{text.strip()[:-1]}, ...]"
+    """Return the messages about files: what to say whenever a data set is opened to work with it."""
+    return unused_files(layout, read=False)[:_MOST_NAMED]
 
 
 def unused_clicks(layout: Layout, clicks: Mapping[FrameKey, Sequence[Click]]) -> str | None:

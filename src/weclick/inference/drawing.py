@@ -59,6 +59,16 @@ def draw_clicks(image: np.ndarray, clicks: Iterable[tuple[float, float, int]], c
     return canvas
 
 
+def cross_out(image: np.ndarray, places: Iterable[tuple[float, float]]) -> np.ndarray:
+    """Return a copy of the picture with a cross at every place (x, y), larger than a click."""
+    canvas = np.ascontiguousarray(image).copy()
+    side = 2 * (max(4, round(min(canvas.shape[:2]) / 90)) + 8)
+    for x, y in places:
+        for width, color in ((6, _RING), (2, _INK)):
+            cv2.drawMarker(canvas, (round(x), round(y)), color, cv2.MARKER_TILTED_CROSS, side, width, cv2.LINE_AA)
+    return canvas
+
+
 def _disc(canvas: np.ndarray, x: float, y: float, radius: int, color: tuple[int, int, int]) -> None:
     center = (round(x * 2**_SHIFT), round(y * 2**_SHIFT))
     cv2.circle(canvas, center, radius << _SHIFT, color, cv2.FILLED, cv2.LINE_AA, _SHIFT)

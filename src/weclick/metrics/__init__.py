@@ -2,7 +2,7 @@
 
 from weclick.metrics.calibration import CalibrationError
 from weclick.metrics.confusion import Scores, SegmentationScore, scores_from_confusion
-from weclick.metrics.evaluation import ComparedPairs, Evaluation, Speed
+from weclick.metrics.evaluation import ComparedPairs, Evaluation, Labels, Speed
 from weclick.metrics.temporal import Consistency, TemporalConsistency
 from weclick.metrics.video import VideoConsistency
 
@@ -11,6 +11,7 @@ __all__ = [
     "ComparedPairs",
     "Consistency",
     "Evaluation",
+    "Labels",
     "Scores",
     "SegmentationScore",
     "Speed",

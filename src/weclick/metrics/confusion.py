@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -34,6 +35,10 @@ class Scores:
     iou: tuple[float, ...]
     class_accuracy: tuple[float, ...]
     confusion: np.ndarray
+
+    def without_iou(self) -> Scores:
+        """Return the scores with NaN for every IoU, as for labels that are single pixels and show no area."""
+        return replace(self, miou=math.nan, iou=(math.nan,) * len(self.iou))
 
 
 def confusion_matrix(prediction: Tensor, label: Tensor, num_classes: int) -> Tensor:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from weclick.conventions import Size
 from weclick.metrics.confusion import Scores
 from weclick.metrics.temporal import Consistency
+
+Labels = Literal["masks", "clicks"]
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,12 @@ class Evaluation:
     """Result of an evaluation; None and an empty mapping mean "not measured".
 
     Args:
-        scores: Agreement with the labels.
+        scores: Agreement with the labels. Of clicks, pixels are clicks, and no IoU is measured.
         temporal: Agreement of successive predictions along the motion.
         pairs: Pairs of frames that ``temporal`` is from.
         video_consistency: VC_n by n.
         speed: Speed of the network.
+        measured_with: What the labels are: masks, or held-out clicks.
     """
 
     scores: Scores
@@ -63,3 +67,4 @@ class Evaluation:
     pairs: ComparedPairs | None = None
     video_consistency: Mapping[int, float] = field(default_factory=dict)
     speed: Speed | None = None
+    measured_with: Labels = "masks"

@@ -12,6 +12,7 @@ from weclick.data.masks import find_click_store, require_masks, simulate_split
 from weclick.data.unused import unused_messages
 from weclick.errors import DataError
 from weclick.files import locked, writing
+from weclick.pipeline.held_out import select_held_out
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 
@@ -39,6 +40,8 @@ def store_in_use(settings: FitSettings) -> Path | None:
 def take_clicks(settings: FitSettings, run: Run, find: FindStore = store_in_use) -> None:
     """Give a run its clicks, a copy of a store or simulated from the masks, unless it has them already.
 
+    Without masks, some of a store's clicks are held out from training (:func:`select_held_out`).
+
     Args:
         settings: Settings of the run.
         run: Gets the clicks. If several processes call this, one writes them and the others wait.
@@ -57,7 +60,7 @@ def take_clicks(settings: FitSettings, run: Run, find: FindStore = store_in_use)
                 if store is None:
                     _simulate(settings, run.clicks)
                 else:
-                    copy_store(store, run.clicks, settings.dataset.classes)
+                    copy_store(store, run.clicks, settings.dataset.classes, select_held_out(settings, store))
 
 
 def clicks_of(run: Run) -> FindStore:

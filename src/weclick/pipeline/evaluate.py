@@ -23,6 +23,7 @@ from weclick.inference.opening import open_model
 from weclick.inference.speed import measure_speed
 from weclick.metrics import Evaluation
 from weclick.pipeline.consistency import ConsistencyMeter
+from weclick.pipeline.held_out import measures_with_clicks
 from weclick.pipeline.options import DEFAULT_PAIRS
 from weclick.pipeline.run import Run
 from weclick.pipeline.scoring import ScoredFrame, score
@@ -39,6 +40,13 @@ WORST: Final = 48
 """Frames in the table of Weights & Biases; it advises against more than 50 pictures at once."""
 
 
+_REASONS: Final[dict[Split, str]] = {
+    "test": "best val/miou during training",
+    "val": "end of training; best.ckpt was chosen on val itself",
+    "train": "end of training",
+}
+
+
 @dataclass(frozen=True)
 class Chosen:
     """A checkpoint to evaluate, and why it was chosen."""
@@ -48,20 +56,19 @@ class Chosen:
 
 
 def choose_checkpoint(run: Run, stage: Literal["teacher", "student"], split: Split) -> Chosen:
-    """Choose a run's checkpoint: ``best``, but ``last`` on the val split.
+    """Choose a run's checkpoint: ``best`` on the test split, ``last`` on others.
 
-    ``best.ckpt`` was chosen by its mIoU on val, so its mIoU there is biased upwards.
+    ``best.ckpt`` was chosen by its mIoU on val, so its mIoU there is biased upwards. The train split is evaluated on clicks that
+    were held out from it where there are no masks, by which nothing is chosen.
 
     Raises:
         CheckpointError: The stage has no such checkpoint, or a damaged one.
     """
-    which: Literal["best", "last"] = "last" if split == "val" else "best"
+    which: Literal["best", "last"] = "best" if split == "test" else "last"
     path = run.checkpoint(stage, which)
     if not is_whole(path):
         raise CheckpointError(_missing(run, path))
-    if which == "last":
-        return Chosen(path, "end of training; best.ckpt was chosen on val itself")
-    return Chosen(path, "best val/miou during training")
+    return Chosen(path, _REASONS[split])
 
 
 def _missing(run: Run, path: Path) -> str:
@@ -118,7 +125,7 @@ def evaluate(
     With a folder, the results of a run's own checkpoint also go to Weights & Biases, as the run's test.
 
     Args:
-        settings: Data and device to evaluate with.
+        settings: Data and device to evaluate with; for held-out clicks, those of :func:`~weclick.pipeline.held_out.measurable`.
         run: Run of these settings.
         chosen: The checkpoint.
         split: Split of the settings' data.
@@ -140,7 +147,8 @@ def evaluate(
     data = settings.make_data(clicks=run.clicks if run.clicks.exists() else None)
     dataset = data.dataset
     official = (predictions or folder / "predictions") if folder and dataset.layout.name == "cityscapes" else None
-    collector = Collector(dataset, official)
+    clicked = measures_with_clicks(dataset)
+    collector = Collector(dataset, official, clicked=clicked)
     meter = ConsistencyMeter(model, dataset, split, pairs)
     scores = score(model, data, split, [collector.add, meter.add])
     if not scores.confusion.any():
@@ -148,7 +156,11 @@ def evaluate(
             f"all masks of the {split} split of {dataset.root} are void everywhere; they must hold class ids"
         )
     temporal, compared, video = meter.compute()
-    evaluation = Evaluation(scores, temporal, compared, video, speed=measure_speed(model, dataset.size))
+    speed = measure_speed(model, dataset.size)
+    if clicked:  # single pixels: no area to measure, and no video that is labelled densely
+        evaluation = Evaluation(scores.without_iou(), temporal, compared, speed=speed, measured_with="clicks")
+    else:
+        evaluation = Evaluation(scores, temporal, compared, video, speed)
     if folder is not None:
         report = Report(
             evaluation,
@@ -175,30 +187,37 @@ class Collector:
         dataset: Data set to evaluate on.
         predictions: Folder for ``<city>_<seq>_<frame>_pred_labelIds.png`` at the labels' size, as the official
             Cityscapes evaluator reads them; None writes none.
+        clicked: Whether the labels are clicks: the worst frames are then those with the fewest correct ones.
     """
 
-    def __init__(self, dataset: DataSet, predictions: Path | None) -> None:
+    def __init__(self, dataset: DataSet, predictions: Path | None, *, clicked: bool = False) -> None:
         self._worst: list[tuple[float, int, Sample]] = []
         self._order = count()
-        self.predictions = predictions
+        self.predictions, self.clicked = predictions, clicked
         table, classes = dataset.layout.label_ids(), range(len(dataset.classes))
         self.stored = np.array([table.index(c) if table else c for c in classes], np.uint8)
 
     def add(self, frame: ScoredFrame) -> None:
         """Collect from a scored frame."""
-        rank = -frame.miou, -next(self._order)  # the best of the worst comes first, and no two are equal
-        if not math.isnan(frame.miou) and (len(self._worst) < WORST or rank > self._worst[0][:2]):
-            layers = {"truth": frame.label, "prediction": frame.prediction}
-            heapq.heappush(self._worst, (*rank, Sample.of(str(frame.key), frame.image, layers, miou=frame.miou)))
+        quality = frame.accuracy if self.clicked else frame.miou
+        rank = -quality, -next(self._order)  # the best of the worst comes first, and no two are equal
+        if not math.isnan(quality) and (len(self._worst) < WORST or rank > self._worst[0][:2]):
+            heapq.heappush(self._worst, (*rank, self._sample(frame)))
             if len(self._worst) > WORST:
                 heapq.heappop(self._worst)
         if self.predictions is not None:
             name = f"{frame.key.video}_{frame.key.number:06d}_pred_labelIds.png"
             write_picture(self.predictions / name, self.stored[frame.prediction.cpu().numpy()])
 
+    def _sample(self, frame: ScoredFrame) -> Sample:
+        name, layers = str(frame.key), {"truth": frame.label, "prediction": frame.prediction}
+        if self.clicked:
+            return Sample.of_clicks(name, frame.image, **layers)
+        return Sample.of(name, frame.image, layers, miou=frame.miou)
+
     @property
     def worst(self) -> list[Sample]:
-        """The frames with the lowest mIoU, the lowest first."""
+        """The worst frames, the worst first."""
         return [sample for *_, sample in sorted(self._worst, reverse=True)]
 
 

@@ -36,7 +36,7 @@ def teacher_needs(settings: FitSettings) -> dict[str, Any]:
     needs: dict[str, Any] = {
         "teacher": asdict(settings.teacher),
         "epochs": settings.teacher_epochs or settings.trainer["max_epochs"],
-        "data": _without_workers(settings),
+        "data": _data_options(settings),
         "seed": settings.seed,
     }
     if "neighbour" in settings.teacher.needs:
@@ -54,12 +54,15 @@ def memory_needs(settings: FitSettings) -> dict[str, Any]:
     return {
         "teacher": settings.teacher_checkpoint,
         "memory": _stored_options(settings),
-        "data": _without_workers(settings),
+        "data": _data_options(settings),
     }
 
 
-def _without_workers(settings: FitSettings) -> dict[str, Any]:
-    return {name: value for name, value in asdict(settings.data).items() if name != "workers"}
+def _data_options(settings: FitSettings) -> dict[str, Any]:
+    """Return the options of the data, without those that change no sample of a run that has its clicks."""
+    options = asdict(settings.data)
+    del options["workers"], options["clicks"]["held_out"]
+    return options
 
 
 def _stored_options(settings: FitSettings) -> dict[str, Any]:
@@ -76,7 +79,7 @@ def data_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]:
     """Return what must be equal to resume a training on this data: settings, seed, classes, training frames, clicks."""
     frames = json.dumps([clip.target.key for clip in data.clips])
     facts: dict[str, Any] = {
-        "data": asdict(settings.data),
+        "data": _data_options(settings),
         "seed": settings.seed,
         "classes": list(data.dataset.classes.names),
         "frames": hashlib.sha256(frames.encode()).hexdigest()[:16],

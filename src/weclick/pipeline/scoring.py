@@ -26,7 +26,7 @@ class ScoredFrame:
         label, prediction: class ids uint8 (h, w), at the label's own size.
 
     Args:
-        miou: Of this frame alone; NaN if no pixel of it is labelled.
+        miou, accuracy: Of this frame alone; NaN if no pixel of it is labelled.
     """
 
     key: FrameKey
@@ -35,6 +35,7 @@ class ScoredFrame:
     label: Tensor
     prediction: Tensor
     miou: float
+    accuracy: float
 
 
 Observer = Callable[[ScoredFrame], None]
@@ -56,6 +57,6 @@ def score(model: Model, data: ClipDataModule, split: Split, observers: Sequence[
                 truth, prediction = label.to(model.device), resize_ids(ids, label.shape)[0]
                 own = metric(prediction, truth)  # adds the frame, and returns its scores alone
                 for observe in observers:
-                    observe(ScoredFrame(key, image, ids[0], truth, prediction, own.miou))
+                    observe(ScoredFrame(key, image, ids[0], truth, prediction, own.miou, own.accuracy))
             progress(done, len(loader))
     return metric.compute()

@@ -190,10 +190,17 @@ class FitSettings(Options):
     @property
     def dataset(self) -> DataSet:
         """The data set at the settings' working size; opened at the first use, as listing a large one takes seconds."""
-        key = (self.data.root, str(self.data.layout))
-        if key not in self.opened:
-            self.opened[key] = DataSet.open(self.data.root, self.data.layout)
-        return self.opened[key].at(self.data.size)
+        if self._source not in self.opened:
+            self.opened[self._source] = DataSet.open(self.data.root, self.data.layout)
+        return self.opened[self._source].at(self.data.size)
+
+    def on(self, dataset: DataSet) -> FitSettings:
+        """Return these settings with another view of their data set, such as with other labels."""
+        return replace(self, opened={self._source: dataset})
+
+    @property
+    def _source(self) -> tuple[str, str]:
+        return self.data.root, str(self.data.layout)
 
     def make_flow(self, device: torch.device, precision: FlowPrecision = "fp32") -> FlowEstimator:
         """Return the memory's flow estimator at its scale; see :func:`weclick.flow.estimators.make_flow`."""

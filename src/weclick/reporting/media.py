@@ -110,7 +110,12 @@ def iou_scores(prefix: str, iou: Sequence[float], classes: ClassSet) -> dict[str
 
 def test_scores(evaluation: Evaluation, classes: ClassSet) -> dict[str, float]:
     """Return the scores of a test by name."""
-    scores = {"test/miou": evaluation.scores.miou, "test/accuracy": evaluation.scores.accuracy}
+    accuracy = evaluation.scores.accuracy
+    scores = (
+        {"test/click_accuracy": accuracy}
+        if evaluation.measured_with == "clicks"
+        else {"test/miou": evaluation.scores.miou, "test/accuracy": accuracy}
+    )
     if evaluation.temporal is not None:
         scores["test/temporal_consistency"] = evaluation.temporal.masked
     if evaluation.speed is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
@@ -21,13 +20,24 @@ from rich.text import Text
 from weclick.classes import ClassSet
 from weclick.errors import ShapeError
 from weclick.files import write_json, write_text
-from weclick.metrics import ComparedPairs, Evaluation
+from weclick.metrics import Evaluation
 from weclick.reporting.plots import plot_confusion, plot_curves
 from weclick.reporting.samples import Sample, classes_in
+from weclick.reporting.scores import (
+    accuracy_interval,
+    class_rows,
+    columns_of,
+    compared,
+    csv_rows,
+    grouped,
+    measured,
+    percent,
+    span,
+    summary,
+)
 from weclick.reporting.tables import to_csv
 
 _JPEG_QUALITY = 88
-_MISSING = "n/a"
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,7 @@ class Provenance:
         stage: "teacher" or "student".
         arm: Arm of the method.
         split: Split that was evaluated.
-        frames: Number of labelled frames in it.
+        frames: Number of labelled frames in it; of frames with held-out clicks, where these are the labels.
         checkpoint: File that was evaluated.
         reason: Why this file was chosen, such as "best val/miou (epoch 12)".
         seed: Seed of the training.
@@ -102,16 +112,19 @@ def write_report(folder: Path, report: Report) -> Path:
     """Write ``report.html`` into ``folder`` and return its path; it has no scripts and loads no other file."""
     # names come from data sets of strangers: they are escaped, and a missing value is an error, not an empty text
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(percent=_percent, count=_count)
+    environment.filters.update(percent=percent, count=grouped, span=span)
     source = resources.files("weclick.reporting").joinpath("report.html.j2").read_text(encoding="utf-8")
     html = environment.from_string(source).render(
         report=report,
         evaluation=report.evaluation,
         provenance=report.provenance,
-        rows=_rows(report.evaluation, report.classes),
+        rows=class_rows(report.evaluation, report.classes),
+        clicked=report.evaluation.measured_with == "clicks",
+        measured=measured(report.evaluation, report.provenance.frames),
+        interval=accuracy_interval(report.evaluation),
         samples=[_sample(sample, report.classes) for sample in report.samples],
         legend=[report.classes[index] for index in classes_in(report.samples)],
-        compared=report.evaluation.pairs and _compared(report.evaluation.pairs),
+        compared=report.evaluation.pairs and compared(report.evaluation.pairs),
         confusion=_svg(plot_confusion(report.evaluation.scores.confusion, report.classes, "svg")),
         curves=_svg(plot_curves(report.metrics, "svg")) if report.metrics else None,
     )
@@ -123,11 +136,7 @@ def write_report(folder: Path, report: Report) -> Path:
 def write_tables(folder: Path, report: Report) -> None:
     """Write ``metrics.json`` (NaN as null), ``per_class.csv`` and ``confusion.csv`` (rows = truth) into ``folder``."""
     write_json(folder / "metrics.json", _metrics(report))
-    per_class = [
-        {"id": row.id, "class": row.name, "iou": _cell(row.iou), "accuracy": _cell(row.accuracy), "pixels": row.pixels}
-        for row in _rows(report.evaluation, report.classes)
-    ]
-    write_text(folder / "per_class.csv", to_csv(per_class))
+    write_text(folder / "per_class.csv", to_csv(csv_rows(report.evaluation, report.classes)))
     names, counts = report.classes.names, report.evaluation.scores.confusion.tolist()
     confusion = [
         {"true \\ predicted": name, **dict(zip(names, line, strict=True))}
@@ -141,78 +150,28 @@ def print_table(evaluation: Evaluation, classes: ClassSet) -> None:
     _check_classes(evaluation, classes)
     console = Console(highlight=False)
     table = Table(box=box.ASCII, show_footer=True)
-    scores = evaluation.scores
-    pixels = int(scores.confusion.sum())
+    rows = class_rows(evaluation, classes)
+    columns = columns_of(evaluation, rows)
     table.add_column("class", footer="mean", overflow="fold")
-    for name, footer in (
-        ("IoU %", _percent(scores.miou)),
-        ("accuracy %", _percent(scores.mean_class_accuracy)),
-        ("pixels %", _percent(1.0 if pixels else math.nan)),
-    ):
+    for name, (footer, _) in columns.items():
         table.add_column(name, footer=footer, justify="right")
-    for row in _rows(evaluation, classes):
+    for index, row in enumerate(rows):
         # Text, as rich would take "[red]" in a str for markup
-        shown = Text(_printable(row.name, console.encoding))
-        table.add_row(shown, _percent(row.iou), _percent(row.accuracy), _percent(row.share))
+        table.add_row(Text(_printable(row.name, console.encoding)), *(cells[index] for _, cells in columns.values()))
     console.print(table)
-    console.print(_summary(evaluation), markup=False)
-
-
-def _summary(evaluation: Evaluation) -> str:
-    parts = [f"mIoU {_percent(evaluation.scores.miou)} %", f"pixel accuracy {_percent(evaluation.scores.accuracy)} %"]
-    if evaluation.temporal:
-        both = f"{_percent(evaluation.temporal.masked)} % (unmasked {_percent(evaluation.temporal.unmasked)} %)"
-        parts.append(f"temporal consistency {both}")
-        parts += [f"  {_compared(evaluation.pairs)}"] if evaluation.pairs else []
-    parts += [f"VC{n} {_percent(value)} %" for n, value in sorted(evaluation.video_consistency.items())]
-    if speed := evaluation.speed:
-        size = f"{speed.size[1]}x{speed.size[0]}"
-        parts.append(f"{speed.fps:.1f} FPS ({speed.ms:.1f} ms, {size}, {speed.precision}, {speed.device})")
-    return "\n".join(parts)
-
-
-def _compared(pairs: ComparedPairs) -> str:
-    height, width = pairs.flow_size
-    share = f"{pairs.compared:,} of {pairs.available:,} pairs of successive frames"
-    return f"over {share}, {pairs.flow} flow at {width}x{height}"
-
-
-@dataclass(frozen=True)
-class _Row:
-    id: int
-    name: str
-    color: tuple[int, int, int]
-    iou: float
-    accuracy: float
-    pixels: int
-    share: float
-
-
-def _rows(evaluation: Evaluation, classes: ClassSet) -> list[_Row]:
-    scores = evaluation.scores
-    pixels = scores.confusion.sum(1)
-    total = int(pixels.sum())
-    return [
-        _Row(
-            id=index,
-            name=entry.name,
-            color=entry.color,
-            iou=scores.iou[index],
-            accuracy=scores.class_accuracy[index],
-            pixels=int(pixels[index]),
-            share=int(pixels[index]) / total if total else math.nan,
-        )
-        for index, entry in enumerate(classes)
-    ]
+    console.print(summary(evaluation), markup=False)
 
 
 def _metrics(report: Report) -> dict[str, Any]:
     scores, temporal, names = report.evaluation.scores, report.evaluation.temporal, report.classes.names
     return {
+        "measured_with": report.evaluation.measured_with,
         "miou": scores.miou,
         "accuracy": scores.accuracy,
         "mean_class_accuracy": scores.mean_class_accuracy,
         "iou": dict(zip(names, scores.iou, strict=True)),
+        "class_accuracy": dict(zip(names, scores.class_accuracy, strict=True)),
+        "clicks": _clicks(report) if report.evaluation.measured_with == "clicks" else None,
         "temporal_consistency": temporal
         and {
             "masked": temporal.masked,
@@ -225,6 +184,17 @@ def _metrics(report: Report) -> dict[str, Any]:
         "video_consistency": {str(n): value for n, value in report.evaluation.video_consistency.items()},
         "speed": report.evaluation.speed and asdict(report.evaluation.speed),
         "evaluated": {**asdict(report.provenance), "versions": dict(report.provenance.versions)},
+    }
+
+
+def _clicks(report: Report) -> dict[str, Any]:
+    """Return number and intervals of the clicks that were measured with."""
+    rows = class_rows(report.evaluation, report.classes)
+    return {
+        "count": sum(row.pixels for row in rows),
+        "interval": accuracy_interval(report.evaluation),
+        "per_class": {row.name: {"count": row.pixels, "interval": row.interval} for row in rows},
+        "note": measured(report.evaluation, report.provenance.frames),
     }
 
 
@@ -242,21 +212,6 @@ def _jpeg(picture: np.ndarray) -> str:
 
 def _svg(data: bytes) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(data).decode()}"
-
-
-def _cell(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.6f}"
-
-
-def _percent(value: float) -> str:
-    return _MISSING if math.isnan(value) else f"{100 * value:.1f}"
-
-
-def _count(value: int | None) -> str:
-    """Return a whole number with its digits in groups, millions as "4.68 M"."""
-    if value is None:
-        return _MISSING
-    return f"{value / 1e6:.2f} M" if value >= 1e6 else f"{value:,}"
 
 
 def _printable(text: str, encoding: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
-from weclick.inference.drawing import draw_clicks, overlay, sheet
+from weclick.inference.drawing import cross_out, draw_clicks, overlay, sheet
 
 Ids = NDArray[np.uint8]
 Points = Sequence[tuple[float, float, int]]
@@ -32,6 +32,7 @@ class Sample:
         image: RGB, uint8 (H, W, 3).
         layers: Class ids, uint8 (H, W), by name and in the order they are shown, such as ``truth`` and ``prediction``.
         clicks: Clicks on the image.
+        wrong: Those of them, without the class, where the prediction is wrong.
         miou: Of the prediction in this frame, 0..1; None if it was not measured.
     """
 
@@ -40,6 +41,7 @@ class Sample:
     layers: Mapping[str, Ids]
     clicks: Points = ()
     miou: float | None = None
+    wrong: Sequence[tuple[float, float]] = ()
 
     @classmethod
     def of(
@@ -66,14 +68,31 @@ class Sample:
             miou,
         )
 
+    @classmethod
+    def of_clicks(cls, name: str, image: Tensor, truth: Tensor, prediction: Tensor) -> Sample:
+        """Make a sample of a prediction and of clicks that it is measured with.
+
+        Shape:
+            image: float (3, H, W) in 0..1. truth: class ids (h, w), ignored but for the clicked pixels. prediction: as truth.
+        """
+        rows, columns = (truth != IGNORE_INDEX).nonzero(as_tuple=True)
+        scale_y, scale_x = image.shape[1] / truth.shape[0], image.shape[2] / truth.shape[1]
+        places = zip(((columns + 0.5) * scale_x - 0.5).tolist(), ((rows + 0.5) * scale_y - 0.5).tolist(), strict=True)
+        classes, right = truth[rows, columns].tolist(), (prediction == truth)[rows, columns].tolist()
+        clicks = [(x, y, class_id) for (x, y), class_id in zip(places, classes, strict=True)]
+        title = f"{name}: {sum(right)} of {len(right)} clicks right"
+        sample = cls.of(title, image, {"prediction": prediction}, clicks)
+        wrong = [(x, y) for (x, y, _), is_right in zip(sample.clicks, right, strict=True) if not is_right]
+        return replace(sample, wrong=wrong)
+
     @property
     def shown(self) -> dict[str, Ids]:
         """The layers that label any pixel."""
         return {name: layer for name, layer in self.layers.items() if (layer != IGNORE_INDEX).any()}
 
     def frame(self, classes: ClassSet) -> NDArray[np.uint8]:
-        """Return the image with its clicks as rings."""
-        return draw_clicks(self.image, self.clicks, classes) if self.clicks else self.image
+        """Return the image with its clicks as rings, the wrong ones crossed out."""
+        return cross_out(draw_clicks(self.image, self.clicks, classes), self.wrong) if self.clicks else self.image
 
     def panels(self, classes: ClassSet) -> dict[str, NDArray[np.uint8]]:
         """Return the frame with its clicks, and the frame below each layer that labels any pixel, by title."""

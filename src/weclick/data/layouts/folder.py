@@ -38,7 +38,7 @@ from weclick.video import VIDEO_SUFFIXES
 SPLITS_FILE: Final = "splits.yaml"
 
 EVERY: Final = 5
-"""Without ``splits.yaml``, every fifth video is for validation."""
+"""Without ``splits.yaml``, every fifth video with masks is for validation."""
 
 TRAIN_SHARE: Final = 0.8
 GAP_SHARE: Final = 0.05
@@ -112,7 +112,10 @@ class FolderLayout(ListedLayout):
                 return _by_split(_read_splits(path, set(videos)), videos)
         except DataError as error:
             self._refuse(error)
-        return _cut_single(next(iter(videos.values()))) if len(videos) == 1 else _every_fifth(videos)
+        splits = _cut_single(next(iter(videos.values()))) if len(videos) == 1 else _every_fifth(videos)
+        if any(frame.label for frame in splits["val"]):
+            return splits
+        return _by_split({"train": list(videos), "val": [], "test": []}, videos)  # nothing could be validated with
 
     def _check_mask_folders(self) -> None:
         for kind in ("masks", "instances"):
@@ -253,10 +256,9 @@ def _by_split(listed: Mapping[Split, list[str]], videos: Mapping[str, list[Frame
 
 
 def _every_fifth(videos: Mapping[str, list[Frame]]) -> dict[Split, list[Frame]]:
-    """Take every fifth video with masks (of all videos when none has masks), but at least one, for validation."""
+    """Take every fifth video with masks, but at least one, for validation."""
     masked = [name for name, frames in videos.items() if any(frame.label for frame in frames)]
-    candidates = masked or list(videos)
-    val = candidates[EVERY - 1 :: EVERY] or candidates[-1:]
+    val = masked[EVERY - 1 :: EVERY] or masked[-1:]
     train = list(videos.keys() - set(val))
     return _by_split({"train": train, "val": val, "test": []}, videos)
 
