@@ -26,6 +26,10 @@ class DataError(WeclickError):
     """A data set, frame, label or video cannot be used as it is."""
 
 
+class NoLabelsError(DataError):
+    """There is nothing to evaluate a network with: no masks, and no held-out clicks."""
+
+
 class OutsideError(DataError):
     """A link in a data set leads out of it."""
 

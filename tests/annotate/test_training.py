@@ -82,7 +82,7 @@ def test_a_data_set_that_is_only_annotated_has_no_such_routes(serve):
 
 def test_a_training_is_the_commands_that_a_user_could_give(client, training, started):
     assert client.post("/api/training", json={"resume": False}).json()["run"] == "train-1"
-    fit, predict, suggest = started[0]
+    fit, predict, suggest, test = started[0]
     root, run = str(training.root), str(training.runs / "train-1")
     assert fit[:3] == ["fit", "--config", f"{root}/config.yaml"] and fit[-4:] == [
         "--name",
@@ -91,6 +91,7 @@ def test_a_training_is_the_commands_that_a_user_could_give(client, training, sta
         "train-1",
     ]
     assert predict[0] == "predict" and f"{root}/videos/東京.mp4" in predict and f"{run}/result/東京" in predict
+    assert test == ["test", "--run", str(run), "--required", "false"]
     assert suggest[:3] == ["clicks", "suggest", root]
 
 
@@ -112,7 +113,8 @@ def test_what_came_of_it_is_reported(client, training, started, catalog):
     found = client.get("/api/training").json()
     assert found["results"] == ["東京"]
     assert [(one["video"], one["number"]) for one in found["suggestions"]] == [("東京", 7)]  # not what is gone
-    assert found["scores"] == [{"name": "ground", "iou": 0.5}, {"name": "car", "iou": None}]
+    assert found["scores"] == [{"name": "ground", "value": 0.5}, {"name": "car", "value": None}]
+    assert found["measured_with"] == "masks"
     assert found["samples"] == [{"stage": "student", "name": "train_samples"}]
     stage = found["stages"][0]
     assert (stage["epoch"], stage["epochs"]) == (301, 400)
@@ -122,6 +124,14 @@ def test_what_came_of_it_is_reported(client, training, started, catalog):
     assert (part.status_code, part.content, part.headers["content-type"]) == (206, b"234", "video/webm")
     offered = client.post("/api/next", json={"client": ANN, "annotator": "", "after": None}).json()
     assert (offered["video"], offered["number"]) == ("東京", 7)  # first
+
+
+def test_promise_12_scores_of_held_out_clicks_are_named_as_such(client, training, started):
+    client.post("/api/training", json={})
+    metrics = {"measured_with": "clicks", "iou": {"ground": None}, "class_accuracy": {"ground": 0.75}}
+    (write_run(training) / "test/metrics.json").write_text(json.dumps(metrics))
+    found = client.get("/api/training").json()
+    assert found["scores"] == [{"name": "ground", "value": 0.75}] and found["measured_with"] == "clicks"
 
 
 def test_the_time_left_is_that_of_the_epochs_since_it_was_started(client, training, started):

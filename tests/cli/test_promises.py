@@ -139,3 +139,4 @@ def test_without_masks_and_held_out_clicks_test_is_refused(weclick, unmasked, ti
     options = ("--data.size=[64,96]", "--arm=clicks", "--name=run", "--data.clicks.held_out=0")
     assert "next: weclick predict" in weclick("fit", "--data.root", unmasked, *tiny, *options).done().out
     weclick("test").refused("has no masks in its val split", "holds no clicks out", "train a new run")
+    assert weclick("test", "--required", "false").done().out.startswith("not measured: ")

@@ -58,7 +58,7 @@ def test_pictures_and_ids_by_hand():
     assert ids(torch.tensor([[0, 255]])).dtype == np.uint8
 
 
-def test_a_wrong_click_is_crossed_out_and_a_right_one_is_not():
+def test_a_wrong_click_is_on_a_cross_and_a_right_one_is_not():
     truth = torch.full((32, 64), 255)
     truth[16, 16], truth[16, 48] = 0, 1
     made = Sample.of_clicks("a:1", torch.zeros(3, 64, 128), truth, torch.zeros(32, 64).long())

@@ -31,14 +31,12 @@ class Training:
         config: Settings of a training.
         runs: Folder of the runs and of the jobs' files.
         videos: Files to predict on afterwards, by name.
-        masked: Whether there are masks to test with.
     """
 
     root: Path
     config: Path
     runs: Path
     videos: dict[str, Path]
-    masked: bool = False
 
     @property
     def job(self) -> Job:
@@ -100,7 +98,7 @@ class Training:
         return f"train-{max(taken, default=0) + 1}"
 
     def _steps(self, name: str) -> Sequence[Command]:
-        """Return the commands of a run: training, result videos, frames to click next and, with masks, its scores."""
+        """Return the commands of a run: training, result videos, frames to click next, and its scores if it can be measured."""
         run = self.runs / name
         named = ["--runs", str(self.runs), "--name", name, "--resume", name]
         fit = ["fit", "--config", str(self.config), "--data.root", str(self.root), *named]
@@ -111,8 +109,7 @@ class Training:
         ]
         suggest = ["clicks", "suggest", str(self.root), "--run", str(run), "--out", str(run / "suggestions.json")]
         suggest += ["--count", str(SUGGESTED), "--most", str(_EXAMINED)]
-        test = [["test", "--run", str(run)]] if self.masked else []
-        return [fit, *predict, suggest, *test]
+        return [fit, *predict, suggest, ["test", "--run", str(run), "--required", "false"]]
 
 
 def sample_pictures(run: Path, stages: Collection[StageProgress]) -> list[tuple[str, str]]:

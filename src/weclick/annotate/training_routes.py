@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -57,10 +58,10 @@ class SuggestionResponse(BaseModel):
 
 
 class ScoreResponse(BaseModel):
-    """The IoU of a class; None where it cannot be measured."""
+    """The IoU of a class, or with held-out clicks the share of them that are right; None where it cannot be measured."""
 
     name: str
-    iou: float | None
+    value: float | None
 
 
 class ExportResponse(BaseModel):
@@ -84,6 +85,7 @@ class TrainingResponse(BaseModel):
     results: list[str] = []
     suggestions: list[SuggestionResponse] = []
     scores: list[ScoreResponse] = []
+    measured_with: Literal["masks", "clicks"] = "masks"
     export: ExportResponse | None = None
 
 
@@ -168,6 +170,7 @@ class TrainingHandlers:
         stages = stages_of(run)
         active = next((stage for stage in stages if not stage.finished and stage.epochs), None)
         finished = state.outcome == "done"
+        metrics = (self.training.scores(run) or {}) if finished else {}
         return TrainingResponse(
             outcome=state.outcome,
             run=run.name,
@@ -178,7 +181,8 @@ class TrainingHandlers:
             samples=[SampleResponse(stage=stage, name=name) for stage, name in sample_pictures(run, stages)],
             results=list(self.training.results(run)) if finished else [],
             suggestions=self._suggestions(run) if finished else [],
-            scores=self._scores(run) if finished else [],
+            scores=_scores(metrics),
+            measured_with=metrics.get("measured_with", "masks"),
             export=self._export(state) if finished else None,
         )
 
@@ -186,10 +190,6 @@ class TrainingHandlers:
         keys = [FrameKey(entry["video"], entry["number"]) for entry in self.training.suggestions(run)]
         known = [key for key in keys if key in self._catalog]
         return [SuggestionResponse(id=self._catalog.id_of(key), **key._asdict()) for key in known]
-
-    def _scores(self, run: Path) -> list[ScoreResponse]:
-        scores = self.training.scores(run)
-        return [ScoreResponse(name=name, iou=iou) for name, iou in scores["iou"].items()] if scores else []
 
     def _export(self, state: JobState) -> ExportResponse:
         exported = self.training.export_job.state()
@@ -220,6 +220,12 @@ def _stage(stage: StageProgress) -> StageResponse:
         losses=_spread(stage.losses),
         mious=_spread(stage.mious),
     )
+
+
+def _scores(metrics: Mapping[str, Any]) -> list[ScoreResponse]:
+    """Return the value of each class from what a ``metrics.json`` holds; nothing of one that is missing."""
+    kind = "class_accuracy" if metrics.get("measured_with") == "clicks" else "iou"
+    return [ScoreResponse(name=name, value=value) for name, value in metrics.get(kind, {}).items()]
 
 
 def _spread(values: tuple[float, ...]) -> list[float]:

@@ -23,7 +23,7 @@ from weclick.cli.options import (
 from weclick.cli.parser import Parser
 from weclick.cli.runs import SETTINGS, add_run, find_run_of_checkpoint, refuse_wrong_options
 from weclick.data.index import Split
-from weclick.errors import RunError
+from weclick.errors import NoLabelsError, RunError
 from weclick.pipeline.options import DEFAULT_PAIRS
 
 if TYPE_CHECKING:
@@ -60,6 +60,12 @@ def make_parser(command: str) -> Parser:
         default=DEFAULT_PAIRS,
         help="number of pairs of successive frames, evenly spread, to measure temporal consistency on; 0: do not measure it",
     )
+    parser.add_argument(
+        "--required",
+        type=bool,
+        default=True,
+        help="refuse a run without masks and held-out clicks; false: say that there is nothing to measure with, and end",
+    )
     return parser
 
 
@@ -69,7 +75,13 @@ def main(command: str, arguments: list[str]) -> None:
     request = parse_request(command, arguments)
     from weclick.reporting.report import print_table
 
-    evaluation, model, folder = evaluate_run(command, request)
+    try:
+        evaluation, model, folder = evaluate_run(command, request)
+    except NoLabelsError as error:
+        if request.config.required:
+            raise
+        print(f"not measured: {error}")
+        return
     print_table(evaluation, model.classes)
     if folder is not None:
         print(f"report: {folder / 'report.html'}")

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from weclick.cli.next_step import print_next
 from weclick.cli.options import Request, dump, is_file_name, option_value, to_settings
 from weclick.cli.runs import resume_hint
-from weclick.errors import ConfigError, DataError, TrainingError, WeclickError
+from weclick.errors import ConfigError, NoLabelsError, TrainingError, WeclickError
 from weclick.files import remove_leftovers, write_text
 from weclick.machine import process_rank
 from weclick.pipeline.clicks import report_newer_clicks
@@ -120,7 +120,7 @@ def _after_student(settings: FitSettings, run: Run) -> tuple[str, ...]:
     option = ("--run", str(run.folder))
     try:
         measurable(settings, run, settings.dataset.evaluation_split)
-    except DataError:
+    except NoLabelsError:
         return ("predict", *option, "--source", "VIDEO")
     return ("test", *option)
 

@@ -73,7 +73,7 @@ def test(
     stage: Literal["teacher", "student"] = "student",
     runs: str | PathLike[str] = RUNS,
 ) -> dict[str, Any]:
-    """Evaluate a trained network against the masks and write a report, as ``weclick test`` does.
+    """Evaluate a trained network with masks, or without any with held-out clicks, and write a report, as ``weclick test`` does.
 
     Args:
         run: Run by name or folder; by default the newest.
@@ -82,11 +82,12 @@ def test(
         runs: Folder of all runs.
 
     Returns:
-        What the report's ``metrics.json`` holds: ``miou``, ``accuracy``, ``iou`` by class, ``temporal_consistency``, ``speed``
-        and more; None where something is not defined or was not measured.
+        What the report's ``metrics.json`` holds: ``measured_with`` (``masks`` or ``clicks``), ``miou``, ``accuracy``, ``iou`` and
+        ``class_accuracy`` by class, ``temporal_consistency``, ``speed`` and more; None where something is not defined or was not
+        measured, as mIoU with clicks.
 
     Raises:
-        WeclickError: There is no such run or checkpoint, or no mask to evaluate with.
+        WeclickError: There is no such run or checkpoint, or neither masks nor held-out clicks to evaluate with.
 
     Example:
         Train, then print the student's mIoU::

@@ -108,8 +108,7 @@ def _open_page(project: Project, access: Access, config: Namespace) -> FastAPI:
         layout = open_layout("folder", project.folder)
         catalog = Catalog(layout, store, goal=config.goal)
     make_store(store, layout.classes)
-    masked = any(frame.label for split in layout.splits() if split != "train" for frame in layout.frames(split))
-    training = Training(project.folder, project.config, project.runs, project.videos, masked)
+    training = Training(project.folder, project.config, project.runs, project.videos)
     return create_app(
         catalog,
         access,

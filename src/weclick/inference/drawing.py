@@ -60,7 +60,7 @@ def draw_clicks(image: np.ndarray, clicks: Iterable[tuple[float, float, int]], c
 
 
 def cross_out(image: np.ndarray, places: Iterable[tuple[float, float]]) -> np.ndarray:
-    """Return a copy of the picture with a cross at every place (x, y), larger than a click."""
+    """Return a copy of the picture with a cross at every place (x, y), wider than the clicks of :func:`draw_clicks`."""
     canvas = np.ascontiguousarray(image).copy()
     side = 2 * (max(4, round(min(canvas.shape[:2]) / 90)) + 8)
     for x, y in places:

@@ -14,7 +14,7 @@ from weclick.data.dataset import DataSet
 from weclick.data.held_out import HeldOutLabels
 from weclick.data.index import SPLITS, Split
 from weclick.data.unused import first_names
-from weclick.errors import DataError, RunError
+from weclick.errors import NoLabelsError, RunError
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 
@@ -68,14 +68,14 @@ def measurable(settings: FitSettings, run: Run, split: Split) -> tuple[FitSettin
     """Return the settings and the split to evaluate with: the masks of ``split`` or, without, the run's held-out clicks.
 
     Raises:
-        DataError: There are neither.
+        NoLabelsError: There are neither.
     """
     dataset = settings.dataset
     if dataset.labelled(split):
         return settings, split
     clicks = settings.make_data(clicks=run.clicks).clicks if run.clicks.exists() else None
     if clicks is None or not any(clicks.held_out.values()):
-        raise DataError(
+        raise NoLabelsError(
             f"{dataset.root} has no masks in its {split} split, and {run.folder} holds no clicks out, to evaluate with; add "
             f"masks (data/README.md shows where), or click {LEAST_TO_HOLD_OUT} frames or more and train a new run"
         )

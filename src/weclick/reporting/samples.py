@@ -91,8 +91,8 @@ class Sample:
         return {name: layer for name, layer in self.layers.items() if (layer != IGNORE_INDEX).any()}
 
     def frame(self, classes: ClassSet) -> NDArray[np.uint8]:
-        """Return the image with its clicks as rings, the wrong ones crossed out."""
-        return cross_out(draw_clicks(self.image, self.clicks, classes), self.wrong) if self.clicks else self.image
+        """Return the image with its clicks as rings, the wrong ones on a cross."""
+        return draw_clicks(cross_out(self.image, self.wrong), self.clicks, classes) if self.clicks else self.image
 
     def panels(self, classes: ClassSet) -> dict[str, NDArray[np.uint8]]:
         """Return the frame with its clicks, and the frame below each layer that labels any pixel, by title."""

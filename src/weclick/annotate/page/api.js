@@ -15,8 +15,8 @@
  * @typedef {{name: string, finished: boolean, epoch: number, epochs: number, losses: number[], mious: number[]}} Stage
  * @typedef {"none" | "running" | "done" | "stopped" | "failed"} Outcome
  * @typedef {{outcome: Outcome, run: string, step: string, message: string, stages: Stage[], seconds_left: number | null,
- *   samples: {stage: string, name: string}[], results: string[], scores: {name: string, iou: number | null}[],
- *   suggestions: {id: string, video: string, number: number}[],
+ *   samples: {stage: string, name: string}[], results: string[], scores: {name: string, value: number | null}[],
+ *   measured_with: "masks" | "clicks", suggestions: {id: string, video: string, number: number}[],
  *   export: {outcome: Outcome, message: string, files: string[]} | null}} Training
  * @typedef {{frames: {id: string, video: string, number: number, unsure: number}[], changed: number | null,
  *   clicks: number}} Surveyed the frames to do, the most unsure first; the share of them that the last clicks changed

@@ -10,7 +10,11 @@ const STEPS = {
   fit: "training",
   predict: "making the result video",
   clicks: "looking for frames to click next",
-  test: "measuring on the masks",
+  test: "measuring how good it is",
+};
+const CAPTIONS = {
+  masks: "IoU of each class on frames with masks",
+  clicks: "Share of held-out clicks that are right, by class; says nothing about borders",
 };
 const STAGES = { teacher: "teacher", memory: "memory", student: "student" };
 const INTRODUCTION =
@@ -75,7 +79,7 @@ export class TrainingPanel {
     byId("training-result").hidden = training.outcome !== "done";
     if (training.outcome !== "done") return;
     this.result.show(training.run, training.results);
-    this.#showScores(training.scores);
+    this.#showScores(training);
     this.#showSuggestions(training.suggestions);
     this.#showExport(training.export);
   }
@@ -95,12 +99,12 @@ export class TrainingPanel {
     byId("training-actions").replaceChildren(...buttons);
   }
 
-  #showScores(scores) {
+  #showScores({ scores, measured_with }) {
     byId("training-scores").hidden = !scores.length;
-    const rows = scores.map(({ name, iou }) =>
-      element("tr", null, {}, [element("td", name), element("td", iou === null ? "–" : `${(100 * iou).toFixed(1)} %`)]),
+    const rows = scores.map(({ name, value }) =>
+      element("tr", null, {}, [element("td", name), element("td", value === null ? "–" : `${(100 * value).toFixed(1)} %`)]),
     );
-    byId("training-scores").replaceChildren(element("caption", "IoU of each class on frames with masks"), ...rows);
+    byId("training-scores").replaceChildren(element("caption", CAPTIONS[measured_with]), ...rows);
   }
 
   #showSuggestions(suggestions) {
