@@ -41,7 +41,7 @@ def test_all_that_is_bad_is_listed_at_once(weclick, root):
     assert result.status == 1
     for words in ("friday.mp4 cannot be opened", "saturday.mp4 cannot", "masks/monday/7.png has no frame 7"):
         assert result.out.count(words) == 1, result.out
-    for words in ("masks/sunday belongs to no video", "tuesday/1.png is empty", "5 problems", "64x32 (3)"):
+    for words in ("masks/sunday belongs to no video", "tuesday/1.png is empty", "5 problems", "64x32 (5)"):
         assert words in result.out, result.out
     assert weclick("clicks", "stats", root).refused("friday.mp4", "move it away")
 
@@ -61,18 +61,18 @@ def test_masks_and_names_that_do_not_fit_are_listed_with_everything_else(weclick
         assert words in result.out, result.out
 
 
-def test_what_is_set_aside_is_told_with_what_changes_it(weclick, root, tmp_path):
-    (tmp_path / "in.csv").write_text("video,number,x,y,class,annotator\nmonday,0,1,2,car,\n")
-    line = f"wednesday; to train from all, write into {root}/splits.yaml: train: [monday, tuesday, wednesday]"
+def test_without_masks_no_video_is_kept_for_validation(weclick, root, tmp_path):
+    (tmp_path / "in.csv").write_text("video,number,x,y,class,annotator\nwednesday,0,1,2,car,\n")
     result = weclick("clicks", "import", root, tmp_path / "in.csv").done()
-    assert result.out.splitlines()[0] == f"1 clicks into {root / CLICKS_FILE}"
-    assert line in result.out
-    assert line in weclick("clicks", "stats", root).done().out
-    (root / "splits.yaml").write_text("train: [monday, tuesday, wednesday]")
-    assert "splits.yaml" not in weclick("clicks", "stats", root).done().out
+    assert result.out.splitlines() == [
+        f"1 clicks into {root / CLICKS_FILE}",
+        f"next: weclick clicks check {root}",
+    ]
+    assert "train: monday, tuesday, wednesday" in weclick("data", "check", root).done().out
 
 
 def test_clicks_that_nothing_is_trained_from_are_told(weclick, fit, root, tmp_path, caplog):
+    (root / "splits.yaml").write_text("{train: [monday, tuesday], val: [wednesday]}")
     table = "video,number,x,y,class,annotator\nwednesday,0,1,2,car,\nwednesday,1,1,2,ground,\n"
     (tmp_path / "in.csv").write_text(table)
     weclick("clicks", "import", root, tmp_path / "in.csv").done()
@@ -82,7 +82,6 @@ def test_clicks_that_nothing_is_trained_from_are_told(weclick, fit, root, tmp_pa
     (tmp_path / "in.csv").write_text("video,number,x,y,class,annotator\nmonday,0,1,2,car,\n")
     weclick("clicks", "import", root, tmp_path / "in.csv").done()
     fit("--data.root", root, "--arm", "clicks").done()
-    assert sum("wednesday; to train from all" in line for line in caplog.messages) == 1
     assert sum("clicks not trained from: 2 in val (wednesday)" in line for line in caplog.messages) == 1
     assert caplog.messages.count("never clicked, so never learned: ground") == 1
 

@@ -105,7 +105,7 @@ def test_the_worst_frames_are_kept_and_the_worst_comes_first(settings):
     ids = torch.zeros(4, 8, dtype=torch.uint8)
     for number in range(100):
         miou = math.nan if number == 50 else (number * 37 % 100) / 100  # one frame has no labelled pixel
-        collector.add(ScoredFrame(FrameKey("a", number), torch.zeros(3, 4, 8), ids, ids, ids, miou))
+        collector.add(ScoredFrame(FrameKey("a", number), torch.zeros(3, 4, 8), ids, ids, ids, miou, accuracy=1.0))
     assert [sample.miou for sample in collector.worst] == [rank / 100 for rank in range(49) if rank != 50 * 37 % 100][
         :48
     ]
