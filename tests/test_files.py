@@ -3,11 +3,21 @@
 import errno
 import os
 import stat
+from types import SimpleNamespace
 
 import pytest
 
-from weclick.errors import DataError
-from weclick.files import atomic_path, write_json, write_text, writing
+from weclick.disk import disk_error, disk_errors
+from weclick.errors import DataError, DiskError
+from weclick.files import (
+    atomic_path,
+    atomic_path_apart,
+    new_folder,
+    remove_leftovers,
+    write_json,
+    write_text,
+    writing,
+)
 
 
 def refuse_folders(monkeypatch, code):
@@ -88,3 +98,134 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"b\.txt cannot be written: "), writing(tmp_path / "file" / "b.txt"):
         write_text(tmp_path / "file" / "b.txt", "x")
+
+
+def test_a_new_folder_appears_whole_and_replaces_only_what_it_may(tmp_path):
+    place = tmp_path / "made"
+    for text in ("first", "second"):
+        with new_folder(place, "thing", replace=text == "second") as made:
+            (made / "file").write_text(text)
+    assert (place / "file").read_text() == "second"
+    with pytest.raises(DataError, match="is not empty"), new_folder(place, "thing"):
+        pytest.fail("entered")
+    with pytest.raises(KeyError), new_folder(place, "thing", replace=True) as made:
+        (made / "file").write_text("third")
+        raise KeyError
+    assert (place / "file").read_text() == "second"
+    assert list(tmp_path.iterdir()) == [place]
+
+
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
+    place = tmp_path / "made"
+    place.mkdir()
+    (place / "file").write_text("first")
+    rename = type(place).rename
+
+    def refuse(path, target):
+        if path.name == "made" and path != place:
+            raise PermissionError(errno.EPERM, "no")
+        return rename(path, target)
+
+    monkeypatch.setattr(type(place), "rename", refuse)
+    with pytest.raises(DataError, match="cannot be written"), new_folder(place, "thing", replace=True):
+        pass
+    assert (place / "file").read_text() == "first"
+    assert list(tmp_path.iterdir()) == [place]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (errno.ENOSPC, r"the disk / is full \(.* GB free\); free some space there"),
+        (errno.EDQUOT, r"the disk / gives you no more space \(quota\)"),
+        (errno.EROFS, r"the disk / is read-only; choose another folder"),
+        (errno.EFBIG, r"the disk / or your limit \(ulimit -f\)"),
+    ],
+)
+def test_a_disk_that_takes_no_more_is_named_with_the_file_and_nothing_is_left(tmp_path, monkeypatch, code, words):
+    def refuse(handle):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os.path, "ismount", lambda path: str(path) == "/")
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(DiskError, match=rf"{tmp_path}/new/a\.txt cannot be written: {words}"):
+        write_text(tmp_path / "new" / "a.txt", "x")
+    assert not list((tmp_path / "new").iterdir())
+
+
+def test_a_disk_without_room_for_more_files_is_not_called_nearly_empty(tmp_path, monkeypatch):
+    state = os.statvfs(tmp_path)
+    fields = {name: getattr(state, name) for name in dir(state) if name.startswith("f_")}
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(**{**fields, "f_files": 9, "f_favail": 0}))
+    assert "as many files as it can" in str(disk_error(OSError(errno.ENOSPC, ""), tmp_path))
+
+
+def test_a_full_disk_is_seen_behind_the_error_of_a_library(tmp_path):
+    with pytest.raises(DiskError, match=r"b\.bin cannot be written"), disk_errors(tmp_path / "b.bin"):
+        with open("/dev/full", "wb") as stream:  # noqa: PTH123
+            try:
+                stream.write(bytes(1 << 20))
+            except OSError:
+                raise RuntimeError("unexpected position") from None
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), OSError(errno.EIO, "disk"), DataError("no")])
+def test_other_errors_are_left_as_they_are(tmp_path, error):
+    with pytest.raises(type(error)) as raised, disk_errors(tmp_path):
+        raise error
+    assert raised.value is error
+
+
+def test_a_file_on_a_full_disk_that_nobody_can_name_is_a_hint_to_the_doctor():
+    assert "weclick doctor" in str(disk_error(OSError(errno.ENOSPC, "No space left on device")))
+
+
+def test_two_who_write_the_same_file_do_not_share_a_temporary_one(tmp_path):
+    with atomic_path(tmp_path / "a.txt") as one:
+        one.write_text("first")
+        with atomic_path(tmp_path / "a.txt") as other:
+            assert other != one
+            other.write_text("second")
+        assert (tmp_path / "a.txt").read_text() == "second"
+    assert (tmp_path / "a.txt").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_what_a_killed_process_left_is_not_mixed_with_the_new_content(tmp_path):
+    (tmp_path / ".a-writing.txt").write_text("half of an older text that is longer")
+    with atomic_path(tmp_path / "a.txt") as temporary, temporary.open("r+") as stream:
+        stream.write("new")
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_link_in_the_place_of_a_temporary_file_is_not_followed(tmp_path):
+    (tmp_path / "other").write_text("keep")
+    (tmp_path / ".a-writing.txt").symlink_to(tmp_path / "other")
+    write_text(tmp_path / "a.txt", "x")
+    assert (tmp_path / "other").read_text() == "keep"
+
+
+def test_without_locks_files_are_written_too(tmp_path, monkeypatch):
+    def no_locks(handle, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("weclick.files.fcntl.flock", no_locks)
+    write_text(tmp_path / "a.txt", "x")
+    assert (tmp_path / "a.txt").read_text() == "x"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_leftovers_are_removed_but_not_what_is_being_written(tmp_path):
+    (tmp_path / ".old-writing.csv").touch()
+    (tmp_path / ".hidden.csv").touch()
+    with atomic_path(tmp_path / "new.csv") as temporary:
+        remove_leftovers(tmp_path, tmp_path / "nowhere")
+        assert {path.name for path in tmp_path.iterdir()} == {temporary.name, ".hidden.csv"}
+
+
+def test_a_file_written_apart_takes_its_companions_away(tmp_path):
+    with atomic_path_apart(tmp_path / "a.db") as path:
+        path.write_text("x")
+        path.with_name("a.db-journal").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.db"]

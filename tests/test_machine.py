@@ -1,9 +1,11 @@
 import os
+import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from weclick.machine import launched_processes, map_beside, process_rank, usable_cores
+from weclick.machine import compute_threads, launched_processes, map_beside, process_rank, usable_cores
 
 VARIABLES = (
     *("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"),
@@ -107,3 +109,19 @@ def test_few_items_wait_for_work_beside_and_all_that_were_taken_are_done():
 def test_an_error_beside_reaches_the_caller():
     with pytest.raises(ZeroDivisionError):
         list(map_beside(lambda number: 1 / number, [1, 0, 1], 2))
+
+
+@pytest.mark.parametrize(("stated", "threads"), [("3", 3), ("4,2", 4), ("", 7), ("0", 7), ("many", 7), (None, 7)])
+def test_threads_without_torch_are_those_it_would_use(monkeypatch, stated, threads):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr("weclick.machine.usable_cores", lambda: 7)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if stated is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", stated)
+    assert compute_threads() == threads
+
+
+def test_threads_beside_torch_are_its_own(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(get_num_threads=lambda: 5))
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert compute_threads() == 5

@@ -22,6 +22,7 @@ ROOMS = [
         "bounded_yaml",
         "classes",
         "conventions",
+        "disk",
         "errors",
         "extensions",
         "files",

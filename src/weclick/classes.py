@@ -38,7 +38,7 @@ class ClassSet:
     """The classes of a data set in order; the id of a class is its position.
 
     Raises:
-        DataError: There is no class, more than 255, or a name appears twice.
+        DataError: There is no class, more than 255, a name appears twice, or two names differ in case only.
     """
 
     classes: tuple[SemanticClass, ...]
@@ -49,6 +49,9 @@ class ClassSet:
         twice = sorted({name for name in self.names if self.names.count(name) > 1})
         if twice:
             raise DataError(f"class names used twice: {', '.join(twice)}; every class needs a name of its own")
+        cases = {name.lower(): name for name in self.names}
+        if alike := [name for name in self.names if cases[name.lower()] != name]:
+            raise DataError(f"classes {alike[0]} and {cases[alike[0].lower()]} differ in case only; rename one of them")
 
     def __len__(self) -> int:
         return len(self.classes)

@@ -58,6 +58,10 @@ class ExportError(WeclickError):
     """An exported model does not predict what its network does."""
 
 
+class DiskError(WeclickError):
+    """A file cannot be written: its disk is full or read-only."""
+
+
 class RunError(WeclickError):
     """A run folder is missing, unfinished or belongs to something else."""
 

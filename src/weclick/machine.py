@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -43,6 +44,22 @@ def usable_cores() -> int:
     """Return how many CPU cores this process may use."""
     # os.cpu_count() is the number of the machine's cores, also inside a container that may use only some of them.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def compute_threads() -> int:
+    """Return how many threads a runtime beside torch may compute in: torch's own number where a program has loaded torch.
+
+    Without torch it is ``OMP_NUM_THREADS``, which torch follows too, else the number of cores.
+    """
+    if torch := sys.modules.get("torch"):
+        return int(torch.get_num_threads())
+    stated = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # one number per level of nesting
+    return int(stated) if stated.isdecimal() and int(stated) else usable_cores()
+
+
+def default_workers(processes: int = 1) -> int:
+    """Return how many loader processes one of these processes gets: half of the cores it may use, at least 1, at most 8."""
+    return min(8, max(1, usable_cores() // (2 * processes)))
 
 
 def map_beside(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:

@@ -34,7 +34,11 @@ def test_the_presets_root_and_neighbours_are_the_default(weclick, archives, tmp_
     assert neighbours(tmp_path / "data" / "cityscapes") == {1, 2, 3}
     assert "0 existed already" in result.out
     assert "labelled frames have fewer than 4 neighbours in leftImg8bit_sequence_trainvaltest.zip, first " in result.out
-    assert weclick("data", "check", "data/cityscapes").done().out.endswith("no problems found\n")
+    checked = weclick("data", "check", "data/cityscapes").done().out.splitlines()
+    assert checked[-2:] == [
+        "no problems found",
+        "next: weclick fit --config cityscapes.yaml --data.root data/cityscapes",
+    ]
     assert ": 0 files extracted" in weclick("data", "cityscapes", "--from", archives).done().out
 
 

@@ -25,8 +25,8 @@ def root(tmp_path):
 
 def test_data_without_masks_is_in_order(weclick, root):
     out = weclick("data", "check", root).done().out
-    assert "no masks: runs hold some clicks out to measure with; there is no mIoU" in out
-    assert out.endswith("no problems found\n")
+    assert "no masks: clicks can be trained from, but nothing can be validated or tested" in out
+    assert out.splitlines()[-2:] == ["no problems found", f"next: weclick annotate {root}"]
 
 
 def test_all_that_is_bad_is_listed_at_once(weclick, root):
@@ -61,15 +61,18 @@ def test_masks_and_names_that_do_not_fit_are_listed_with_everything_else(weclick
         assert words in result.out, result.out
 
 
-def test_without_masks_and_splits_no_video_is_set_aside(weclick, root, tmp_path):
-    (tmp_path / "in.csv").write_text("video,number,x,y,class,annotator\nmonday,0,1,2,car,\nwednesday,0,1,2,car,\n")
+def test_without_masks_no_video_is_kept_for_validation(weclick, root, tmp_path):
+    (tmp_path / "in.csv").write_text("video,number,x,y,class,annotator\nwednesday,0,1,2,car,\n")
     result = weclick("clicks", "import", root, tmp_path / "in.csv").done()
-    assert result.out.splitlines()[0] == f"2 clicks into {root / CLICKS_FILE}"
-    assert "splits.yaml" not in result.out + weclick("clicks", "stats", root).done().out
+    assert result.out.splitlines() == [
+        f"1 clicks into {root / CLICKS_FILE}",
+        f"next: weclick clicks check {root}",
+    ]
+    assert "train: monday, tuesday, wednesday" in weclick("data", "check", root).done().out
 
 
 def test_clicks_that_nothing_is_trained_from_are_told(weclick, fit, root, tmp_path, caplog):
-    (root / "splits.yaml").write_text("train: [monday, tuesday]\nval: [wednesday]")
+    (root / "splits.yaml").write_text("{train: [monday, tuesday], val: [wednesday]}")
     table = "video,number,x,y,class,annotator\nwednesday,0,1,2,car,\nwednesday,1,1,2,ground,\n"
     (tmp_path / "in.csv").write_text(table)
     weclick("clicks", "import", root, tmp_path / "in.csv").done()

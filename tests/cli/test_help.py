@@ -96,6 +96,7 @@ def test_a_wrong_option_beside_help_is_named(weclick):
         ("memory --spli val", "split"),
         ("predict --source x --max_frame 1", "max_frames"),
         ("export --form onnx", "formats"),
+        ("package --licenc mit", "licence"),
         ("annotate x --por 1", "port"),
         ("clicks simulate x --see 1", "seed"),
         ("clicks import x y --replac true", "replace"),

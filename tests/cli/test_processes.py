@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+import cv2
+import numpy as np
 import pytest
 from safetensors.torch import load_file
 
@@ -118,3 +120,15 @@ def test_two_processes_train_together(start, weclick, synthetic_root, tmp_path):
     weclick("test").done()
     metrics = json.loads((run / "test" / "metrics.json").read_text())
     assert metrics["evaluated"]["frames"] == len(list(synthetic_root.glob("gtFine/val/*/*_labelIds.png")))
+
+
+@pytest.mark.slow
+def test_a_refusal_of_two_processes_is_one_line(start, folder_root, tmp_path):
+    root = shutil.copytree(folder_root, tmp_path / "set")
+    for mask in (root / "masks").rglob("*.png"):
+        cv2.imwrite(str(mask), np.zeros((32, 64), np.uint8))
+    options = ("--data.root", root, "--data.size=[32,64]", "--data.draws.crop=[32,64]")
+    process = start("--arm=full", *options, "--trainer.devices=2", "--trainer.strategy=ddp")
+    _, err = process.communicate(timeout=180)
+    assert process.returncode == 1, err
+    assert err.count("weclick: nothing can be learned") == err.count("weclick: ") == 1

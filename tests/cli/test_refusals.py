@@ -186,9 +186,7 @@ def test_a_film_is_no_config(weclick, tmp_path, option):
 
 
 @pytest.mark.parametrize("command", [["fit", "--resume"], ["test", "--run"]])
-@pytest.mark.parametrize(
-    "text", ["a: &a [1]\nb: *a", "[" * 500, "seed: 1\n  arm: kd"], ids=["aliases", "deep", "wrong"]
-)
+@pytest.mark.parametrize("text", ["a: &a\n  b: *a", "[" * 500, "seed: 1\n  arm: kd"], ids=["aliases", "deep", "wrong"])
 def test_a_run_whose_config_cannot_be_read_is_refused_by_file(weclick, tmp_path, command, text):
     (tmp_path / "runs" / "given").mkdir(parents=True)
     (tmp_path / "runs" / "given" / "config.yaml").write_text(text)
@@ -454,7 +452,7 @@ def test_a_comparison_without_masks_to_evaluate_with_is_refused_before_training(
 def test_fit_names_the_command_that_can_come_next(fit, folder, monkeypatch, masks, options, command):
     monkeypatch.setattr("weclick.cli.fit_run.fit", lambda *arguments: None)
     result = fit("--data.root", folder(masks=masks), "--name", "Lauf 1", *options).done()
-    assert result.out.splitlines()[-1] == f"run: runs/Lauf 1   next: {command}"
+    assert result.out.splitlines()[-1] == f"next: {command}"
 
 
 @pytest.mark.parametrize(

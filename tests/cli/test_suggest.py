@@ -17,7 +17,8 @@ def suggest(weclick, trained):
 
 
 def test_it_lists_frames_to_click_with_its_reasons(suggest, synthetic_root):
-    head, *lines, order = suggest(synthetic_root, "--count", 3).done().out.splitlines()
+    head, *lines, order, following = suggest(synthetic_root, "--count", 3).done().out.splitlines()
+    assert following.startswith("next: weclick annotate ")
     assert head.split() == ["frame", "score", "unsure", "unsteady", "contradicted"]
     keys = {str(frame.key) for frame in open_layout("auto", synthetic_root).frames("train")}
     listed = [line.split()[0] for line in lines]

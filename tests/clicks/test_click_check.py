@@ -3,7 +3,8 @@ import sqlite3
 import numpy as np
 import pytest
 
-from weclick.clicks import Click, Pictures, StoreStats, check_clicks, export_csv, stats
+from weclick.clicks import Click, Pictures, StoreStats, check_clicks, clicking_seconds, export_csv, stats
+from weclick.clicks.records import TimedClick
 from weclick.conventions import FrameKey
 from weclick.errors import ClickError
 
@@ -162,3 +163,13 @@ def test_stats_by_hand(store):
 def test_stats_of_an_empty_store(store):
     empty = stats(store)
     assert empty.clicks == 0 and empty.clicks_per_frame is None and len(empty.never_clicked) == 3
+
+
+def test_the_time_spent_is_known_only_where_it_was_measured_on_every_frame_that_is_used(store):
+    assert clicking_seconds(store) is None
+    options = {"version": 0, "size": (10, 20), "annotator": "bob"}
+    store.save(A, [TimedClick(Click(5, 5, 0), 2.0)], status="done", seconds=30.0, **options)
+    store.save(B, [], status="skipped", seconds=12.5, **options)
+    assert clicking_seconds(store) == 42.5
+    store.add(FrameKey("imported", 1), [Click(5, 5, 0)])
+    assert clicking_seconds(store) is None

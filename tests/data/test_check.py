@@ -150,3 +150,44 @@ def test_stills_that_do_not_fit_are_all_noted(tmp_path):
     ):
         assert sum(words in problem for problem in report.problems) == 1, report.problems
     assert len(report.problems) == 4
+
+
+def fill_masks(root, value, names=("a/0", "a/1", "b/0")):
+    for name in names:
+        write(root / "masks" / f"{name}.png", np.full((4, 6), value, np.uint8))
+
+
+def test_masks_of_black_and_white_are_warned_of(root):
+    label = np.zeros((4, 6), np.uint8)
+    label[:2] = 255
+    for name in ("a/0", "a/1", "b/0"):
+        write(root / "masks" / f"{name}.png", label)
+    report = check_data(open_layout("auto", root))
+    assert report.ok
+    assert report.warnings == ["all 3 masks hold road and no other class: 255 is void and no class; write 1 for [car]"]
+    assert "write 1 for [car]" in printed(report)
+
+
+def test_masks_of_a_single_class_without_void_are_warned_of_too(root):
+    fill_masks(root, 0)
+    assert "no other class: they must hold class ids" in check_data(open_layout("auto", root)).warnings[0]
+
+
+def test_a_set_of_a_single_class_may_have_masks_of_it(root):
+    (root / "classes.yaml").write_text("[road]")
+    fill_masks(root, 0)
+    assert not check_data(open_layout("auto", root)).warnings
+
+
+def test_masks_that_are_void_everywhere_are_counted(root):
+    fill_masks(root, 255, ["a/1"])
+    [warning] = check_data(open_layout("auto", root)).warnings
+    assert "1 of 3 masks are void (255) everywhere" in warning and warning.endswith("a/1.png")
+    fill_masks(root, 255)
+    assert "all 3 masks are void" in check_data(open_layout("auto", root)).warnings[0]
+
+
+def test_videos_that_differ_in_case_only_are_warned_of(root):
+    write(root / "frames" / "A" / "0.png", np.zeros((4, 6, 3), np.uint8))
+    (root / "splits.yaml").write_text("train: [a, A]\nval: [b]")
+    assert "videos A and a differ in case only" in check_data(open_layout("auto", root)).warnings[0]

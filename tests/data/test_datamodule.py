@@ -10,9 +10,9 @@ import torch
 from weclick.clicks import Click, ClickStore
 from weclick.conventions import IGNORE_INDEX
 from weclick.data.index import FrameKey
-from weclick.data.loader import default_workers
 from weclick.data.sampler import SampleKey
 from weclick.errors import ConfigError, DataError
+from weclick.machine import default_workers
 
 
 def process(rank, size):

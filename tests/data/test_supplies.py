@@ -6,7 +6,7 @@ from weclick.data import reader
 from weclick.data.supplies import NeighbourPairs, OnlineMemory, StoredMemory
 from weclick.errors import ConfigError, RunError
 from weclick.images import ImageFile
-from weclick.memory.item import quantise
+from weclick.memory.item import MemoryItem, quantise
 from weclick.memory.store import MemoryStore
 from weclick.memory.stream import stream_memory
 
@@ -103,3 +103,13 @@ def test_a_damaged_item_stops_training_by_name(make_data, store):
     with pytest.raises(RunError, match=str(path)) as refusal:
         finished_batches(data)
     assert "\n" not in str(refusal.value)
+
+
+def test_an_item_of_another_shape_than_its_frame_is_refused_by_name(make_data, store):
+    data = make_data(supplies=(StoredMemory(store),))
+    key = data.clips[0].target.key
+    store.write(key, MemoryItem(*(array[:, ::2] for array in store.read(key))))
+    with pytest.raises(
+        RunError, match=rf"{store.path(key)} is of another shape than its frame \(8 x 32 cells for 64 x 128"
+    ):
+        finished_batches(data)

@@ -22,10 +22,10 @@ from weclick.inference.card import Card
 from weclick.inference.convert import quantise, to_onnx, to_openvino, write_model
 from weclick.inference.exported import ExportedNetwork, numbered_classes
 from weclick.inference.formats import FORMATS
-from weclick.inference.model import TorchModel
 from weclick.inference.opening import open_model
 from weclick.inference.rules import labels_at
 from weclick.inference.toolkits import missing, toolkit
+from weclick.inference.torch_model import TorchModel
 from weclick.inference.verify import agreement, miou, noise_images
 from weclick.models.factory import make_network
 from weclick.models.options import NetworkOptions
@@ -254,7 +254,7 @@ class Broken:
     classes = CLASSES
 
     def __init__(self, output, labels):
-        self.run, self.finish = lambda image: torch.from_numpy(output), lambda output, frame: labels
+        self.run, self.finish = lambda image: output, lambda output, frame: labels
 
 
 def test_values_that_are_no_numbers_or_classes_are_refused():
@@ -307,8 +307,8 @@ def test_packages_that_report_home_are_imported_through_one_door():
 REPORTER = """
 import sys
 from pathlib import Path
-from weclick.inference.exported import ExportedNetwork
 from weclick.inference.convert import quantise
+from weclick.inference.exported import ExportedNetwork
 from weclick.inference.toolkits import toolkit
 from weclick.inference.verify import noise_images
 assert "pytest" not in sys.modules  # NNCF keeps quiet there of itself

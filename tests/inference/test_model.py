@@ -14,30 +14,16 @@ from weclick.errors import CheckpointError, ConfigError, DataError, ShapeError
 from weclick.images import read_image
 from weclick.inference import rules
 from weclick.inference.drawing import overlay
-from weclick.inference.model import TorchModel
 from weclick.inference.opening import open_model
 from weclick.inference.parameters import live_parameters
 from weclick.inference.predict import predict
 from weclick.inference.sources import VideoFile
 from weclick.inference.stream import WAITING
+from weclick.inference.torch_model import TorchModel
 from weclick.models.factory import make_network
 from weclick.models.options import NetworkOptions
 
 from .conftest import CLASSES, SIZE
-
-NETWORK = {"name": "light", "encoder": "mobilenetv3_small_050", "width": 8, "strides": [4, 8, 16, 32], "scale": 1.0}
-
-
-@pytest.fixture(scope="session")
-def checkpoint(model, tmp_path_factory):
-    """The student's checkpoint, with options of training beside those of the network."""
-    path = tmp_path_factory.mktemp("checkpoint") / "last.ckpt"
-    options = {"network": {**NETWORK, "weights": "imagenet"}, "optimiser": {"learning_rate": 1.0}}
-    hyper_parameters = {"options": options, "classes": CLASSES.to_list(), "size": list(SIZE)}
-    weights = {f"network.{name}": tensor for name, tensor in model.network.state_dict().items()}
-    weights["anything.else"] = torch.zeros(2)
-    torch.save({"weclick_stage": "student", "hyper_parameters": hyper_parameters, "state_dict": weights}, path)
-    return path
 
 
 def noise(*size):

@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from weclick.errors import ShapeError
+from weclick.inference import array_rules
+from weclick.inference.array_rules import fitted_size
 from weclick.inference.rules import (
     choose_precision,
     class_ids,
+    class_probabilities,
     default_device,
-    fitted_size,
     image_batch,
     labels_at,
     resize_ids,
@@ -113,3 +115,24 @@ def test_bfloat16_makes_no_ties():
 def test_logits_are_a_batch():
     with pytest.raises(ShapeError, match=r"\(B, C, h, w\)"):
         class_ids(torch.zeros(3, 4, 4), (8, 8))
+
+
+# The same rules for arrays
+
+sizes = st.tuples(st.integers(1, 60), st.integers(1, 60))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 99), st.integers(2, 12), st.integers(1, 9), st.integers(1, 9), sizes, sizes)
+def test_arrays_get_the_labels_and_probabilities_of_tensors(seed, classes, h, w, filled, frame):
+    filled = (max(h, filled[0]), max(w, filled[1]))
+    logits = np.random.default_rng(seed).normal(size=(classes, h, w)).astype(np.float32) * 5
+    ids = class_ids(torch.from_numpy(logits)[None], filled)
+    own = array_rules.class_ids(logits, filled)
+    assert (own == ids[0].numpy()).mean() > 0.99  # ties may be rounded differently
+    expected = resize_ids(ids, frame)[0].numpy()
+    np.testing.assert_array_equal(array_rules.resize_nearest(ids[0].numpy(), frame), expected)
+    inside = ((filled[0] + 1) // 2, filled[1])
+    expected = class_probabilities(torch.from_numpy(logits)[None], inside, filled, frame).numpy()
+    np.testing.assert_allclose(array_rules.class_probabilities(logits, inside, filled, frame), expected, atol=1e-4)
+    np.testing.assert_allclose(array_rules.softmax(logits[None]), torch.from_numpy(logits)[None].softmax(1), atol=1e-6)

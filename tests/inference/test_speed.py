@@ -1,7 +1,7 @@
 import pytest
 
-from weclick.inference.model import TorchModel
 from weclick.inference.speed import Timing, interleaved, measure_speed
+from weclick.inference.torch_model import TorchModel
 
 
 def test_work_is_done_in_turns_twice_each():

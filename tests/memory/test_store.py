@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weclick.data.index import FrameKey
-from weclick.errors import RunError
+from weclick.errors import DiskError, RunError
 from weclick.losses.distillation import at_temperature
 from weclick.memory.fuse import Memory
 from weclick.memory.item import MemoryItem, dequantise, quantise
@@ -128,7 +128,8 @@ def test_a_memory_of_another_format_is_refused_whoever_opens_it(store, version, 
 def test_a_folder_without_readable_manifest_is_refused(tmp_path, content):
     if content is not None:
         (tmp_path / "manifest.json").write_bytes(content.encode("utf-8", "surrogateescape"))
-    with pytest.raises(RunError, match="no readable memory"):
+    words = "holds no memory" if content is None else r"manifest\.json is damaged \(.*\); restore it, or delete"
+    with pytest.raises(RunError, match=words):
         MemoryStore(tmp_path)
 
 
@@ -206,7 +207,7 @@ def test_a_write_that_fails_leaves_nothing_behind(store, monkeypatch):
 
     store.write(FrameKey("drive", 1), item())
     monkeypatch.setattr(ZipFile, "writestr", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskError, match="is full"):
         store.write(KEY, item())
     assert [path.name for path in store.path(KEY).parent.iterdir()] == ["1.npz"]
     assert store.missing([KEY]) == [KEY]

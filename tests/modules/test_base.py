@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weclick.errors import ConfigError
-from weclick.inference.model import TorchModel
+from weclick.errors import ConfigError, TrainingError
 from weclick.inference.rules import image_batch
+from weclick.inference.torch_model import TorchModel
 from weclick.modules.base import learning_rate_factor
 
 
@@ -86,10 +86,15 @@ def test_validation_labels_as_predict_does(make_module):
 
 def test_a_checkpoint_states_stage_class_and_version(make_module):
     for kind in ("teacher", "student"):
-        checkpoint = {}
+        checkpoint = {"state_dict": {}}
         make_module(kind).on_save_checkpoint(checkpoint)
         module = f"weclick.modules.{kind}.{kind.capitalize()}Module"
-        expected = {"weclick_stage": kind, "weclick_class": module, "weclick_version": version("weclick")}
+        expected = {
+            "state_dict": {},
+            "weclick_stage": kind,
+            "weclick_class": module,
+            "weclick_version": version("weclick"),
+        }
         assert checkpoint == expected
 
 
@@ -153,3 +158,13 @@ def test_trap_16_compiling_is_left_to_the_network(make_module, monkeypatch):
     assert not compiled
     module.setup("fit")
     assert compiled == [module.network]
+
+
+@pytest.mark.parametrize("part", ["state_dict", "current_model_state"])
+def test_weights_that_are_not_finite_are_never_saved(make_module, part):
+    module = make_module(supervised=1.0)
+    state = module.state_dict()
+    broken = {**state, "network.body.classifier.bias": torch.tensor([0.0, math.inf, 0.0])}
+    module.on_save_checkpoint({"state_dict": state, "current_model_state": state})
+    with pytest.raises(TrainingError, match=r"student's weights network\.body\.classifier\.bias were no longer finite"):
+        module.on_save_checkpoint({"state_dict": state, part: broken})

@@ -41,7 +41,8 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(make_module, batch, kind):
     weights = WEIGHTS if kind == "student" else {"absence": 0.5, "crf": 0.25}
     module = make_module(kind, **{**weights, "crf": {"weight": 0.25, "ramp": 0.0}}).eval()
     module.trainer = Mock(estimated_stepping_batches=10, global_step=0)
-    loss, logged = module.training_step(batch, 0).values()
+    result = module.training_step(batch, 0)
+    loss, logged = result["loss"], result["terms"]
     terms = terms_of(module, batch)
     assert terms.keys() == {"supervised", *weights}
     by_name = {"supervised": 1.0, **weights}
@@ -57,7 +58,8 @@ def test_the_weight_of_the_crf_rises_over_its_ramp(make_module, batch, monkeypat
     module = make_module(supervised=0.0, crf={"weight": 0.2, "ramp": 0.2}).eval()
     module.trainer = Mock(estimated_stepping_batches=100)
     monkeypatch.setattr(type(module), "global_step", step)
-    loss, logged = module.training_step(batch, 0).values()
+    result = module.training_step(batch, 0)
+    loss, logged = result["loss"], result["terms"]
     assert loss.item() == pytest.approx(0.2 * share * logged["loss_crf"].item())
 
 

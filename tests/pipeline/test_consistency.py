@@ -8,8 +8,8 @@ from weclick.data.dataset import DataSet
 from weclick.flow import warp_to_target
 from weclick.flow.estimators import FarnebackFlow
 from weclick.flow.reliability import reliable
-from weclick.inference.model import TorchModel
 from weclick.inference.rules import image_batch, labels_at
+from weclick.inference.torch_model import TorchModel
 from weclick.metrics import TemporalConsistency, VideoConsistency
 from weclick.models.factory import make_network
 from weclick.models.options import NetworkOptions

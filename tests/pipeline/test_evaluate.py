@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from weclick.inference.model import TorchModel
+from weclick.conventions import FrameKey
 from weclick.inference.opening import open_model
+from weclick.inference.torch_model import TorchModel
 from weclick.models.factory import make_network
 from weclick.models.options import NetworkOptions
 from weclick.pipeline import evaluate as evaluating
-from weclick.pipeline.evaluate import Chosen, evaluate, results_folder
+from weclick.pipeline.evaluate import Chosen, Collector, evaluate, results_folder
 from weclick.pipeline.run import Run
-from weclick.pipeline.scoring import score
+from weclick.pipeline.scoring import ScoredFrame, score
 
 
 @pytest.fixture
@@ -97,3 +98,14 @@ def test_speed_precision_and_parameters_of_a_report_are_the_models(settings, run
     assert f'"parameters": {model.parameters}' in json.dumps(report)
     assert model.parameters < stored / 10
     assert isinstance(model, TorchModel)
+
+
+def test_the_worst_frames_are_kept_and_the_worst_comes_first(settings):
+    collector = Collector(settings().dataset, None)
+    ids = torch.zeros(4, 8, dtype=torch.uint8)
+    for number in range(100):
+        miou = math.nan if number == 50 else (number * 37 % 100) / 100  # one frame has no labelled pixel
+        collector.add(ScoredFrame(FrameKey("a", number), torch.zeros(3, 4, 8), ids, ids, ids, miou, accuracy=1.0))
+    assert [sample.miou for sample in collector.worst] == [rank / 100 for rank in range(49) if rank != 50 * 37 % 100][
+        :48
+    ]

@@ -4,12 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
 from weclick.errors import ConfigError
+from weclick.pipeline import processes
 from weclick.pipeline.interrupt import Interrupted, SignalNote
 from weclick.pipeline.processes import first_process_first, from_first_process, in_step, joined, own_share
+from weclick.pipeline.settings import FitSettings
 
 
 def results(count):
@@ -39,6 +43,30 @@ def test_a_process_too_many_is_refused(settings, monkeypatch):
     monkeypatch.setenv("SLURM_PROCID", "2")
     with pytest.raises(ConfigError, match=r"process 2 .* the trainer has 1"), joined(settings()):
         pass
+
+
+class Launcher(_SubprocessScriptLauncher):
+    def __init__(self):
+        self.killed = []
+
+    def launch(self, function):
+        function()
+
+    def kill(self, signum):
+        self.killed.append(signum)
+
+
+@pytest.mark.parametrize(("rank", "waits"), [(0, []), (1, [processes.PATIENCE])])
+def test_an_error_of_all_processes_is_the_first_ones_to_print(settings, monkeypatch, rank, waits):
+    waited, launcher = [], Launcher()
+    strategy = SimpleNamespace(launcher=launcher, setup_environment=lambda: None)
+    trainer = SimpleNamespace(world_size=2, strategy=strategy)
+    monkeypatch.setattr(FitSettings, "make_bare_trainer", lambda self: trainer)
+    monkeypatch.setattr(processes, "sleep", waited.append)
+    monkeypatch.setenv("LOCAL_RANK", str(rank))
+    with pytest.raises(ConfigError, match="no"), joined(settings()):
+        raise ConfigError("no")
+    assert (waited, launcher.killed) == (waits, [signal.SIGTERM])
 
 
 PROGRAM = """
@@ -76,16 +104,16 @@ def test_two_processes_keep_in_step(tmp_path):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     command = [sys.executable, "-c", PROGRAM]
     environments = [{**os.environ, "RANK": str(rank), "OMP_NUM_THREADS": "1"} for rank in range(2)]
-    processes = [
+    started = [
         subprocess.Popen([*command, str(rank), tmp_path / "group", tmp_path / "turns"], env=environment, **pipes)
         for rank, environment in enumerate(environments)
     ]
     try:
-        printed = [process.communicate(timeout=120) for process in processes]
+        printed = [process.communicate(timeout=120) for process in started]
     finally:
-        for process in processes:
+        for process in started:
             process.kill()
-    assert [process.returncode for process in processes] == [0, 0], printed
+    assert [process.returncode for process in started] == [0, 0], printed
     first, second = (out.splitlines() for out, _ in printed)
     assert first == ["share 0 2 name-0", "turn 0", "all 3", "stopped 32 SIGUSR1"]  # at the next meeting
     assert second == ["share 1 2 name-0", "turn 1", "all 100", "stopped 20 SIGUSR1"]

@@ -12,7 +12,7 @@ from weclick.clicks import Click, ClickStore
 from weclick.conventions import FrameKey
 from weclick.data.dataset import DataSet
 from weclick.errors import ConfigError
-from weclick.inference.model import TorchModel
+from weclick.inference.torch_model import TorchModel
 from weclick.pipeline.suggest import Suggestion, choose, suggest
 
 SIZE = (32, 64)

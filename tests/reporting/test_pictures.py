@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from weclick.classes import ClassSet
-from weclick.errors import DataError
+from weclick.errors import DiskError
 from weclick.memory.fuse import Memory
 from weclick.memory.online import SoftLabels
 from weclick.reporting.metrics_file import MetricsFile
@@ -147,7 +147,7 @@ def test_a_full_disk_is_named_with_the_picture(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(DataError, match=r"val_samples\.png cannot be written: No space left on device"):
+    with pytest.raises(DiskError, match=r"val_samples\.png cannot be written: the disk .* is full"):
         write_picture(tmp_path / "val_samples.png", np.zeros((4, 4, 3), np.uint8))
     assert not list(tmp_path.iterdir())
 

@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
-from weclick.reporting.stages import stages_of
+import pytest
+
+from weclick.errors import RunError
+from weclick.reporting.stages import read_metrics, stages_of
 
 
 def write(folder, files):
@@ -27,6 +30,21 @@ def test_stages_tell_how_far_they_are(tmp_path):
     assert teacher.updated >= teacher.begun > 0
     assert (memory.name, memory.finished, memory.epochs) == ("memory", False, 0)
     assert (student.epochs, student.losses, student.updated) == (9, (), 0.0)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"epochs": ', b"[3, 4]", b'{"epochs": null}', b"{}", bytes(range(256))])
+def test_a_damaged_beginning_is_named(tmp_path, content):
+    write(tmp_path / "student", {})
+    (tmp_path / "student" / "begun.json").write_bytes(content)
+    with pytest.raises(RunError, match=r"student/begun\.json is damaged \(.*\); restore it, or delete"):
+        stages_of(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"[3, 4]\n", b"epoch,loss\n", bytes(range(256)), b"step,loss\n0,x\n"])
+def test_damaged_metrics_are_named(tmp_path, content):
+    (tmp_path / "metrics.csv").write_bytes(content)
+    with pytest.raises(RunError, match=r"metrics\.csv is damaged \(.*\); restore it, or remove it"):
+        read_metrics(tmp_path / "metrics.csv")
 
 
 def test_nothing_of_the_training_is_imported():

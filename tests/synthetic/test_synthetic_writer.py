@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from weclick.errors import DataError
+from weclick.errors import DataError, DiskError
 from weclick.synthetic import SyntheticVideo, write_synthetic
 from weclick.synthetic.writer import FIRST_WORLD
 
@@ -99,7 +99,7 @@ def test_refuses_a_root_below_a_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "failure, expected", [(OSError(28, "No space left on device"), DataError), (KeyboardInterrupt(), KeyboardInterrupt)]
+    "failure, expected", [(OSError(28, "No space left on device"), DiskError), (KeyboardInterrupt(), KeyboardInterrupt)]
 )
 def test_no_files_remain_after_a_failure(tmp_path, monkeypatch, failure, expected):
     def fail(self, number):

@@ -29,7 +29,7 @@ from weclick.annotate.preview_handlers import PreviewHandlers
 from weclick.annotate.security import Access, Guard, problem
 from weclick.annotate.survey import Survey
 from weclick.annotate.worker import StoreWorker
-from weclick.errors import DataError, OutsideError, StoreError, WeclickError
+from weclick.errors import DataError, DiskError, OutsideError, StoreError, WeclickError
 
 PAGE: Final = Path(__file__).parent / "page"
 
@@ -229,9 +229,8 @@ async def _handle_invalid_fields(request: Request, error: Exception) -> Response
 
 def _error_handler(root: Path) -> Callable[[Request, Exception], Coroutine[Any, Any, Response]]:
     async def handle(request: Request, error: Exception) -> Response:
-        status = (
-            503 if isinstance(error, StoreError | PreviewError) else 403 if isinstance(error, OutsideError) else 422
-        )
+        unable = isinstance(error, StoreError | PreviewError | DiskError)
+        status = 503 if unable else 403 if isinstance(error, OutsideError) else 422
         text = " ".join(str(error).encode("utf-8", "replace").decode().split())
         for folder in (root.resolve(), root.absolute(), root):  # clients need not see the server's folders
             text = text.replace(f"{folder}/", "")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import quote
 from typing import Final
 
 from weclick.cli.help import Help, show_help
+from weclick.cli.next_step import print_next
 from weclick.cli.options import add_settings, option_value, parse, quiet_libraries, resolve_configs
 from weclick.cli.parser import Parser
 from weclick.cli.runs import resume_hint
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> None:
     with resume_hint("the same command, which keeps what is extracted"), progress_bar("extract") as progress:
         extraction = extract_cityscapes(Path(config["from"]), Path(data.root), need, progress=progress)
     _print(extraction, need, data.root)
-    print(f"train with: weclick fit --config {quote(named or CONFIG)} --data.root {quote(data.root)}")
+    print_next("fit", "--config", named or CONFIG, "--data.root", data.root)
 
 
 def _print(extraction: Extraction, need: Need, root: str) -> None:

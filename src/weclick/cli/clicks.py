@@ -6,6 +6,7 @@ from math import isnan
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from weclick.cli.next_step import print_next, print_next_for_data
 from weclick.cli.parser import call, choose_part
 from weclick.clicks import (
     CLICKS_FILE,
@@ -79,6 +80,7 @@ def simulate(
     else:
         count = simulate_split(opened, split, path, rule=rule, min_area=min_area, seed=seed)
     print(f"{count} clicks in {path}")
+    print_next("clicks", "check", root, *(("--store", out) if out else ()))
 
 
 def count(root: str, store: str | None = None, layout: str = "auto") -> None:
@@ -137,6 +139,8 @@ def check(root: str, store: str | None = None, layout: str = "auto") -> int:
     if silent:
         print(f"done, but nobody was asked about classes without a click: {', '.join(map(str, silent))}")
     print(f"{len(findings)} findings")
+    if not findings:
+        print_next_for_data(opened)
     return 1 if findings else 0
 
 
@@ -211,6 +215,7 @@ def import_file(
         count = exchange.load(Path(file), clicks, pictures_of(opened), replace=replace)
     print(f"{count} clicks into {path}")
     _print_unused(opened)
+    print_next("clicks", "check", root, *(("--store", store) if store else ()))
 
 
 def suggest(
@@ -246,10 +251,10 @@ def suggest(
     from weclick.pipeline.run import Run
     from weclick.pipeline.suggest import suggest_with
 
-    checkpoint, data = Run.find(run, Path(runs)).checkpoint("student", "last"), open_layout(layout, Path(root))
+    found, data = Run.find(run, Path(runs)), open_layout(layout, Path(root))
     with progress_bar("suggest") as progress:
         suggestions = suggest_with(
-            open_model(checkpoint, stage="student", classes=data.classes),
+            open_model(found.checkpoint("student", "last"), stage="student", classes=data.classes),
             data,
             _store_path(root, store),
             split=split,
@@ -268,6 +273,7 @@ def suggest(
         unsure, unsteady, contradicted = ("-" if isnan(share) else f"{share:.3f}" for share in shares)
         print(f"{suggestion.key!s:<40} {suggestion.score:6.3f} {unsure:>6} {unsteady:>8} {contradicted:>12}")
     print("click them in this order: by score, but lower near clicked or listed frames; - where it cannot be measured")
+    print_next("annotate", root, "--run", str(found.folder))
 
 
 PARTS: Final[dict[str, Any]] = {

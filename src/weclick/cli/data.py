@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from weclick.cli.next_step import print_next, print_next_for_data
 from weclick.cli.parser import call, choose_part
 from weclick.data.layouts import open_layout
 from weclick.reporting.progress import progress_bar
@@ -36,6 +37,8 @@ def check(root: str, layout: str = "auto") -> int:
     with progress_bar("check") as progress:
         report = check_data(opened, problems, progress=progress)
     print_report(report)
+    if report.ok:
+        print_next_for_data(opened)
     return 0 if report.ok else 1
 
 
@@ -63,6 +66,7 @@ def synthetic(
 
     write_synthetic(Path(out), seed=seed, train=train, val=val, frames=frames, target=target, size=size)
     print(f"{train} training and {val} validation snippets of {frames} frames in {out}")
+    print_next("fit", "--config", "demo.yaml", "--data.root", out)
 
 
 def camvid(source: str, out: str, size: tuple[int, int] = (360, 480), reach: int = 10) -> None:
@@ -78,7 +82,8 @@ def camvid(source: str, out: str, size: tuple[int, int] = (360, 480), reach: int
 
     with progress_bar("prepare") as progress:
         prepare_camvid(Path(source), Path(out), size=size, reach=reach, progress=progress)
-    print(f"CamVid is ready in {out}; train with: weclick fit --config camvid.yaml --data.root {out}")
+    print(f"CamVid is ready in {out}")
+    print_next("fit", "--config", "camvid.yaml", "--data.root", out)
 
 
 def cityscapes() -> None:

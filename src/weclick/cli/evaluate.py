@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from jsonargparse.typing import NonNegativeInt
 
 from weclick.cli.help import Help, show_help
+from weclick.cli.next_step import print_next
 from weclick.cli.options import (
     Request,
     add_settings,
@@ -84,6 +85,8 @@ def main(command: str, arguments: list[str]) -> None:
     print_table(evaluation, model.classes)
     if folder is not None:
         print(f"report: {folder / 'report.html'}")
+        assert request.run is not None
+        print_next("predict", "--run", str(request.run.folder), "--source", "VIDEO")
 
 
 def parse_request(command: str, arguments: list[str]) -> Request:

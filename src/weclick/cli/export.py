@@ -13,7 +13,7 @@ from weclick.cli.parser import Parser
 from weclick.cli.runs import SETTINGS, add_run, find_run_of_checkpoint, refuse_wrong_options
 from weclick.errors import ConfigError, DataError
 from weclick.inference.formats import FORMATS
-from weclick.pipeline.options import LEAST_UNJUDGED
+from weclick.pipeline.options import LEAST_UNJUDGED, MAX_DROP
 
 if TYPE_CHECKING:
     from weclick.pipeline.export import Exported
@@ -50,7 +50,7 @@ def make_parser() -> Parser:
     parser.add_argument("--labels", type=bool, default=False, help="output class ids at full size instead of logits")
     parser.add_argument("--out", type=str | None, default=None, help="folder for the files; default: RUN/export")
     parser.add_argument(
-        "--max_drop", type=float, default=1.0, help="points of mIoU on val that a file may lose at most"
+        "--max_drop", type=float, default=MAX_DROP, help="points of mIoU on val that a file may lose at most"
     )
     return parser
 
@@ -89,19 +89,11 @@ def main(command: str, arguments: list[str]) -> None:
     files = []
     for exported in export(model, card, folder, formats, data=data, max_drop=config.max_drop):
         files.append(exported.path)
-        print(_line(exported), flush=True)
+        print(f"{exported.format}: {exported.path}, {exported}", flush=True)
         if exported.doubtful:
             print(_warning(exported), file=sys.stderr)
     if run is not None and not config.ckpt_path:
         record_export(settings, run, checkpoint, files)
-
-
-def _line(exported: Exported) -> str:
-    kind = "frames" if exported.real else "random pictures"
-    line = f"{exported.format}: {exported.path}, {exported.agreement:.3%} of pixels as in PyTorch ({exported.frames} {kind})"
-    if exported.miou is None or exported.drop is None:
-        return f"{line}, mIoU not measured"
-    return f"{line}, mIoU {100 * exported.miou:.2f} on val ({0 - round(exported.drop, 2):+.2f})"
 
 
 def _warning(exported: Exported) -> str:

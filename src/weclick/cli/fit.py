@@ -31,13 +31,14 @@ Everything goes into runs/NAME: config.yaml, teacher/, memory/, student/. Finish
 
 HELP: Final = Help(
     often=(
-        *("config", "data.root", "arm", "name", "resume", "stage", "seed"),
+        *("config", "data.root", "arm", "name", "resume", "stage", "dry_run", "seed"),
         *("data.size", "data.batch_size", "data.workers", "data.clips.neighbours"),
         *("student.network.name", "student.network.encoder", "student.optimiser.learning_rate"),
         *("trainer.max_epochs", "trainer.accelerator", "trainer.devices", "memory.flow", "tracking.wandb"),
     ),
     examples=(
         "weclick fit --config camvid.yaml --data.root data/camvid --arm beyond",
+        "weclick fit --config camvid.yaml --data.root data/camvid --dry_run true",
         "weclick fit --resume NAME",
     ),
 )
@@ -66,6 +67,12 @@ def make_parser() -> Parser:
         help="i/n: build only part i (from 0) of n parts of the memory, so that several machines can share the work; "
         "leaves config.yaml as it is",
     )
+    parser.add_argument(
+        "--dry_run",
+        type=bool,
+        default=False,
+        help="print the plan and how long each stage takes, measured on a step of it, and stop; nothing is kept",
+    )
     add_settings(parser)
     return parser
 
@@ -76,9 +83,9 @@ def main(command: str, arguments: list[str]) -> None:
     request = parse_request(arguments)
     if process_rank() == 0:
         print("reading settings and data ...", flush=True)
-    from weclick.cli.fit_run import fit_and_report  # Lightning, which takes seconds
+    from weclick.cli.fit_run import fit_and_report, print_plan  # Lightning, which takes seconds
 
-    fit_and_report(request)
+    (print_plan if request.config.dry_run else fit_and_report)(request)
 
 
 def parse_request(arguments: list[str]) -> Request:

@@ -10,11 +10,13 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from shlex import quote
+from tempfile import TemporaryDirectory
 
+from weclick.cli.next_step import print_next
 from weclick.cli.options import Request, dump, is_file_name, option_value, to_settings
 from weclick.cli.runs import resume_hint
 from weclick.errors import ConfigError, NoLabelsError, TrainingError, WeclickError
-from weclick.files import write_text
+from weclick.files import remove_leftovers, write_text
 from weclick.machine import process_rank
 from weclick.pipeline.clicks import report_newer_clicks
 from weclick.pipeline.fit import check, fit
@@ -22,7 +24,8 @@ from weclick.pipeline.held_out import measurable
 from weclick.pipeline.interrupt import stopping
 from weclick.pipeline.memory import Shard
 from weclick.pipeline.options import Stage
-from weclick.pipeline.processes import from_first_process, joined
+from weclick.pipeline.plan import measured, plan
+from weclick.pipeline.processes import first_process_first, from_first_process, joined
 from weclick.pipeline.requeue import requeued_on_notice
 from weclick.pipeline.run import Run, new_folder
 from weclick.pipeline.settings import Engine, FitSettings
@@ -34,8 +37,21 @@ def fit_and_report(request: Request) -> None:
     """Fit a run, and print the command that comes next."""
     run, settings, stages = fit_run(request, Engine())
     if process_rank() == 0:
-        following = _preview_command(settings, run) if "student" in stages else _resume_command(run)
-        print(f"run: {run.folder}   next: {following}")
+        print(f"run: {run.folder}")
+        print_next(*(_after_student(settings, run) if "student" in stages else ("fit", "--resume", str(run.folder))))
+
+
+def print_plan(request: Request) -> None:
+    """Print what a fit would do, and how long it would take on this machine; nothing is kept."""
+    _, run, parser, config = request
+    stages = STAGES if config.stage == "all" else (config.stage,)
+    settings = to_settings(parser, config)
+    check(settings, stages)
+    with TemporaryDirectory() as scratch:
+        opened = run or Run.create(Path(scratch) / "run", dump(parser, config))
+        print(*plan(settings, opened, stages), "measuring ...", sep="\n", flush=True)
+        for line in measured(settings, opened, stages):
+            print(line, flush=True)
 
 
 def fit_run(request: Request, engine: Engine) -> tuple[Run, FitSettings, tuple[Stage, ...]]:
@@ -60,7 +76,11 @@ def fit_run(request: Request, engine: Engine) -> tuple[Run, FitSettings, tuple[S
         run, cleanup = _begin(run, Path(config.runs), name, dump(parser, config), shared=shard is not None)
         # the lock comes before the cleanup: a run that another process has locked is not ours to remove
         with resume_hint(_resume_command(run)), run.locked(shared=shard is not None), cleanup:
+            remove_leftovers(run.folder, *map(run.stage, STAGES))
             report_newer_clicks(settings, run.clicks)
+            with first_process_first():
+                if process_rank() == 0:
+                    print(*plan(settings, run, stages), sep="\n", flush=True)
             fit(settings, run, stages, shard)
     return run, settings, stages
 
@@ -95,14 +115,14 @@ def _resume_command(run: Run) -> str:
     return f"weclick fit --resume {quote(str(run.folder))}"
 
 
-def _preview_command(settings: FitSettings, run: Run) -> str:
+def _after_student(settings: FitSettings, run: Run) -> tuple[str, ...]:
     """Return the command that shows how good the student is: scores where something was held out, else its predictions."""
-    option = f"--run {quote(str(run.folder))}"
+    option = ("--run", str(run.folder))
     try:
         measurable(settings, run, settings.dataset.evaluation_split)
     except NoLabelsError:
-        return f"weclick predict {option} --source VIDEO"
-    return f"weclick test {option}"
+        return ("predict", *option, "--source", "VIDEO")
+    return ("test", *option)
 
 
 @contextmanager

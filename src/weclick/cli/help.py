@@ -102,5 +102,7 @@ class _ShortFormatter(argparse.RawDescriptionHelpFormatter):
         return (shorten(text, 80 - len(default), placeholder=" ...") + default).replace("%", "%%")
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
-        value = action.metavar or action.dest.rpartition(".")[2].upper()
-        return f"{action.option_strings[0]} {value}" if action.option_strings else action.dest.upper()
+        if not action.option_strings:
+            return action.dest.upper()
+        value = "" if action.nargs == 0 else f" {action.metavar or action.dest.rpartition('.')[2].upper()}"
+        return f"{action.option_strings[0]}{value}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from weclick.cli.help import Help, show_help
+from weclick.cli.next_step import print_next
 from weclick.cli.parser import Parser
 from weclick.data.layouts.folder import decode_videos
 from weclick.data.project import find_videos, make_classes, make_project
@@ -37,4 +38,4 @@ def main(command: str, arguments: list[str]) -> None:
     project = make_project(Path(config.project), find_videos([Path(config.videos)]), classes)
     decode_videos(project.folder)
     print(f"{project.folder}: videos {', '.join(project.videos)}; classes {', '.join(classes.names)}")
-    print(f"next: weclick start {project.folder}")
+    print_next("start", str(project.folder))

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import Final, NamedTuple, NoReturn
 
 from weclick.cli.usage import plain
+from weclick.disk import disk_error
 from weclick.errors import ConfigError, WeclickError, one_line
 from weclick.machine import process_rank
 
@@ -36,6 +37,7 @@ COMMANDS: Final = {
     "memory": Command("weclick.cli.memory", "measure how much better the memory is than the teacher's predictions"),
     "predict": Command("weclick.cli.predict", "segment a video, a folder of frames or a camera"),
     "export": Command("weclick.cli.export", "write the student as ONNX and OpenVINO files, checked against PyTorch"),
+    "package": Command("weclick.cli.package", "write a folder to publish: weights, exported files, model card"),
     "annotate": Command("weclick.cli.annotate", "click on the objects of frames, in the browser"),
     "clicks": Command("weclick.cli.clicks", "simulate, import, export, check or count clicks; suggest frames to click"),
     "data": Command("weclick.cli.data", "check a data set, write a synthetic one, prepare CamVid, extract Cityscapes"),
@@ -44,10 +46,13 @@ COMMANDS: Final = {
     "budget": Command(
         "weclick.cli.budget", "train arms from fewer clicked frames and fewer clicks, and plot the curves"
     ),
+    "doctor": Command("weclick.cli.doctor", "find out what is wrong with this machine, and what to do"),
 }
 
 _LARGE: Final = "--data.size, --data.draws.crop or --data.batch_size"
 """Options that memory use grows with most."""
+
+_SHARED: Final = "give --data.workers 0, or a larger /dev/shm (docker run --shm-size=2g); weclick doctor shows its size"
 
 HELP: Final = """usage: weclick COMMAND [options]
 
@@ -152,12 +157,21 @@ def _status(error: BaseException) -> int:
         return _refuse("; ".join([f"stopped by {error}; everything is saved", *_notes(error)]), 128 + error.signum)
     if type(error).__name__ == "ArgumentError":
         return _refuse(f"{plain(str(error))} (see --help)", status=2)
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("weclick"):
+        return _refuse(
+            f"package {error.name} is not installed; without it, only weclick predict --ckpt_path runs, with an exported model "
+            "or a published folder: install weclick with all that it depends on"
+        )
+    if (full := disk_error(error)) is not None:
+        return _refuse(str(full))
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return _refuse(f"{error.strerror or error}{where}")
     if _is_out_of_memory(error):
         lines = str(error).splitlines() or [type(error).__name__]  # of a loader's process, the first are a traceback
         return _refuse(f"not enough memory; give a smaller {_LARGE} ({lines[-1]})")
+    if "shared memory" in str(error):
+        return _refuse(f"not enough shared memory for the loader processes; {_SHARED}")
     return _refuse(f"unexpected {type(error).__name__}: {error}; run again with --debug and report it")
 
 

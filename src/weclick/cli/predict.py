@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from weclick.cli.next_step import print_next
 from weclick.cli.parser import call
 
 
@@ -34,7 +35,7 @@ def predict(
     Args:
         source: Video file, folder of images, or camera:0.
         run: Run whose student to use, by name or folder; by default the newest.
-        ckpt_path: Checkpoint or exported model to use instead of a run's student.
+        ckpt_path: Checkpoint, exported model or published folder to use instead of a run's student.
         out: Folder for the overlay video (or pictures) and the label PNGs. An earlier prediction there is replaced.
         runs: Folder of all runs.
         overlay: Write the overlay.
@@ -51,10 +52,15 @@ def predict(
     """
     from weclick.inference.opening import open_model
     from weclick.inference.predict import predict as predict_source
-    from weclick.pipeline.run import Run
 
+    if ckpt_path is None:
+        from weclick.pipeline.run import Run  # imports what only training needs
+
+        file = Run.find(run, Path(runs)).checkpoint("student", "last")
+    else:
+        file = Path(ckpt_path)
     summary = predict_source(
-        open_model(ckpt_path or Run.find(run, Path(runs)).checkpoint("student", "last")),
+        open_model(file),
         source,
         Path(out),
         overlay=overlay,
@@ -73,3 +79,5 @@ def predict(
         f"{summary.frames} frames{dropped} in {summary.seconds:.1f} s: {summary.fps_end_to_end:.1f} FPS end to end, "
         f"{summary.fps_network:.1f} FPS network alone; wrote {', '.join(map(str, summary.paths))}{replaced}"
     )
+    if not ckpt_path:
+        print_next("export", "--run", str(file.parents[1]))

@@ -1,6 +1,6 @@
 """Clicks: the store, simulation from masks, import and export, checks."""
 
-from weclick.clicks.check import Finding, StoreStats, check_clicks, stats
+from weclick.clicks.check import Finding, StoreStats, check_clicks, clicking_seconds, stats
 from weclick.clicks.exchange import (
     FORMATS,
     Format,
@@ -32,6 +32,7 @@ __all__ = [
     "Status",
     "StoreStats",
     "check_clicks",
+    "clicking_seconds",
     "copy_store",
     "export_csv",
     "format_of",

@@ -84,6 +84,15 @@ def stats(store: ClickStore) -> StoreStats:
     )
 
 
+def clicking_seconds(store: ClickStore) -> float | None:
+    """Return the time people spent on all frames; None unless it was measured on every one with clicks or a label."""
+    frames = store.frames()
+    used = {record.key for record in store.records()} | set(store.accepted())
+    if not used or not all(frames[key].seconds for key in used):
+        return None
+    return sum(frame.seconds for frame in frames.values())
+
+
 def check_clicks(
     store: ClickStore, frames: Mapping[FrameKey, LoadMasks | None] | None = None, read_size: ReadSize | None = None
 ) -> list[Finding]:

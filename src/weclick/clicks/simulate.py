@@ -19,7 +19,7 @@ from weclick.clicks.sqlite import require_free
 from weclick.clicks.store import ClickStore
 from weclick.conventions import IGNORE_INDEX, FrameKey, Size
 from weclick.errors import ClickError, ConfigError, DataError, ShapeError, WeclickError
-from weclick.files import atomic_path
+from weclick.files import atomic_path_apart
 
 Rule = Literal["center", "uniform", "human"]
 Masks = tuple[np.ndarray, np.ndarray | None]
@@ -105,7 +105,7 @@ def simulate_store(
         raise ConfigError(f"seed {seed} of the click simulation is negative; use 0 or more")
     require_free(path)
     try:
-        with atomic_path(path) as temporary:
+        with atomic_path_apart(path) as temporary:
             with ClickStore.create(temporary, classes) as store, store.transaction():
                 store.note(source="simulation", rule=rule, seed=seed, min_area=min_area)
                 for key, load in _with_progress(frames, progress):

@@ -12,8 +12,9 @@ from typing import Final
 
 from weclick.classes import ClassSet
 from weclick.conventions import FrameKey
+from weclick.disk import disk_state
 from weclick.errors import ClickError, StoreError
-from weclick.files import atomic_path, writing
+from weclick.files import atomic_path_apart, writing
 
 APPLICATION_ID: Final = 0x57436C6B
 """Marks a SQLite file as a click store ("WClk")."""
@@ -100,8 +101,13 @@ def clear_errors(path: Path) -> Iterator[None]:
         raise
     except sqlite3.Error as error:
         # an extended error code carries the primary one in its low byte
-        hint = _HINTS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "the click store cannot be used as it is")
-        raise StoreError(f"{path}: {error}; {hint}") from None
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        hint = _HINTS.get(code, "the click store cannot be used as it is")
+        disk = ""
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            place, state = disk_state(path)
+            disk = f" (disk {place}, {state})"
+        raise StoreError(f"{path}: {error}{disk}; {hint}") from None
 
 
 def require_free(path: Path) -> None:
@@ -194,8 +200,13 @@ def copy_store(path: Path, out: Path, classes: ClassSet, held_out: Iterable[Fram
         ClickError: The store is missing or cannot be opened.
         DataError: The copy cannot be written.
     """
-    with closing(connect_readonly(path, classes)) as db, writing(out), clear_errors(out), atomic_path(out) as temporary:
-        with closing(_connect(temporary, "mode=rw")) as copy:
+    with (
+        closing(connect_readonly(path, classes)) as db,
+        writing(out),
+        clear_errors(out),
+        atomic_path_apart(out) as copied,
+    ):
+        with closing(_connect(copied, "mode=rwc")) as copy:
             db.backup(copy)
             copy.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (HELD_OUT, json.dumps(list(held_out))))
             copy.execute("PRAGMA journal_mode = DELETE")

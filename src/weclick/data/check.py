@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +16,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from weclick.classes import ClassSet
-from weclick.conventions import IGNORE_INDEX
 from weclick.data.decode import Progress
 from weclick.data.index import Frame, FrameKey, Layout, Split, segments
+from weclick.data.mask_content import MaskContent, count_pixels
 from weclick.data.unused import first_names, unused_files
 from weclick.errors import DataError
 from weclick.images import check_same_size, read_image, read_instances, read_label
@@ -49,13 +50,14 @@ class SplitReport:
 
 @dataclass
 class DataReport:
-    """Counts per split, one line for every bad file, and one for each group of files that are not used."""
+    """Counts per split, one line for every bad file, for what is probably a mistake, and for each group of unused files."""
 
     root: Path
     layout: str
     classes: ClassSet
     splits: dict[Split, SplitReport] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
 
     @property
@@ -88,7 +90,7 @@ def check_data(layout: Layout, problems: Iterable[str] = (), *, progress: Progre
     """
     report = DataReport(layout.root, layout.name, layout.classes, problems=list(problems), unused=unused_files(layout))
     frames = {split: layout.frames(split) for split in layout.splits()}
-    total, done = sum(map(len, frames.values())), 0
+    total, done, masks = sum(map(len, frames.values())), 0, MaskContent.none(layout.classes)
     for split, listed in frames.items():
         others = [frame.key for other in frames if other != split for frame in frames[other]]
         part = report.splits[split] = _count(listed, others, layout.classes)
@@ -99,12 +101,27 @@ def check_data(layout: Layout, problems: Iterable[str] = (), *, progress: Progre
                 part.sizes[content.size] += 1
                 if content.size != sizes.setdefault(frame.key.video, content.size):
                     report.problems.append(_odd_size(frame, content.size, sizes[frame.key.video]))
-            if content.pixels is not None:
+            if content.pixels is not None and frame.label is not None:
                 part.pixels += content.pixels
+                masks.add(frame.label, content.pixels)
             done += 1
             if progress is not None:
                 progress(done, total)
+    messages = (masks.single_class_message(), masks.void_message(), _case_message(report))
+    report.warnings += [message for message in messages if message is not None]
     return report
+
+
+def _case_message(report: DataReport) -> str | None:
+    names = sorted(
+        {name for part in report.splits.values() for name in part.videos}, key=lambda name: (name.lower(), name)
+    )
+    pair = next((pair for pair in pairwise(names) if pair[0].lower() == pair[1].lower()), None)
+    if pair is None:
+        return None
+    return (
+        f"videos {pair[0]} and {pair[1]} differ in case only; on Windows and macOS one replaces the other: rename one"
+    )
 
 
 def _count(frames: Sequence[Frame], others: list[FrameKey], classes: ClassSet) -> SplitReport:
@@ -134,8 +151,7 @@ def _inspect(frame: Frame, layout: Layout) -> _Content:
         if frame.label is not None:
             label = read_label(frame.label, layout.label_ids())
             check_same_size(image.shape, label.shape, frame.image, frame.label)
-            counts = np.bincount(label.ravel(), minlength=IGNORE_INDEX + 1)
-            pixels = np.append(counts[: len(layout.classes)], counts[IGNORE_INDEX])
+            pixels = count_pixels(label, layout.classes)
         if frame.instances is not None:
             check_same_size(image.shape, read_instances(frame.instances).shape, frame.image, frame.instances)
     except DataError as error:
@@ -158,8 +174,8 @@ def print_report(report: DataReport, console: Console | None = None) -> None:
     if report.labelled:
         console.print(_class_table(report))
     else:
-        console.print("no masks: runs hold some clicks out to measure with; there is no mIoU")
-    for lines, style in ((report.unused, "yellow"), (report.problems, "red")):
+        console.print("no masks: clicks can be trained from, but nothing can be validated or tested")
+    for lines, style in ((report.warnings, "yellow"), (report.unused, "yellow"), (report.problems, "red")):
         for line in lines[:_MOST_PRINTED]:
             console.print(line, style=style, markup=False, soft_wrap=True)
         if (more := len(lines) - _MOST_PRINTED) > 0:

@@ -21,7 +21,7 @@ from weclick.data.draws import GeometricDraw
 from weclick.data.finish import finish
 from weclick.data.grown import GrowingClicks
 from weclick.data.index import Clip, Split, unlabelled_clips
-from weclick.data.loader import ResumableLoader, collate, collate_frames, default_workers
+from weclick.data.loader import ResumableLoader, collate, collate_frames
 from weclick.data.masks import find_click_store
 from weclick.data.options import CROP_MULTIPLE, DataOptions
 from weclick.data.photometric import make_augmentation
@@ -31,6 +31,7 @@ from weclick.data.supply import Batch, Sample, Supply
 from weclick.data.targets import TargetClicks
 from weclick.data.unused import unused_clicks
 from weclick.errors import ConfigError, DataError
+from weclick.machine import default_workers
 
 MAX_DAMAGED: Final = 0.05
 """A run stops when more than this share of its frames, neighbours included, is unreadable. One frame alone never stops it."""

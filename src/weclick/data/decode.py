@@ -5,20 +5,18 @@ Nothing in weclick seeks in a video: where a seek lands depends on the codec and
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import cv2
 
 from weclick.errors import DataError
-from weclick.files import write_json
+from weclick.files import partial_folder, write_json
 from weclick.video import VideoReader
 
 Progress = Callable[[int, int], None]
@@ -58,54 +56,28 @@ def decode_video(
     frames = _decoded(out, origin)
     if frames is not None:
         return frames
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with locked(out.with_name(f".{out.name}-decoding.lock")):
+    with partial_folder(out, "decoding") as partial:
         frames = _decoded(out, origin)  # another process may have decoded it while this one waited
-        return _decode_whole(path, out, origin, size, progress) if frames is None else frames
+        return _decode_whole(path, out, partial, origin, size, progress) if frames is None else frames
 
 
 def _decode_whole(
-    path: Path, out: Path, origin: dict[str, Any], size: tuple[int, int] | None, progress: Progress | None
+    path: Path,
+    out: Path,
+    partial: Path,
+    origin: dict[str, Any],
+    size: tuple[int, int] | None,
+    progress: Progress | None,
 ) -> int:
     earlier = manifest(out)
     if earlier is None and out.exists():
         raise DataError(f"{out} is in the way and was not decoded by weclick; remove it to decode {path} again")
-    partial = out.with_name(f".{out.name}-decoding")
-    shutil.rmtree(partial, ignore_errors=True)  # a killed process left it
-    partial.mkdir()
-    try:
-        frames = _decode_all(path, partial, size, progress)
-        write_json(partial / MANIFEST, {"origin": origin, "frames": frames})
-        if earlier is not None:
-            shutil.rmtree(out)
-        partial.replace(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    frames = _decode_all(path, partial, size, progress)
+    write_json(partial / MANIFEST, {"origin": origin, "frames": frames})
+    if earlier is not None:
+        shutil.rmtree(out)
+    partial.replace(out)
     return frames
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Let one process at a time into the block, by a lock on the file ``path``, which is removed afterwards."""
-    while True:
-        with path.open("w") as stream:
-            with suppress(OSError):  # some network drives do not support locks
-                fcntl.flock(stream, fcntl.LOCK_EX)
-            # The previous holder has removed the file: a lock on it would not stop others, who make a new one.
-            if not _is_at(path, stream):
-                continue
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
-            return
-
-
-def _is_at(path: Path, stream: IO[str]) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(stream.fileno()))
-    except FileNotFoundError:
-        return False
 
 
 def manifest(folder: Path) -> dict[str, Any] | None:

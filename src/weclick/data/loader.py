@@ -10,7 +10,6 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from weclick.data.sampler import SeededSampler
 from weclick.data.supply import Sample
-from weclick.machine import usable_cores
 
 
 class ResumableLoader(DataLoader[Sample]):
@@ -63,8 +62,3 @@ def collate_frames(samples: list[Sample]) -> Sample:
 def _collate_alike(values: list[Any]) -> Any:  # noqa: ANN401 - whatever is in a sample
     shapes = {value.shape for value in values if isinstance(value, Tensor)}
     return values if len(shapes) > 1 else default_collate(values)
-
-
-def default_workers(processes: int = 1) -> int:
-    """Return half of the CPU cores that one of these processes may use, at least 1 and at most 8."""
-    return min(8, max(1, usable_cores() // (2 * processes)))

@@ -11,10 +11,11 @@ from typing import Final
 import cv2
 import numpy as np
 
-from weclick.data.decode import JPEG_QUALITY, Progress, decode_video, locked
+from weclick.data.decode import JPEG_QUALITY, Progress, decode_video
 from weclick.data.index import FrameKey, Split
 from weclick.data.layouts.camvid import CLASSES, VOID, frame_key
 from weclick.errors import DataError
+from weclick.files import partial_folder
 from weclick.images import check_same_size, has_images, list_images, list_numbered, read_image, resize_image
 from weclick.video import VIDEO_SUFFIXES
 
@@ -87,19 +88,13 @@ def prepare_camvid(
     stills, labels = _published(source)
     _require_empty(out)
     out = out.absolute()  # "." has no name
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}-preparing")
-    with locked(out.with_name(f"{partial.name}.lock")):
+    with partial_folder(out, "preparing") as partial:
         _require_empty(out)  # another process may have filled it while this one waited
-        shutil.rmtree(partial, ignore_errors=True)  # a killed process left it
-        try:
-            written = _write_stills(stills, labels, partial, size, progress)
-            if reach > 0:
-                _write_neighbours(source, partial, written, size, reach, progress)
-            _require_empty(out)  # minutes have passed, and what replaces it must not delete anything
-            partial.replace(out)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        written = _write_stills(stills, labels, partial, size, progress)
+        if reach > 0:
+            _write_neighbours(source, partial, written, size, reach, progress)
+        _require_empty(out)  # minutes have passed, and what replaces it must not delete anything
+        partial.replace(out)
 
 
 def _published(source: Path) -> tuple[dict[str, Path], dict[str, Path]]:

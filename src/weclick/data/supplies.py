@@ -16,7 +16,7 @@ from weclick.conventions import Size
 from weclick.data.index import Clip
 from weclick.data.reader import FrameReader
 from weclick.data.supply import Batch, Sample, Supply, join_lines, to_tensor
-from weclick.errors import DataError
+from weclick.errors import DataError, RunError
 from weclick.flow.estimators import FlowEstimator
 from weclick.flow.warp import resize_flow, warp_to_target
 from weclick.losses.temporal import visibility
@@ -49,9 +49,16 @@ class StoredMemory(Supply):
         """Return the stored arrays of the clip's target as one tensor, ``item`` uint8 (2C + 1, h, w).
 
         Raises:
-            RunError: The stored item is missing or damaged.
+            RunError: The stored item is missing, damaged or of another shape than the frame.
         """
-        return {"item": torch.from_numpy(np.concatenate(self.store.read(clip.target.key)))}
+        item = np.concatenate(self.store.read(clip.target.key))
+        (height, width), grid = size, item.shape[1:]
+        if abs(grid[0] * width - grid[1] * height) > max(size):  # a grid ends with a whole cell
+            raise RunError(
+                f"memory item {self.store.path(clip.target.key)} is of another shape than its frame ({grid[0]} x {grid[1]} cells "
+                f"for {height} x {width} pixels); delete it and resume the run, which builds it again"
+            )
+        return {"item": torch.from_numpy(item)}
 
     def complete(self, batch: Batch, grid: Tensor) -> None:
         """Decode the arrays and transform them like the drawn images."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, get_args
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, is_zipfile
 
 import torch
@@ -15,12 +14,10 @@ from weclick.classes import ClassSet
 from weclick.conventions import Size
 from weclick.errors import CheckpointError, ConfigError, WeclickError, one_line
 from weclick.extensions import NotLoadedError
+from weclick.inference.checks import Stage, refuse_url
 
 if TYPE_CHECKING:
     from weclick.models.factory import SegmentationNetwork
-
-STAGES: Final = ("teacher", "student")
-Stage = Literal["teacher", "student"]
 
 STAGE_KEY: Final = "weclick_stage"
 """Key of a checkpoint's stage."""
@@ -36,7 +33,8 @@ PARTS: Final = {STAGE_KEY, "hyper_parameters", "state_dict"}
 MAX_PIXELS: Final = 1 << 26
 """Largest size of a network's input, in pixels: twice that of 8K video."""
 
-_NETWORK: Final = "network."
+NETWORK: Final = "network."
+"""Beginning of the names of a network's weights in a checkpoint."""
 
 
 def is_whole(path: Path) -> bool:
@@ -66,11 +64,20 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
         raise CheckpointError(
             f"checkpoint {path} is damaged or no checkpoint; copy it again, or name one that weclick fit wrote"
         ) from error
-    whole = isinstance(checkpoint, dict) and checkpoint.keys() >= PARTS and checkpoint[STAGE_KEY] in STAGES
+    check_parts(path, checkpoint)
+    return checkpoint
+
+
+def check_parts(path: Path | str, checkpoint: Any) -> None:  # noqa: ANN401 - whatever was read
+    """Refuse what is not a whole checkpoint with usable weights.
+
+    Raises:
+        CheckpointError: A part is missing, or weights are not finite.
+    """
+    whole = isinstance(checkpoint, dict) and checkpoint.keys() >= PARTS and checkpoint[STAGE_KEY] in get_args(Stage)
     if not whole or not all(isinstance(checkpoint[name], dict) for name in ("hyper_parameters", "state_dict")):
         raise CheckpointError(f"{path} is no checkpoint of a weclick teacher or student")
     _check_weights(path, checkpoint["state_dict"])
-    return checkpoint
 
 
 def _check_sums(path: Path | str) -> None:
@@ -97,39 +104,6 @@ def _check_weights(path: Path | str, weights: dict[str, Any]) -> None:
                 f"{path} holds weights that are not finite ({name}): its training diverged; use an earlier checkpoint, or "
                 "train again with a lower learning rate"
             )
-
-
-def refuse_url(path: Path | str) -> None:
-    """Refuse to fetch anything.
-
-    Raises:
-        CheckpointError: The path is a URL.
-    """
-    if re.match(r"[a-z][a-z0-9+.-]+:/", str(path)):
-        raise CheckpointError(f"{path} is a URL; fetch the file and name it instead")
-
-
-def check_stage(path: Path | str, stage: str, needed: str | None) -> None:
-    """Refuse a network of another stage than the needed one; None allows both.
-
-    Raises:
-        CheckpointError: The stages differ.
-    """
-    if needed is not None and stage != needed:
-        raise CheckpointError(f"{path} is a {stage} checkpoint; a {needed} checkpoint is needed here")
-
-
-def check_classes(path: Path | str, classes: ClassSet, needed: ClassSet | None) -> None:
-    """Refuse a network trained for other classes than the needed ones; None allows any.
-
-    Raises:
-        CheckpointError: Names or order differ.
-    """
-    if needed is not None and classes.names != needed.names:
-        raise CheckpointError(
-            f"{path} was trained for {len(classes)} classes ({', '.join(classes.names)}), the data set "
-            f"has {len(needed)} ({', '.join(needed.names)}); choose the checkpoint's data set"
-        )
 
 
 def refused_options(path: Path | str, checkpoint: dict[str, Any], error: Exception) -> CheckpointError:
@@ -189,7 +163,7 @@ def build_network(path: Path | str, checkpoint: dict[str, Any]) -> tuple[Segment
     except (WeclickError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise refused_options(path, checkpoint, error) from None
     prefixed = checkpoint["state_dict"].items()
-    weights = {name.removeprefix(_NETWORK): tensor for name, tensor in prefixed if name.startswith(_NETWORK)}
+    weights = {name.removeprefix(NETWORK): tensor for name, tensor in prefixed if name.startswith(NETWORK)}
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:

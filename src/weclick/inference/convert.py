@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from weclick.disk import disk_error
 from weclick.errors import DataError, one_line
 from weclick.inference.card import KEY, Card
 from weclick.inference.toolkits import toolkit
@@ -120,4 +121,6 @@ def write_model(model: Any, card: Card, path: Path) -> None:  # noqa: ANN401
             model.set_rt_info(card.to_json(), [KEY, "card"])
             toolkit("openvino").save_model(model, path, compress_to_fp16=card.precision == "bf16")
     except (OSError, RuntimeError) as error:
-        raise DataError(f"{path} cannot be written: {one_line(error)}; check folder and free space") from error
+        raise disk_error(error, path) or DataError(
+            f"{path} cannot be written: {one_line(error)}; check folder and free space"
+        ) from error

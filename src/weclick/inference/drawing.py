@@ -112,7 +112,7 @@ def sheet(rows: Sequence[Mapping[str, np.ndarray]], entries: Sequence[SemanticCl
     height, width = next(iter(rows[0].values())).shape[:2]
     total = len(titles) * (width + _GAP) - _GAP
     line = max(_LINE, total // 60)  # a wide sheet is shown smaller
-    top = legend_strip(entries, total, line)
+    top = _legend_strip(entries, total, line)
     canvas = np.full((len(top) + line + len(rows) * (height + _GAP) - _GAP, total, 3), _PAPER, np.uint8)
     canvas[: len(top)] = top
     for column, title in enumerate(titles):
@@ -125,7 +125,7 @@ def sheet(rows: Sequence[Mapping[str, np.ndarray]], entries: Sequence[SemanticCl
     return canvas
 
 
-def legend_strip(entries: Sequence[SemanticClass], width: int, line: int) -> np.ndarray:
+def _legend_strip(entries: Sequence[SemanticClass], width: int, line: int) -> np.ndarray:
     """Return colour swatches and class names on white, a width (W) wide, in as many lines (H) as they need."""
     scale, strength, swatch = line / 45, max(1, line // 24), line // 2
     left, upper, places = 0, 0, []

@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from weclick.classes import ClassSet
 from weclick.errors import CheckpointError, ShapeError, WeclickError, one_line
+from weclick.inference.array_rules import Image
 from weclick.inference.card import KEY, Card
 from weclick.inference.toolkits import toolkit
+from weclick.machine import compute_threads
 
 SUFFIXES: Final = (".onnx", ".xml")
 """Suffixes of the files that :meth:`ExportedNetwork.open` opens."""
-
-Image = NDArray[np.uint8]
 
 
 class Engine(Protocol):
@@ -28,7 +27,7 @@ class Engine(Protocol):
     output_shape: list[int]
     output_name: str
     precision: str
-    device: torch.device
+    device: str
 
     def __call__(self, images: Image) -> NDArray[Any]:
         """Run uint8 (1, H, W, 3) images."""
@@ -95,8 +94,8 @@ class ExportedNetwork:
         return self._engine.precision
 
     @property
-    def device(self) -> torch.device:
-        """Device it runs on."""
+    def device(self) -> str:
+        """Device it runs on, by torch's name."""
         return self._engine.device
 
     def run(self, image: Image) -> NDArray[Any]:
@@ -115,12 +114,12 @@ class ExportedNetwork:
 
 
 class OnnxEngine:
-    """An ONNX model on ONNX Runtime: on CUDA where onnxruntime-gpu is installed, else on the CPU with torch's threads."""
+    """An ONNX model on ONNX Runtime: on CUDA where onnxruntime-gpu is installed, else on the CPU."""
 
     def __init__(self, model: bytes) -> None:
         ort = toolkit("onnxruntime")
         options = ort.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
+        options.intra_op_num_threads = compute_threads()
         options.log_severity_level = 4  # a model that cannot be loaded raises an exception already
         wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
         providers = [name for name in wanted if name in ort.get_available_providers()]
@@ -129,7 +128,7 @@ class OnnxEngine:
         self.input_shape, self.output_shape = list(self._input.shape), list(output.shape)
         self.output_name: str = output.name
         self.precision = "fp32"
-        self.device = torch.device("cuda" if wanted[0] in self._session.get_providers() else "cpu")
+        self.device = "cuda" if wanted[0] in self._session.get_providers() else "cpu"
         self.properties: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
     def __call__(self, images: Image) -> NDArray[Any]:
@@ -139,7 +138,7 @@ class OnnxEngine:
 
 
 class OpenVinoEngine:
-    """An OpenVINO model on the CPU, with torch's number of threads.
+    """An OpenVINO model on the CPU.
 
     The number format is always requested: on a processor with bf16, OpenVINO would otherwise run fp32 models in it.
     """
@@ -150,13 +149,13 @@ class OpenVinoEngine:
         self.precision = "fp32" if precision == "bf16" and not has_bf16 else precision
         options = {
             "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bf16" else "f32",
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "INFERENCE_NUM_THREADS": compute_threads(),
             "PERFORMANCE_HINT": "LATENCY",
         }
         self._request = core.compile_model(model, "CPU", options).create_infer_request()
         self.input_shape, self.output_shape = list(model.input(0).shape), list(model.output(0).shape)
         self.output_name: str = model.output(0).any_name
-        self.device = torch.device("cpu")
+        self.device = "cpu"
 
     def __call__(self, images: Image) -> NDArray[Any]:
         """Run uint8 (1, H, W, 3) images."""

@@ -1,26 +1,21 @@
-"""Opening a trained network for use, from a checkpoint or from an exported model."""
+"""Opening a trained network for use, from a checkpoint, an exported model or a published folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from weclick.classes import ClassSet
-from weclick.extensions import part_name
-from weclick.inference.checkpoint import (
-    STAGE_KEY,
-    Stage,
-    build_network,
-    check_classes,
-    check_stage,
-    read_checkpoint,
-    refuse_url,
-    saved_options,
-)
+from weclick.errors import ConfigError
+from weclick.inference.checks import check_classes, check_stage, refuse_url
 from weclick.inference.exported import SUFFIXES, ExportedNetwork
-from weclick.inference.model import ExportedModel, Model, TorchModel
+from weclick.inference.formats import FORMATS
+from weclick.inference.model import ExportedModel, Model
+from weclick.inference.published import is_published, whole_file
+from weclick.inference.toolkits import missing
+
+if TYPE_CHECKING:
+    import torch
 
 
 def open_model(
@@ -31,30 +26,35 @@ def open_model(
     device: torch.device | str | None = None,
     precision: Literal["auto", "fp32", "bf16"] = "auto",
 ) -> Model:
-    """Open a checkpoint or an exported model (``.onnx``, ``.xml``) for use.
+    """Open a checkpoint, an exported model (``.onnx``, ``.xml``) or the folder of a published model for use.
 
     Args:
-        path: The file.
+        path: The file, or a folder made by ``weclick package``. Of that the weights run in PyTorch or, where it is not
+            installed, the ONNX file on ONNX Runtime.
         stage: Refuse any other stage than this, ``teacher`` or ``student``.
         classes: Refuse a network trained for other classes than these.
-        device: Where a checkpoint's network is to run; an exported model's runtime decides for itself.
-        precision: Of a checkpoint's network; an exported model has its own.
+        device: Where a network in PyTorch is to run; an exported model's runtime decides for itself.
+        precision: Of a network in PyTorch; an exported model has its own.
 
     Raises:
         CheckpointError: The file is missing, damaged, not made by weclick or by another version, or not what is needed.
-        ConfigError: The package that runs an exported model is not installed.
+        ConfigError: The package that runs it is not installed.
     """
     refuse_url(path)
-    if Path(path).suffix in SUFFIXES:
-        model: Model = ExportedModel(ExportedNetwork.open(Path(path)))
+    path, has_torch = Path(path), not missing(["torch"])
+    if is_published(path) and not has_torch:
+        path = whole_file(path, FORMATS["onnx"].file)
+    if path.suffix in SUFFIXES:
+        model: Model = ExportedModel(ExportedNetwork.open(path))
         check_stage(path, model.stage, stage)
+    elif has_torch:
+        from weclick.inference.torch_model import open_checkpoint  # exported models need no torch
+
+        model = open_checkpoint(path, stage, device, precision)
     else:
-        checkpoint = read_checkpoint(path)
-        found: Stage = checkpoint[STAGE_KEY]
-        check_stage(path, found, stage)
-        network, own, size = build_network(path, checkpoint)
-        options = saved_options(checkpoint)["network"]
-        name = f"{part_name('network', options['name'])} {options['encoder']}"
-        model = TorchModel(network, own, found, size, device=device, precision=precision, name=name)
+        raise ConfigError(
+            f"{path} needs PyTorch, which is not installed; name an exported model ({', '.join(SUFFIXES)}) or a folder that "
+            "weclick package wrote, or install weclick with all it depends on"
+        )
     check_classes(path, model.classes, classes)
     return model

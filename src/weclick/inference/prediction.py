@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
-
 from weclick.classes import ClassSet
-from weclick.conventions import Size
 from weclick.errors import ConfigError
+from weclick.inference.array_rules import Image, Maps
 from weclick.inference.drawing import overlay
-from weclick.inference.rules import Image, class_probabilities
 
 
 class Prediction:
@@ -24,7 +20,8 @@ class Prediction:
         classes: What the class ids mean.
 
     Example:
-        >>> from weclick.inference.model import TorchModel
+        >>> import numpy as np
+        >>> from weclick.inference.torch_model import TorchModel
         >>> from weclick.models.factory import make_network
         >>> from weclick.models.options import NetworkOptions
         >>> network = make_network(NetworkOptions("light", weights="none", width=8), 2)
@@ -36,32 +33,28 @@ class Prediction:
     """
 
     def __init__(
-        self, image: Image, labels: Image, classes: ClassSet, *, logits: Tensor | None, inside: Size, filled: Size
+        self, image: Image, labels: Image, classes: ClassSet, probabilities: Callable[[], Maps] | None
     ) -> None:
-        """Keep the logits (1, C, h, w), from which probabilities are computed only if they are asked for.
+        """Keep what computes the probabilities; they are computed only if they are asked for.
 
         Args:
             image: See the attributes, like the next two.
             labels: Class ids.
             classes: What they mean.
-            logits: None if the model gives labels alone.
-            inside: Size of the frame in the network's input.
-            filled: Size of the input, with what is added around the frame.
+            probabilities: Returns them; None if the model gives labels alone.
         """
-        self.image, self.labels, self.classes = image, labels, classes
-        self._logits, self._inside, self._filled = logits, inside, filled
+        self.image, self.labels, self.classes, self._probabilities = image, labels, classes, probabilities
 
     @cached_property
-    def probabilities(self) -> NDArray[np.float32]:
+    def probabilities(self) -> Maps:
         """Class probabilities, float32 (C, H, W); the likeliest class of each pixel is its label.
 
         Raises:
             ConfigError: The model was exported with ``--labels`` and gives none.
         """
-        if self._logits is None:
+        if self._probabilities is None:
             raise ConfigError("this model was exported with --labels and gives no probabilities; export it without")
-        maps = class_probabilities(self._logits, self._inside, self._filled, self.labels.shape)
-        return np.asarray(maps.cpu().numpy(), np.float32)
+        return self._probabilities()
 
     def overlay(self, alpha: float = 0.5) -> Image:
         """Return the frame with its classes' colours over it, RGB uint8 (H, W, 3).

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from weclick.errors import ConfigError
-from weclick.files import atomic_path, writing
+from weclick.files import atomic_path, remove_leftovers, writing
 from weclick.inference.sources import SourceFrame
 from weclick.inference.stream import timed
 from weclick.inference.writer import VideoWriter
@@ -59,6 +59,7 @@ def remove_earlier(out: Path) -> bool:
         for name in earlier:
             (out / name).unlink()
         notes.unlink(missing_ok=True)
+    remove_leftovers(out, out / "labels", out / "overlay")
     for folder in (out / "labels", out / "overlay"):
         with suppress(OSError):  # it does not exist, or holds other files
             folder.rmdir()

@@ -1,6 +1,7 @@
 """The rules by which a frame becomes a network's input and its logits become labels: size, precision, resizing.
 
-Validation, ``test``, ``predict``, ``export``, ``benchmark``, suggestions and the page all use these functions.
+Validation, ``test``, ``predict``, ``export``, ``benchmark``, suggestions and the page all use these functions; frames that an
+exported model labels go through those of :mod:`weclick.inference.array_rules`, which follow the same rules without torch.
 """
 
 from __future__ import annotations
@@ -8,28 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from weclick.conventions import Size
 from weclick.errors import ShapeError
-
-Image = NDArray[np.uint8]
+from weclick.inference.array_rules import Image
 
 
 def trained_size(frame: Size, trained: Size) -> Size:
     """Return the size to run a frame at: the frame's own shape, with as many pixels as the images in training."""
     scale = (trained[0] * trained[1] / (frame[0] * frame[1])) ** 0.5
     return (max(1, round(frame[0] * scale)), max(1, round(frame[1] * scale)))
-
-
-def fitted_size(frame: Size, room: Size) -> Size:
-    """Return the largest size of the frame's shape that fits into ``room``, the only size a model takes."""
-    scale = min(room[0] / frame[0], room[1] / frame[1])
-    return (max(1, min(room[0], round(frame[0] * scale))), max(1, min(room[1], round(frame[1] * scale))))
 
 
 def default_device() -> torch.device:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
 from weclick.conventions import Size
 from weclick.errors import ConfigError
-from weclick.inference.model import Model
-from weclick.inference.rules import Image
+from weclick.inference.array_rules import Image
+from weclick.inference.model import Model, Output
 from weclick.inference.stream import timed
 
 
@@ -30,13 +27,12 @@ class Smoother:
             raise ConfigError(f"smooth must be 0 or more and below 1, found {decay:g}")
         self._decay = decay
         self._size: Size | None = None
-        self._average: Tensor
+        self._average: Output
 
-    def __call__(self, logits: Tensor, size: Size) -> Tensor:
-        """Return the averaged probabilities of a frame of ``size``, like its logits (1, C, h, w)."""
-        probabilities = logits.softmax(1)
+    def __call__(self, probabilities: Output, size: Size) -> Output:
+        """Return the average of the probabilities (1, C, h, w) of a frame of ``size`` and those before it."""
         if size == self._size:
-            probabilities = torch.lerp(probabilities, self._average, self._decay)
+            probabilities = probabilities + self._decay * (self._average - probabilities)
         self._size, self._average = size, probabilities
         return probabilities
 
@@ -63,7 +59,6 @@ class Segmenter:
                 "smooth needs probabilities, but this model was exported with --labels; export it without"
             )
 
-    @torch.inference_mode()
     def __call__(self, image: Image) -> Image:
         """Return class ids uint8 (H, W) of a frame, RGB uint8 (H, W, 3)."""
         frame = (image.shape[0], image.shape[1])
@@ -72,4 +67,6 @@ class Segmenter:
         with timed(self.seconds, "network"):
             output = self._model.run(prepared)
         with timed(self.seconds, "post"):
-            return self._model.finish(self._smoother(output, frame) if self._smoother else output, frame)
+            if self._smoother:
+                output = self._smoother(self._model.softmax(output), frame)
+            return self._model.finish(output, frame)

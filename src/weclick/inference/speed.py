@@ -78,8 +78,9 @@ def on_frame(model: Model, size: Size) -> Callable[[], object]:
     return partial(model.run, image)
 
 
-def device_name(device: torch.device) -> str:
+def device_name(device: torch.device | str) -> str:
     """Return the device's product name, with the number of threads for a CPU."""
+    device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")

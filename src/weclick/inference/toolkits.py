@@ -29,7 +29,8 @@ def toolkit(package: Package) -> Any:  # noqa: ANN401 - modules without types
         module = import_module(package)
     except ImportError as error:
         raise ConfigError(
-            f"package {package} cannot be used ({one_line(error)}); install it with: pip install 'weclick[export]'"
+            f"package {package} cannot be used ({one_line(error)}); install it with: pip install {package}, or all that "
+            "exports take with: pip install 'weclick[export]'"
         ) from None
     if package == "nncf":
         # not its own set_log_level: that also sets handlers it shares with everybody else's loggers
@@ -37,7 +38,7 @@ def toolkit(package: Package) -> Any:  # noqa: ANN401 - modules without types
     return module
 
 
-def missing(packages: Iterable[Package]) -> list[str]:
+def missing(packages: Iterable[str]) -> list[str]:
     """Return which of the packages are not installed."""
     return [package for package in packages if find_spec(package) is None]
 

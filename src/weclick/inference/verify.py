@@ -10,8 +10,9 @@ import torch
 
 from weclick.conventions import Size
 from weclick.errors import ExportError
+from weclick.inference.array_rules import Image
 from weclick.inference.model import Model
-from weclick.inference.rules import Image, image_batch, labels_at
+from weclick.inference.rules import image_batch, labels_at
 from weclick.metrics import SegmentationScore
 
 
@@ -29,7 +30,7 @@ def agreement(exported: Model, images: Sequence[Image], reference: Sequence[Imag
     equal = []
     for image, labels in zip(images, reference, strict=True):
         output = exported.run(image)
-        if not output.isfinite().all():
+        if not np.isfinite(output).all():
             raise ExportError("the exported model gives values that are no numbers (NaN or infinite)")
         ids = exported.finish(output, (image.shape[0], image.shape[1]))
         if int(ids.max()) >= len(exported.classes):

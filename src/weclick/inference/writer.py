@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from weclick.disk import disk_state
 from weclick.errors import DataError, ShapeError
 from weclick.files import atomic_path, writing
 from weclick.inference.prediction import Prediction
@@ -57,7 +58,7 @@ class VideoWriter:
             if image.shape != self._shape:
                 raise ShapeError(f"{self.path} has frames of {self._shape}, found one of {image.shape}")
             if shutil.disk_usage(self.path.parent).free < _SPARE_BYTES:
-                raise _DiskFullError(f"{self.path} cannot be written: its disk is full; free some space")
+                raise _DiskFullError(f"{self.path} cannot be written: {self._full}")
             self._encoder.write(cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE))
         self.count += 1
 
@@ -71,7 +72,12 @@ class VideoWriter:
         with writing(self.path), self._whole:
             self._finish()
         if full:
-            raise DataError(f"{self.path} ends after {self.count} frames: its disk is full; free some space") from None
+            raise DataError(f"{self.path} ends after {self.count} frames: {self._full}") from None
+
+    @property
+    def _full(self) -> str:
+        disk, state = disk_state(self.path)
+        return f"the disk {disk} is full ({state}); free some space"
 
     def _finish(self) -> None:
         if self.count == 0:

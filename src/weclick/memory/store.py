@@ -20,7 +20,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import numpy as np
 
 from weclick.conventions import FrameKey
-from weclick.errors import RunError
+from weclick.errors import RunError, one_line
 from weclick.files import atomic_path, write_json
 from weclick.memory.item import MemoryItem
 
@@ -58,9 +58,12 @@ class MemoryStore:
     def _read_manifest(self) -> dict[str, Any]:
         try:
             manifest = dict(json.loads(self._file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+        except FileNotFoundError:
+            raise RunError(f"{self.folder} holds no memory; build it with fit --stage memory") from None
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise RunError(
-                f"{self.folder} holds no readable memory ({error}); build it with fit --stage memory"
+                f"{self._file} is damaged ({one_line(error)}); restore it, or delete {self.folder} and build it again with fit "
+                "--stage memory"
             ) from None
         # whoever opens it: items of another format would be decoded to wrong probabilities without an error
         if manifest.get("version") != FORMAT:

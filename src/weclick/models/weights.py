@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from weclick.errors import ConfigError, WeclickError, one_line
+from weclick.machine import process_rank
 from weclick.models.options import STRIDES
 
 PACKAGED: Final = {
@@ -135,7 +136,7 @@ def load_weights(body: nn.Module, source: str) -> None:
     prefix = ("", *_ENCODERS)[fitting.index(best)]
     missing = [name for name in targets if name.startswith(prefix) and name not in best]
     unused = [name for name in state if f"{prefix}{name}" not in best]
-    if missing or unused:
+    if (missing or unused) and process_rank() == 0:  # all processes of a training load the same
         counts = f"{len(best)} of {len(targets)} tensors of the network loaded"
         warnings.warn(
             f"weights {source}: {counts}; not in it: {_shortened(missing)}; not used: {_shortened(unused)}",

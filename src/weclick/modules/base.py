@@ -164,11 +164,13 @@ class SegmentationModule(pl.LightningModule):
         values = torch.stack(list(terms.values())).tolist()  # one transfer from the device, not one per term
         diverged = {name: value for name, value in zip(terms, values, strict=True) if not math.isfinite(value)}
         if diverged:
-            raise TrainingError(
-                f"the {self.stage}'s {', '.join(diverged)} loss became {next(iter(diverged.values()))} at step "
-                f"{self.global_step}; start a new run with a lower "
-                f"--{self.stage}.optimiser.learning_rate (now {self.options.optimiser.learning_rate:g})"
-            )
+            raise self._diverged(f"{', '.join(diverged)} loss became {next(iter(diverged.values()))}")
+
+    def _diverged(self, what: str) -> TrainingError:
+        return TrainingError(
+            f"the {self.stage}'s {what} at step {self.global_step}; start a new run with a lower "
+            f"--{self.stage}.optimiser.learning_rate (now {self.options.optimiser.learning_rate:g})"
+        )
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, list[Tensor]]:
         """Add a batch to the scores, and return its ``predictions`` at the labels' size."""
@@ -190,7 +192,16 @@ class SegmentationModule(pl.LightningModule):
         self.log("val/accuracy", self.scores.accuracy)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add stage, class and version to the checkpoint."""
+        """Add stage, class and version to the checkpoint.
+
+        Raises:
+            TrainingError: Weights are infinite or not a number, after a last step whose loss was finite; the earlier
+                checkpoint is kept.
+        """
+        weights = [*checkpoint["state_dict"].items(), *checkpoint.get("current_model_state", {}).items()]
+        for name, tensor in weights:  # averaged weights are saved beside those that are trained
+            if isinstance(tensor, Tensor) and tensor.is_floating_point() and not tensor.isfinite().all():
+                raise self._diverged(f"weights {name} were no longer finite")
         checkpoint[STAGE_KEY] = self.stage
         checkpoint[CLASS_KEY] = f"{type(self).__module__}.{type(self).__qualname__}"
         checkpoint[VERSION_KEY] = version("weclick")

@@ -12,14 +12,13 @@ from weclick.extensions import NotLoadedError
 from weclick.inference.checkpoint import (
     CLASS_KEY,
     STAGE_KEY,
-    check_classes,
-    check_stage,
     read_checkpoint,
     refused_options,
     refused_weights,
     saved_options,
     saved_size,
 )
+from weclick.inference.checks import check_classes, check_stage
 from weclick.inference.exported import SUFFIXES
 from weclick.modules.base import SegmentationModule
 from weclick.modules.student import StudentModule

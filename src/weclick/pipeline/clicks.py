@@ -8,11 +8,10 @@ from pathlib import Path
 from lightning.pytorch.utilities import rank_zero_info
 
 from weclick.clicks import CLICKS_FILE, ClickStore, copy_store
-from weclick.data.decode import locked
 from weclick.data.masks import find_click_store, require_masks, simulate_split
 from weclick.data.unused import unused_messages
 from weclick.errors import DataError
-from weclick.files import writing
+from weclick.files import locked, writing
 from weclick.pipeline.held_out import select_held_out
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings

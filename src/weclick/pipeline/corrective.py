@@ -19,7 +19,7 @@ from weclick.clicks.sqlite import require_free
 from weclick.data.index import Frame, Layout, Split
 from weclick.data.masks import load_masks
 from weclick.errors import ConfigError, DataError
-from weclick.files import atomic_path, writing
+from weclick.files import atomic_path_apart, writing
 from weclick.images import check_same_size, read_image
 from weclick.probe.features import ENCODER, FrozenFeatures
 from weclick.probe.linear import STEPS, LinearProbe
@@ -62,7 +62,7 @@ def simulate_corrective(
         raise DataError(f"{layout.root} has no masks in its {split} split, which show a simulation what is wrong")
     require_free(path)
     annotator, made = Annotator(len(layout.classes), per_frame, min_area), 0
-    with writing(path), atomic_path(path) as temporary:
+    with writing(path), atomic_path_apart(path) as temporary:
         with ClickStore.create(temporary, layout.classes) as store:
             rule = {"rule": "corrective", "per_frame": per_frame, "min_area": min_area, "encoder": ENCODER}
             store.note(source=ANNOTATOR, **rule)

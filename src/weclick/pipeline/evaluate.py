@@ -138,7 +138,7 @@ def evaluate(
 
     Raises:
         CheckpointError: The checkpoint is of another stage, or for other classes.
-        DataError: The split has no masks.
+        DataError: The split has no masks, or only void ones.
     """
     need_masks(settings.dataset, split)
     model = open_model(chosen.path, stage=stage, classes=settings.dataset.classes, device=settings.evaluation_device)
@@ -151,6 +151,10 @@ def evaluate(
     collector = Collector(dataset, official, clicked=clicked)
     meter = ConsistencyMeter(model, dataset, split, pairs)
     scores = score(model, data, split, [collector.add, meter.add])
+    if not scores.confusion.any():
+        raise DataError(
+            f"all masks of the {split} split of {dataset.root} are void everywhere; they must hold class ids"
+        )
     temporal, compared, video = meter.compute()
     speed = measure_speed(model, dataset.size)
     if clicked:  # single pixels: no area to measure, and no video that is labelled densely

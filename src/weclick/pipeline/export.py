@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
@@ -15,16 +14,18 @@ import numpy as np
 from weclick.data.dataset import DataSet
 from weclick.data.index import Split
 from weclick.errors import CheckpointError, ConfigError, DataError, ExportError
-from weclick.files import atomic_path, sha256, writing
+from weclick.files import atomic_path, partial_folder, sha256, writing
 from weclick.images import resize_image
+from weclick.inference.array_rules import Image
 from weclick.inference.card import Card
 from weclick.inference.convert import quantise, to_onnx, to_openvino, write_model
 from weclick.inference.exported import SUFFIXES, ExportedNetwork
 from weclick.inference.formats import FORMATS, Format
-from weclick.inference.model import ExportedModel, TorchModel
+from weclick.inference.model import ExportedModel
 from weclick.inference.opening import open_model
-from weclick.inference.rules import Image
+from weclick.inference.published import is_published
 from weclick.inference.toolkits import missing
+from weclick.inference.torch_model import TorchModel
 from weclick.inference.verify import agreement, miou, noise_images
 from weclick.pipeline.options import LEAST_UNJUDGED
 from weclick.pipeline.settings import FitSettings
@@ -61,6 +62,13 @@ class Exported:
     def doubtful(self) -> bool:
         """Whether it differs much from PyTorch, and no masks show whether it is worse."""
         return self.drop is None and self.agreement < LEAST_UNJUDGED
+
+    def __str__(self) -> str:
+        kind = "frames" if self.real else "random pictures"
+        compared = f"{self.agreement:.3%} of pixels as in PyTorch ({self.frames} {kind})"
+        if self.miou is None or self.drop is None:
+            return f"{compared}, mIoU not measured"
+        return f"{compared}, mIoU {100 * self.miou:.2f} on val ({0 - round(self.drop, 2):+.2f})"
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,7 @@ def open_student(checkpoint: Path, size: tuple[int, int] | None) -> TorchModel:
     """
     if not checkpoint.exists():
         raise CheckpointError(f"checkpoint {checkpoint} not found; name one with --ckpt_path, or a run with --run")
-    if checkpoint.suffix in SUFFIXES:
+    if checkpoint.suffix in SUFFIXES or is_published(checkpoint):
         raise CheckpointError(f"{checkpoint} is exported already; name the .ckpt file it was made of")
     model = open_model(checkpoint, stage="student", device="cpu", precision="fp32")
     assert isinstance(model, TorchModel)
@@ -204,15 +212,12 @@ def _converted(graph: Any, made: Format, data: DataSet | None) -> Any:  # noqa: 
 
 def _write(model: Any, card: Card, path: Path, evidence: Evidence, max_drop: float) -> Exported:  # noqa: ANN401
     """Write into a temporary folder beside ``path``, check the file, and move it to ``path``."""
-    with writing(path.parent):
-        draft_folder = TemporaryDirectory(prefix=".export-", dir=path.parent)
-    with draft_folder as made:
-        draft = Path(made) / path.name
+    with writing(path), partial_folder(path, "exporting") as made:
+        draft = made / path.name
         write_model(model, card, draft)
         result = _check(draft, card, path, evidence, max_drop)
         write_model(model, replace(card, miou=result.miou), draft)
-        with writing(path):
-            _move(draft, path)
+        _move(draft, path)
     return result
 
 

@@ -9,9 +9,10 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
 
 from weclick.data.datamodule import ClipDataModule
+from weclick.data.mask_content import read_masks
 from weclick.data.supplies import NeighbourPairs, PlainView
 from weclick.data.supply import Supply
-from weclick.errors import ConfigError, RunError
+from weclick.errors import ConfigError, DataError, RunError
 from weclick.losses import SOFT
 from weclick.memory.store import MemoryStore
 from weclick.modules.checkpoint import load_checkpoint
@@ -57,9 +58,7 @@ def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard
     Raises:
         RunError: An earlier stage that is needed is missing.
     """
-    needed: tuple[Stage, ...] = ("teacher", "memory", "student") if settings.needs_teacher else ("student",)
-    if settings.memory.mode == "online" or settings.memory.folder is not None:
-        needed = tuple(stage for stage in needed if stage != "memory")
+    needed = settings.needed_stages
     unneeded = [stage for stage in stages if stage not in needed]
     if unneeded == list(stages):
         raise ConfigError(
@@ -89,6 +88,7 @@ def fit_teacher(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     if not run.begin("teacher", facts):
         rank_zero_info(f"teacher: finished in {run.stage('teacher')}")
         return
+    _examine_masks(data)
     if "grown" in settings.teacher.needs:
         grow_clicks(settings, run)
     data = run_data(settings, run, _teacher_supplies(settings, run))
@@ -119,6 +119,7 @@ def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     if not run.begin("student", facts):
         rank_zero_info(f"student: finished in {run.stage('student')}")
         return
+    _examine_masks(data)
     if "grown" in settings.student.needs:
         grow_clicks(settings, run)
     data = run_data(settings, run, supplies_of(settings.student, settings, run))
@@ -160,6 +161,22 @@ def _frames(data: ClipDataModule) -> str:
     unfinished = len(data.clicks.unfinished) if data.clicks is not None else 0
     note = f" ({unfinished} clicked but not done: no class counts as absent there)" if unfinished else ""
     return f"{len(data.clips)} frames{note}"
+
+
+def _examine_masks(data: ClipDataModule) -> None:
+    """Before a training on masks, print how many of them are void, and refuse those that tell no two classes apart.
+
+    Raises:
+        DataError: They hold one class at most, though the data set has several.
+    """
+    if data.options.supervision != "masks":
+        return
+    targets = [clip.target.label for clip in data.clips if clip.target.label is not None]
+    masks = read_masks(data.dataset.layout, targets)
+    if (message := masks.single_class_message()) is not None:
+        raise DataError(f"nothing can be learned from {data.dataset.root}: {message}")
+    if (message := masks.void_message()) is not None:
+        rank_zero_info(message)
 
 
 def need_neighbours(settings: FitSettings, run: Run) -> None:

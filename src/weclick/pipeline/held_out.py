@@ -77,8 +77,8 @@ def measurable(settings: FitSettings, run: Run, split: Split) -> tuple[FitSettin
     if clicks is None or not any(clicks.held_out.values()):
         raise NoLabelsError(
             f"{dataset.root} has no masks in its {split} split, and {run.folder} holds no clicks out, to evaluate with; add "
-            f"masks (data/README.md shows where), or click {LEAST_TO_HOLD_OUT} frames or more and train a new run; weclick "
-            "predict draws a student's predictions without any"
+            f"masks (data/README.md shows where), or click {LEAST_TO_HOLD_OUT} frames or more and train a new run; "
+            "weclick predict draws predictions without any"
         )
     labels = HeldOutLabels(dataset.layout, clicks.held_out, clicks.sizes)
     return settings.on(DataSet(labels, dataset.size)), "train"

@@ -98,8 +98,12 @@ def teacher_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]
 
 def enough_epochs(settings: FitSettings, data: ClipDataModule, epochs: int) -> int:
     """Return the number of epochs, or more where few training frames would else make fewer than ``trainer.min_steps`` steps."""
-    steps = max(1, len(data.clips) // data.options.batch_size)
-    return max(epochs, ceil((settings.trainer.get("min_steps") or 0) / steps))
+    return max(epochs, ceil((settings.trainer.get("min_steps") or 0) / steps_per_epoch(data)))
+
+
+def steps_per_epoch(data: ClipDataModule) -> int:
+    """Return the steps of an epoch: whole batches, at least one. The frames left over differ from epoch to epoch."""
+    return max(1, len(data.clips) // data.options.batch_size)
 
 
 def teacher_checkpoint(settings: FitSettings, run: Run) -> Path:

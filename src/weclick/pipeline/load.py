@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from weclick.inference.exported import SUFFIXES
 from weclick.inference.model import Model
 from weclick.inference.opening import open_model
+from weclick.inference.published import is_published
 from weclick.pipeline.options import RUNS
-from weclick.pipeline.run import Run
+
+if TYPE_CHECKING:
+    import torch
 
 
 def load(
@@ -25,7 +26,8 @@ def load(
     """Open a trained network for use; see :meth:`~weclick.inference.model.Model.predict`.
 
     Args:
-        source: A run, by name or folder, whose student to use; or a checkpoint or an exported model (``.onnx``, ``.xml``).
+        source: A run, by name or folder, whose student to use; or a checkpoint, an exported model (``.onnx``, ``.xml``), or a
+            folder that ``weclick package`` wrote.
         device: Where to run; by default the first GPU if there is one. The runtime of an exported model decides itself.
         precision: Number format; ``auto`` is bf16 on a GPU that computes in it, else fp32. An exported model has its own.
         runs: Folder of all runs.
@@ -43,6 +45,8 @@ def load(
             result.labels, result.probabilities, result.overlay()
     """
     path = Path(source)
-    if not path.is_file() and path.suffix not in (".ckpt", *SUFFIXES):
+    if not path.is_file() and not is_published(path) and path.suffix not in (".ckpt", *SUFFIXES):
+        from weclick.pipeline.run import Run  # imports what only training needs
+
         path = Run.open(str(source), Path(runs)).checkpoint("student", "last")
     return open_model(path, device=device, precision=precision)

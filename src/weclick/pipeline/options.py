@@ -17,6 +17,9 @@ Stage = Literal["teacher", "memory", "student"]
 DEFAULT_PAIRS: Final = 200
 """Pairs of successive frames that temporal consistency is measured on."""
 
+MAX_DROP: Final = 1.0
+"""Points of mIoU on val that an exported file may lose at most, if no other number is given."""
+
 LEAST_UNJUDGED: Final = 0.97
 """Share of pixels labelled like PyTorch below which a file is warned about, if there are no masks to measure it with.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
+from time import sleep
 from typing import Any, Final, TypeVar
 
 import torch
@@ -15,6 +16,9 @@ from weclick.errors import ConfigError, TrainingError, one_line
 from weclick.machine import process_rank
 from weclick.pipeline.interrupt import Interrupted, SignalNote
 from weclick.pipeline.settings import FitSettings, trainer_refusals
+
+PATIENCE: Final = 10.0
+"""Seconds that another process than the first waits with its error."""
 
 RESULTS: Final = 16
 """After so many results of its share a process hears from the others."""
@@ -28,7 +32,8 @@ def joined(settings: FitSettings) -> Iterator[None]:
     """Connect all processes of a fit before it writes anything.
 
     torchrun, srun and Ray start the processes; without them Lightning starts those of this machine here, by the same command
-    line, and they end with this process. Strategies that start processes for each training are left to do so.
+    line, and they end with this process. An error that all have is printed once, by the first. Strategies that start processes
+    for each training are left to do so.
 
     Raises:
         ConfigError: A launcher started another number of processes than the trainer's options state.
@@ -51,6 +56,9 @@ def joined(settings: FitSettings) -> Iterator[None]:
         yield
     except BaseException as error:
         launcher.kill(signal.SIGTERM)
+        if process_rank() > 0 and isinstance(error, Exception):
+            # mostly the first process has the same error: it prints it, and ends this one, or its launcher does
+            sleep(PATIENCE)
         if isinstance(error, RuntimeError) and _is_lost_connection(error):
             raise TrainingError(
                 f"another process of this training ended or does not answer ({one_line(error)}); see its own message, and "

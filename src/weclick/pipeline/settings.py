@@ -27,6 +27,7 @@ from weclick.memory.options import MemoryOptions
 from weclick.modules.arms import ArmName
 from weclick.modules.options import ModuleOptions
 from weclick.options import Options, PositiveInt, Seed
+from weclick.pipeline.options import Stage
 from weclick.reporting.options import TrackingOptions
 
 _COUNTS: Final = ("max_epochs", "accumulate_grad_batches", "check_val_every_n_epoch")
@@ -124,6 +125,14 @@ class FitSettings(Options):
     def needs_teacher(self) -> bool:
         """Whether teacher and memory stages come before the student's."""
         return _distils(self.student)
+
+    @property
+    def needed_stages(self) -> tuple[Stage, ...]:
+        """The stages of a fit, in order."""
+        if not self.needs_teacher:
+            return ("student",)
+        builds_memory = self.memory.mode == "stored" and self.memory.folder is None
+        return ("teacher", "memory", "student") if builds_memory else ("teacher", "student")
 
     @property
     def earlier_round(self) -> FitSettings:

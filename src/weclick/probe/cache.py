@@ -11,8 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
+from weclick.errors import DiskError
 from weclick.files import atomic_path
 from weclick.probe.features import Features, FrozenFeatures
 
@@ -53,9 +54,9 @@ class CachedFeatures:
     def _keep(self, path: Path, features: Features) -> None:
         try:
             with atomic_path(path, durable=False) as temporary:
-                save_file({str(position): maps.contiguous() for position, maps in enumerate(features.maps)}, temporary)
+                temporary.write_bytes(save({str(place): maps.contiguous() for place, maps in enumerate(features.maps)}))
             self._remove_oldest()
-        except (OSError, SafetensorError) as error:  # a full or read-only disk
+        except (OSError, DiskError) as error:
             _log.warning("features are not kept in %s: %s", self.folder, error)
             self.limit = 0
 

@@ -52,16 +52,25 @@ def _stage(folder: Path) -> StageProgress:
     finished, begun, metrics = (folder / DONE).exists(), folder / BEGUN, folder / "metrics.csv"
     if not begun.exists():
         return StageProgress(folder.name, finished)
-    rows = read_metrics(metrics)
+    rows, epochs = read_metrics(metrics), _epochs(begun)
     return StageProgress(
         folder.name,
         finished,
-        epochs=json.loads(begun.read_text(encoding="utf-8"))["epochs"],
+        epochs=epochs,
         losses=tuple(row["train/loss"] for row in rows if "train/loss" in row),
         mious=tuple(row["val/miou"] for row in rows if "val/miou" in row),
         begun=begun.stat().st_mtime,
         updated=metrics.stat().st_mtime if rows else 0.0,
     )
+
+
+def _epochs(begun: Path) -> int:
+    try:
+        return int(json.loads(begun.read_text(encoding="utf-8"))["epochs"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise RunError(
+            f"{begun} is damaged ({one_line(error)}); restore it, or delete {begun.parent} to train it again"
+        ) from None
 
 
 def read_metrics(file: Path) -> list[dict[str, float]]:
@@ -73,12 +82,15 @@ def read_metrics(file: Path) -> list[dict[str, float]]:
     if not file.exists():
         return []
     try:
+        if not file.stat().st_size:
+            raise ValueError("it is empty")
         with file.open(newline="", encoding="utf-8") as stream:
-            rows = [{name: float(cell) for name, cell in row.items() if cell} for row in csv.DictReader(stream)]
+            reader = csv.DictReader(stream)
+            rows = [{name: float(cell) for name, cell in row.items() if cell} for row in reader]
     except (ValueError, TypeError, csv.Error) as error:  # no number, or more cells than there are columns
         raise RunError(
             f"{file} is damaged ({one_line(error)}); restore it, or remove it to go on without its rows"
         ) from None
-    if not all("step" in row for row in rows):
+    if (reader.fieldnames and "step" not in reader.fieldnames) or not all("step" in row for row in rows):
         raise RunError(f"{file} is damaged (a row has no step); restore it, or remove it to go on without its rows")
     return rows

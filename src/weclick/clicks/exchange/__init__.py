@@ -18,7 +18,7 @@ from weclick.clicks.exchange.pictures import Pictures
 from weclick.clicks.sqlite import WRITE_HINT, require_free
 from weclick.clicks.store import ClickStore
 from weclick.errors import ClickError, ConfigError
-from weclick.files import atomic_path
+from weclick.files import atomic_path_apart
 
 __all__ = [
     "FORMATS",
@@ -118,7 +118,7 @@ def open_or_create(path: Path, classes: ClassSet) -> Iterator[ClickStore]:
     require_free(path)
     try:
         # a failed import must not leave an empty store behind: training would read it as "nothing is clicked"
-        with atomic_path(path) as temporary:
+        with atomic_path_apart(path) as temporary:
             with ClickStore.create(temporary, classes) as store:
                 yield store
             require_free(path)

@@ -19,10 +19,11 @@ from weclick.inference.card import Card
 from weclick.inference.convert import quantise, to_onnx, to_openvino
 from weclick.inference.exported import ExportedNetwork, numbered_classes
 from weclick.inference.formats import FORMATS
-from weclick.inference.model import ExportedModel, TorchModel
+from weclick.inference.model import ExportedModel
 from weclick.inference.opening import open_model
 from weclick.inference.speed import Timing, interleaved, on_frame
 from weclick.inference.toolkits import missing
+from weclick.inference.torch_model import TorchModel
 from weclick.models.factory import make_network
 from weclick.models.options import NetworkOptions
 from weclick.pipeline.run import Run

@@ -9,7 +9,7 @@ from itertools import cycle
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
 from lightning.fabric import Fabric
@@ -23,6 +23,7 @@ from weclick.data.targets import TargetClicks
 from weclick.losses import Terms
 from weclick.memory.item import quantise
 from weclick.memory.store import MemoryStore
+from weclick.modules.base import SegmentationModule
 from weclick.modules.student import StudentModule
 from weclick.modules.teacher import TeacherModule
 from weclick.pipeline.memory import stream_soft_labels
@@ -39,7 +40,7 @@ TARGETS: Final = 3
 class Mode:
     """One way to train, with all it needs to make a step; ``autocast`` gives the precision its losses are computed in."""
 
-    module: StudentModule
+    module: SegmentationModule
     optimizer: torch.optim.Optimizer
     batches: Iterator[Batch]
     autocast: Callable[[], AbstractContextManager[None]]
@@ -118,16 +119,16 @@ def _rates(
         for position, (name, mode) in enumerate(modes.items()):
             for _ in range(ahead):
                 mode.step()
-            _wait(device)
+            wait(device)
             begin, images = perf_counter(), sum(mode.step() for _ in range(steps))
-            _wait(device)
+            wait(device)
             rates[name].append(images / (perf_counter() - begin))
             if progress is not None:
                 progress(number * len(modes) + position + 1, rounds * len(modes))
     return rates
 
 
-def _wait(device: torch.device) -> None:
+def wait(device: torch.device) -> None:
     """Wait for what a GPU has been given to do; the CPU has done it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -156,21 +157,35 @@ def make_modes(settings: FitSettings, scratch: Path) -> dict[str, Mode]:
     ready = [batch for batch, _ in zip(finished(plain, device), range(2), strict=False)]
     distil = {"supervised": {"weight": 1.0}, "kd": {"weight": 1.0}, "mfd": {"weight": 1.0}}
     return {
-        "network alone, ready tensors": _mode(settings, cycle(ready)),
-        "plain supervision": _mode(settings, finished(plain, device)),
-        "stored memory": _mode(settings, finished(stored, device), distil),
-        f"online memory, {ONLINE_NEIGHBOURS} neighbours": _mode(settings, finished(online, device), distil),
+        "network alone, ready tensors": make_mode(StudentModule, settings, cycle(ready)),
+        "plain supervision": make_mode(StudentModule, settings, finished(plain, device)),
+        "stored memory": make_mode(StudentModule, settings, finished(stored, device), distil),
+        f"online memory, {ONLINE_NEIGHBOURS} neighbours": make_mode(
+            StudentModule, settings, finished(online, device), distil
+        ),
     }
 
 
-def _mode(settings: FitSettings, batches: Iterator[Batch], terms: Mapping[str, Any] | None = None) -> Mode:
-    """Return the student's training with some terms, by default the cross-entropy alone, and its auxiliary head if it has one."""
+def make_mode(
+    module_class: type[SegmentationModule],
+    settings: FitSettings,
+    batches: Iterator[Batch],
+    terms: Mapping[str, Any] | None = None,
+) -> Mode:
+    """Return the training of teacher or student, untrained, with its auxiliary head if it has one.
+
+    Args:
+        module_class: Teacher or student.
+        settings: Parsed settings of a fit.
+        batches: What it trains on.
+        terms: Loss terms beside the auxiliary one; by default the cross-entropy.
+    """
     device, dataset = settings.device, settings.dataset
-    network = replace(settings.student.network, weights="none")
-    chosen: Any = settings.student.terms
+    own = settings.teacher if module_class.stage == "teacher" else settings.student
+    network, chosen = replace(own.network, weights="none"), cast("Any", own.terms)
     auxiliary = {"weight": chosen.auxiliary.weight}
-    options = replace(settings.student, network=network, terms=Terms.of({"auxiliary": auxiliary, **(terms or {})}))
-    module = StudentModule(dataset.classes.to_list(), dataset.size, options).to(device)
+    options = replace(own, network=network, terms=Terms.of({"auxiliary": auxiliary, **(terms or {})}))
+    module = module_class(dataset.classes.to_list(), dataset.size, options).to(device)
     with trainer_refusals():
         autocast = Fabric(accelerator=device.type, devices=1, precision=settings.trainer.get("precision")).autocast
     return Mode(module, torch.optim.AdamW(module.parameters(), lr=1e-4), batches, autocast)

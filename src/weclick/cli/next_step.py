@@ -1,0 +1,28 @@
+"""The last line of a command: the command that comes next."""
+
+from __future__ import annotations
+
+from shlex import join
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from weclick.data.index import Layout
+
+_CONFIGS: Final = {"cityscapes": "cityscapes.yaml", "camvid": "camvid.yaml"}
+
+
+def print_next(*command: str) -> None:
+    """Print the command that comes next, so that it can be copied into a shell."""
+    print(f"next: weclick {join(command)}")
+
+
+def print_next_for_data(layout: Layout) -> None:
+    """Print what comes next for a data set: training if there are clicks or masks to train from, else clicking."""
+    from weclick.clicks import CLICKS_FILE  # not where exported models run alone
+
+    root = str(layout.root)
+    trainable = (layout.root / CLICKS_FILE).exists() or any(frame.label for frame in layout.frames("train"))
+    if trainable:
+        print_next("fit", "--config", _CONFIGS.get(layout.name, "folder.yaml"), "--data.root", root)
+    else:
+        print_next("annotate", root)

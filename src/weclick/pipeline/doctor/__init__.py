@@ -1,0 +1,1 @@
+"""What is wrong with this machine: checks of installation, devices, folders and codecs, each a function that yields findings."""
