@@ -174,7 +174,7 @@ def print_report(report: DataReport, console: Console | None = None) -> None:
     if report.labelled:
         console.print(_class_table(report))
     else:
-        console.print("no masks: clicks can be trained from, but nothing can be validated or tested")
+        console.print("no masks: clicks can be trained from, and some are held out to measure with")
     for lines, style in ((report.warnings, "yellow"), (report.unused, "yellow"), (report.problems, "red")):
         for line in lines[:_MOST_PRINTED]:
             console.print(line, style=style, markup=False, soft_wrap=True)
