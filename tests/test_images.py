@@ -8,18 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from weclick.errors import DataError
-from weclick.images import (
-    ImageFile,
-    check_same_size,
-    has_images,
-    list_folders,
-    list_images,
-    list_numbered,
-    read_image,
-    read_instances,
-    read_label,
-    resize_image,
-)
+from weclick.images import ImageFile, check_same_size, read_image, read_instances, read_label, resize_image
+from weclick.listing import has_images, list_folders, list_images, list_numbered
 
 TABLE = [*range(3), *[-1] * 252, 255]
 PICTURE = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)

@@ -28,6 +28,7 @@ ROOMS = [
         "files",
         "images",
         "jobs",
+        "listing",
         "machine",
         "options",
         "png",

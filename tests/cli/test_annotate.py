@@ -123,12 +123,6 @@ def test_at_the_default_address_the_browser_is_opened(served, root, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_without_masks_every_video_is_offered(served, root):
-    (root / "splits.yaml").unlink()
-    assert run(["annotate", str(root), "--port", "0"]) == 0
-    assert {frame.key.video for frame in open_layout("folder", root).frames("train")} == {"a", "b"}
-
-
 def test_a_token_never_stands_on_a_command_line_and_no_network_is_warned_of_where_none_is(served, root, capfd):
     assert run(["annotate", str(root), "--port", "0", "--host", "localhost"]) == 0
     _, url, opened = served[0]

@@ -30,3 +30,12 @@ def test_wrong_usage_and_bad_input_are_refused_in_one_line(weclick, videos, tmp_
     assert not (tmp_path / "p").exists()
     weclick("init", "p", "--videos", videos, "--classes", "a").done()
     weclick("init", "p", "--videos", videos, "--classes", "a").refused_at_once("not empty")
+
+
+def test_a_clicked_project_is_trained_with_its_own_config(weclick, videos, tmp_path):
+    weclick("init", "p", "--videos", videos, "--classes", "road,car").done()
+    assert weclick("data", "check", "p").done().out.splitlines()[-1] == "next: weclick annotate p"
+    (tmp_path / "in.csv").write_text("video,number,x,y,class,annotator\na,0,1,2,car,\n")
+    weclick("clicks", "import", "p", "in.csv").done()
+    following = weclick("data", "check", "p").done().out.splitlines()[-1]
+    assert following == "next: weclick fit --config p/config.yaml --runs p/runs"

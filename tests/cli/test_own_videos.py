@@ -80,7 +80,7 @@ def test_from_wide_and_tall_videos_without_masks_to_a_published_model(weclick, v
         "--data.draws.colour=0",
     )
     result = weclick("fit", *options, "--name", "mine").done()
-    assert "frames: 18 clicked of 20 to train from" in result.out  # two are held out
+    assert "trained from: 18 frames of 20" in result.out  # two are held out
     assert result.out.splitlines()[-1] == "next: weclick test --run runs/mine"
 
     result = weclick("test", "--run", "runs/mine").done()

@@ -157,9 +157,9 @@ def test_a_video_that_cannot_be_decoded_is_passed_over_where_that_is_wanted(tmp_
         (tmp_path / "videos" / name).write_bytes(b"")
     (tmp_path / "masks/c").mkdir()
     (tmp_path / "splits.yaml").write_text("train: [a]\nval: [b, c]")
-    told = []
-    layout = open_layout("folder", tmp_path, told.append)
-    assert [str(error).partition(" is ")[0] for error in told] == [
+    refused = []
+    layout = open_layout("folder", tmp_path, refused.append)
+    assert [str(error).partition(" is ")[0] for error in refused] == [
         f"video {tmp_path / 'videos' / name}" for name in ("b.avi", "c.avi")
     ]
     assert videos_of(layout) == {"train": ["a"]}
@@ -289,8 +289,8 @@ def test_masks_as_jpeg_are_refused_in_one_line(tmp_path):
     make(tmp_path, {"a": [0, 1], "b": [0]})
     for number in (0, 1):
         write(tmp_path / f"masks/a/{number}.jpg", GREY)
-    told = []
-    assert FolderLayout(tmp_path, told.append).frames("train")
-    assert [str(error) for error in told] == [
+    refused = []
+    assert FolderLayout(tmp_path, refused.append).frames("train")
+    assert [str(error) for error in refused] == [
         f"{tmp_path / 'masks/a'} holds 2 masks as JPEG, such as 0.jpg; JPEG changes class ids, so write the masks again, as PNG"
     ]

@@ -16,9 +16,10 @@ from safetensors.torch import load_file, save_file
 from weclick import load
 from weclick.errors import CheckpointError
 from weclick.files import sha256
+from weclick.inference.checkpoint import write_weights
 from weclick.inference.opening import open_model
 from weclick.inference.published import CONFIG, REQUIREMENTS, SUMS, WEIGHTS, changed_files, is_published
-from weclick.inference.published_weights import write_config, write_weights
+from weclick.inference.published_weights import write_config
 from weclick.modules.checkpoint import load_checkpoint
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
@@ -29,7 +30,7 @@ def published(model, checkpoint, tmp_path):
     """The small student, published without its exported files."""
     folder = tmp_path / "Straße 1"
     folder.mkdir()
-    write_weights(folder, model.network)
+    write_weights(folder / WEIGHTS, model.network)
     write_config(folder, checkpoint)
     return folder
 

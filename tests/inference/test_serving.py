@@ -11,12 +11,13 @@ import pytest
 from weclick.errors import CheckpointError
 from weclick.inference import opening
 from weclick.inference.card import Card
+from weclick.inference.checkpoint import write_weights
 from weclick.inference.convert import to_onnx, write_model
 from weclick.inference.formats import FORMATS
 from weclick.inference.opening import open_model
 from weclick.inference.predict import predict
-from weclick.inference.published import REQUIREMENTS
-from weclick.inference.published_weights import write_config, write_weights
+from weclick.inference.published import REQUIREMENTS, WEIGHTS
+from weclick.inference.published_weights import write_config
 from weclick.inference.sources import VideoFile
 from weclick.inference.writer import VideoWriter
 
@@ -59,7 +60,7 @@ def served(model, checkpoint, tmp_path_factory):
     """The small student as a published folder with its ONNX file."""
     folder = tmp_path_factory.mktemp("served") / "model"
     folder.mkdir()
-    write_weights(folder, model.network)
+    write_weights(folder / WEIGHTS, model.network)
     write_model(to_onnx(model.network, SIZE), Card(CLASSES, SIZE), folder / ONNX)
     write_config(folder, checkpoint)
     return folder

@@ -19,7 +19,7 @@ def test_durations_are_in_words(seconds, words):
 def test_the_plan_states_frames_clicks_steps_and_disk(settings, run):
     lines = plan(settings(arm="weclick"), run(), ALL)
     text = "\n".join(lines)
-    assert lines[0] == "frames: 10 clicked of 30 to train from"
+    assert lines[0] == "trained from: 10 frames of 30"
     assert lines[1].startswith("clicks: ") and "road" in lines[1]
     # ten frames in batches of two, for two epochs
     assert "teacher: 10 steps, 2 x 5, of 2 frames each" in lines
@@ -47,7 +47,7 @@ def test_classes_with_few_clicks_are_named(settings, run, street):
             clicks = [Click(x, 5, 0) for x in range(10)] + [Click(50, 50, 1)]
             store.add(frame.key, clicks, status="todo", size=(64, 128))
     lines = plan(settings(), made, ALL)
-    assert lines[0] == "frames: 2 clicked of 30 to train from, 2 of them not done: no class counts as absent there"
+    assert lines[0] == "trained from: 2 frames (2 clicked but not done: no class counts as absent there) of 30"
     assert lines[1] == f"clicks: 22: {names[0]} 20, {names[1]} 2"
     assert lines[2] == f"fewer than 5 clicks, so hardly learned: {names[1]}"
 

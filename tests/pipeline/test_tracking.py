@@ -163,5 +163,5 @@ def test_a_test_shows_the_worst_frames_first_and_charts(records):
     scores = [row[1] for row in table["data"]]
     assert scores == sorted(scores)
     assert set(table["data"][0][2]["masks"]) == {"truth", "prediction"}
-    for name in ("confusion", "iou_per_class"):
+    for name in ("confusion", "classes"):
         assert test.values(f"test/{name}_table/nrows")

@@ -69,3 +69,22 @@ def test_a_network_trained_from_masks_says_so(written):
 def test_a_network_from_outside_names_its_class(written):
     assert "`mine.Net`, which is not part of weclick" in written(outside="mine.Net")[1]
     assert "not part of weclick" not in written()[1]
+
+
+def test_results_from_held_out_clicks_are_stated_as_such_and_without_an_iou(written):
+    names = CARD.classes.names
+    test = {
+        **{"measured_with": "clicks", "miou": None, "accuracy": 0.75, "iou": dict.fromkeys(names)},
+        **{"class_accuracy": {names[0]: 0.5, names[1]: None}, "temporal_consistency": None, "speed": None},
+        "clicks": {"count": 12, "interval": [0.4, 0.9]},
+        "evaluated": {"checkpoint": "student/last.ckpt", "split": "train", "frames": 3, "date": "2026-01-01"},
+    }
+    _, text = written(test=test)
+    for words in (
+        "12 clicks that were held out from training, on 3 frames",
+        "right clicks: 75.00 %",
+        "40.00 to 90.00 %",
+    ):
+        assert words in text
+    assert "right clicks %" in text and "50.0" in text
+    assert "IoU %" not in text and "mIoU" not in text

@@ -17,11 +17,12 @@ from weclick.annotate.serve import bind, serve
 from weclick.classes import ClassSet
 from weclick.cli.parser import call
 from weclick.clicks import ClickStore
-from weclick.clicks.store import CLICKS_FILE
+from weclick.clicks.store import store_path
 from weclick.data.index import FrameKey, Layout, Split
 from weclick.data.layouts import open_layout
 from weclick.data.unused import unused_data
 from weclick.options import NonNegativeFloat
+from weclick.pipeline.options import PAGE_PORT
 
 Student = Any
 """A :class:`weclick.inference.model.Model`; the type is not named, as jsonargparse would import it, and torch with it."""
@@ -40,7 +41,7 @@ def main(command: str, arguments: list[str]) -> None:
 def annotate(
     root: str,
     host: str = LOCAL,
-    port: int = 8765,
+    port: int = PAGE_PORT,
     goal: int | None = None,
     split: Split = "train",
     layout: str = "auto",
@@ -82,7 +83,7 @@ def annotate(
     with bind(host, port) as listening:
         bound, taken, *_ = listening.getsockname()
         access = Access.at(host, bound, taken)
-        path = Path(store) if store else Path(root) / CLICKS_FILE
+        path = store_path(root, store)
         with without_garbage_collection():
             opened = open_layout(layout, Path(root))
             catalog = Catalog(opened, path, split, goal=goal)

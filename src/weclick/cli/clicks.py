@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from math import isnan
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from weclick.cli.next_step import print_next, print_next_for_data
 from weclick.cli.parser import call, choose_part
+from weclick.cli.suggest import suggest
 from weclick.clicks import (
-    CLICKS_FILE,
     FORMATS,
     ClickStore,
     FormatName,
@@ -19,6 +18,7 @@ from weclick.clicks import (
     format_to_write,
     open_or_create,
     stats,
+    store_path,
 )
 from weclick.clicks.check import never_asked
 from weclick.clicks.labels import export_labels
@@ -27,7 +27,6 @@ from weclick.data.layouts import open_layout
 from weclick.data.masks import pictures_of
 from weclick.data.unused import unused_data
 from weclick.errors import ClickError, ConfigError, DataError
-from weclick.files import write_json
 from weclick.options import Share
 from weclick.reporting.progress import progress_bar
 
@@ -70,7 +69,7 @@ def simulate(
     """
     from weclick.data.masks import simulate_split
 
-    path, opened = _store_path(root, out), open_layout(layout, Path(root))
+    path, opened = store_path(root, out), open_layout(layout, Path(root))
     if rule == "corrective":
         from weclick.pipeline.corrective import simulate_corrective
 
@@ -92,7 +91,7 @@ def count(root: str, store: str | None = None, layout: str = "auto") -> None:
         layout: cityscapes, camvid, folder, or the class path of another layout; auto detects the first three.
     """
     opened = open_layout(layout, Path(root))
-    with _opened(_store_path(root, store), opened) as clicks:
+    with _opened(store_path(root, store), opened) as clicks:
         totals = stats(clicks)
         if totals.labels:
             from weclick.pipeline.label_quality import label_quality
@@ -132,7 +131,7 @@ def check(root: str, store: str | None = None, layout: str = "auto") -> int:
 
     opened = open_layout(layout, Path(root))
     frames = {key: load for split in opened.splits() for key, load in masks_of(opened, split).items()}
-    with _opened(_store_path(root, store), opened) as clicks:
+    with _opened(store_path(root, store), opened) as clicks:
         findings, silent = check_clicks(clicks, frames, pictures_of(opened).size), never_asked(clicks)
     for finding in findings:
         print(finding)
@@ -159,7 +158,7 @@ def export_file(
     """
     opened = open_layout(layout, Path(root))
     exchange = FORMATS[format or format_to_write(Path(file))]
-    with _opened(_store_path(root, store), opened) as clicks:
+    with _opened(store_path(root, store), opened) as clicks:
         count = exchange.export(clicks, Path(file), pictures_of(opened))
         unfinished = sum(status == "todo" for status in clicks.statuses().values())
         accepted, unknown = len(clicks.accepted()), clicks.unknown()
@@ -183,7 +182,7 @@ def labels(root: str, folder: str, store: str | None = None, layout: str = "auto
         sure: Pixels with a lower confidence than this, 0 to 1, are 255 (unknown).
     """
     opened = open_layout(layout, Path(root))
-    with _opened(_store_path(root, store), opened) as clicks, progress_bar("writing labels") as show:
+    with _opened(store_path(root, store), opened) as clicks, progress_bar("writing labels") as show:
         count = export_labels(clicks, Path(folder), pictures_of(opened), sure=sure, show=show)
     print(f"{count} labels in {folder}")
 
@@ -207,7 +206,7 @@ def import_file(
         format: Format of the file; by default detected from its suffix and content.
     """
     opened = open_layout(layout, Path(root))
-    path = _store_path(root, store)
+    path = store_path(root, store)
     if not Path(file).exists():
         raise DataError(f"{file} not found; name the file to import")
     exchange = FORMATS[format or format_of(Path(file))]
@@ -216,64 +215,6 @@ def import_file(
     print(f"{count} clicks into {path}")
     _print_unused(opened)
     print_next("clicks", "check", root, *(("--store", store) if store else ()))
-
-
-def suggest(
-    root: str,
-    run: str | None = None,
-    count: int = 20,
-    store: str | None = None,
-    split: Split = "train",
-    layout: str = "auto",
-    most: int = 400,
-    runs: str = "runs",
-    out: str | None = None,
-) -> None:
-    """List the frames to click next: those on which a trained student is least certain, least stable or wrong.
-
-    Columns: frame; score, the sum of the next three; unsure, how close the second most probable class is to the first, mean
-    over pixels; unsteady, share of the pixels whose label changes one frame later; contradicted, share of the clicks on the
-    nearest clicked frame that the student labels differently. Frames near clicked or listed ones get a lower rank.
-    `weclick annotate --run` offers the frames in the same order.
-
-    Args:
-        root: Folder of the data set.
-        run: Run whose student to use, by name or folder; by default the newest.
-        count: Number of frames to list.
-        store: Click store; by default clicks.sqlite in the root. Frames that are clicked or skipped there are left out.
-        split: Split whose frames to list.
-        layout: cityscapes, camvid, folder, or the class path of another layout; auto detects the first three.
-        most: Largest number of frames to examine, evenly spread over the videos.
-        runs: Folder of all runs.
-        out: File to write the list to as well, as JSON.
-    """
-    from weclick.inference.opening import open_model
-    from weclick.pipeline.run import Run
-    from weclick.pipeline.suggest import suggest_with
-
-    found, data = Run.find(run, Path(runs)), open_layout(layout, Path(root))
-    with progress_bar("suggest") as progress:
-        suggestions = suggest_with(
-            open_model(found.checkpoint("student", "last"), stage="student", classes=data.classes),
-            data,
-            _store_path(root, store),
-            split=split,
-            count=count,
-            most=most,
-            progress=progress,
-        )
-    if out:
-        write_json(Path(out), [{**one.key._asdict(), "score": one.score} for one in suggestions])
-    if not suggestions:
-        print(f"every frame of the {split} split of {root} that can be read is clicked or skipped already")
-        return
-    print(f"{'frame':<40} {'score':>6} {'unsure':>6} {'unsteady':>8} {'contradicted':>12}")
-    for suggestion in suggestions:
-        shares = (suggestion.unsure, suggestion.unsteady, suggestion.contradicted)
-        unsure, unsteady, contradicted = ("-" if isnan(share) else f"{share:.3f}" for share in shares)
-        print(f"{suggestion.key!s:<40} {suggestion.score:6.3f} {unsure:>6} {unsteady:>8} {contradicted:>12}")
-    print("click them in this order: by score, but lower near clicked or listed frames; - where it cannot be measured")
-    print_next("annotate", root, "--run", str(found.folder))
 
 
 PARTS: Final[dict[str, Any]] = {
@@ -290,10 +231,6 @@ PARTS: Final[dict[str, Any]] = {
 def _print_unused(layout: Layout) -> None:
     for message in unused_data(layout):
         print(message)
-
-
-def _store_path(root: str, store: str | None) -> Path:
-    return Path(store) if store else Path(root) / CLICKS_FILE
 
 
 def _opened(path: Path, layout: Layout) -> ClickStore:

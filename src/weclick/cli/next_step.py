@@ -18,11 +18,13 @@ def print_next(*command: str) -> None:
 
 def print_next_for_data(layout: Layout) -> None:
     """Print what comes next for a data set: training if there are clicks or masks to train from, else clicking."""
-    from weclick.clicks import CLICKS_FILE  # not where exported models run alone
+    from weclick.clicks import store_path  # not where exported models run alone
+    from weclick.data.project import Project
 
-    root = str(layout.root)
-    trainable = (layout.root / CLICKS_FILE).exists() or any(frame.label for frame in layout.frames("train"))
-    if trainable:
-        print_next("fit", "--config", _CONFIGS.get(layout.name, "folder.yaml"), "--data.root", root)
-    else:
+    root, project = str(layout.root), Project(layout.root)
+    if not store_path(root).exists() and not any(frame.label for frame in layout.frames("train")):
         print_next("annotate", root)
+    elif project.exists:
+        print_next("fit", "--config", str(project.config), "--runs", str(project.runs))
+    else:
+        print_next("fit", "--config", _CONFIGS.get(layout.name, "folder.yaml"), "--data.root", root)

@@ -16,10 +16,11 @@ from weclick.annotate.training import Training
 from weclick.cli.annotate import WARNING, address_of, make_store, without_garbage_collection
 from weclick.cli.help import Help, show_help
 from weclick.cli.parser import Parser
-from weclick.clicks.store import CLICKS_FILE
+from weclick.clicks.store import store_path
 from weclick.data.layouts import open_layout
 from weclick.data.project import Project, default_folder, find_videos, make_project
 from weclick.errors import ConfigError, DataError
+from weclick.pipeline.options import PAGE_PORT
 
 if TYPE_CHECKING:  # it takes half a second, for which help does not wait
     from fastapi import FastAPI
@@ -46,7 +47,7 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--host", type=str, default=LOCAL, help="address to serve at; `weclick annotate --help` explains it"
     )
-    parser.add_argument("--port", type=int, default=8765, help="port to serve at; 0 takes any free one")
+    parser.add_argument("--port", type=int, default=PAGE_PORT, help="port to serve at; 0 takes any free one")
     parser.add_argument("--goal", type=int, default=GOAL, help="number of frames to click")
     parser.add_argument(
         "--annotator", type=str, default="", help="name to store with clicks for which the page has none"
@@ -103,7 +104,7 @@ def _open_page(project: Project, access: Access, config: Namespace) -> FastAPI:
     from weclick.annotate.api import create_app
     from weclick.annotate.training_routes import training_routes
 
-    store = project.folder / CLICKS_FILE
+    store = store_path(project.folder)
     with without_garbage_collection():
         layout = open_layout("folder", project.folder)
         catalog = Catalog(layout, store, goal=config.goal)

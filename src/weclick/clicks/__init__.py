@@ -15,7 +15,7 @@ from weclick.clicks.exchange import (
 from weclick.clicks.records import Click, ClickRecord, FrameRecord, Status
 from weclick.clicks.simulate import Rule, simulate_clicks, simulate_store
 from weclick.clicks.sqlite import copy_store
-from weclick.clicks.store import CLICKS_FILE, ClickStore
+from weclick.clicks.store import CLICKS_FILE, ClickStore, store_path
 
 __all__ = [
     "CLICKS_FILE",
@@ -42,4 +42,5 @@ __all__ = [
     "simulate_clicks",
     "simulate_store",
     "stats",
+    "store_path",
 ]

@@ -40,6 +40,11 @@ CLICKS_FILE: Final = "clicks.sqlite"
 """File name of a data set's click store, in its root folder."""
 
 
+def store_path(root: Path | str, named: str | None = None) -> Path:
+    """Return the path of a data set's click store: the named one, else ``CLICKS_FILE`` in the root."""
+    return Path(named) if named else Path(root) / CLICKS_FILE
+
+
 class ClickStore(ClickQueries):
     """An open click store. Every change is one transaction, and is on disk when the call returns.
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
+from weclick.data.decode import Progress
 from weclick.data.index import Layout
 from weclick.errors import DataError
 from weclick.images import read_label
@@ -76,8 +77,14 @@ def count_pixels(label: NDArray[np.uint8], classes: ClassSet) -> NDArray[np.int6
     return np.append(counts[: len(classes)], counts[IGNORE_INDEX])
 
 
-def read_masks(layout: Layout, paths: Sequence[Path]) -> MaskContent:
-    """Read masks and return what they hold; damaged ones are left out."""
+def read_masks(layout: Layout, paths: Sequence[Path], progress: Progress | None = None) -> MaskContent:
+    """Read masks and return what they hold; damaged ones are left out.
+
+    Args:
+        layout: Their data set.
+        paths: Their files.
+        progress: Called with (masks read, masks to read).
+    """
 
     def pixels(path: Path) -> NDArray[np.int64] | None:
         try:
@@ -87,7 +94,9 @@ def read_masks(layout: Layout, paths: Sequence[Path]) -> MaskContent:
 
     content = MaskContent.none(layout.classes)
     with ThreadPoolExecutor(usable_cores()) as pool:  # decoding releases the interpreter's lock
-        for path, counts in zip(paths, pool.map(pixels, paths), strict=True):
+        for done, (path, counts) in enumerate(zip(paths, pool.map(pixels, paths), strict=True), start=1):
             if counts is not None:
                 content.add(path, counts)
+            if progress is not None:
+                progress(done, len(paths))
     return content

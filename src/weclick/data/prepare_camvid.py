@@ -16,7 +16,8 @@ from weclick.data.index import FrameKey, Split
 from weclick.data.layouts.camvid import CLASSES, VOID, frame_key
 from weclick.errors import DataError
 from weclick.files import partial_folder
-from weclick.images import check_same_size, has_images, list_images, list_numbered, read_image, resize_image
+from weclick.images import check_same_size, read_image, resize_image
+from weclick.listing import has_images, list_images, list_numbered
 from weclick.video import VIDEO_SUFFIXES
 
 STILLS: Final = "701_StillsRaw_full"

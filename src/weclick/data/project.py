@@ -18,8 +18,8 @@ from weclick.data.layouts.folder import SPLITS_FILE, list_videos
 from weclick.data.options import CROP_MULTIPLE
 from weclick.errors import DataError
 from weclick.files import new_folder, write_text, writing
-from weclick.images import list_images
 from weclick.inference.sources import VideoFile
+from weclick.listing import list_images
 from weclick.video import VIDEO_SUFFIXES
 
 LONG_SIDE: Final = 480

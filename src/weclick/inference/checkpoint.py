@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, is_zipfile
 
 import torch
-from torch import Tensor
+from safetensors.torch import save
+from torch import Tensor, nn
 
 from weclick.classes import ClassSet
 from weclick.conventions import Size
 from weclick.errors import CheckpointError, ConfigError, WeclickError, one_line
 from weclick.extensions import NotLoadedError
+from weclick.files import write_bytes
 from weclick.inference.checks import Stage, refuse_url
 
 if TYPE_CHECKING:
@@ -66,6 +68,13 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
         ) from error
     check_parts(path, checkpoint)
     return checkpoint
+
+
+def write_weights(path: Path, network: nn.Module) -> None:
+    """Write a network's weights as safetensors, atomically."""
+    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    # in memory, as an error of the library's own writer does not state what is wrong with the disk
+    write_bytes(path, save(weights, metadata={"format": "pt"}))
 
 
 def check_parts(path: Path | str, checkpoint: Any) -> None:  # noqa: ANN401 - whatever was read

@@ -5,20 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
-from torch import nn
+from safetensors.torch import load_file
 
 from weclick.errors import CheckpointError, one_line
-from weclick.files import atomic_path, sha256, write_json
+from weclick.files import sha256, write_json
 from weclick.inference.checkpoint import NETWORK, STAGE_KEY, VERSION_KEY, check_parts, read_checkpoint, saved_options
 from weclick.inference.published import CONFIG, SUMS, WEIGHTS, read_config, whole_file
-
-
-def write_weights(folder: Path, network: nn.Module) -> None:
-    """Write a network's weights as safetensors."""
-    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    with atomic_path(folder / WEIGHTS) as temporary:
-        save_file(weights, temporary, metadata={"format": "pt"})
 
 
 def write_config(folder: Path, checkpoint: Path) -> None:

@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 
 from weclick.errors import ConfigError, DataError
-from weclick.images import IMAGE_SUFFIXES, list_images, read_image
+from weclick.images import read_image
+from weclick.listing import IMAGE_SUFFIXES, list_images
 from weclick.video import VideoReader
 
 USUAL_FPS: Final = 25.0

@@ -22,7 +22,7 @@ from weclick.modules.teacher import TeacherModule
 from weclick.pipeline.accepted import accepted_supply
 from weclick.pipeline.clicks import clicks_of, take_clicks
 from weclick.pipeline.grow import grow_clicks, grown_supply
-from weclick.pipeline.inputs import data_facts, earlier_round, enough_epochs, run_data, teacher_facts
+from weclick.pipeline.inputs import data_facts, describe_targets, earlier_round, enough_epochs, run_data, teacher_facts
 from weclick.pipeline.memory import Shard, build_memory, memory_facts, memory_supply, refuse_incomplete_memory
 from weclick.pipeline.options import Stage
 from weclick.pipeline.processes import first_process_first
@@ -30,6 +30,7 @@ from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import check_trainer, train
 from weclick.reporting.loggers import refuse_missing_tensorboard
+from weclick.reporting.progress import progress_bar
 from weclick.reporting.stages import DONE
 
 
@@ -93,7 +94,7 @@ def fit_teacher(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
         grow_clicks(settings, run)
     data = run_data(settings, run, _teacher_supplies(settings, run))
     round_text = f", round {settings.teacher_rounds}" if settings.teacher_rounds > 1 else ""
-    rank_zero_info(f"teacher: {_frames(data)}, {facts['epochs']} epochs{round_text}")
+    rank_zero_info(f"teacher: {describe_targets(data)}, {facts['epochs']} epochs{round_text}")
     module = TeacherModule(data.dataset.classes.to_list(), data.dataset.size, settings.teacher)
     train(module, data, run, settings, facts["epochs"])
     run.mark_done("teacher", facts)
@@ -125,7 +126,7 @@ def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     data = run_data(settings, run, supplies_of(settings.student, settings, run))
     if settings.needs_teacher:
         refuse_incomplete_memory(settings, run, data)
-    rank_zero_info(f"student: arm {settings.arm}, {_frames(data)}, {epochs} epochs")
+    rank_zero_info(f"student: arm {settings.arm}, {describe_targets(data)}, {epochs} epochs")
     module = StudentModule(data.dataset.classes.to_list(), data.dataset.size, settings.student)
     train(module, data, run, settings, epochs)
     run.mark_done("student", facts)
@@ -156,13 +157,6 @@ def supplies_of(
     return tuple(supplies)
 
 
-def _frames(data: ClipDataModule) -> str:
-    """Describe the training frames."""
-    unfinished = len(data.clicks.unfinished) if data.clicks is not None else 0
-    note = f" ({unfinished} clicked but not done: no class counts as absent there)" if unfinished else ""
-    return f"{len(data.clips)} frames{note}"
-
-
 def _examine_masks(data: ClipDataModule) -> None:
     """Before a training on masks, print how many of them are void, and refuse those that tell no two classes apart.
 
@@ -172,7 +166,8 @@ def _examine_masks(data: ClipDataModule) -> None:
     if data.options.supervision != "masks":
         return
     targets = [clip.target.label for clip in data.clips if clip.target.label is not None]
-    masks = read_masks(data.dataset.layout, targets)
+    with progress_bar("masks") as show:
+        masks = read_masks(data.dataset.layout, targets, show)
     if (message := masks.single_class_message()) is not None:
         raise DataError(f"nothing can be learned from {data.dataset.root}: {message}")
     if (message := masks.void_message()) is not None:

@@ -101,6 +101,13 @@ def enough_epochs(settings: FitSettings, data: ClipDataModule, epochs: int) -> i
     return max(epochs, ceil((settings.trainer.get("min_steps") or 0) / steps_per_epoch(data)))
 
 
+def describe_targets(data: ClipDataModule) -> str:
+    """Return how many frames a training learns from and, of clicked ones, how many are not done."""
+    unfinished = len(data.clicks.unfinished) if data.clicks is not None else 0
+    note = f" ({unfinished} clicked but not done: no class counts as absent there)" if unfinished else ""
+    return f"{len(data.clips)} frames{note}"
+
+
 def steps_per_epoch(data: ClipDataModule) -> int:
     """Return the steps of an epoch: whole batches, at least one. The frames left over differ from epoch to epoch."""
     return max(1, len(data.clips) // data.options.batch_size)

@@ -9,6 +9,9 @@ from typing import Final, Literal
 from weclick.extensions import Part
 from weclick.options import Options
 
+PAGE_PORT: Final = 8765
+"""Default port of the page."""
+
 RUNS: Final = Path("runs")
 """Folder of all runs."""
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from weclick.clicks import ClickStore, clicking_seconds, stats
 from weclick.errors import DataError, RunError, one_line
 from weclick.extensions import part_name
 from weclick.files import new_folder, writing
+from weclick.inference.checkpoint import write_weights
 from weclick.inference.formats import FORMATS
 from weclick.inference.published import (
     MODEL_CARD,
@@ -21,7 +22,7 @@ from weclick.inference.published import (
     changed_files,
     is_published,
 )
-from weclick.inference.published_weights import write_config, write_weights
+from weclick.inference.published_weights import write_config
 from weclick.inference.toolkits import missing
 from weclick.inference.torch_model import TorchModel
 from weclick.pipeline.export import card_of, choose_formats, export, open_data, open_student
@@ -30,6 +31,21 @@ from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 from weclick.reporting.model_card import ClickFacts, ModelCard, write_model_card
 from weclick.reporting.stages import DONE
+
+_TEST_KEYS: Final = frozenset(
+    {
+        "measured_with",
+        "miou",
+        "accuracy",
+        "iou",
+        "class_accuracy",
+        "clicks",
+        "temporal_consistency",
+        "speed",
+        "evaluated",
+    }
+)
+"""What the model card states of a test."""
 
 
 def package(run: Run, settings: FitSettings, folder: Path, *, licence: str, need_data: bool = False) -> Iterator[str]:
@@ -58,7 +74,7 @@ def package(run: Run, settings: FitSettings, folder: Path, *, licence: str, need
         if need_data and data is None:
             raise DataError(no_data)
         yield f"{WEIGHTS}: {model.name}, {len(model.classes)} classes, from {checkpoint}"
-        write_weights(made, model.network)
+        write_weights(made / WEIGHTS, model.network)
         yield f"exporting, compared on {f'frames of {data.root}' if data else f'random pictures ({no_data})'} ..."
         exported: dict[str, str] = {}
         card = card_of(model, checkpoint, labels=False, run=run.name)
@@ -143,7 +159,7 @@ def _read_test(run: Run) -> dict[str, Any] | None:
         metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if path.stat().st_mtime < (run.stage("student") / DONE).stat().st_mtime:
             raise RunError(f"{path} is older than the student, which was trained again since; {again}")
-        if not metrics.keys() >= {"miou", "accuracy", "iou", "temporal_consistency", "speed", "evaluated"}:
+        if not metrics.keys() >= _TEST_KEYS:
             raise ValueError("it lacks metrics")
     except FileNotFoundError:
         return None

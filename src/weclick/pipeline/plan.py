@@ -18,7 +18,7 @@ from weclick.modules.base import SegmentationModule
 from weclick.modules.student import StudentModule
 from weclick.modules.teacher import TeacherModule
 from weclick.pipeline.benchmark.train import finished, make_mode, wait
-from weclick.pipeline.inputs import enough_epochs, run_data, steps_per_epoch
+from weclick.pipeline.inputs import describe_targets, enough_epochs, run_data, steps_per_epoch
 from weclick.pipeline.options import Stage
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
@@ -39,7 +39,7 @@ def plan(settings: FitSettings, run: Run, stages: tuple[Stage, ...]) -> list[str
     """
     data = run_data(settings, run)
     return [
-        _frames(settings, data),
+        f"trained from: {describe_targets(data)} of {len(data.dataset.layout.frames('train'))}",
         *_clicks(data),
         *(_stage(settings, run, data, stage) for stage in settings.needed_stages if stage in stages),
         f"disk: {_disk(settings, data, run)}",
@@ -71,14 +71,6 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _frames(settings: FitSettings, data: ClipDataModule) -> str:
-    kind = "masked" if settings.data.supervision == "masks" else "clicked"
-    listed = sum(1 for _ in data.dataset.layout.frames("train"))
-    unfinished = len(data.clicks.unfinished) if data.clicks is not None else 0
-    note = f", {unfinished} of them not done: no class counts as absent there" if unfinished else ""
-    return f"frames: {len(data.clips)} {kind} of {listed} to train from{note}"
 
 
 def _clicks(data: ClipDataModule) -> Iterator[str]:

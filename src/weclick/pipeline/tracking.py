@@ -22,7 +22,7 @@ from weclick.reporting.tracker import SafeWandb, Silent, make_tracker
 
 
 def stage_loggers(settings: FitSettings, run: Run, module: SegmentationModule) -> list[Logger]:
-    """Return the loggers of a training, told which files it reads."""
+    """Return the loggers of a training; Weights & Biases records which files it reads."""
     config = {"arm": settings.arm, "seed": settings.seed, "data": asdict(settings.data)}
     config[module.stage] = asdict(module.options)
     folder: Path = run.folder / module.stage

@@ -13,11 +13,11 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
-from safetensors.torch import save
 
 from weclick.data.datamodule import ClipDataModule
 from weclick.data.sampler import own_batch
-from weclick.files import atomic_path, write_bytes
+from weclick.files import atomic_path
+from weclick.inference.checkpoint import write_weights
 from weclick.modules.averaging import HorizonAveraging
 from weclick.modules.base import SegmentationModule
 from weclick.modules.batch_norm import BatchNormSync
@@ -152,9 +152,7 @@ def _finish(folder: Path) -> None:
     if not best.exists() and last.exists():
         with atomic_path(best) as temporary:
             shutil.copyfile(last, temporary)
-    network = load_checkpoint(last).network
-    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    write_bytes(folder / "weights.safetensors", save(weights))
+    write_weights(folder / "weights.safetensors", load_checkpoint(last).network)
 
 
 @contextmanager

@@ -92,13 +92,14 @@ def confusion_chart(matrix: np.ndarray, classes: ClassSet) -> Any:  # noqa: ANN4
     )
 
 
-def iou_bars(iou: Sequence[float], classes: ClassSet) -> Any:  # noqa: ANN401
-    """Return a bar per class that was measured."""
+def class_bars(evaluation: Evaluation, classes: ClassSet) -> Any:  # noqa: ANN401
+    """Return a bar per class that was measured: its IoU or, of held-out clicks, the share that is right."""
     import wandb
 
-    rows = [[name, value] for name, value in zip(classes.names, iou, strict=True) if not math.isnan(value)]
-    table = wandb.Table(columns=["class", "IoU"], data=rows)
-    return wandb.plot.bar(table, "class", "IoU", title="IoU per class")
+    clicked = evaluation.measured_with == "clicks"
+    values, title = (evaluation.scores.class_accuracy, "right clicks") if clicked else (evaluation.scores.iou, "IoU")
+    rows = [[name, value] for name, value in zip(classes.names, values, strict=True) if not math.isnan(value)]
+    return wandb.plot.bar(wandb.Table(columns=["class", title], data=rows), "class", title, title=f"{title} per class")
 
 
 def iou_scores(prefix: str, iou: Sequence[float], classes: ClassSet) -> dict[str, float]:

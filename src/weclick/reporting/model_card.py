@@ -115,8 +115,11 @@ def _class_table(card: ModelCard) -> str:
         for index, entry in enumerate(card.classes)
     ]
     if card.test:
+        title, scores = (
+            ("right clicks %", "class_accuracy") if card.test["measured_with"] == "clicks" else ("IoU %", "iou")
+        )
         lines = [
-            line | {"IoU %": _percent(card.test["iou"][entry.name])}
+            line | {title: _percent(card.test[scores][entry.name])}
             for line, entry in zip(lines, card.classes, strict=True)
         ]
     return to_markdown(lines)

@@ -113,7 +113,7 @@ class SafeWandb(WandbLogger):
             {
                 "test/frames": media.frames_table(samples, classes),
                 "test/confusion": media.confusion_chart(evaluation.scores.confusion, classes),
-                "test/iou_per_class": media.iou_bars(evaluation.scores.iou, classes),
+                "test/classes": media.class_bars(evaluation, classes),
             }
         )
 

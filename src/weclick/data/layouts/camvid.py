@@ -15,13 +15,7 @@ from weclick.conventions import IGNORE_INDEX
 from weclick.data.index import SPLITS, Frame, FrameKey, Split
 from weclick.data.layouts.listed import ListedLayout, refuse_lossy_masks
 from weclick.errors import DataError
-from weclick.images import (
-    IMAGE_SUFFIXES,
-    MASK_SUFFIXES,
-    list_folders,
-    list_images,
-    list_numbered,
-)
+from weclick.listing import IMAGE_SUFFIXES, MASK_SUFFIXES, list_folders, list_images, list_numbered
 
 _NAME = re.compile(r"(?P<video>.+)_[a-z]?(?P<number>[0-9]+)")
 

@@ -15,7 +15,8 @@ from weclick.conventions import IGNORE_INDEX
 from weclick.data.index import SPLITS, Frame, FrameKey, Split
 from weclick.data.layouts.listed import ListedLayout
 from weclick.errors import DataError
-from weclick.images import IMAGE_SUFFIXES, list_folders, list_images, read_label
+from weclick.images import read_label
+from weclick.listing import IMAGE_SUFFIXES, list_folders, list_images
 
 _IMAGES: Final = ("leftImg8bit", "leftImg8bit_sequence")
 

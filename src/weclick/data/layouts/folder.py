@@ -26,13 +26,7 @@ from weclick.data.index import SPLITS, Frame, FrameKey, Refuse, Split, refuse
 from weclick.data.layouts.listed import ListedLayout, refuse_lossy_masks
 from weclick.errors import DataError
 from weclick.files import walk
-from weclick.images import (
-    IMAGE_SUFFIXES,
-    MASK_SUFFIXES,
-    has_images,
-    list_images,
-    list_numbered,
-)
+from weclick.listing import IMAGE_SUFFIXES, MASK_SUFFIXES, has_images, list_images, list_numbered
 from weclick.video import VIDEO_SUFFIXES
 
 SPLITS_FILE: Final = "splits.yaml"

@@ -12,7 +12,7 @@ from typing import ClassVar
 from weclick.classes import ClassSet
 from weclick.data.index import SPLITS, Frame, Refuse, Split, refuse
 from weclick.errors import DataError
-from weclick.images import list_images
+from weclick.listing import list_images
 
 
 class ListedLayout(ABC):

@@ -14,11 +14,10 @@ from urllib.parse import urlsplit
 
 from weclick.errors import WeclickError, one_line
 from weclick.pipeline.doctor.finding import Finding
+from weclick.pipeline.options import PAGE_PORT
 
 _CODECS: Final = {"VP8": ("VP80", ".mkv"), "VP9": ("VP90", ".mkv"), "MPEG-4": ("mp4v", ".mp4")}
 _FRAMES: Final = 5
-_PORT: Final = 8765
-"""Default port of the page."""
 
 
 def examine_video() -> Iterator[Finding]:
@@ -77,7 +76,7 @@ def _has_key(url: str) -> bool:
     return False
 
 
-def examine_port(port: int = _PORT) -> Iterator[Finding]:
+def examine_port(port: int = PAGE_PORT) -> Iterator[Finding]:
     """Bind the port that the page is served at by default."""
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
