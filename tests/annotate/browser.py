@@ -160,7 +160,7 @@ class Person:
         """Press a key that shows another frame, and wait for it."""
         before = self["video"].inner_text(), self["number"].inner_text()
         self.press(key)
-        for _ in range(200):
+        for _ in range(600):  # 15 seconds, as in `expect`
             if (self["video"].inner_text(), self["number"].inner_text()) != before:
                 return self.key
             self.page.wait_for_timeout(25)

@@ -194,7 +194,10 @@ def test_a_question_is_answered_by_a_key_changes_the_overlay_and_is_stored(previ
     with previewing.store() as store:
         assert store.answers(FrameKey(*second)) == {0: None, 1: None}
 
-    expect(person.page.locator("#survey button").first).to_be_visible(timeout=LOADING)
+    bar = '#survey button[title^="a, frame {}:"]'.format
+    here = person.key[1]
+    expect(person.page.locator(bar(second[1]))).to_have_count(0, timeout=LOADING)  # finished: no longer in the strip
+    expect(person.page.locator(f"#survey button:not({bar(here)})").first).to_be_visible(timeout=LOADING)
     person.go("u")  # to a frame that the strip shows
     assert person.key not in (first, second)
 

@@ -16,7 +16,7 @@ TINY = [
     *(
         f"--{stage}.{option}"
         for stage in ("teacher", "student")
-        for option in ("network.weights=none", "network.width=16")
+        for option in ("network.encoder=test_efficientnet", "network.weights=none", "network.width=16")
     ),
     *("--trainer.max_epochs=1", "--trainer.accelerator=cpu"),
 ]

@@ -28,7 +28,10 @@ SLOW = [f"--{stage}.optimiser.learning_rate=1e-5" for stage in ("teacher", "stud
 
 def config_of(root):
     """Return the options of these tests as a mapping, as a config file holds them."""
-    network = {"network": {"weights": "none", "width": 16}, "optimiser": {"learning_rate": 1e-5}}
+    network = {
+        "network": {"encoder": "test_efficientnet", "weights": "none", "width": 16},
+        "optimiser": {"learning_rate": 1e-5},
+    }
     data = {
         **{"root": str(root), "size": [64, 128], "batch_size": 2, "workers": 0},
         **{"draws": {"crop": [64, 64]}, "clicks": {"min_area": 20}},

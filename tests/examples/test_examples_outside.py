@@ -19,6 +19,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 TINY = [
     *("--data.size=[64,128]", "--data.draws.crop=[64,64]", "--data.batch_size=2", "--data.workers=0"),
     *("--data.clicks.min_area=20", "--trainer.max_epochs=1", "--trainer.accelerator=cpu"),
+    *(f"--{stage}.network.encoder=test_efficientnet" for stage in ("teacher", "student")),
     *("--teacher.network.weights=none", "--student.network.weights=none", "--student.network.width=16"),
 ]
 

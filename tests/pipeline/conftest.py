@@ -10,7 +10,7 @@ from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 from weclick.synthetic import write_synthetic
 
-NETWORK = {"name": "light", "weights": "none", "width": 16}
+NETWORK = {"name": "light", "encoder": "test_efficientnet", "weights": "none", "width": 16}
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ def test_other_seed_gives_other_weights(settings, run, fit):
 
 
 LIGHT = {}
-DROPPING = {"network": {"name": "fpn", "encoder": "tu-tf_efficientnet_lite0"}}
+DROPPING = {"network": {"name": "fpn", "encoder": "tu-test_efficientnet"}}
 """A network with dropout: a resumed training must drop the same units."""
 
 
