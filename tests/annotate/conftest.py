@@ -39,7 +39,7 @@ def store_path(root):
 
 @pytest.fixture
 def catalog(root, store_path):
-    return Catalog(open_layout("auto", root), store_path)
+    return Catalog(open_layout("auto", root), store_path, goal=1000)  # more than there are: all
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weclick.annotate.catalog import GOAL, Catalog, frame_id
+from weclick.annotate.catalog import LEAST, MOST, ROUND, SPACING, Catalog, frame_id
 from weclick.classes import ClassSet
 from weclick.conventions import FrameKey
 from weclick.data.index import Frame
@@ -72,16 +72,25 @@ def test_around_a_frame_are_fifteen_on_each_side_in_its_own_video():
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.data())
-def test_the_first_n_frames_are_evenly_spread_over_the_videos(counts, data):
-    catalog = make({f"v{position}": count for position, count in enumerate(counts)})
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(1, 60), st.data())
+def test_the_frames_of_a_goal_and_of_every_round_are_evenly_spread_over_the_videos(counts, goal, data):
+    catalog = make({f"v{position}": count for position, count in enumerate(counts)}, goal=goal)
     queue = offered(catalog)
     assert sorted(queue) == keys(catalog)
-    taken = data.draw(st.integers(1, len(queue)))
+    ends = [*range(ROUND, catalog.goal, ROUND), catalog.goal, *range(catalog.goal + ROUND, len(queue), ROUND)]
+    taken = data.draw(st.sampled_from(ends))
     counted = Counter(key.video for key in queue[:taken])
     for video, frames in catalog.videos.items():
         # distances of selected frames are a power of two or its double, see spread_frames
         assert counted[video] / taken <= 2 * len(frames) / len(queue) + 2 / taken
+
+
+def test_a_round_shows_one_video_after_the_other_and_each_from_start_to_end():
+    queue = offered(make({"a": 100, "b": 100}, goal=3 * ROUND))
+    for start in range(0, len(queue), ROUND):
+        part = queue[start : start + ROUND]
+        assert part == sorted(part)
+        assert len({key.video for key in part}) == 2
 
 
 def test_frames_of_a_given_order_come_first_and_all_others_follow():
@@ -94,8 +103,10 @@ def test_frames_of_a_given_order_come_first_and_all_others_follow():
         catalog.offer_first([FrameKey("c", 0)])
 
 
-def test_the_default_goal_is_200_or_all_frames():
-    assert make({"a": GOAL + 1}).goal == GOAL == 200
+def test_the_default_goal_is_one_frame_of_ten_within_bounds():
+    assert make({"a": 301}).goal == 3 * 300 // SPACING  # frames are counted by their numbers
+    assert make({"a": 3000}).goal == MOST == 200
+    assert make({"a": LEAST + 4}).goal == LEAST == 16
     assert make({"a": 3}).goal == 3
     assert make({"a": 3}, goal=2).goal == 2 and make({"a": 3}, goal=9).goal == 3
     with pytest.raises(ConfigError, match="--goal"):

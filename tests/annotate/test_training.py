@@ -90,6 +90,7 @@ def test_a_training_is_the_commands_that_a_user_could_give(client, training, sta
         "--resume",
         "train-1",
     ]
+    assert fit[fit.index("--report") + 1] == "false"  # the page runs the test after the result videos
     assert predict[0] == "predict" and f"{root}/videos/東京.mp4" in predict and f"{run}/result/東京" in predict
     assert test == ["test", "--run", str(run), "--required", "false"]
     assert suggest[:3] == ["clicks", "suggest", root]

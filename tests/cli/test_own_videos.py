@@ -81,12 +81,15 @@ def test_from_wide_and_tall_videos_without_masks_to_a_published_model(weclick, v
     )
     result = weclick("fit", *options, "--name", "mine").done()
     assert "trained from: 18 frames of 20" in result.out  # two are held out
-    assert result.out.splitlines()[-1] == "next: weclick test --run runs/mine"
+    assert "measured with 4 held-out clicks" in result.out  # as weclick test does, at the end of the fit
+    assert result.out.splitlines()[-1] == "next: weclick predict --run runs/mine --source VIDEO"
+    measured = (tmp_path / "runs/mine/test/metrics.json").read_text()
+    assert json.loads(measured)["measured_with"] == "clicks"
 
-    result = weclick("test", "--run", "runs/mine").done()
+    result = weclick("test", "--run", "runs/mine", "--pairs", "0").done()
     assert "measured with 4 held-out clicks" in result.out
     found = json.loads((tmp_path / "runs/mine/test/metrics.json").read_text())
-    assert found["measured_with"] == "clicks"
+    assert found["class_accuracy"] == json.loads(measured)["class_accuracy"]
 
     weclick(
         "predict", "--run", "runs/mine", "--source", videos / "tall.avi", "--labels", "true", "--out", "seen"

@@ -121,7 +121,7 @@ def unmasked(tmp_path):
 def test_promise_12_without_masks_a_score_says_that_it_was_measured_with_held_out_clicks(
     weclick, unmasked, tiny, tmp_path, caplog
 ):
-    size = ("--data.size=[64,96]", "--arm=clicks", "--name=run")
+    size = ("--data.size=[64,96]", "--arm=clicks", "--name=run", "--report=false")
     fitted = weclick("fit", "--data.root", unmasked, *tiny, *size).done()
     assert "held out to measure with: 4 of 16 clicked frames (8 clicks), video a" in caplog.messages
     assert "next: weclick test --run runs/run" in fitted.out

@@ -44,9 +44,9 @@ def texts(figure):
 
 def test_curves_from_sparse_rows():
     assert curves(SPARSE) == {
-        "train/loss": [(0, 2.0), (1, 1.5)],
-        "train/loss_mfd": [(0, 3.0)],
-        "val/miou": [(0, 0.25), (1, 0.5)],
+        "train/loss": [(1, 2.0), (2, 1.5)],  # as the progress bar counts
+        "train/loss_mfd": [(1, 3.0)],
+        "val/miou": [(1, 0.25), (2, 0.5)],
     }
     assert curves([]) == {}
 

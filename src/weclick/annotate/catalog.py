@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -13,8 +13,14 @@ from weclick.clicks.records import Status, validate_key
 from weclick.data.index import Frame, FrameKey, Layout, Split
 from weclick.errors import ConfigError, DataError
 
-GOAL: Final = 200
-"""Default number of frames to click, about one or two days of work."""
+SPACING: Final = 10
+"""By default one frame is clicked of so many: their neighbours look alike, and the memory learns from them anyway."""
+
+LEAST, MOST = 16, 200
+"""Bounds of the default number of frames to click; 200 are about one or two days of work."""
+
+ROUND: Final = 20
+"""Frames that are offered video by video, until frames between them follow."""
 
 REACH: Final = 15
 """Number of frames before and after a frame that the page can play."""
@@ -41,6 +47,17 @@ def frame_id(root: Path, store: Path, key: FrameKey) -> str:
     return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
+def _default_goal(videos: Iterable[Sequence[Frame]]) -> int:
+    span = sum(frames[-1].key.number - frames[0].key.number + 1 for frames in videos)
+    return min(max(span // SPACING, LEAST), MOST)
+
+
+def _in_rounds(order: Sequence[FrameKey]) -> Iterator[FrameKey]:
+    """Yield an order in rounds, each by video and time: someone who clicks sees one scene after the other."""
+    for start in range(0, len(order), ROUND):
+        yield from sorted(order[start : start + ROUND])
+
+
 class Catalog:
     """The frames of one split.
 
@@ -48,7 +65,7 @@ class Catalog:
         layout: The data set.
         store: Path of the click store.
         split: The split whose frames to click.
-        goal: Number of frames to click; by default 200, or all if there are fewer.
+        goal: Number of frames to click; by default one of ten, but 16 to 200, or all if there are fewer.
 
     Raises:
         ConfigError: The goal is below 1.
@@ -73,11 +90,11 @@ class Catalog:
             for position, frame in enumerate(frames)
         }
         self._ids = {entry.frame.key: name for name, entry in self._entries.items()}
+        self.goal = min(goal or _default_goal(self.videos.values()), len(self))
         self.offer_first(())
-        self.goal = min(goal or GOAL, len(self))
 
     def offer_first(self, order: Sequence[FrameKey]) -> None:
-        """Offer these frames first, in this order, then the others, evenly spread over the videos.
+        """Offer these frames first, in this order, then the others in rounds, each evenly spread and one video after the other.
 
         Raises:
             DataError: A frame is not in the catalog.
@@ -85,7 +102,9 @@ class Catalog:
         missing = [key for key in order if key not in self._ids]
         if missing:
             raise DataError(f"frame {missing[0]} is not among the frames of {self.root} that can be clicked")
-        self._queue = [self._ids[key] for key in dict.fromkeys([*order, *spread_order(self._ids)])]
+        spread = spread_order(self._ids)
+        rest = chain(_in_rounds(spread[: self.goal]), _in_rounds(spread[self.goal :]))
+        self._queue = [self._ids[key] for key in dict.fromkeys(chain(order, rest))]
         self._ranks = {name: rank for rank, name in enumerate(self._queue)}
 
     def __contains__(self, key: object) -> bool:
@@ -123,7 +142,7 @@ class Catalog:
         done = sum(status == "done" and key in self._ids for key, status in statuses.items())
         todo = (name for name in self._queue if statuses.get(self._entries[name].frame.key, "todo") == "todo")
         # First as many frames as are missing to reach the goal, from the start of the queue, even if the annotator has
-        # jumped to other frames: the first frames of the queue are evenly spread.
+        # jumped to other frames: the frames up to the goal are evenly spread.
         yield from self._rotate(list(islice(todo, max(self.goal - done, 0))), after)
         yield from self._rotate(list(todo), after)
 

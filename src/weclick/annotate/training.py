@@ -101,7 +101,7 @@ class Training:
         """Return the commands of a run: training, result videos, frames to click next, and its scores if it can be measured."""
         run = self.runs / name
         named = ["--runs", str(self.runs), "--name", name, "--resume", name]
-        fit = ["fit", "--config", str(self.config), "--data.root", str(self.root), *named]
+        fit = ["fit", "--config", str(self.config), "--data.root", str(self.root), "--report", "false", *named]
         film = ["--run", str(run), "--labels", "false", "--compare", "true", "--max_frames", str(_MOST_FRAMES)]
         predict = [
             ["predict", "--source", str(video), "--out", str(run / "result" / video_name), *film]

@@ -10,11 +10,12 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any, Final
 
-from weclick.annotate.catalog import GOAL, Catalog
+from weclick.annotate.catalog import Catalog
 from weclick.annotate.overlay import Predict
 from weclick.annotate.security import LOCAL, Access, address, is_loopback
 from weclick.annotate.serve import bind, serve
 from weclick.classes import ClassSet
+from weclick.cli.next_step import print_next_for_data
 from weclick.cli.parser import call
 from weclick.clicks import ClickStore
 from weclick.clicks.store import store_path
@@ -61,7 +62,7 @@ def annotate(
         host: Address to serve at. 127.0.0.1 needs no token, so every account of this machine can open the page; at any
             other address the printed token is required. On a machine shared with others, use localhost.
         port: Port to serve at; 0 takes any free one.
-        goal: Number of frames to click; by default 200, or all if there are fewer.
+        goal: Number of frames to click; by default one of ten, but 16 to 200, or all if there are fewer.
         split: Split whose frames to click.
         layout: cityscapes, camvid, folder, or the class path of another layout; auto detects the first three.
         store: Click store, created if missing; by default clicks.sqlite in the root, which training reads.
@@ -90,7 +91,7 @@ def annotate(
         student = _student(run, runs, opened.classes) if run is not None else None
         make_store(path, opened.classes)
         if student and suggest:
-            catalog.offer_first(_suggested(student, opened, path, split, goal or GOAL))
+            catalog.offer_first(_suggested(student, opened, path, split, catalog.goal))
         predict = _predictor(student) if student else None
         cache = round(preview_cache * 1e9)
         app = create_app(catalog, access, annotator=annotator, predict=predict, preview=preview, preview_cache=cache)
@@ -99,7 +100,11 @@ def annotate(
         print(f"click at {address_of(access, host)} (Ctrl-C stops it); clicks go to {path}", flush=True)
         for message in unused_data(opened):
             print(message, flush=True)
-        serve(app, listening, address_of(access, host), open_browser=open and access.token is None)
+        try:
+            serve(app, listening, address_of(access, host), open_browser=open and access.token is None)
+        except SystemExit:  # stopped by its user
+            print_next_for_data(opened)
+            raise
 
 
 def make_store(path: Path, classes: ClassSet) -> None:

@@ -73,6 +73,13 @@ def make_parser() -> Parser:
         default=False,
         help="print the plan and how long each stage takes, measured on a step of it, and stop; nothing is kept",
     )
+    parser.add_argument(
+        "--report",
+        type=bool,
+        default=True,
+        help="where clicks were held out from training: end as weclick test does, with the share of them that the student gets "
+        "right and a report; with masks, training measures on val, and weclick test measures at the end",
+    )
     add_settings(parser)
     return parser
 

@@ -11,7 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from shlex import quote
 from tempfile import TemporaryDirectory
+from typing import Literal
 
+from weclick.cli import evaluate
 from weclick.cli.next_step import print_next
 from weclick.cli.options import Request, dump, is_file_name, option_value, to_settings
 from weclick.cli.runs import resume_hint
@@ -20,7 +22,7 @@ from weclick.files import remove_leftovers, write_text
 from weclick.machine import process_rank
 from weclick.pipeline.clicks import report_newer_clicks
 from weclick.pipeline.fit import check, fit
-from weclick.pipeline.held_out import measurable
+from weclick.pipeline.held_out import measurable, measures_with_clicks
 from weclick.pipeline.interrupt import stopping
 from weclick.pipeline.memory import Shard
 from weclick.pipeline.options import Stage
@@ -34,11 +36,19 @@ STAGES: tuple[Stage, ...] = ("teacher", "memory", "student")
 
 
 def fit_and_report(request: Request) -> None:
-    """Fit a run, and print the command that comes next."""
+    """Fit a run, test its student if clicks were held out, and print the command that comes next."""
     run, settings, stages = fit_run(request, Engine())
-    if process_rank() == 0:
-        print(f"run: {run.folder}")
-        print_next(*(_after_student(settings, run) if "student" in stages else ("fit", "--resume", str(run.folder))))
+    if process_rank() > 0:
+        return
+    print(f"run: {run.folder}")
+    if "student" not in stages:
+        print_next("fit", "--resume", str(run.folder))
+    elif (labels := _labels(settings, run)) is None:
+        print_next("predict", "--run", str(run.folder), "--source", "VIDEO")
+    elif labels == "masks" or not request.config.report:
+        print_next("test", "--run", str(run.folder))
+    else:
+        evaluate.main("test", ["--run", str(run.folder)])
 
 
 def print_plan(request: Request) -> None:
@@ -115,14 +125,13 @@ def _resume_command(run: Run) -> str:
     return f"weclick fit --resume {quote(str(run.folder))}"
 
 
-def _after_student(settings: FitSettings, run: Run) -> tuple[str, ...]:
-    """Return the command that shows how good the student is: scores where something was held out, else its predictions."""
-    option = ("--run", str(run.folder))
+def _labels(settings: FitSettings, run: Run) -> Literal["masks", "clicks"] | None:
+    """Return what the student can be measured with: masks, else clicks that were held out, else nothing."""
     try:
-        measurable(settings, run, settings.dataset.evaluation_split)
+        found, _ = measurable(settings, run, settings.dataset.evaluation_split)
     except NoLabelsError:
-        return ("predict", *option, "--source", "VIDEO")
-    return ("test", *option)
+        return None
+    return "clicks" if measures_with_clicks(found.dataset) else "masks"
 
 
 @contextmanager

@@ -30,7 +30,7 @@ _NUMBERS_UP_TO = 20
 Kind = Literal["png", "svg"]
 
 Curves = dict[str, list[tuple[int, float]]]
-"""Name of a logged value to its (epoch, value) points, by epoch."""
+"""Name of a logged value to its (epoch, value) points, by epoch, counted from 1."""
 
 
 def plot_curves(rows: Sequence[Mapping[str, float]], kind: Kind = "png") -> bytes:
@@ -72,7 +72,7 @@ def curves(rows: Sequence[Mapping[str, float]]) -> Curves:
     for row in rows:
         for column, value in row.items():
             if column.startswith(("train/loss", "val/")) and "epoch" in row and math.isfinite(value):
-                values[column][int(row["epoch"])].append(value)
+                values[column][int(row["epoch"]) + 1].append(value)
     return {name: [(e, float(np.mean(v))) for e, v in sorted(points.items())] for name, points in values.items()}
 
 

@@ -15,10 +15,10 @@ export class Panel {
   /**
    * @param {import("./styles.js").ClassStyle[]} styles of the classes
    * @param {(classId: number) => void} choose
+   * @param {string} next what to do when all frames of the goal are clicked
    */
-  constructor(styles, choose) {
-    this.styles = styles;
-    this.choose = choose;
+  constructor(styles, choose, next) {
+    Object.assign(this, { styles, choose, next });
     this.#chips = styles.map((style, id) => this.#chip(style, id));
     byId("classes").append(...this.#chips);
     byId("filter").addEventListener("input", () => this.#filter());
@@ -56,7 +56,7 @@ export class Panel {
     byId("bar-skipped").style.width = percent(skipped);
     byId("bar").setAttribute("aria-valuemax", goal);
     byId("bar").setAttribute("aria-valuenow", Math.min(done + skipped, goal));
-    setText("progress-text", `${done} of ${goal} done · ${skipped} skipped · ${todo} to do`);
+    setText("progress-text", `${done} of ${goal} done · ${skipped} skipped · ${todo ? `${todo} to do` : this.next}`);
   }
 
   /**
