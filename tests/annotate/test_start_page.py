@@ -38,7 +38,7 @@ class Starter(Server):
     """``weclick start`` as a separate process, always on the same port."""
 
     def start(self):
-        options = ["--port", str(self.port), "--open", "false", "--preview", "false"]
+        options = ["--port", str(self.port), "--open", "false", "--preview", "false", "--goal", "2"]
         command = [sys.executable, "-m", "weclick", "start", str(self.root), *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert b"open http" in self.process.stdout.readline(), self.process.stderr.read().decode()
@@ -97,6 +97,7 @@ def test_from_video_to_result_while_the_server_is_killed_twice(starter, video, c
         "<b>car",
     ]
 
+    expect(page.locator("#progress-text")).to_have_text("2 of 2 done · 0 skipped · press Train")
     make_tiny(project)
     page.click("#train")
     page.click("#training-actions button")
@@ -130,7 +131,7 @@ def test_from_video_to_result_while_the_server_is_killed_twice(starter, video, c
 def make_tiny(project):
     """Let a training take two steps, as a user may by the project's config."""
     config = yaml.safe_load(project.config.read_text())
-    config["student"]["network"].update(weights="none", width=16)
+    config["student"]["network"].update(encoder="test_efficientnet", weights="none", width=16)
     config["data"].update(size=[64, 128], batch_size=2, workers=0)
     config["trainer"].update(max_epochs=2, min_steps=None)
     project.config.write_text(yaml.safe_dump(config))

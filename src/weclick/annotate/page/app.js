@@ -22,7 +22,7 @@ const PROGRESS_DELAY = 300; // milliseconds; one request after several quick cli
 const OVERLAY_DELAY = 300; // milliseconds; no predictions for frames that are only passed
 const TIMEOUT = { picture: 20, overlay: 120 }; // seconds; a prediction may have to be computed
 const OPACITY = { step: 0.15, least: 0.2, most: 0.95 };
-const NEXT = { page: "goal reached: press Train", shell: "goal reached: Ctrl-C in the terminal prints what is next" };
+const NEXT = { page: "press Train", shell: "next: weclick fit" };
 const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class App {
