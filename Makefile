@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: install demo test test-all lint format type bench clean help
+.PHONY: install demo test test-all lint format type faults bench clean help
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ format: $(INSTALLED)  ## fix style
 
 type: $(INSTALLED)  ## types
 	$(BIN)/mypy
+
+faults: $(INSTALLED)  ## kill commands at 100 random moments, repeat them, and compare all files; about 30 minutes
+	OMP_NUM_THREADS=1 WANDB_MODE=disabled $(BIN)/python -m tests.faults.kills --kills 100
 
 bench: $(INSTALLED) demo/data  ## speed of student, training and memory on the synthetic set
 	$(BIN)/weclick benchmark student

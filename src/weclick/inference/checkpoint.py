@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -75,6 +76,16 @@ def write_weights(path: Path, network: nn.Module) -> None:
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     # in memory, as an error of the library's own writer does not state what is wrong with the disk
     write_bytes(path, save(weights, metadata={"format": "pt"}))
+
+
+def weights_id(path: Path | str) -> str:
+    """Return a short hash of a checkpoint's weights: that of another file with the same weights is the same.
+
+    Raises:
+        CheckpointError: As for :func:`read_checkpoint`.
+    """
+    weights = {name: tensor.contiguous() for name, tensor in read_checkpoint(path)["state_dict"].items()}
+    return sha256(save(weights)).hexdigest()[:16]
 
 
 def check_parts(path: Path | str, checkpoint: Any) -> None:  # noqa: ANN401 - whatever was read

@@ -75,8 +75,13 @@ def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard
         fit(settings.earlier_round, earlier_round(run), ("teacher", "memory"))
     for stage in needed:
         if stage in stages:
-            pl.seed_everything(settings.seed, workers=True, verbose=False)
+            _seed(settings)
             _DO[stage](settings, run, shard)
+
+
+def _seed(settings: FitSettings) -> None:
+    """Seed all random numbers; also before a network is made, as growing clicks draws some, but in a resumed run no more."""
+    pl.seed_everything(settings.seed, workers=True, verbose=False)
 
 
 def fit_teacher(settings: FitSettings, run: Run, shard: Shard | None = None) -> None:
@@ -95,6 +100,7 @@ def fit_teacher(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     data = run_data(settings, run, _teacher_supplies(settings, run))
     round_text = f", round {settings.teacher_rounds}" if settings.teacher_rounds > 1 else ""
     rank_zero_info(f"teacher: {describe_targets(data)}, {facts['epochs']} epochs{round_text}")
+    _seed(settings)
     module = TeacherModule(data.dataset.classes.to_list(), data.dataset.size, settings.teacher)
     train(module, data, run, settings, facts["epochs"])
     run.mark_done("teacher", facts)
@@ -127,6 +133,7 @@ def fit_student(settings: FitSettings, run: Run, shard: Shard | None = None) -> 
     if settings.needs_teacher:
         refuse_incomplete_memory(settings, run, data)
     rank_zero_info(f"student: arm {settings.arm}, {describe_targets(data)}, {epochs} epochs")
+    _seed(settings)
     module = StudentModule(data.dataset.classes.to_list(), data.dataset.size, settings.student)
     train(module, data, run, settings, epochs)
     run.mark_done("student", facts)

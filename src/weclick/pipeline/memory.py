@@ -18,9 +18,9 @@ from weclick.data.index import Clip, Frame
 from weclick.data.supplies import OnlineMemory, StoredMemory
 from weclick.data.supply import Supply
 from weclick.errors import DataError, RunError
-from weclick.files import sha256
 from weclick.flow.estimators import FlowEstimator
 from weclick.images import first_size
+from weclick.inference.checkpoint import weights_id
 from weclick.inference.rules import choose_precision
 from weclick.machine import map_beside
 from weclick.memory.connect import connect
@@ -244,7 +244,7 @@ def _open_store(settings: FitSettings, run: Run) -> MemoryStore:
 def memory_manifest(settings: FitSettings, run: Run, data: ClipDataModule) -> dict[str, Any]:
     """Return everything a memory depends on: teacher, flow method, clips and their size, options."""
     return {
-        "teacher": sha256(teacher_checkpoint(settings, run)),
+        "teacher": weights_id(teacher_checkpoint(settings, run)),
         "flow": settings.flow_name(settings.device),
         "views": settings.memory.views,
         "connected": settings.memory.connected,

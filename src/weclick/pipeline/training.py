@@ -116,7 +116,7 @@ class StageCheckpoint(ModelCheckpoint):
     """A ModelCheckpoint whose state is kept apart from that of one among the user's callbacks."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the best score also if the run was moved, with its checkpoints."""
+        """Restore the best score also if the run was moved, with its checkpoints; and the latest, which Lightning leaves out."""
 
         def moved(path: str) -> str:
             return str(Path(self.dirpath or "") / Path(path).name) if path else path
@@ -126,6 +126,7 @@ class StageCheckpoint(ModelCheckpoint):
         }
         best = {moved(path): score for path, score in state_dict["best_k_models"].items()}
         super().load_state_dict({**state_dict, **places, "best_k_models": best, "dirpath": self.dirpath})
+        self.current_score = state_dict["current_score"]
 
 
 def _checkpoints(folder: Path, validated: bool) -> list[ModelCheckpoint]:
