@@ -147,10 +147,11 @@ class Series:
         shutil.copytree(self.state(number), self.place)
         process = self._start(command)
         time.sleep(moment)
-        outcome.killed[command[0]] += process.kill()
         where = f"weclick {' '.join(command[:2])} killed after {moment:.3f} s"
-        if status := self._start(command).join():
-            outcome.differences.append(f"{where}: repeated, it ended with {status}: {self.log.read_text()}")
+        if process.kill():
+            outcome.killed[command[0]] += 1
+            if status := self._start(command).join():
+                outcome.differences.append(f"{where}: repeated, it ended with {status}: {self.log.read_text()}")
         outcome.differences += [f"{where}: {text}" for text in differences(self.state(number + 1), self.place)]
         shutil.rmtree(self.place)
 
