@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
+from weclick.data.camvid_files import COLORS, LABELS, STILLS, read_color_label, segnet_split
 from weclick.data.check import check_data
 from weclick.data.index import FrameKey, segments
 from weclick.data.layouts import open_layout
 from weclick.data.layouts.camvid import CLASSES, VOID
-from weclick.data.prepare_camvid import COLORS, LABELS, STILLS, prepare_camvid, read_color_label, segnet_split
+from weclick.data.prepare_camvid import prepare_camvid
 from weclick.errors import DataError
 
 SIZE = (24, 32)
@@ -66,7 +67,7 @@ def source(tmp_path):
 
 
 def run(source, out, **options):
-    prepare_camvid(source, out, size=SIZE, **options)
+    prepare_camvid([source], out, size=SIZE, **options)
     return open_layout("camvid", out)
 
 
@@ -172,20 +173,20 @@ def test_a_damaged_video_or_too_few_stills_leave_the_stills(source, tmp_path, ca
 
 
 def test_missing_parts_and_a_used_target_are_refused(source, tmp_path):
-    with pytest.raises(DataError, match="not CamVid as published"):
-        prepare_camvid(tmp_path / "missing", tmp_path / "out")
+    with pytest.raises(DataError, match="missing not found"):
+        prepare_camvid([tmp_path / "missing"], tmp_path / "out")
     (source / STILLS / "0001TP_008520.png").unlink()
     with pytest.raises(DataError, match=r"0001TP_008520_L\.png has no image"):
-        prepare_camvid(source, tmp_path / "out")
+        prepare_camvid([source], tmp_path / "out")
     (source / LABELS / "0001TP_008520_L.png").unlink()
     with pytest.raises(DataError, match="is not empty; give a new folder"):
-        prepare_camvid(source, source)
+        prepare_camvid([source], source)
 
 
 def test_the_folder_one_stands_in_can_be_the_target(source, tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    prepare_camvid(source, Path(), size=SIZE)
+    prepare_camvid([source], Path(), size=SIZE)
     assert len(open_layout("camvid", tmp_path / "empty").frames("train")) == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == [source.name, "empty"]
 
@@ -196,10 +197,10 @@ def test_of_two_preparations_at_once_the_first_stays_and_the_second_is_refused(s
     def prepare_another(done, total):
         told.append(done)
         if told == [1]:
-            started.append(pool.submit(prepare_camvid, source, out, size=SIZE))
+            started.append(pool.submit(prepare_camvid, [source], out, size=SIZE))
 
     with ThreadPoolExecutor(1) as pool:
-        prepare_camvid(source, out, size=SIZE, progress=prepare_another)
+        prepare_camvid([source], out, size=SIZE, progress=prepare_another)
         with pytest.raises(DataError, match="out is not empty; give a new folder"):
             started[0].result()
     assert len(told) == 27
@@ -213,7 +214,7 @@ import os, signal, sys
 from pathlib import Path
 from weclick.data.prepare_camvid import prepare_camvid
 
-prepare_camvid(*map(Path, sys.argv[1:]), size=(24, 32), progress=lambda *step: os.kill(os.getpid(), signal.SIGKILL))
+prepare_camvid([Path(sys.argv[1])], Path(sys.argv[2]), size=(24, 32), progress=lambda *step: os.kill(os.getpid(), signal.SIGKILL))
 """
     command = [sys.executable, "-c", program, str(source), str(tmp_path / "out")]
     assert subprocess.run(command, timeout=300).returncode == -signal.SIGKILL
