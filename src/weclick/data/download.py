@@ -119,7 +119,7 @@ def _attempt(url: str, part: Path, progress: Progress | None) -> None:
     with _connection(url, part), _open(url, start, known) as response:
         version, continues = _version(response), response.status == HTTPStatus.PARTIAL_CONTENT
         if continues and not _same(known, version):
-            part.unlink()
+            part.unlink(missing_ok=True)
             raise _DroppedError("the server's file is another one than before")
         chunk = response.read1(_CHUNK)
         if "html" in response.headers.get_content_type() or (not continues and chunk.lstrip().startswith(b"<")):
@@ -165,7 +165,7 @@ def _connection(url: str, part: Path) -> Iterator[None]:
             ) from None
         raise _DroppedError(f"the server answers {error.code} {error.reason}") from None
     except (OSError, HTTPException) as error:
-        raise disk_error(error, part) or _DroppedError(one_line(error)) from None
+        raise disk_error(error, part) or _DroppedError(one_line(getattr(error, "reason", error))) from None
 
 
 def _open(url: str, start: int, known: _Version | None) -> HTTPResponse:

@@ -66,10 +66,10 @@ def prepare_camvid(
     Raises:
         DataError: A folder or file is missing or bad, a label has an unknown colour, or ``out`` is not empty.
     """
-    check_empty(out)
+    check_places(sources, out)
     out = out.absolute()  # "." has no name
     with partial_folder(out, "preparing") as partial:
-        check_empty(out)  # another process may have filled it while this one waited
+        check_places(sources, out)  # another process may have filled it while this one waited
         scratch = partial / ".unpacked"
         found = find_camvid(_unpack_all(sources, scratch, videos=reach > 0, progress=progress))
         _write_frames(found, partial, size, progress)
@@ -78,16 +78,19 @@ def prepare_camvid(
         shutil.rmtree(scratch, ignore_errors=True)
         write_text(partial / TERMS_FILE, "\n".join([TERMS, *_origin_lines(sources)]))
         write_checksums(partial)
-        check_empty(out)  # minutes have passed, and what replaces it must not delete anything
+        check_places(sources, out)  # minutes have passed, and what replaces it must not delete anything
         partial.replace(out)
 
 
-def check_empty(out: Path) -> None:
-    """Refuse a folder to prepare CamVid in that is not empty.
+def check_places(sources: Iterable[Path], out: Path) -> None:
+    """Refuse what CamVid cannot be prepared from or to.
 
     Raises:
-        DataError: It is not.
+        DataError: A source is missing, or ``out`` is not empty.
     """
+    for source in sources:
+        if not source.exists():
+            raise DataError(f"{source} not found; check its path (addresses begin with http:// or https://)")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out} is not empty; give a new folder")
 
@@ -97,8 +100,6 @@ def _unpack_all(sources: Sequence[Path], scratch: Path, *, videos: bool, progres
     suffixes = {*IMAGE_SUFFIXES, *MASK_SUFFIXES, ".txt", *(VIDEO_SUFFIXES if videos else ())}
     places, archives = [scratch], list[Path]()
     for source in sources:
-        if not source.exists():
-            raise DataError(f"{source} not found; check its path")
         if source.is_dir():
             archives += _archives_in(source)
         if source.is_dir() or source.suffix.lower() in VIDEO_SUFFIXES:
@@ -106,7 +107,7 @@ def _unpack_all(sources: Sequence[Path], scratch: Path, *, videos: bool, progres
         else:
             archives.append(source)
     for number, archive in enumerate(archives):
-        unpack(archive, scratch / str(number) / archive.stem, suffixes, progress)
+        unpack(archive, scratch / str(number) / archive.name, suffixes, progress)
     return places
 
 
