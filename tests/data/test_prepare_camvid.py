@@ -273,6 +273,15 @@ def test_one_part_alone_and_two_copies_are_refused(source, tutorial, tmp_path):
         prepare_camvid([source, tutorial], tmp_path / "out")
 
 
+def test_every_video_that_is_named_is_used(source, tmp_path, caplog):
+    videos = [tmp_path / "01TP.avi", tmp_path / "16E5.avi"]
+    film(videos[0], [scene(index) for index in range(30)])
+    film(videos[1], [scene(SHIFT + index) for index in range(FRAMES)])
+    prepare_camvid([source, *videos], tmp_path / "out", size=SIZE)
+    assert (tmp_path / "out" / "frames" / "0016E5").is_dir()
+    assert "no neighbour frames of 0001TP" in caplog.text
+
+
 def test_a_damaged_archive_leaves_nothing(source, tmp_path):
     archive = pack(tmp_path / f"{LABELS}.zip", source / LABELS)
     archive.write_bytes(archive.read_bytes()[:-100])

@@ -71,7 +71,7 @@ def find_camvid(places: Iterable[Path]) -> CamVidFiles:
     Raises:
         DataError: There is no CamVid, more than one, or a part of it.
     """
-    folders = {folder: names for place in places for folder, names in _folders(place)}
+    folders = _list_folders(places)
     if published := _published(folders):
         return CamVidFiles(published, read_color_label, folders)
     roots = [folder for folder in folders if CamVidLayout.recognises(folder)]
@@ -85,11 +85,15 @@ def find_camvid(places: Iterable[Path]) -> CamVidFiles:
     )
 
 
-def _folders(place: Path) -> Iterator[tuple[Path, list[str]]]:
-    if place.is_file():
-        yield place.parent, [place.name]
-    for _, folder, names in walk(place):
-        yield folder, names
+def _list_folders(places: Iterable[Path]) -> dict[Path, list[str]]:
+    """Return all folders in some places with the names of their files; of a place that is a file, its folder with only that."""
+    folders: dict[Path, set[str]] = {}
+    for place in places:
+        if place.is_file():
+            folders.setdefault(place.parent, set()).add(place.name)
+        for _, folder, names in walk(place):
+            folders.setdefault(folder, set()).update(names)
+    return {folder: sorted(names) for folder, names in folders.items()}
 
 
 def _published(folders: Mapping[Path, Sequence[str]]) -> list[CamVidFrame]:

@@ -69,7 +69,7 @@ def prepare_camvid(
     check_places(sources, out)
     out = out.absolute()  # "." has no name
     with partial_folder(out, "preparing") as partial:
-        check_places(sources, out)  # another process may have filled it while this one waited
+        _require_empty(out)  # another process may have filled it while this one waited
         scratch = partial / ".unpacked"
         found = find_camvid(_unpack_all(sources, scratch, videos=reach > 0, progress=progress))
         _write_frames(found, partial, size, progress)
@@ -78,7 +78,7 @@ def prepare_camvid(
         shutil.rmtree(scratch, ignore_errors=True)
         write_text(partial / TERMS_FILE, "\n".join([TERMS, *_origin_lines(sources)]))
         write_checksums(partial)
-        check_places(sources, out)  # minutes have passed, and what replaces it must not delete anything
+        _require_empty(out)  # minutes have passed, and what replaces it must not delete anything
         partial.replace(out)
 
 
@@ -91,6 +91,10 @@ def check_places(sources: Iterable[Path], out: Path) -> None:
     for source in sources:
         if not source.exists():
             raise DataError(f"{source} not found; check its path (addresses begin with http:// or https://)")
+    _require_empty(out)
+
+
+def _require_empty(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out} is not empty; give a new folder")
 
