@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,3 +66,20 @@ def disk_state(path: Path) -> tuple[Path, str]:
     if status.f_files and not status.f_favail:
         return disk, "it holds as many files as it can"
     return disk, f"{status.f_bavail * status.f_frsize / 1e9:.2f} GB free"
+
+
+def check_space(place: Path, needed: int, what: str) -> None:
+    """Refuse to write what does not fit.
+
+    Args:
+        place: File or folder to write; need not exist.
+        needed: Bytes.
+        what: What is to be written, for the message.
+
+    Raises:
+        DiskError: The disk of ``place`` has less space.
+    """
+    existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise DiskError(f"{what} needs {needed / 1e9:.2f} GB, but {existing} has {free / 1e9:.2f} GB free; {_FULL}")

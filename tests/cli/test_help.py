@@ -107,7 +107,7 @@ def test_a_wrong_option_beside_help_is_named(weclick):
         ("clicks suggest x --coun 3", "count"),
         ("data check x --layou folder", "layout"),
         ("data synthetic x --trai 3", "train"),
-        ("data camvid x y --siz [1,2]", "size"),
+        ("data camvid x --from y --siz [1,2]", "size"),
         ("data cityscapes --from x --roo y", "root"),
         ("benchmark student --round 2", "rounds"),
         ("benchmark video --source x --round 2", "rounds"),

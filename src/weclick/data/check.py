@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from weclick.classes import ClassSet
+from weclick.data.checksums import checksum_problems
 from weclick.data.decode import Progress
 from weclick.data.index import Frame, FrameKey, Layout, Split, segments
 from weclick.data.mask_content import MaskContent, count_pixels
@@ -107,6 +108,7 @@ def check_data(layout: Layout, problems: Iterable[str] = (), *, progress: Progre
             done += 1
             if progress is not None:
                 progress(done, total)
+    report.problems += checksum_problems(layout.root)
     messages = (masks.single_class_message(), masks.void_message(), _case_message(report))
     report.warnings += [message for message in messages if message is not None]
     return report

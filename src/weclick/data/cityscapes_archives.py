@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Protocol
 
+from weclick.data.archives import open_zip
 from weclick.data.index import SPLITS
 from weclick.errors import DataError, one_line
 
@@ -93,13 +94,7 @@ class _Archive:
 
     def __init__(self, place: Path, stack: ExitStack) -> None:
         self.place = place
-        try:
-            self._zip = stack.enter_context(zipfile.ZipFile(place))
-        except zipfile.BadZipFile:
-            size = place.stat().st_size
-            raise DataError(f"{place} is truncated or not a zip archive ({size} bytes); download it again") from None
-        except OSError as error:
-            raise DataError(f"{place} cannot be read ({error.strerror}); check its permissions and the disk") from None
+        self._zip = stack.enter_context(open_zip(place))
         found = ((_PATH.fullmatch(info.filename), info) for info in self._zip.infolist())
         self._members = {match["path"]: info for match, info in found if match}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from weclick.data.decode import Progress
 from weclick.data.index import SPLITS, Clip, Frame, FrameKey, Segment, Split, clips, segments
 from weclick.data.layouts.cityscapes import STEM
 from weclick.data.options import ClipOptions
+from weclick.disk import check_space
 from weclick.errors import DataError
 from weclick.files import atomic_path, writing
 
@@ -62,7 +62,8 @@ def extract_cityscapes(source: Path, root: Path, need: Need, *, progress: Progre
         progress: Called with (bytes done, bytes in total).
 
     Raises:
-        DataError: An archive is missing, truncated or damaged, lacks the image of a mask, or the disk is too small.
+        DataError: An archive is missing, truncated or damaged, or lacks the image of a mask.
+        DiskError: The disk is too small.
     """
     folders = [MASKS, LABELLED, *([SEQUENCE] if need.sequence else [])]
     with ExitStack() as stack:
@@ -79,7 +80,7 @@ def extract_cityscapes(source: Path, root: Path, need: Need, *, progress: Progre
                 _report(progress, done, total)
             else:
                 missing.append((path, origin))
-        _check_space(root, total - done)
+        check_space(root, total - done, f"{root}")
         for path, origin in missing:
             content = origin.read(path)
             # Not durable: a sync per file would take longer than its extraction, and the next run compares CRCs.
@@ -160,13 +161,3 @@ def _between(segment: Segment, clip: Clip, reach: int) -> set[Frame]:
     numbers = [target - reach, target + reach, *(frame.key.number for frame in clip.neighbours)]
     frames = (segment.at(number) for number in range(min(numbers), max(numbers) + 1, segment.step))
     return {frame for frame in frames if frame is not None}
-
-
-def _check_space(root: Path, needed: int) -> None:
-    existing = next(folder for folder in (root.absolute(), *root.absolute().parents) if folder.exists())
-    free = shutil.disk_usage(existing).free
-    if needed > free:
-        raise DataError(
-            f"{root} needs {needed / 1e9:.1f} GB more, but its disk has {free / 1e9:.1f} GB free; free some space, or name "
-            "another disk with --root"
-        )

@@ -62,6 +62,6 @@ def _recognise(root: Path) -> str:
         if layout.recognises(root):
             return name
     if (root / "701_StillsRaw_full").is_dir():
-        raise DataError(f"{root} is CamVid as it is published; prepare it with `weclick data camvid` first")
+        raise DataError(f"{root} is CamVid as published; prepare it with `weclick data camvid OUT --from {root}`")
     looked_for = "; ".join(f"{name}: {layout.needs}" for name, layout in LAYOUTS.items())
     raise DataError(f"no known layout in {root}; looked for {looked_for}")
