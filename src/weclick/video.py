@@ -76,13 +76,14 @@ class VideoReader:
         name: What messages call it.
         fps: Frames per second as stated; 0 where none are.
         announced: Number of frames that OpenCV announces; 0 where it does not know.
+        time: Time stamp of the last frame that was read, in seconds.
 
     Raises:
         DataError: It cannot be opened.
     """
 
     def __init__(self, source: Path | Address | int) -> None:
-        self.source, self._decoded, self._last = source, 0, 0.0
+        self.source, self._decoded, self.time = source, 0, 0.0
         self.name = f"camera {source}" if isinstance(source, int) else str(source)
         self._capture, remedy = _open(source)
         if not self._capture.isOpened():
@@ -94,7 +95,7 @@ class VideoReader:
         """Yield the frames in order, BGR uint8 (H, W, 3), turned upright by the rotation tag."""
         while (read := self._capture.read())[0]:
             self._decoded += 1
-            self._last = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            self.time = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             yield read[1]
 
     def expected(self) -> int:
@@ -102,7 +103,7 @@ class VideoReader:
         shown = _shown_share(self.source) if isinstance(self.source, Path) else None
         if shown is not None:
             return round(self.announced * shown)
-        ended = self._last * self.fps + 1  # in frames of the stated rate
+        ended = self.time * self.fps + 1  # in frames of the stated rate
         return self._decoded if self._decoded and ended >= _END * self.announced else self.announced
 
     def close(self) -> None:
