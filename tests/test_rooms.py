@@ -33,6 +33,7 @@ ROOMS = [
         "options",
         "png",
         "ragged",
+        "signals",
         "video",
     },
 ]

@@ -18,8 +18,8 @@ from weclick.cli.options import add_settings
 from weclick.cli.renamed import RENAMED
 from weclick.errors import DataError
 from weclick.files import write_text
-from weclick.pipeline.interrupt import Interrupted
 from weclick.pipeline.run import Run
+from weclick.signals import Interrupted
 
 from .conftest import TINY
 

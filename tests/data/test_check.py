@@ -1,4 +1,7 @@
 import io
+import re
+import shutil
+import subprocess
 
 import cv2
 import numpy as np
@@ -6,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from weclick.data.check import check_data, print_report
+from weclick.data.index import segments
 from weclick.data.layouts import open_layout
 from weclick.errors import DataError
 
@@ -48,6 +52,34 @@ def test_counts_sizes_and_shares_by_hand(root):
     assert train.shares.tolist() == [0.5, 0.5]
     assert report.ok
     assert told == [(n, 4) for n in range(1, 5)]
+
+
+def test_the_distance_of_frames_is_printed_with_the_gaps(root):
+    text = printed(check_data(open_layout("auto", root)))
+    assert "train: a (numbers 1 apart, 1 gap)" in text
+    assert "val: b (numbers 1 apart, no gaps)" in text
+
+
+def test_frames_numbered_by_the_time_are_named_so(root):
+    for number in (0, 51, 99, 250):
+        write(root / f"frames/c/{1403636579763000000 + number * 10**6}.png", np.full((4, 6, 3), 90, np.uint8))
+    (root / "splits.yaml").write_text("train: [c]\nval: [b]", encoding="utf-8")
+    assert "train: c (19.61 fps by the times in names, 1 gap)" in printed(check_data(open_layout("auto", root)))
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="makes its videos with ffmpeg")
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_missing_frames_of_a_video_are_gaps_and_leave_numbers_as_they_are(tmp_path, name):
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "classes.yaml").write_text("[road]", encoding="utf-8")
+    source = ("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=30000/1001:duration=2")
+    keep = ("-vf", "select=not(between(n\\,30\\,34))", "-vsync", "vfr")
+    subprocess.run(["ffmpeg", "-v", "error", *source, *keep, tmp_path / "videos" / name], check=True)
+    layout = open_layout("auto", tmp_path)
+    assert [frame.key.number for frame in layout.frames("train")] == list(range(55))
+    assert [segment.frames[0].key.number for segment in segments(layout.frames("train"))] == [0, 30]
+    # Matroska rounds stamps to milliseconds
+    assert re.search(r"train: a \(29\.9[67] fps by time stamps, 1 gap\)", printed(check_data(layout)))
 
 
 def test_report_is_printed(root):

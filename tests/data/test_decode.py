@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from weclick.data import decode
-from weclick.data.decode import MANIFEST, decode_video, is_decoded
+from weclick.data.decode import MANIFEST, decode_video, decoded_timing, is_decoded
 from weclick.errors import DataError
 
 
@@ -34,6 +34,21 @@ def test_every_frame_is_written_by_its_number(tmp_path):
     assert np.allclose(levels, [20 + n * 25 for n in range(8)], atol=3)
     assert told == [(n, 8) for n in range(1, 9)]
     assert names(out.parent) == [out.name]
+
+
+def test_the_manifest_holds_what_the_time_stamps_say(tmp_path):
+    decode_video(make_video(tmp_path / "a.avi"), tmp_path / "out")
+    assert decoded_timing(tmp_path / "out") == (pytest.approx(10), [])
+
+
+@pytest.mark.parametrize("lost", [{"fps": None}, {"gaps": "all"}])
+def test_frames_decoded_without_time_stamps_stay_usable(tmp_path, lost):
+    video, out = make_video(tmp_path / "a.avi"), tmp_path / "out"
+    decode_video(video, out)
+    content = json.loads((out / MANIFEST).read_text())
+    (out / MANIFEST).write_text(json.dumps(content | lost))
+    assert decoded_timing(out) is None
+    assert is_decoded(video, out)
 
 
 def test_frames_are_resized_on_demand(tmp_path):

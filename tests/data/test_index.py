@@ -1,9 +1,12 @@
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weclick.data.index import Frame, FrameKey, clips, segments, unlabelled_clips
+from weclick.data.index import Frame, FrameKey, clips, segments, ticks_per_second, unlabelled_clips
 
 
 def frames(video, *numbers):
@@ -38,6 +41,36 @@ def test_smaller_step_wins_a_tie_and_a_lone_frame_is_a_segment():
     assert [numbers(s) for s in segments(frames("a", 0, 3, 4))] == [[0], [3, 4]]
     assert [(numbers(s), s.step) for s in segments(frames("a", 5))] == [([5], 1)]
     assert segments([]) == []
+
+
+def test_jitter_of_less_than_half_a_step_is_no_gap():
+    (segment,) = segments(frames("a", 0, 3, 7, 10, 13, 17, 20))
+    assert (numbers(segment), segment.step) == ([0, 3, 7, 10, 13, 17, 20], 3)
+    (clip,) = clips([segment], [FrameKey("a", 13)], neighbours=3)
+    assert clip.offsets == (-3, -6, -10)
+    assert [numbers(s) for s in segments(frames("a", 0, 3, 7, 10, 16, 19))] == [[0, 3, 7, 10], [16, 19]]
+    assert [numbers(s) for s in segments(frames("a", 0, 2, 4, 5, 7))] == [[0, 2, 4], [5, 7]]  # half a step is too much
+
+
+@pytest.mark.parametrize("ticks", [10**3, 10**6, 10**9])
+def test_frames_numbered_by_the_time_are_cut_at_real_gaps_only(ticks):
+    jitter = (0, 5, -8, 3, 9, -4, 0, 7)
+    milliseconds = [1403636579763 + 50 * n + late for n, late in zip((0, 1, 2, 3, 6, 7, 8, 9), jitter, strict=True)]
+    every = [number * ticks // 1000 for number in milliseconds]
+    first, second = segments(frames("a", *every))
+    assert (numbers(first), numbers(second)) == (every[:4], every[4:])
+    assert ticks_per_second(every[0]) == ticks
+    assert ticks / first.step == pytest.approx(20, rel=0.2)
+
+
+def test_frames_numbered_by_the_time_are_no_clip_if_seconds_apart():
+    assert len(segments(frames("a", *(1403636579763 + 3000 * n for n in range(4))))) == 4
+
+
+def test_a_frame_after_missing_ones_begins_a_segment():
+    listed = frames("a", 0, 1, 2, 3)
+    listed[2] = replace(listed[2], after_gap=True)
+    assert [numbers(s) for s in segments(listed)] == [[0, 1], [2, 3]]
 
 
 def test_segment_finds_frames_by_number_only():
@@ -75,12 +108,15 @@ def test_a_clip_never_crosses_a_gap_a_video_or_a_split(found, others, count, str
     for clip in made:
         segment = home[clip.target.key]
         assert len(set(clip.offsets)) == len(clip.neighbours) <= count
-        assert list(map(abs, clip.offsets)) == sorted(map(abs, clip.offsets))
+        for side in (1, -1):
+            distances = [side * offset for offset in clip.offsets if side * offset > 0]
+            assert distances == sorted(distances)
         assert 0 not in clip.offsets
         for frame in clip.neighbours:
             low, high = sorted((frame.key.number, clip.target.key.number))
             assert frame.key.video == clip.target.key.video
-            assert all(FrameKey(frame.key.video, n) in home for n in range(low, high + 1, segment.step))
+            own = sorted(n for n in found[frame.key.video] if low <= n <= high)
+            assert all(2 * abs(after - before - segment.step) < segment.step for before, after in pairwise(own))
             assert not borders & {FrameKey(frame.key.video, n) for n in range(low, high + 1)}
             assert sides == "both" or frame.key.number < clip.target.key.number
 

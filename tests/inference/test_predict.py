@@ -15,9 +15,11 @@ from weclick.classes import ClassSet
 from weclick.errors import ConfigError, DataError, ShapeError
 from weclick.inference import predict as predict_module
 from weclick.inference import stream as stream_module
+from weclick.inference.frames import SourceFrame
+from weclick.inference.live import LiveSource
 from weclick.inference.predict import label_frames
 from weclick.inference.results import Film
-from weclick.inference.sources import SourceFrame, VideoFile
+from weclick.inference.sources import VideoFile
 from weclick.inference.writer import VideoWriter
 
 CLASSES = ClassSet.from_list([{"name": "dark"}, {"name": "bright", "color": [0, 200, 0]}])
@@ -55,7 +57,7 @@ def folder(tmp_path):
     return tmp_path / "frames"
 
 
-class FakeCamera(predict_module.Camera):
+class FakeCamera(LiveSource):
     """Endless frames."""
 
     def __init__(self):
@@ -66,6 +68,9 @@ class FakeCamera(predict_module.Camera):
         while True:
             yield SourceFrame(f"{number:06d}", frame(number % 30))
             number += 1
+
+    def close(self):
+        pass
 
 
 @pytest.fixture
@@ -212,12 +217,6 @@ def test_each_output_can_be_left_out(video, tmp_path):
     assert names(tmp_path / "b") == [".predicted", "overlay.mp4"]
 
 
-def test_a_camera_runs_until_ctrl_c_and_keeps_everything(camera, tmp_path):
-    summary = label_frames("camera:0", interrupt_after(7), CLASSES, tmp_path / "out", draw=draw)
-    assert summary.frames == 7
-    assert len(names(tmp_path / "out" / "labels")) == len(list(VideoFile(tmp_path / "out" / "overlay.mp4"))) == 7
-
-
 def test_a_camera_stops_at_max_frames(camera, tmp_path):
     assert label_frames("camera:0", segment, CLASSES, tmp_path / "out", max_frames=5).frames == 5
 
@@ -229,11 +228,18 @@ def test_ctrl_c_on_a_video_goes_on_up_and_leaves_a_playable_part(video, tmp_path
     assert len(names(tmp_path / "out" / "labels")) == 6
 
 
-@pytest.mark.parametrize("realtime", [False, True])
-def test_few_frames_are_held_at_once(monkeypatch, tmp_path, realtime):
+class EndlessFile(VideoFile):
+    fps, size, count = 10.0, SIZE, None
+
+    def __init__(self):
+        pass
+
+
+@pytest.mark.parametrize("kind", [EndlessFile, FakeCamera])
+def test_few_frames_are_held_at_once(monkeypatch, tmp_path, kind):
     alive, most = set(), []
 
-    class Watched(FakeCamera):
+    class Watched(kind):
         def __iter__(self):
             for number in count():
                 image = frame(number % 30)
@@ -247,7 +253,7 @@ def test_few_frames_are_held_at_once(monkeypatch, tmp_path, realtime):
         return image
 
     monkeypatch.setattr(predict_module, "open_source", lambda source: Watched())
-    label_frames("camera:0", segment, CLASSES, tmp_path, draw=draw_slowly, max_frames=40, realtime=realtime)
+    label_frames("source", segment, CLASSES, tmp_path, draw=draw_slowly, max_frames=40)
     assert len(most) >= 40
     assert max(most) <= 4 * predict_module.WAITING
 
@@ -299,13 +305,13 @@ def test_realtime_counts_max_frames_without_the_dropped(live, tmp_path):
 
 
 def test_a_live_camera_runs_until_ctrl_c_and_keeps_everything(camera, tmp_path):
-    summary = label_frames("camera:0", interrupt_after(7), CLASSES, tmp_path / "out", draw=draw, realtime=True)
+    summary = label_frames("camera:0", interrupt_after(7), CLASSES, tmp_path / "out", draw=draw)
     assert summary.frames == len(names(tmp_path / "out" / "labels")) == 7
     assert list(VideoFile(tmp_path / "out" / "overlay.mp4"))
 
 
 def test_realtime_of_a_folder_is_refused_before_anything_is_made(folder, tmp_path):
-    with pytest.raises(ConfigError, match="realtime needs a camera or a video file"):
+    with pytest.raises(ConfigError, match="realtime needs a video file, a camera or a stream"):
         label_frames(folder, segment, CLASSES, tmp_path / "out", realtime=True)
     assert not (tmp_path / "out").exists()
 
@@ -318,20 +324,6 @@ def test_a_picture_that_comes_late_leaves_its_place_to_the_one_before(tmp_path):
             film(place, SourceFrame("", picture), np.zeros(SIZE, np.uint8))
     shown = [round(found.image.mean() / 60) for found in VideoFile(tmp_path / "out.mp4")]
     assert shown == [0, 0, 1, 2, 3]
-
-
-@pytest.mark.parametrize("realtime", [False, True])
-def test_an_unplugged_camera_ends_with_a_warning_and_keeps_everything(monkeypatch, tmp_path, caplog, realtime):
-    with VideoWriter(tmp_path / "device.mp4", 10) as writer:
-        for number in range(5):
-            writer.write(frame(number))
-    real, device = cv2.VideoCapture, str(tmp_path / "device.mp4")
-    monkeypatch.setattr(cv2, "VideoCapture", lambda *which: real(device) if which == (0,) else real(*which))
-    summary = label_frames("camera:0", segment, CLASSES, tmp_path / "out", draw=draw, realtime=realtime)
-    assert caplog.messages == ["camera 0 gives no more pictures"]
-    assert summary.frames + summary.dropped == 5
-    assert len(names(tmp_path / "out" / "labels")) == summary.frames
-    assert list(VideoFile(tmp_path / "out" / "overlay.mp4"))
 
 
 def test_a_full_disk_keeps_the_overlay_until_then(video, tmp_path, monkeypatch):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from weclick.errors import ConfigError, DataError
-from weclick.inference.sources import Camera, FrameFolder, VideoFile, open_source
+from weclick.inference import live
+from weclick.inference.sources import FrameFolder, VideoFile, open_source
 from weclick.inference.writer import VideoWriter
 
 
@@ -142,32 +143,11 @@ def test_a_camera_that_is_no_number_is_refused(name):
         open_source(name)
 
 
-def test_a_camera_that_is_not_there_is_refused(capfd):
+def test_a_camera_that_is_not_there_is_refused(capfd, monkeypatch):
+    monkeypatch.setattr(live, "FIRST", (0,))
     with pytest.raises(DataError, match="camera 63 cannot be opened"):
         open_source("camera:63")
     assert capfd.readouterr().err == ""
-
-
-def test_a_camera_without_a_frame_rate_gets_the_usual_one(tmp_path, monkeypatch, caplog):
-    file = write_video(tmp_path / "a.mp4", count=2)
-    real = cv2.VideoCapture
-
-    class Device:
-        def __init__(self, number):
-            self.file = real(str(file))
-
-        def __getattr__(self, name):
-            return getattr(self.file, name)
-
-        def get(self, key):
-            return 0.0 if key == cv2.CAP_PROP_FPS else self.file.get(key)
-
-    monkeypatch.setattr(cv2, "VideoCapture", Device)
-    camera = open_source("camera:0")
-    assert isinstance(camera, Camera)
-    assert (camera.fps, camera.size, camera.count) == (25.0, (48, 64), None)
-    assert [frame.name for frame in camera] == ["000000", "000001"]
-    assert "25 FPS are assumed" in caplog.text
 
 
 def test_a_folder_is_read_in_natural_order_without_other_files(tmp_path):

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from weclick.errors import ConfigError, DataError
 from weclick.inference import stream
-from weclick.inference.sources import Camera, FrameFolder, SourceFrame, VideoFile
+from weclick.inference.frames import SourceFrame
+from weclick.inference.live import LiveSource
+from weclick.inference.sources import FrameFolder, VideoFile
 from weclick.inference.stream import Newest, ReadAhead, at_own_pace, by_the_clock, open_stream, timed
 
 PATIENCE = 10.0  # of a test that would otherwise hang
@@ -69,6 +71,12 @@ def test_a_cameras_frames_are_placed_by_when_they_come():
     clock = Clock()
     frames = clock.frames([5.0, 0.1, 0.2, 0.01, 0.39])
     assert [place for place, _ in by_the_clock(frames, 10, clock)] == [0, 1, 3, 3, 7]
+
+
+def test_a_pause_of_a_camera_does_not_fill_the_overlay():
+    clock = Clock()
+    frames = clock.frames([0.0, 0.1, 600.0, 0.1])
+    assert [place for place, _ in by_the_clock(frames, 10, clock)] == [0, 1, 51, 52]
 
 
 def gated(taken, offered):
@@ -158,12 +166,15 @@ class Still:
     def __iter__(self):
         return (frame(number) for number in range(10))
 
+    def close(self):
+        pass
 
-@pytest.mark.parametrize("kind", [VideoFile, Camera])
-def test_a_live_stream_takes_every_nth_frame_and_its_true_name(kind):
+
+@pytest.mark.parametrize(("kind", "realtime"), [(VideoFile, True), (LiveSource, False)])
+def test_a_live_stream_takes_every_nth_frame_and_its_true_name(kind, realtime):
     source = type("Source", (Still, kind), {"__init__": lambda self: None})()
     seconds = {}
-    with open_stream(source, seconds, stride=4, realtime=True) as stream:
+    with open_stream(source, seconds, stride=4, realtime=realtime) as stream:
         names = [found.name for _, found in stream]
     assert names[-1] == "000008"
     assert set(names) <= {"000000", "000004", "000008"}

@@ -20,7 +20,7 @@ from weclick.errors import ClickError
 from weclick.pipeline.accepted import accepted_supply
 from weclick.pipeline.grow import grow_clicks, grown_supply
 from weclick.pipeline.inputs import run_data
-from weclick.pipeline.interrupt import Interrupted
+from weclick.signals import Interrupted
 
 ACCEPTED = 6
 """Number of training frames with an accepted label, of ten."""

@@ -9,7 +9,7 @@ import pytest
 from weclick.data.label_maps import LabelMaps
 from weclick.pipeline.grow import grow_clicks, grown_supply
 from weclick.pipeline.inputs import run_data
-from weclick.pipeline.interrupt import Interrupted
+from weclick.signals import Interrupted
 
 
 def test_a_student_learns_from_grown_clicks_alone(settings, run, fit):

@@ -4,8 +4,8 @@ import subprocess
 import pytest
 
 from weclick.pipeline import requeue
-from weclick.pipeline.interrupt import Interrupted
 from weclick.pipeline.requeue import requeued_on_notice
+from weclick.signals import Interrupted
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from weclick.data.samples import TrainingSamples
 from weclick.inference.checkpoint import read_checkpoint
 from weclick.pipeline import training
-from weclick.pipeline.interrupt import Interrupted
 from weclick.pipeline.run import Run
+from weclick.signals import Interrupted
 
 
 def weights(run, stage="student"):

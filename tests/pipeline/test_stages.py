@@ -20,8 +20,8 @@ from weclick.modules.checkpoint import load_checkpoint
 from weclick.modules.student import StudentModule
 from weclick.pipeline.fit import supplies_of
 from weclick.pipeline.inputs import run_data
-from weclick.pipeline.interrupt import Interrupted
 from weclick.pipeline.memory import in_device_precision
+from weclick.signals import Interrupted
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,8 @@ def test_the_check_finds_nothing_wrong(weclick, camvid):
 
 def test_no_clip_can_cross_a_gap(camvid):
     data = DataSet.open(camvid)
-    assert (len(data.segments("train")), len(data.segments("val"))) == (7, 1)
+    # 0016E5 has a frame 901 between 870 and 930: one number of jitter is no gap
+    assert (len(data.segments("train")), len(data.segments("val"))) == (5, 1)
     assert len(data.labelled("val")) == 101
 
 

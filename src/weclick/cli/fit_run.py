@@ -23,7 +23,6 @@ from weclick.machine import process_rank
 from weclick.pipeline.clicks import report_newer_clicks
 from weclick.pipeline.fit import check, fit
 from weclick.pipeline.held_out import measurable, measures_with_clicks
-from weclick.pipeline.interrupt import stopping
 from weclick.pipeline.memory import Shard
 from weclick.pipeline.options import Stage
 from weclick.pipeline.plan import measured, plan
@@ -31,6 +30,7 @@ from weclick.pipeline.processes import first_process_first, from_first_process, 
 from weclick.pipeline.requeue import requeued_on_notice
 from weclick.pipeline.run import Run, new_folder
 from weclick.pipeline.settings import Engine, FitSettings
+from weclick.signals import stopping
 
 STAGES: tuple[Stage, ...] = ("teacher", "memory", "student")
 

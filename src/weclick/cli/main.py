@@ -35,7 +35,7 @@ COMMANDS: Final = {
         "weclick.cli.evaluate", "evaluate it on masks (test, else val) or held-out clicks, and write a report"
     ),
     "memory": Command("weclick.cli.memory", "measure how much better the memory is than the teacher's predictions"),
-    "predict": Command("weclick.cli.predict", "segment a video, a folder of frames or a camera"),
+    "predict": Command("weclick.cli.predict", "segment a video, a folder of frames, a camera or a stream"),
     "export": Command("weclick.cli.export", "write the student as ONNX and OpenVINO files, checked against PyTorch"),
     "package": Command("weclick.cli.package", "write a folder to publish: weights, exported files, model card"),
     "annotate": Command("weclick.cli.annotate", "click on the objects of frames, in the browser"),

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from weclick.cli.next_step import print_next
 from weclick.cli.parser import call
+from weclick.signals import stopping
 
 
 def main(command: str, arguments: list[str]) -> None:
     """Parse the arguments and predict."""
-    examples = ("weclick predict --source video.mp4", "weclick predict --run NAME --source camera:0 --realtime true")
+    examples = ("weclick predict --source video.mp4", "weclick predict --run NAME --source rtsp://HOST/PATH")
     call(predict, f"weclick {command}", arguments, positional=False, examples=examples)
 
 
@@ -30,10 +31,11 @@ def predict(
     realtime: bool = False,
     smooth: float = 0.0,
 ) -> None:
-    """Segment a video file, a folder of frames or a camera with a trained student.
+    """Segment a video file, a folder of frames, a camera or a stream with a trained student.
 
     Args:
-        source: Video file, folder of images, or camera:0.
+        source: Video file, folder of images, camera:0, or an address: rtsp://... or http://... Of a camera or stream the newest
+            frame is used, and it is opened again when it is lost; Ctrl-C ends it.
         run: Run whose student to use, by name or folder; by default the newest.
         ckpt_path: Checkpoint, exported model or published folder to use instead of a run's student.
         out: Folder for the overlay video (or pictures) and the label PNGs. An earlier prediction there is replaced.
@@ -45,8 +47,8 @@ def predict(
         legend: Name the classes seen so far in the overlay's upper left corner.
         max_frames: Stop after this many frames.
         stride: Use only every n-th frame.
-        realtime: For a camera, or a video file played at its own speed: always use the newest frame and drop those that
-            arrive while the network is busy.
+        realtime: Play a video file at its own speed: always use the newest frame and drop those that arrive while the network
+            is busy. Cameras and streams are always used in this way.
         smooth: Weight of the earlier frames in a running average of class probabilities, from 0 (off) to below 1. Labels
             flicker less, but motion is not compensated, so objects that move fast leave a trail.
     """
@@ -59,22 +61,23 @@ def predict(
         file = Run.find(run, Path(runs)).checkpoint("student", "last")
     else:
         file = Path(ckpt_path)
-    summary = predict_source(
-        open_model(file),
-        source,
-        Path(out),
-        overlay=overlay,
-        compare=compare,
-        labels=labels,
-        alpha=alpha,
-        legend=legend,
-        smooth=smooth,
-        max_frames=max_frames,
-        stride=stride,
-        realtime=realtime,
-    )
+    with stopping():
+        summary = predict_source(
+            open_model(file),
+            source,
+            Path(out),
+            overlay=overlay,
+            compare=compare,
+            labels=labels,
+            alpha=alpha,
+            legend=legend,
+            smooth=smooth,
+            max_frames=max_frames,
+            stride=stride,
+            realtime=realtime,
+        )
     replaced = ", in place of an earlier prediction" if summary.replaced else ""
-    dropped = f", {summary.dropped} dropped," if realtime else ""
+    dropped = f", {summary.dropped} dropped," if realtime or summary.dropped else ""
     print(
         f"{summary.frames} frames{dropped} in {summary.seconds:.1f} s: {summary.fps_end_to_end:.1f} FPS end to end, "
         f"{summary.fps_network:.1f} FPS network alone; wrote {', '.join(map(str, summary.paths))}{replaced}"

@@ -27,7 +27,7 @@ def add_run(parser: Parser, help_text: str) -> None:
 @contextmanager
 def resume_hint(command: str) -> Iterator[None]:
     """Add to an interruption's message which command resumes."""
-    from weclick.pipeline.interrupt import Interrupted
+    from weclick.signals import Interrupted
 
     try:
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -19,7 +19,9 @@ from weclick.classes import ClassSet
 from weclick.data.checksums import checksum_problems
 from weclick.data.decode import Progress
 from weclick.data.index import Frame, FrameKey, Layout, Split, segments
+from weclick.data.layouts.listed import ListedLayout
 from weclick.data.mask_content import MaskContent, count_pixels
+from weclick.data.spacing import describe_spacing
 from weclick.data.unused import first_names, unused_files
 from weclick.errors import DataError
 from weclick.images import check_same_size, read_image, read_instances, read_label
@@ -32,7 +34,8 @@ _MOST_PRINTED: Final = 20
 class SplitReport:
     """What one split holds.
 
-    ``sizes`` counts the images of each (H, W); ``pixels`` counts the label pixels of each class, the ignored ones last.
+    ``sizes`` counts the images of each (H, W); ``pixels`` counts the label pixels of each class, the ignored ones last;
+    ``spacing`` lists the videos by what was decided about the distance of their frames.
     """
 
     videos: list[str]
@@ -40,6 +43,7 @@ class SplitReport:
     frames: int
     labelled: int
     pixels: np.ndarray
+    spacing: dict[str, list[str]]
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
 
     @property
@@ -91,10 +95,11 @@ def check_data(layout: Layout, problems: Iterable[str] = (), *, progress: Progre
     """
     report = DataReport(layout.root, layout.name, layout.classes, problems=list(problems), unused=unused_files(layout))
     frames = {split: layout.frames(split) for split in layout.splits()}
+    rates = layout.rates() if isinstance(layout, ListedLayout) else {}
     total, done, masks = sum(map(len, frames.values())), 0, MaskContent.none(layout.classes)
     for split, listed in frames.items():
         others = [frame.key for other in frames if other != split for frame in frames[other]]
-        part = report.splits[split] = _count(listed, others, layout.classes)
+        part = report.splits[split] = _count(listed, others, layout.classes, rates)
         sizes: dict[str, tuple[int, int]] = {}
         for frame, content in zip(listed, _inspect_all(listed, layout), strict=True):
             report.problems += [content.problem] if content.problem else []
@@ -126,13 +131,17 @@ def _case_message(report: DataReport) -> str | None:
     )
 
 
-def _count(frames: Sequence[Frame], others: list[FrameKey], classes: ClassSet) -> SplitReport:
+def _count(
+    frames: Sequence[Frame], others: list[FrameKey], classes: ClassSet, rates: Mapping[str, float]
+) -> SplitReport:
+    cut = segments(frames, others)
     return SplitReport(
         videos=sorted({frame.key.video for frame in frames}),
-        segments=len(segments(frames, others)),
+        segments=len(cut),
         frames=len(frames),
         labelled=sum(frame.label is not None for frame in frames),
         pixels=np.zeros(len(classes) + 1, np.int64),
+        spacing=describe_spacing(cut, rates),
     )
 
 
@@ -172,7 +181,8 @@ def print_report(report: DataReport, console: Console | None = None) -> None:
     console.print(f"{report.root}: {report.layout} layout, {len(report.classes)} classes", markup=False, soft_wrap=True)
     console.print(_split_table(report))
     for split, part in report.splits.items():
-        console.print(f"{split}: {first_names(part.videos)}", markup=False, soft_wrap=True)
+        for spacing, videos in part.spacing.items():
+            console.print(f"{split}: {first_names(videos)} ({spacing})", markup=False, soft_wrap=True)
     if report.labelled:
         console.print(_class_table(report))
     else:

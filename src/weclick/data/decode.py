@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import cv2
 
+from weclick.data.times import Timing, timing
 from weclick.errors import DataError
 from weclick.files import partial_folder, write_json
 from weclick.video import VideoReader
@@ -40,7 +41,8 @@ def decode_video(
     """Decode every frame of a video into ``out/000000.jpg``, ``out/000001.jpg``, ... and return their number.
 
     Frames are rotated as the container states. ``out`` appears only when all frames are in it, together with a
-    manifest; when the manifest still fits the video, nothing is decoded again. Of several processes that need the same
+    manifest, which also holds what the time stamps say (:mod:`weclick.data.times`); when it still fits the video, nothing is
+    decoded again. Of several processes that need the same
     folder, one decodes and the others wait for it.
 
     Args:
@@ -72,12 +74,16 @@ def _decode_whole(
     earlier = manifest(out)
     if earlier is None and out.exists():
         raise DataError(f"{out} is in the way and was not decoded by weclick; remove it to decode {path} again")
-    frames = _decode_all(path, partial, size, progress)
-    write_json(partial / MANIFEST, {"origin": origin, "frames": frames})
+    stamps = _decode_all(path, partial, size, progress)
+    found = timing(stamps)
+    write_json(
+        partial / MANIFEST,
+        {"origin": origin, "frames": len(stamps), **({} if found is None else found._asdict())},
+    )
     if earlier is not None:
         shutil.rmtree(out)
     partial.replace(out)
-    return frames
+    return len(stamps)
 
 
 def manifest(folder: Path) -> dict[str, Any] | None:
@@ -87,6 +93,15 @@ def manifest(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) and isinstance(content.get("frames"), int) else None
+
+
+def decoded_timing(folder: Path) -> Timing | None:
+    """Return what the time stamps of the video said that was decoded into a folder; None where that is unknown."""
+    content = manifest(folder) or {}
+    fps, gaps = content.get("fps"), content.get("gaps")
+    if not isinstance(fps, float) or not isinstance(gaps, list):  # decoded before time stamps were read
+        return None
+    return Timing(fps, [number for number in gaps if isinstance(number, int)])
 
 
 def is_decoded(path: Path, out: Path, size: tuple[int, int] | None = None) -> bool:
@@ -111,19 +126,20 @@ def _origin(path: Path, size: tuple[int, int] | None) -> dict[str, Any]:
     return {"name": path.name, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns, "size": resized}
 
 
-def _decode_all(path: Path, folder: Path, size: tuple[int, int] | None, progress: Progress | None) -> int:
-    done = 0
+def _decode_all(path: Path, folder: Path, size: tuple[int, int] | None, progress: Progress | None) -> list[float]:
+    """Decode all frames and return their time stamps."""
+    stamps: list[float] = []
     with closing(VideoReader(path)) as video:
         for frame in video.frames():
             if size is not None:
                 frame = cv2.resize(frame, size[::-1], interpolation=cv2.INTER_AREA)
             _, encoded = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-            (folder / f"{done:06d}.jpg").write_bytes(encoded.tobytes())
-            done += 1
+            (folder / f"{len(stamps):06d}.jpg").write_bytes(encoded.tobytes())
+            stamps.append(video.time)
             if progress is not None:
-                progress(done, max(video.announced, done))
-    _check_count(path, done, video.expected())
-    return done
+                progress(len(stamps), max(video.announced, len(stamps)))
+    _check_count(path, len(stamps), video.expected())
+    return stamps
 
 
 def _check_count(path: Path, done: int, expected: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from statistics import median_low
 from typing import Final, Literal, Protocol
 
 from weclick.classes import ClassSet
@@ -27,6 +28,7 @@ __all__ = [
     "clips",
     "refuse",
     "segments",
+    "ticks_per_second",
     "unlabelled_clips",
 ]
 
@@ -37,11 +39,17 @@ Sides = Literal["past", "both"]
 MAX_STEP = 60
 """Frames whose numbers are farther apart never share a segment: two seconds at 30 Hz, too long for optical flow."""
 
+MAX_SECONDS = 2
+"""The same for frames that are numbered by the time."""
+
+_TICKS: Final = {13: 10**3, 16: 10**6, 19: 10**9}
+"""Ticks per second of a time since 1970, in milli-, micro- or nanoseconds, by its digits (from 2001 to 2286)."""
+
 
 # Frames and clips exist by the hundred thousand: without ``slots`` each would hold a dictionary.
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame; ``label`` and ``instances`` are None where there is no mask.
+    """One frame; ``label`` and ``instances`` are None where there is no mask. ``after_gap``: frames before it are missing.
 
     Of the files only ``read_bytes()`` and their text are used in training and evaluation, so a layout from outside may list
     objects that fetch theirs from elsewhere (``examples/remote_frames.py``).
@@ -51,19 +59,21 @@ class Frame:
     image: Path
     label: Path | None = None
     instances: Path | None = None
+    after_gap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Frames of one video and split, ordered by number, ``step`` numbers apart, without a gap."""
+    """Frames of one video and split, ordered by number, about ``step`` numbers apart, without a gap."""
 
     frames: tuple[Frame, ...]
     step: int
 
     def at(self, number: int) -> Frame | None:
         """Return the frame with this number, or None."""
-        position, rest = divmod(number - self.frames[0].key.number, self.step)
-        return self.frames[position] if rest == 0 and 0 <= position < len(self.frames) else None
+        position = bisect_left(self.frames, number, key=lambda frame: frame.key.number)
+        found = self.frames[position : position + 1]
+        return found[0] if found and found[0].key.number == number else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +139,9 @@ class Layout(Protocol):
 def segments(frames: Iterable[Frame], borders: Iterable[FrameKey] = ()) -> list[Segment]:
     """Cut the frames of one split into segments without gaps.
 
-    Within a video the usual distance of numbers (the most common one, the smaller on a tie) is its step; any other
-    distance is a gap, and so is any above ``MAX_STEP``.
+    Within a video the usual distance of numbers (the most common one, the smaller on a tie; of times the median) is its step.
+    A distance that differs from it by less than half is jitter, any other one is a gap. Distances above ``MAX_STEP``, or
+    ``MAX_SECONDS``, are never usual. There is a gap too before a frame with ``after_gap``.
 
     Args:
         frames: All frames of the split.
@@ -148,16 +159,31 @@ def segments(frames: Iterable[Frame], borders: Iterable[FrameKey] = ()) -> list[
 def _cut(frames: list[Frame], borders: list[int]) -> Iterator[Segment]:
     frames = sorted(frames, key=lambda frame: frame.key.number)
     pairs = list(pairwise(frame.key.number for frame in frames))
-    near = Counter(after - before for before, after in pairs if after - before <= MAX_STEP)
-    # The most common distance, not the smallest: a few extra frames must not cut a video into single frames.
-    step = min(near, key=lambda distance: (-near[distance], distance), default=1)
+    step = _usual([after - before for before, after in pairs], ticks_per_second(frames[0].key.number))
     gaps = [
         position
         for position, (before, after) in enumerate(pairs, start=1)
-        if after - before != step or bisect_left(borders, before) != bisect_left(borders, after)
+        if 2 * abs(after - before - step) >= step
+        or frames[position].after_gap
+        or bisect_left(borders, before) != bisect_left(borders, after)
     ]
     for start, end in pairwise([0, *gaps, len(frames)]):
         yield Segment(tuple(frames[start:end]), step)
+
+
+def ticks_per_second(number: int) -> int | None:
+    """Return the ticks per second of a frame number that is a time since 1970, as robots write it; None for any other number."""
+    return _TICKS.get(len(str(number)))
+
+
+def _usual(distances: list[int], ticks: int | None) -> int:
+    """Return the usual distance of frame numbers, 1 where there is none."""
+    if ticks is not None:  # hardly any two distances are equal
+        near = [distance for distance in distances if distance <= MAX_SECONDS * ticks]
+        return median_low(near) if near else 1
+    counts = Counter(distance for distance in distances if distance <= MAX_STEP)
+    # The most common distance, not the smallest: a few extra frames must not cut a video into single frames.
+    return min(counts, key=lambda distance: (-counts[distance], distance), default=1)
 
 
 def clips(
@@ -169,24 +195,24 @@ def clips(
         segments: Segments of one split, so that no clip can reach over a gap, a video or a split border.
         targets: Keys of the target frames.
         neighbours: Number of neighbours; a clip has fewer where its segment ends.
-        stride: Distance between neighbours, in steps of the segment.
+        stride: Distance between neighbours, in frames of the segment.
         sides: "past" takes earlier frames only; "both" alternates earlier and later ones.
     """
     keys = set(targets)
     return [
-        Clip(frame, tuple(_neighbours(segment, frame, neighbours, stride, sides)))
+        Clip(frame, tuple(_neighbours(segment.frames, position, neighbours, stride, sides)))
         for segment in segments
-        for frame in segment.frames
+        for position, frame in enumerate(segment.frames)
         if frame.key in keys
     ]
 
 
-def _neighbours(segment: Segment, target: Frame, count: int, stride: int, sides: Sides) -> list[Frame]:
+def _neighbours(frames: Sequence[Frame], target: int, count: int, stride: int, sides: Sides) -> list[Frame]:
     signs = (-1,) if sides == "past" else (-1, 1)
     multiples = [sign * distance for distance in range(1, count + 1) for sign in signs]
-    numbers = [target.key.number + multiple * stride * segment.step for multiple in multiples]
+    positions = [target + multiple * stride for multiple in multiples]
     # With both sides there are twice as many candidates: where one side ends, the other one fills up the clip.
-    return [frame for number in numbers if (frame := segment.at(number)) is not None][:count]
+    return [frames[position] for position in positions if 0 <= position < len(frames)][:count]
 
 
 def unlabelled_clips(targets: Sequence[Clip], others: Iterable[Clip]) -> dict[FrameKey, list[Clip]]:

@@ -27,8 +27,10 @@ from weclick.inference.array_rules import (
 )
 from weclick.inference.checks import Stage
 from weclick.inference.exported import ExportedNetwork
+from weclick.inference.frames import USUAL_FPS
+from weclick.inference.live import LiveSource
 from weclick.inference.prediction import Prediction
-from weclick.inference.sources import USUAL_FPS, Camera, FrameFolder, VideoFile, open_source
+from weclick.inference.sources import FrameFolder, VideoFile, open_source
 from weclick.inference.stream import open_stream
 from weclick.inference.writer import write_overlays
 
@@ -129,7 +131,7 @@ class Model(ABC):
         """Segment the frames of a video file, a folder of images or ``camera:N``, one after the other.
 
         Args:
-            source: Path, or ``camera:N``.
+            source: Path, ``camera:N``, or an address: ``rtsp://...``, ``http://...``.
             write: Video file (.mp4) to write with the classes' colours over the frames; an existing file is replaced.
 
         Returns:
@@ -151,7 +153,7 @@ class Model(ABC):
         results = self._predictions(frames)
         return results if write is None else write_overlays(results, Path(write), frames.fps or USUAL_FPS)
 
-    def _predictions(self, frames: VideoFile | FrameFolder | Camera) -> Iterator[Prediction]:
+    def _predictions(self, frames: VideoFile | FrameFolder | LiveSource) -> Iterator[Prediction]:
         with open_stream(frames, {}) as stream:
             for _, frame in stream:
                 yield self.predict(frame.image)

@@ -1,4 +1,4 @@
-"""Labelling every frame of a video, a folder or a camera, and writing the results."""
+"""Labelling every frame of a video, a folder, a camera or a stream, and writing the results."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from weclick.conventions import IGNORE_INDEX
 from weclick.errors import ConfigError, DataError, ShapeError
 from weclick.files import write_text, writing
 from weclick.inference.drawing import BesideOriginal, Painter
+from weclick.inference.live import LiveSource
 from weclick.inference.model import Model
 from weclick.inference.results import RESULTS, Draw, Save, note, open_savers, remove_earlier
 from weclick.inference.segment import Segmenter
-from weclick.inference.sources import Camera, open_source
+from weclick.inference.sources import open_source
 from weclick.inference.stream import WAITING, Newest, ReadAhead, open_stream
 
 Segment = Callable[[np.ndarray], np.ndarray]
@@ -38,7 +39,7 @@ class Summary:
     """Results and speed of a prediction.
 
     ``fps_end_to_end`` covers opening, reading, network, drawing and writing; ``fps_network`` the segment calls alone.
-    ``dropped`` counts the frames a live source gave while the network was busy. ``stages`` are the seconds spent on
+    ``dropped`` counts the frames that a live source gave while the network was busy. ``stages`` are the seconds spent on
     decode, network (or the network's own stages), draw, write (of the overlay) and labels; they overlap, as they are spent
     in several threads. ``replaced``: the results of an earlier prediction were removed.
     """
@@ -72,7 +73,7 @@ def predict(
 
     Args:
         model: Checkpoint or exported model, opened.
-        source: Path, or ``camera:N``.
+        source: Path, ``camera:N``, or an address: ``rtsp://...``, ``http://...``.
         out: Folder for the results.
         overlay: Write the overlay.
         compare: Write ``compare.webm`` in place of ``overlay.mp4``: the original and the overlay side by side.
@@ -82,7 +83,7 @@ def predict(
         smooth: See :class:`~weclick.inference.segment.Smoother`; 0 leaves every frame as it is.
         max_frames: Stop after so many frames.
         stride: Take every so many-th frame only.
-        realtime: Treat the source as live.
+        realtime: Treat a video file as live: play it at its own pace. Cameras and streams always are.
 
     Raises:
         ConfigError: ``alpha`` or ``smooth`` is out of its range, or the model gives no probabilities to smooth.
@@ -115,18 +116,19 @@ def label_frames(
     stride: int = 1,
     realtime: bool = False,
 ) -> Summary:
-    """Segment a video file, a folder of images or ``camera:N``, and write the results into ``out``.
+    """Segment a video file, a folder of images, ``camera:N`` or a stream, and write the results into ``out``.
 
     Written are ``labels/<name>.png`` (class ids, one channel) with ``classes.yaml``, and with ``draw`` either
     the video ``film`` or, for a folder, ``overlay/<name>.jpg``. What an earlier prediction wrote there is removed first, all
     of it and nothing else; ``.predicted`` names it.
-    Ctrl-C keeps what is written; it is the usual end of a camera, and goes on up from any other source.
+    Ctrl-C and SIGTERM keep what is written. Ctrl-C is the usual end of a live source, and goes on up from any other.
 
-    With ``realtime`` the newest frame is segmented and older ones that have waited are dropped. Labels keep their
-    frame numbers, and the overlay its speed: in the place of a dropped frame it shows the picture before.
+    Of a camera or stream, and with ``realtime`` of a video file, the newest frame is segmented and older ones that have waited
+    are dropped. Labels keep their frame numbers, and the overlay its speed: in the place of a dropped frame it shows the
+    picture before, and while a live source is lost the last one, but no longer than ``PAUSE``.
 
     Args:
-        source: Path, or ``camera:N``.
+        source: Path, ``camera:N``, or an address: ``rtsp://...``, ``http://...``.
         segment: The network; it must return a new array each time.
         classes: The classes ``segment`` knows.
         out: Folder for the results, made if missing.
@@ -135,7 +137,7 @@ def label_frames(
         labels: Write label PNGs.
         max_frames: Stop after so many predicted frames.
         stride: Predict every so many-th frame; the overlay keeps the pace of the source.
-        realtime: Treat the source as live: a camera, or a video file played at its own pace.
+        realtime: Treat a video file as live: play it at its own pace. Cameras and streams always are.
 
     Raises:
         ConfigError: Nothing to write, a number below 1, ``realtime`` with a folder, or the results would replace the
@@ -156,7 +158,7 @@ def label_frames(
     network = _Network(segment, len(classes))
     bar = _Bar(None if frames.count is None else -(-frames.count // stride), max_frames)
     with bar.progress, open_savers(out, fps, draw, film, labels, stages) as savers:
-        with suppress(KeyboardInterrupt) if isinstance(frames, Camera) else nullcontext(), stream:
+        with suppress(KeyboardInterrupt) if isinstance(frames, LiveSource) else nullcontext(), stream:
             _run(stream, max_frames, network, savers, bar)
     seconds = perf_counter() - started
     return Summary(

@@ -13,7 +13,7 @@ import numpy as np
 
 from weclick.errors import ConfigError
 from weclick.files import atomic_path, remove_leftovers, writing
-from weclick.inference.sources import SourceFrame
+from weclick.inference.frames import SourceFrame
 from weclick.inference.stream import timed
 from weclick.inference.writer import VideoWriter
 

@@ -1,53 +1,48 @@
-"""Frames from a video file, a folder of images or a camera.
+"""Frames from a video file, a folder of images, a camera or a stream.
 
-Images are uint8 (H, W, 3) RGB. Sources start again with each iteration and hold one frame at a time; each has ``fps`` (None for
-single images), ``size`` (H, W) of its first frame, upright, and ``count``, the frames to expect (None if unknown).
+Images are uint8 (H, W, 3) RGB. Sources hold one frame at a time, and all that is not live starts again with each iteration; each
+has ``fps`` (None for single images), ``size`` (H, W) of its first frame, upright, and ``count``, the frames to expect (None if
+unknown).
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Final, NamedTuple
-
-import cv2
-import numpy as np
+from typing import Final
 
 from weclick.errors import ConfigError, DataError
 from weclick.images import read_image
+from weclick.inference.frames import SourceFrame, first_image, rgb_images, usable_fps
+from weclick.inference.live import LiveSource
 from weclick.listing import IMAGE_SUFFIXES, list_images
-from weclick.video import VideoReader
+from weclick.video import Address, VideoReader
 
-USUAL_FPS: Final = 25.0
-"""Frame rate assumed if a file or camera states none."""
-
-_CAMERA = "camera:"
+_CAMERA: Final = "camera:"
 _log = logging.getLogger(__name__)
 
 
-class SourceFrame(NamedTuple):
-    """One frame and the name its outputs carry: an image's stem, else the frame number in six digits."""
+def open_source(source: str | Path) -> VideoFile | FrameFolder | LiveSource:
+    """Open a video file, a folder of images, ``camera:N``, or an address: of a stream, or of a video file on a web server.
 
-    name: str
-    image: np.ndarray
-
-
-def open_source(source: str | Path) -> VideoFile | FrameFolder | Camera:
-    """Open a video file, a folder of images, or ``camera:N``.
+    What states its number of frames is a file, which ends; everything else at an address is live.
 
     Raises:
-        ConfigError: The camera number is no number.
+        ConfigError: The camera number is no number, or the address of a kind that is not read.
         DataError: It does not exist, or no frame of it can be read.
     """
     if isinstance(source, str) and source.startswith(_CAMERA):
         number = source.removeprefix(_CAMERA)
         if not number.isdecimal():
             raise ConfigError(f"camera number {number!r} is no number; write {_CAMERA}0 for the first camera")
-        return Camera(int(number))
+        return LiveSource(int(number))
+    if isinstance(source, str) and "://" in source:
+        address = Address(source)
+        live = LiveSource(address)
+        return VideoFile(address) if live.announced else live
     path = Path(source)
     return FrameFolder(path) if path.is_dir() else VideoFile(path)
 
@@ -57,22 +52,26 @@ class VideoFile:
 
     A file that ends early or has damaged parts yields what can be decoded; the missing frames are counted in a warning.
 
+    Args:
+        path: The file, or its address on a web server.
+
     Raises:
         DataError: The file is missing, empty, truncated beyond reading, no video, or has no frame.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | Address) -> None:
         self.path = path
-        if not path.is_file():
-            raise DataError(f"{path} not found; give a video file, a folder of images, or {_CAMERA}0")
-        if path.stat().st_size == 0:
-            raise DataError(f"{path} is an empty file; copy or record it again")
-        self.size, self.fps, self.count = _probe(path)
+        if isinstance(path, Path):
+            _check_file(path)
+        with closing(VideoReader(path)) as video:
+            # size of the first frame, not the container's: rotation swaps the sides
+            height, width = first_image(video).shape[:2]
+        self.size, self.fps, self.count = (height, width), usable_fps(video), video.announced or None
 
     def __iter__(self) -> Iterator[SourceFrame]:
         decoded = 0
         with closing(VideoReader(self.path)) as video:
-            for image in _images(video):
+            for image in rgb_images(video):
                 yield SourceFrame(f"{decoded:06d}", image)
                 decoded += 1
         if decoded < (expected := video.expected()):
@@ -125,40 +124,13 @@ class FrameFolder:
         raise DataError(f"none of the {len(reasons)} images in {self.path} can be read; the first: {reasons[0]}")
 
 
-class Camera:
-    """Frames of a camera until the caller stops.
-
-    Raises:
-        DataError: The camera cannot be opened or gives no picture.
-    """
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.size, self.fps, self.count = *_probe(number)[:2], None
-
-    def __iter__(self) -> Iterator[SourceFrame]:
-        with closing(VideoReader(self.number)) as camera:
-            for number, image in enumerate(_images(camera)):
-                yield SourceFrame(f"{number:06d}", image)
-        _log.warning("camera %d gives no more pictures", self.number)
-
-
-def _images(video: VideoReader) -> Iterator[np.ndarray]:
-    return (cv2.cvtColor(image, cv2.COLOR_BGR2RGB) for image in video.frames())
-
-
-def _probe(source: Path | int) -> tuple[tuple[int, int], float, int | None]:
-    origin = source if isinstance(source, Path) else f"camera {source}"
-    with closing(VideoReader(source)) as video:
-        # size of the first frame, not the container's: rotation swaps the sides
-        image = next(_images(video), None)
-    if image is None:
-        raise DataError(f"{origin} gives no frame that can be decoded")
-    fps = video.fps
-    if not (math.isfinite(fps) and 0 < fps <= 1000):
-        _log.warning("%s states no usable frame rate (%g); %g FPS are assumed", origin, fps, USUAL_FPS)
-        fps = USUAL_FPS
-    return image.shape[:2], fps, video.announced or None
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise DataError(
+            f"{path} not found; give a video file, a folder of images, {_CAMERA}0, or an address: rtsp://..."
+        )
+    if path.stat().st_size == 0:
+        raise DataError(f"{path} is an empty file; copy or record it again")
 
 
 def _natural(name: str) -> list[str | int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,9 @@ from time import perf_counter, sleep
 from typing import Final
 
 from weclick.errors import ConfigError
-from weclick.inference.sources import Camera, FrameFolder, SourceFrame, VideoFile
+from weclick.inference.frames import SourceFrame
+from weclick.inference.live import LiveSource
+from weclick.inference.sources import FrameFolder, VideoFile
 
 Placed = tuple[int, SourceFrame]
 """A frame and its place in the overlay video: the index of the picture there that shows it."""
@@ -22,6 +25,9 @@ WAITING: Final = 3
 
 PATIENCE: Final = 2.0
 """Seconds a live source gets to finish its last frame: a camera that hangs must not keep Ctrl-C from ending."""
+
+PAUSE: Final = 50
+"""Pictures of the overlay video that a pause takes at most, such as that of a lost stream: two seconds at 25 FPS."""
 
 
 @contextmanager
@@ -35,33 +41,33 @@ def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 
 
 def open_stream(
-    source: VideoFile | FrameFolder | Camera,
+    source: VideoFile | FrameFolder | LiveSource,
     seconds: dict[str, float],
     *,
     stride: int = 1,
     max_frames: int | None = None,
     realtime: bool = False,
 ) -> ReadAhead | Newest:
-    """Return every ``stride``-th frame of a source, or with ``realtime`` the newest of them.
+    """Return every ``stride``-th frame of a source, or of a live one the newest of them.
 
     Args:
         source: See :func:`weclick.inference.sources.open_source`.
-        seconds: Gets the time spent on reading, as ``decode``; a camera's includes waiting for its frames.
+        seconds: Gets the time spent on reading, as ``decode``; a live source's includes waiting for its frames.
         stride: Take every so many-th frame.
         max_frames: Read no further than so many frames need; without effect on a live source.
-        realtime: Treat the source as live: a camera, or a video file played at its own pace.
+        realtime: Treat a video file as live: play it at its own pace. Cameras and streams always are.
 
     Raises:
         ConfigError: ``realtime`` with a folder of images.
     """
     frames = _decoded(source, seconds)
+    if isinstance(source, LiveSource):
+        return Newest(by_the_clock(islice(frames, 0, None, stride), source.fps / stride), source.close)
     if not realtime:
         stop = None if max_frames is None else (max_frames - 1) * stride + 1
         return ReadAhead(enumerate(islice(frames, 0, stop, stride)))
     if isinstance(source, FrameFolder):
-        raise ConfigError(f"{source.path} is a folder of images; realtime needs a camera or a video file")
-    if isinstance(source, Camera):
-        return Newest(by_the_clock(islice(frames, 0, None, stride), source.fps / stride))
+        raise ConfigError(f"{source.path} is a folder of images; realtime needs a video file, a camera or a stream")
     return Newest(enumerate(islice(at_own_pace(frames, source.fps), 0, None, stride)))
 
 
@@ -92,11 +98,13 @@ def at_own_pace(
 def by_the_clock(
     frames: Iterable[SourceFrame], fps: float, clock: Callable[[], float] = perf_counter
 ) -> Iterator[Placed]:
-    """Place frames by when they come: cameras do not always keep the rate they state."""
-    begun: float | None = None
+    """Place frames by when they come: cameras do not always keep the rate they state. No pause is longer than ``PAUSE``."""
+    place, before = 0.0, math.inf
     for frame in frames:
-        begun = clock() if begun is None else begun
-        yield round((clock() - begun) * fps), frame
+        now = clock()
+        place += max(0.0, min((now - before) * fps, PAUSE))
+        before = now
+        yield round(place), frame
 
 
 class ReadAhead:
@@ -126,11 +134,15 @@ class Newest:
 
     So a frame waits at most until the one before it is done, however slow that is. ``dropped`` counts the frames left
     out between those taken.
+
+    Args:
+        frames: The source.
+        close: Called when the block ends, to keep the source from waiting for more frames.
     """
 
-    def __init__(self, frames: Iterator[Placed]) -> None:
+    def __init__(self, frames: Iterator[Placed], close: Callable[[], None] | None = None) -> None:
         self.dropped = 0
-        self._frames = frames
+        self._frames, self._close = frames, close
         self._changed = Condition()
         self._newest: Placed | None = None
         self._unread = 0
@@ -145,6 +157,8 @@ class Newest:
     def __exit__(self, *_: object) -> None:
         with self._changed:
             self._over = True
+        if self._close is not None:
+            self._close()
         self._thread.join(PATIENCE)
 
     def __iter__(self) -> Newest:
@@ -152,7 +166,9 @@ class Newest:
 
     def __next__(self) -> Placed:
         with self._changed:
-            self._changed.wait_for(lambda: self._newest is not None or self._over)
+            # a signal that comes just before a wait is only handled after it, so no wait is long
+            while not self._changed.wait_for(lambda: self._newest is not None or self._over, timeout=0.5):
+                pass
             newest, self._newest = self._newest, None
             if newest is None:
                 raise self._error or StopIteration

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import lightning.pytorch as pl
 
-NOTICE: Final = signal.SIGUSR1
-"""SLURM's notice, if a job asks for it, that its time ends. Without a handler it kills a process."""
+from weclick.signals import NOTICE, Interrupted, handled, in_main_thread
+
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, NOTICE)
-
-
-class Interrupted(BaseException):
-    """Training stopped on a signal after its state was saved. Not an ``Exception``, so that no handler catches it."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signal.Signals(signum).name)
-        self.signum = signum
 
 
 class SignalNote:
@@ -36,40 +26,13 @@ class SignalNote:
 
     def listening(self) -> AbstractContextManager[None]:
         """Handle the signals during the block."""
-        return _handled(SIGNALS, self.note)
+        return handled(SIGNALS, self.note)
 
     def note(self, signum: int, frame: FrameType | None) -> None:
         """Handle a signal."""
         if self.received is not None and signum == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = signum
-
-
-def stopping() -> AbstractContextManager[None]:
-    """Raise :class:`Interrupted` on SIGTERM and SIGUSR1 during the block, except in stages, which save first."""
-
-    def stop(signum: int, frame: FrameType | None) -> NoReturn:
-        raise Interrupted(signum)
-
-    return _handled((signal.SIGTERM, NOTICE), stop)
-
-
-@contextmanager
-def _handled(signums: tuple[signal.Signals, ...], handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
-    """Handle signals during the block, if this is the main thread: Python calls handlers in no other.
-
-    Ray runs a training in another thread, and ends its workers without a signal to them.
-    """
-    before = {signum: signal.signal(signum, handler) for signum in signums} if _in_main_thread() else {}
-    try:
-        yield
-    finally:
-        for signum, earlier in before.items():
-            signal.signal(signum, earlier)
-
-
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
 
 
 class SaveOnSignal(SignalNote, pl.Callback):
@@ -89,7 +52,7 @@ class SaveOnSignal(SignalNote, pl.Callback):
         Lightning resumes a loader only if it is made after the loops were restored; the learning rate's schedule makes it
         earlier, to count its steps.
         """
-        if _in_main_thread():
+        if in_main_thread():
             signal.signal(signal.SIGTERM, self.note)
         trainer.fit_loop._load_combined_loader_states()
 

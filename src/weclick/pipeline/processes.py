@@ -14,8 +14,9 @@ from torch import distributed
 
 from weclick.errors import ConfigError, TrainingError, one_line
 from weclick.machine import process_rank
-from weclick.pipeline.interrupt import Interrupted, SignalNote
+from weclick.pipeline.interrupt import SignalNote
 from weclick.pipeline.settings import FitSettings, trainer_refusals
+from weclick.signals import Interrupted
 
 PATIENCE: Final = 10.0
 """Seconds that another process than the first waits with its error."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from weclick.machine import process_rank
-from weclick.pipeline.interrupt import NOTICE, Interrupted
+from weclick.signals import NOTICE, Interrupted
 
 TIMEOUT: Final = 60
 """Seconds that ``scontrol`` may take."""

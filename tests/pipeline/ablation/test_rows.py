@@ -15,8 +15,8 @@ from weclick.files import write_json, write_text
 from weclick.pipeline.ablation import Row, rows
 from weclick.pipeline.ablation.rows import train_rows
 from weclick.pipeline.clicks import take_clicks
-from weclick.pipeline.interrupt import Interrupted
 from weclick.reporting.comparison.outcome import Outcome
+from weclick.signals import Interrupted
 
 METRICS = {
     **{"miou": 0.5, "iou": {"road": 0.5, "car": None}, "temporal_consistency": {"masked": 0.8, "unmasked": 0.7}},

@@ -21,7 +21,7 @@ from rich.progress import Progress, TaskID
 from weclick.bounded_yaml import read_yaml
 from weclick.classes import ClassSet
 from weclick.conventions import IGNORE_INDEX
-from weclick.data.decode import MANIFEST, decode_video, is_decoded, manifest
+from weclick.data.decode import MANIFEST, decode_video, decoded_timing, is_decoded, manifest
 from weclick.data.index import SPLITS, Frame, FrameKey, Refuse, Split, refuse
 from weclick.data.layouts.listed import ListedLayout, refuse_lossy_masks
 from weclick.errors import DataError
@@ -69,6 +69,8 @@ class FolderLayout(ListedLayout):
         self.classes = ClassSet.read(root / "classes.yaml")
         self._videos = list_videos(root)
         self._folders = self._frame_folders(without)
+        timings = {name: decoded_timing(folder) for name, folder in self._folders.items() if folder is not None}
+        self._timings = {name: found for name, found in timings.items() if found is not None}
 
     @classmethod
     def recognises(cls, root: Path) -> bool:
@@ -83,6 +85,10 @@ class FolderLayout(ListedLayout):
     def needs_file(self, path: Path) -> bool:
         """Return whether a file is a video."""
         return path in self._videos.values()
+
+    def rates(self) -> Mapping[str, float]:
+        """Return the frames per second of the videos that were decoded here."""
+        return {name: found.fps for name, found in self._timings.items()}
 
     def _frame_folders(self, without: Collection[str]) -> dict[str, Path | None]:
         """Return the folder of every video's frames, None for those without."""
@@ -132,7 +138,10 @@ class FolderLayout(ListedLayout):
                 self._refuse(
                     DataError(f"{path} has no frame {number} in {folder}; restore the frame or remove the mask")
                 )
-        return [Frame(FrameKey(name, n), image, masks.get(n), instances.get(n)) for n, image in images.items()]
+        gaps = set(self._timings[name].gaps) if name in self._timings else ()
+        return [
+            Frame(FrameKey(name, n), image, masks.get(n), instances.get(n), n in gaps) for n, image in images.items()
+        ]
 
 
 def _list_masks(folder: Path) -> dict[int, Path]:

@@ -54,6 +54,10 @@ class ListedLayout(ABC):
         """Return whether a file that no frame names is needed all the same."""
         return False
 
+    def rates(self) -> Mapping[str, float]:
+        """Return the frames per second, by time stamps, of the videos whose stamps are known."""
+        return {}
+
     @abstractmethod
     def _list(self) -> Mapping[Split, Sequence[Frame]]:
         """List the frames of every split, ordered by video and number."""

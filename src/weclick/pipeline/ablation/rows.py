@@ -17,11 +17,11 @@ from weclick.pipeline.clicks import clicks_at_start, clicks_of, clicks_of_compar
 from weclick.pipeline.evaluate import choose_checkpoint, evaluate, need_masks
 from weclick.pipeline.fit import check, fit, need_neighbours
 from weclick.pipeline.inputs import memory_needs, teacher_needs
-from weclick.pipeline.interrupt import stopping
 from weclick.pipeline.options import Stage
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 from weclick.reporting.comparison.outcome import Outcome, read_scores
+from weclick.signals import stopping
 
 SHARED: Final = "shared"
 """Folder of the runs that hold the teachers and memories rows share."""
