@@ -41,9 +41,9 @@ _ROLE: Final = re.compile(r":\w+:(?=<code>)")
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that lie outside of ``docs/``, and the files that any page links to."""
-    for source, page in PAGES.items():
+    for source, uri in PAGES.items():
         text = (REPOSITORY / source).read_text(encoding="utf-8")
-        files.append(File.generated(config, page, content=text))
+        files.append(File.generated(config, uri, content=text))
     for page in files.documentation_pages():
         for link in _LINK.findall(page.content_string):
             target = _target(page.src_uri, link)
