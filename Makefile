@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: install demo test test-all lint format type faults bench clean help
+.PHONY: install demo test test-all lint format type docs faults bench clean help
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,5 +52,9 @@ bench: $(INSTALLED) demo/data  ## speed of student, training and memory on the s
 	$(BIN)/weclick benchmark train --config demo.yaml
 	$(BIN)/python benchmarks/memory.py
 
+docs: $(INSTALLED)  ## the documentation site in site/; fails at a broken link
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "open site/index.html, or serve it for the search: $(BIN)/mkdocs serve"
+
 clean:  ## remove the environment, runs and the demo
-	rm -rf $(VENV) runs demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) runs demo site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Take the README's picture of ``weclick annotate``: a synthetic street, clicked through the page itself.
+"""Take the documentation's picture of ``weclick annotate``: a synthetic street, clicked through the page itself.
 
 Needs Debian's chromium and ``pip install playwright``; the picture is 1280 x 800, in 256 colours to stay small:
 

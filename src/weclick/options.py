@@ -69,8 +69,8 @@ class Options:
         for field in fields(self):
             hint, value = hints[field.name], getattr(self, field.name)
             if not _fits(hint, value):
-                raise OptionError(field.name, f"must be {_describe(hint)}, found {value!r}")
-            allowed = _range(hint)
+                raise OptionError(field.name, f"must be {describe_type(hint)}, found {value!r}")
+            allowed = find_range(hint)
             if allowed is not None and not all(number in allowed for number in _numbers(value)):
                 raise OptionError(field.name, f"must be {allowed}, found {value}")
 
@@ -138,25 +138,25 @@ def _fits(hint: Any, value: Any) -> bool:  # noqa: ANN401
     return hint is Any or not isinstance(checked, type) or isinstance(value, checked)
 
 
-def _describe(hint: Any) -> str:  # noqa: ANN401
-    """Return a type in words, for messages."""
+def describe_type(hint: Any) -> str:  # noqa: ANN401
+    """Return a type in words, for messages and the reference."""
     kind, parts = get_origin(hint), get_args(hint)
     if kind is Annotated:
-        return _describe(parts[0])
+        return describe_type(parts[0])
     if kind in (Union, UnionType):
-        return " or ".join(_describe(part) for part in parts)
+        return " or ".join(describe_type(part) for part in parts)
     if kind is Literal:
         return f"one of {', '.join(map(str, parts))}"
     if kind in (tuple, list):
-        return f"a list of {' and '.join(_describe(part) for part in parts if part is not Ellipsis)}"
+        return f"a list of {' and '.join(describe_type(part) for part in parts if part is not Ellipsis)}"
     return _NAMES.get(hint, "options by name")
 
 
-def _range(hint: Any) -> Range | None:  # noqa: ANN401
+def find_range(hint: Any) -> Range | None:  # noqa: ANN401
     """Return the first range inside a type, such as a union or a tuple."""
     if isinstance(hint, Range):
         return hint
-    return next((inner for part in get_args(hint) if (inner := _range(part)) is not None), None)
+    return next((inner for part in get_args(hint) if (inner := find_range(part)) is not None), None)
 
 
 def _numbers(value: Any) -> Iterator[float]:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""From Python: what the README shows runs."""
+"""From Python: what the documentation shows runs."""
 
 import json
 import re
@@ -14,11 +14,11 @@ import weclick
 from weclick.errors import CheckpointError, ConfigError, RunError
 from weclick.inference.writer import VideoWriter
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 
 
 @pytest.mark.slow
-def test_the_example_of_the_readme_runs(synthetic_root, tmp_path, monkeypatch, tiny):
+def test_the_example_of_the_documentation_runs(synthetic_root, tmp_path, monkeypatch, tiny):
     monkeypatch.chdir(tmp_path)
     options = dict(option.removeprefix("--").split("=") for option in tiny)
     config = {
@@ -30,7 +30,7 @@ def test_the_example_of_the_readme_runs(synthetic_root, tmp_path, monkeypatch, t
     with VideoWriter(tmp_path / "drive.mp4", 10) as film:
         for value in range(3):
             film.write(np.full((48, 64, 3), 80 * value, np.uint8))
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     names = {"frame": np.zeros((48, 64, 3), np.uint8)}
     exec(code, names)
     assert names["run"] == Path("runs/first")

@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # these import torch and Lightning, for which help and refusa
 GROUPS: Final = ("config", "data", "teacher", "student", "trainer")
 """Options whose value may name a YAML file of ours."""
 
-_OPTIONS: Final[dict[str, type[Options]]] = {
+OPTION_GROUPS: Final[dict[str, type[Options]]] = {
     "data": DataOptions,
     "teacher": ModuleOptions,
     "student": ModuleOptions,
@@ -67,7 +67,7 @@ def add_settings(parser: Parser) -> None:
     parser.add_argument("--teacher_checkpoint", type=str | None, default=None, help="a finished teacher to use")
     help_text = "teachers trained one after the other, each also from the memory of the previous one (teacher.terms.kd)"
     parser.add_argument("--teacher_rounds", type=int, default=1, help=help_text)
-    for group, options in _OPTIONS.items():
+    for group, options in OPTION_GROUPS.items():
         parser.add_class_arguments(options, group, instantiate=False)
 
 
@@ -94,7 +94,7 @@ def to_settings(parser: Parser, config: Namespace) -> FitSettings:
     from weclick.pipeline.settings import FitSettings
 
     plain = config.clone(with_meta=False).as_dict()
-    groups = {group: options.of(plain[group], group) for group, options in _OPTIONS.items() if group != "trainer"}
+    groups = {group: options.of(plain[group], group) for group, options in OPTION_GROUPS.items() if group != "trainer"}
     callbacks = _callbacks(plain["trainer"].pop("callbacks", None))
     values = {field.name: plain[field.name] for field in fields(FitSettings) if field.name in plain}
     return FitSettings.of({**values, **groups, "callbacks": callbacks})
