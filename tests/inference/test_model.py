@@ -76,6 +76,21 @@ def test_the_network_is_frozen(model):
     assert not any(parameter.requires_grad for parameter in frozen.parameters())
 
 
+def test_the_predictions_of_a_turned_video_are_the_turned_predictions(tmp_path):
+    torch.manual_seed(0)
+    model = TorchModel(torch.nn.Conv2d(3, 3, 1), CLASSES, "student", SIZE, device="cpu")  # it knows no directions
+    scene = cv2.resize(noise(12, 20), (160, 96), interpolation=cv2.INTER_CUBIC)  # larger than SIZE: frames are reduced
+    for folder, turns in (("wide", 0), ("tall", 1)):
+        (tmp_path / folder).mkdir()
+        for number in range(3):
+            cv2.imwrite(str(tmp_path / folder / f"{number}.png"), np.rot90(np.roll(scene, 8 * number, axis=1), turns))
+    wide, tall = ([result.labels for result in model.predict_video(tmp_path / folder)] for folder in ("wide", "tall"))
+    assert len(wide) == len(tall) == 3
+    for one, other in zip(wide, tall, strict=True):
+        assert len(np.unique(one)) > 1
+        assert (np.rot90(one) == other).mean() > 0.999  # but for rounding at borders
+
+
 # Parameters
 
 
