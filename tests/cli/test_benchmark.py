@@ -17,7 +17,7 @@ def test_a_run_is_timed_with_its_score(weclick, trained, tmp_path):
     options = ("--size", "[64,128]", "--rounds", "1", "--alternatives", "false", "--runs", trained, "--run", "done")
     printed = weclick("benchmark", "student", *options, "--out", tmp_path / "out").done().out
     table = rows(tmp_path / "out" / "student.csv")
-    assert {row["network"] for row in table} == {"light tf_efficientnet_lite0 (done)"}
+    assert {row["network"] for row in table} == {"light test_efficientnet (done)"}
     assert all(float(row["FPS"]) > 0 for row in table)
     assert "threads" in printed and "128x64" in printed
     assert (tmp_path / "out" / "student.png").is_file()

@@ -56,7 +56,8 @@ def test_promise_1_test_and_predict_need_no_teacher(weclick, trained, frames, tm
 
 @pytest.mark.slow
 def test_promise_6_nothing_is_requested_from_the_network(weclick, fit, frames, requests):
-    pretrained = [f"--{stage}.network.weights=imagenet" for stage in ("teacher", "student")]
+    packaged = ("encoder=tf_efficientnet_lite0", "weights=imagenet")
+    pretrained = [f"--{stage}.network.{option}" for stage in ("teacher", "student") for option in packaged]
     fit(*pretrained, "--name", "run").done()
     weclick("test").done()
     weclick("predict", "--source", frames, "--out", "out").done()

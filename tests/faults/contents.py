@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 TIMED = {"report.html", "README.md"}
 """Files with times in their text: only whether they are there is compared."""
 
-TIMES = {"speed", "date", "seconds", "updated"}
+TIMES = {"speed", "date", "seconds", "created", "updated"}
 """Names in JSON files, and columns of databases, that hold times."""
 
 

@@ -147,12 +147,15 @@ class Series:
         shutil.copytree(self.state(number), self.place)
         process = self._start(command)
         time.sleep(moment)
-        where = f"weclick {' '.join(command[:2])} killed after {moment:.3f} s"
+        status = 0
         if process.kill():
             outcome.killed[command[0]] += 1
-            if status := self._start(command).join():
-                outcome.differences.append(f"{where}: repeated, it ended with {status}: {self.log.read_text()}")
-        outcome.differences += [f"{where}: {text}" for text in differences(self.state(number + 1), self.place)]
+            status = self._start(command).join()  # 1 also where all was done, and the command makes only what is new
+        found = differences(self.state(number + 1), self.place)
+        if found and status:
+            found.append(f"repeated, it ended with {status}: {self.log.read_text()}")
+        where = f"weclick {' '.join(command[:2])} killed after {moment:.3f} s"
+        outcome.differences += [f"{where}: {text}" for text in found]
         shutil.rmtree(self.place)
 
     def _start(self, command: tuple[str, ...]) -> Process:
@@ -172,7 +175,8 @@ def main() -> int:
         for number in range(options.kills):
             series.kill(outcome)
             print(f"\r{number + 1} of {options.kills}, {len(outcome.differences)} differences", end="", flush=True)
-    print("", *outcome.differences, sep="\n")
+    print()
+    print(*outcome.differences, sep="\n")
     met = ", ".join(f"{command} {count}" for command, count in outcome.killed.most_common())
     print(
         f"{options.kills} kills, {outcome.killed.total()} met a running command ({met}); differences: {len(outcome.differences)}"
