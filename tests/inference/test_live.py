@@ -20,7 +20,7 @@ from weclick.inference.live import FIRST, LOST, LiveSource
 from weclick.inference.predict import label_frames
 from weclick.inference.sources import VideoFile, open_source
 from weclick.inference.writer import VideoWriter
-from weclick.signals import Interrupted, stopping
+from weclick.signals import Interrupted, handled, stopping
 from weclick.video import Address
 
 CLASSES = ClassSet.from_list([{"name": "dark"}, {"name": "bright"}])
@@ -186,7 +186,8 @@ def predict_until(server, tmp_path, monkeypatch, signum):
     server.scripts = [[grey(20), grey(20), grey(180)]]
     source = LiveSource(Address(server.url), wait)
     monkeypatch.setattr(predict_module, "open_source", lambda _: source)
-    with stopping():
+    # a shell lets what it starts in the background ignore SIGINT
+    with stopping(), handled((signal.SIGINT,), signal.default_int_handler):
         return label_frames(server.url, segment, CLASSES, tmp_path / "out", draw=draw)
 
 
