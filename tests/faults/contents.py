@@ -31,7 +31,7 @@ def differences(one: Path, other: Path) -> list[str]:
 
 def same(one: Path, other: Path) -> bool:
     """Return whether two files hold the same, times aside."""
-    read = READERS.get(one.suffix, Path.read_bytes)
+    read = READERS.get(one.suffix or one.name, Path.read_bytes)
     return one.name in TIMED or one.read_bytes() == other.read_bytes() or equal(read(one), read(other))
 
 
@@ -65,6 +65,7 @@ def tables(path: Path) -> dict[str, object]:
 
 
 READERS = {
+    ".predicted": lambda path: sorted(path.read_text().splitlines()),  # several threads list what they write
     ".json": lambda path: without_times(json.loads(path.read_text())),
     ".ckpt": lambda path: torch.load(path, weights_only=True),
     ".safetensors": load_file,
