@@ -16,11 +16,12 @@ from weclick.errors import ConfigError, DataError
 SPACING: Final = 10
 """By default one frame is clicked of so many: their neighbours look alike, and the memory learns from them anyway."""
 
-LEAST, MOST = 16, 200
+LEAST: Final = 16
+MOST: Final = 200
 """Bounds of the default number of frames to click; 200 are about one or two days of work."""
 
 ROUND: Final = 20
-"""Frames that are offered video by video, until frames between them follow."""
+"""Number of frames that are offered video by video before the next round, which lies between them."""
 
 REACH: Final = 15
 """Number of frames before and after a frame that the page can play."""

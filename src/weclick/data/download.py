@@ -39,7 +39,7 @@ class _DroppedError(Exception):
 
 @dataclass(frozen=True)
 class _Version:
-    """What tells whether a file on the server is still the same: ETag or date, "" if there is none, and size, if stated."""
+    """The version of a file on the server: its ETag or date, "" without either, and its size in bytes if the server states it."""
 
     validator: str
     size: int | None
