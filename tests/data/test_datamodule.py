@@ -318,8 +318,8 @@ def test_same_seed_same_batches_and_another_seed_others(make_data):
     assert not torch.equal(first, other)
 
 
-def test_the_last_small_batch_is_left_out_but_never_the_only_one(make_data):
-    assert [len(batch["image"]) for batch in make_data(batch_size=3).train_dataloader()] == [3]
+def test_the_last_batch_is_filled_up_unless_it_is_the_only_one(make_data):
+    assert [len(batch["image"]) for batch in make_data(batch_size=3).train_dataloader()] == [3, 3]
     assert [len(batch["image"]) for batch in make_data(batch_size=8).train_dataloader()] == [4]
 
 

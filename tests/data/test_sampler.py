@@ -51,10 +51,14 @@ def test_processes_together_take_the_batches_of_a_single_one(length, replicas, o
     single = drawn(length, batch_size=batch)
     shares = [drawn(length, batch_size=batch, replicas=replicas, rank=rank) for rank in range(replicas)]
     assert len({len(share) for share in shares}) == 1
-    if length < batch:  # one smaller batch; some samples are repeated until all processes have as many
-        assert {key for share in shares for key in share} == set(single)
+    if length < batch:  # one smaller batch; some samples are repeated, in other draws, until all processes have as many
+        together = {key for share in shares for key in share}
+        assert set(single) <= together
+        assert len(together - set(single)) == -length % replicas
         return
-    assert len(single) == length // batch * batch
+    assert len(single) == -(-length // batch) * batch
+    assert {key.position for key in single} == set(range(length))  # no frame is left out
+    assert len(set(single)) == len(single)  # those that fill up the last batch are other draws
     for start in range(0, len(single), batch):
         step = [key for share in shares for key in share[start // replicas : start // replicas + own]]
         assert sorted(step) == sorted(single[start : start + batch])

@@ -70,5 +70,5 @@ def test_few_frames_are_trained_from_for_as_many_epochs_as_the_least_number_of_s
     with (the_run.stage("student") / "metrics.csv").open() as stream:
         epochs = sum(bool(row["train/loss"]) for row in csv.DictReader(stream))
     frames = len(few.make_data(clicks=the_run.clicks).clips)
-    assert facts["epochs"] == epochs == -(-5 // (frames // 4)) > 1
+    assert facts["epochs"] == epochs == -(-5 // -(-frames // 4)) > 1
     fit(few, the_run)  # it is finished: resumed with the same number

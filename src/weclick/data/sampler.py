@@ -29,8 +29,9 @@ class SeededSampler(Sampler[SampleKey]):
     Args:
         dataset: Samples.
         seed: Seed of order and draws.
-        batch_size: Samples of a batch over all processes. An epoch has whole batches only, or one smaller one if there are fewer
-            samples than that; then some are repeated until every process has as many.
+        batch_size: Samples of a batch over all processes. An epoch has every sample; the first ones of its order fill up the last
+            batch, in other draws. Fewer samples than a batch are one smaller batch; some are repeated until every process has
+            as many.
         replicas: Number of processes.
         rank: Of this process.
 
@@ -46,8 +47,8 @@ class SeededSampler(Sampler[SampleKey]):
             shuffle=True,
             seed=seed,
         )
-        whole = len(dataset) // batch_size * batch_size
-        self._own = range(rank, whole or len(dataset) + -len(dataset) % replicas, replicas)
+        unit = batch_size if len(dataset) > batch_size else replicas
+        self._own = range(rank, len(dataset) + -len(dataset) % unit, replicas)
         self._seed = seed
         self.skip = 0
 
@@ -61,8 +62,9 @@ class SeededSampler(Sampler[SampleKey]):
     def __iter__(self) -> Iterator[SampleKey]:
         order = list(self._order)
         for position in self._own[self.skip :]:
-            index = order[position % len(order)]
-            yield SampleKey(index, sample_seed(self._seed, self._order.epoch, index))
+            repeated, place = divmod(position, len(order))
+            index = order[place]
+            yield SampleKey(index, sample_seed(self._seed, self._order.epoch, index + repeated * len(order)))
 
 
 def own_batch(batch_size: int, processes: int, accumulated: int = 1) -> int:

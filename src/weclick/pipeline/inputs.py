@@ -109,8 +109,8 @@ def describe_targets(data: ClipDataModule) -> str:
 
 
 def steps_per_epoch(data: ClipDataModule) -> int:
-    """Return the steps of an epoch: whole batches, at least one. The frames left over differ from epoch to epoch."""
-    return max(1, len(data.clips) // data.options.batch_size)
+    """Return the steps of an epoch, which has every frame."""
+    return ceil(len(data.clips) / data.options.batch_size)
 
 
 def teacher_checkpoint(settings: FitSettings, run: Run) -> Path:
