@@ -28,3 +28,12 @@ def damaged(trained, tmp_path):
 def test_a_damaged_file_of_a_run_is_named(weclick, damaged, name, damage):
     run = damaged(name, damage)
     weclick("fit", "--resume", run).refused(run / name)
+
+
+@pytest.mark.parametrize("command", [("fit", "--resume"), ("test", "--run"), ("export", "--run"), ("package",)])
+def test_settings_that_end_too_early_are_never_completed_by_defaults(weclick, trained, tmp_path, command):
+    config = shutil.copytree(trained / "done", tmp_path / "done") / "config.yaml"
+    lines = config.read_bytes().splitlines(keepends=True)
+    for kept in (1, len(lines) // 2, lines.index(b"tracking:\n")):
+        config.write_bytes(b"".join(lines[:kept]))
+        weclick(*command, tmp_path / "done").refused(config, "truncated; put it back")

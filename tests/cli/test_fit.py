@@ -26,6 +26,7 @@ STUDENT_FILES = {
     "train_samples.png",
     "val_samples.png",
     "done.json",
+    "environments.jsonl",
 }
 
 
@@ -80,8 +81,8 @@ def test_finished_stages_are_reused(fit, trained, tmp_path):
 
 
 @pytest.mark.slow
-def test_stage_by_stage_equals_all_in_one(fit, trained, tmp_path):
-    fit("--stage", "teacher", "--name", "steps").done()
+def test_the_config_of_a_run_gives_the_same_weights_again_also_stage_by_stage(weclick, fit, trained, tmp_path):
+    weclick("fit", "--config", trained / "done" / "config.yaml", "--stage", "teacher", "--name", "steps").done()
     assert not (tmp_path / "runs" / "steps" / "student").exists()
     fit("--stage", "memory", "--resume", "steps").done()
     fit("--stage", "student", "--resume", "steps").done()

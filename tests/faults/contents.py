@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file
 
-TIMED = {"report.html", "README.md"}
+TIMED = {"report.html", "README.md", "environments.jsonl"}
 """Files with times in their text: only whether they are there is compared."""
 
-TIMES = {"speed", "date", "seconds", "created", "updated"}
-"""Names in JSON files, and columns of databases, that hold times."""
+TIMES = {"speed", "date", "seconds", "created", "updated", "sha256"}
+"""Names in JSON files, and columns of databases, that hold times, or hashes of files with times in them."""
 
 
 def differences(one: Path, other: Path) -> list[str]:

@@ -18,6 +18,7 @@ from weclick.cli.options import (
     parse,
     quiet_libraries,
     resolve_configs,
+    stored_settings,
     to_settings,
 )
 from weclick.cli.parser import Parser
@@ -104,7 +105,7 @@ def parse_request(command: str, arguments: list[str]) -> Request:
     if run is None:
         path = option_value(arguments, "--ckpt_path")
         raise RunError(f"{path} lies in no run; name the run whose settings to use with --run")
-    return Request(arguments, run, parser, parse(parser, ["--config", str(run.config), *arguments]))
+    return Request(arguments, run, parser, parse(parser, [*stored_settings(run.config), *arguments]))
 
 
 def evaluate_run(command: str, request: Request) -> tuple[Evaluation, Model, Path | None]:

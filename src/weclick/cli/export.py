@@ -8,7 +8,15 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from weclick.cli.help import Help, show_help
-from weclick.cli.options import add_settings, option_value, parse, quiet_libraries, resolve_configs, to_settings
+from weclick.cli.options import (
+    add_settings,
+    option_value,
+    parse,
+    quiet_libraries,
+    resolve_configs,
+    stored_settings,
+    to_settings,
+)
 from weclick.cli.parser import Parser
 from weclick.cli.runs import SETTINGS, add_run, find_run_of_checkpoint, refuse_wrong_options
 from weclick.errors import ConfigError, DataError
@@ -68,7 +76,7 @@ def main(command: str, arguments: list[str]) -> None:
 
     parser.set_defaults({"data.root": ""})  # a checkpoint outside any run can be exported without data
     run = find_run_of_checkpoint(arguments, "student")
-    config = parse(parser, [*(["--config", str(run.config)] if run else []), *arguments])
+    config = parse(parser, [*(stored_settings(run.config) if run else []), *arguments])
     if config.max_drop < 0 or min(config.size or (1, 1)) < 1:
         raise ConfigError(
             f"--max_drop must be at least 0 and --size at least [1,1]; found {config.max_drop:g} and {config.size}"

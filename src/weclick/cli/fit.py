@@ -14,6 +14,7 @@ from weclick.cli.options import (
     quiet_libraries,
     resolve_configs,
     show_settings_help,
+    stored_settings,
 )
 from weclick.cli.parser import Parser
 from weclick.errors import ConfigError
@@ -106,7 +107,7 @@ def parse_request(arguments: list[str]) -> Request:
     arguments, parser = resolve_configs(arguments), make_parser()
     show_settings_help(parser, arguments, HELP)
     run = _run_to_resume(arguments, Path(option_value(arguments, "--runs") or RUNS))
-    config = parse(parser, ["--config", str(run.config), *arguments] if run else arguments)
+    config = parse(parser, [*stored_settings(run.config), *arguments] if run else arguments)
     return Request(arguments, run, parser, config)
 
 

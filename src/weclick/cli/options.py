@@ -212,6 +212,18 @@ def _found(name: str, beside: Path = Path(), note: str = "") -> str:
     return str(found)
 
 
+def stored_settings(file: Path) -> list[str]:
+    """Return the arguments that make a parser read the settings of a run from its ``config.yaml``.
+
+    Raises:
+        ConfigError: It cannot be read, or is truncated: what is missing would silently become defaults.
+    """
+    whole = GROUPS[-1] in _read(file) and file.read_bytes().endswith(b"\n")
+    if not whole:
+        raise ConfigError(f"{file} is truncated; put it back, or start a new run")
+    return ["--config", str(file)]
+
+
 def is_file_name(value: str) -> bool:
     """Return whether a value names a file: an option is none, nor is YAML or JSON in the place of a file."""
     return not value.startswith(("-", "{")) and ": " not in value

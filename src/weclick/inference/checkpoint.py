@@ -18,6 +18,7 @@ from weclick.errors import CheckpointError, ConfigError, WeclickError, one_line
 from weclick.extensions import NotLoadedError
 from weclick.files import write_bytes
 from weclick.inference.checks import Stage, refuse_url
+from weclick.inference.recorded import refuse_changed
 
 if TYPE_CHECKING:
     from weclick.models.factory import SegmentationNetwork
@@ -49,8 +50,8 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
     """Read a checkpoint file without running code from it.
 
     Raises:
-        CheckpointError: It is a URL, missing, damaged, holds more than weights or weights that are not finite, or was not
-            written by weclick.
+        CheckpointError: It is a URL, missing, damaged, holds more than weights or weights that are not finite, was not
+            written by weclick, or was changed after its training.
     """
     refuse_url(path)
     try:
@@ -68,6 +69,7 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
             f"checkpoint {path} is damaged or no checkpoint; copy it again, or name one that weclick fit wrote"
         ) from error
     check_parts(path, checkpoint)
+    refuse_changed(Path(path))
     return checkpoint
 
 

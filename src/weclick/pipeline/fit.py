@@ -13,6 +13,7 @@ from weclick.data.mask_content import read_masks
 from weclick.data.supplies import NeighbourPairs, PlainView
 from weclick.data.supply import Supply
 from weclick.errors import ConfigError, DataError, RunError
+from weclick.inference.recorded import DONE
 from weclick.losses import SOFT
 from weclick.memory.store import MemoryStore
 from weclick.modules.checkpoint import load_checkpoint
@@ -31,7 +32,6 @@ from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import check_trainer, train
 from weclick.reporting.loggers import refuse_missing_tensorboard
 from weclick.reporting.progress import progress_bar
-from weclick.reporting.stages import DONE
 
 
 def check(settings: FitSettings, stages: tuple[Stage, ...] = ("student",)) -> None:

@@ -33,6 +33,7 @@ from weclick.memory.stream import stream_memory
 from weclick.memory.views import average_views
 from weclick.models.fold import fold_normalisation
 from weclick.modules.checkpoint import load_checkpoint
+from weclick.pipeline.environment import record_environment
 from weclick.pipeline.inputs import data_facts, run_data, teacher_checkpoint
 from weclick.pipeline.interrupt import SignalNote
 from weclick.pipeline.processes import in_step, own_share, wait_for_all
@@ -65,6 +66,8 @@ def build_memory(settings: FitSettings, run: Run, shard: Shard | None = None) ->
         f"memory: {len(missing)} of {len(clips)} targets to do, flow {store.manifest['flow']}"
         + (f"; {short} have fewer than {wanted} neighbours" if short else "")
     )
+    if own:
+        record_environment(settings, store.folder)
     signals, covered = SignalNote(), 0.0
     with signals.listening(), progress_bar("memory") as show:
         for done, share in enumerate(in_step(_store_items(settings, run, data, store, own), signals), start=1):

@@ -23,6 +23,7 @@ from weclick.inference.published import (
     is_published,
 )
 from weclick.inference.published_weights import write_config
+from weclick.inference.recorded import DONE
 from weclick.inference.toolkits import missing
 from weclick.inference.torch_model import TorchModel
 from weclick.pipeline.export import card_of, choose_formats, export, open_data, open_student
@@ -30,7 +31,6 @@ from weclick.pipeline.options import MAX_DROP
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 from weclick.reporting.model_card import ClickFacts, ModelCard, write_model_card
-from weclick.reporting.stages import DONE
 
 _TEST_KEYS: Final = frozenset(
     {

@@ -13,6 +13,7 @@ from typing import Final
 from rich.filesize import decimal
 
 from weclick.data.datamodule import ClipDataModule
+from weclick.inference.recorded import DONE
 from weclick.memory.online import STRIDE, online_memory
 from weclick.modules.base import SegmentationModule
 from weclick.modules.student import StudentModule
@@ -23,7 +24,6 @@ from weclick.pipeline.options import Stage
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings
 from weclick.pipeline.training import frozen
-from weclick.reporting.stages import DONE
 
 FEW_CLICKS: Final = 5
 """A class with fewer clicks is named, as hardly anything can be learned from them."""

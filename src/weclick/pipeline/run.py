@@ -14,9 +14,10 @@ from typing import Any, Final, Literal
 from weclick.clicks import CLICKS_FILE
 from weclick.errors import ConfigError, RunError, one_line
 from weclick.files import write_json, write_text
+from weclick.inference.recorded import DONE, HASHES, checkpoint_hashes
 from weclick.machine import process_rank
 from weclick.pipeline.options import RUNS, Stage
-from weclick.reporting.stages import BEGUN, DONE
+from weclick.reporting.stages import BEGUN
 
 FREE: Final = ("data.root", "data.clicks.store", "data.workers")
 """Settings that may change when a run is resumed: paths, as their content is compared instead, and what changes no sample."""
@@ -26,7 +27,8 @@ FREE: Final = ("data.root", "data.clicks.store", "data.workers")
 class Run:
     """``config.yaml``, ``clicks.sqlite``, ``grown/``, ``accepted/``, ``teacher/``, ``memory/``, ``student/``, ``test/``.
 
-    A stage is done when it holds ``done.json``. That file and ``begun.json`` hold the settings of the stage.
+    A stage is done when it holds ``done.json``. That file and ``begun.json`` hold the settings of the stage, and
+    ``environments.jsonl`` what it was trained with.
     """
 
     folder: Path
@@ -82,9 +84,10 @@ class Run:
         return not done
 
     def mark_done(self, stage: Stage, settings: dict[str, Any]) -> None:
-        """Record the settings of a finished stage."""
+        """Record the settings of a finished stage, and the hashes of its checkpoints."""
         if process_rank() == 0:
-            write_json(self.stage(stage) / DONE, settings)
+            folder = self.stage(stage)
+            write_json(folder / DONE, {**settings, HASHES: checkpoint_hashes(folder)})
 
     @contextmanager
     def locked(self, *, shared: bool = False) -> Iterator[None]:
@@ -170,6 +173,7 @@ def _read_settings(file: Path) -> dict[str, Any]:
         settings = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(settings, dict):
             raise TypeError("it holds no settings")
+        settings.pop(HASHES, None)
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise RunError(
             f"{file} is damaged ({one_line(error)}); put it back, or delete {file.parent} to train it again"

@@ -23,6 +23,7 @@ from weclick.modules.base import SegmentationModule
 from weclick.modules.batch_norm import BatchNormSync
 from weclick.modules.checkpoint import load_checkpoint
 from weclick.pipeline.checkpoint_io import WholeCheckpointIO
+from weclick.pipeline.environment import record_environment
 from weclick.pipeline.interrupt import SaveOnSignal
 from weclick.pipeline.run import Run
 from weclick.pipeline.settings import FitSettings, trainer_refusals
@@ -46,6 +47,7 @@ def train(module: SegmentationModule, data: ClipDataModule, run: Run, settings: 
     last = folder / "last.ckpt"
     guard = SaveOnSignal(last)
     trainer = make_trainer(module, data, run, settings, epochs, guard)
+    record_environment(settings, folder)
     resume = str(last) if last.exists() else None
     if resume is not None:
         load_checkpoint(last, stage=module.stage, classes=module.classes)

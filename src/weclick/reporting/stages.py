@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from weclick.errors import RunError, one_line
+from weclick.inference.recorded import DONE
 
-DONE: Final = "done.json"
-"""File in the folder of a stage that is finished, with its settings."""
 BEGUN: Final = "begun.json"
 """File in the folder of a training that has begun, with its settings."""
 

@@ -6,12 +6,10 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-import weclick
-
 
 def code_version() -> str:
     """Return weclick's version, with the commit if it runs from a checkout; "-dirty" if files differ from the commit."""
-    root = Path(weclick.__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[4]
     # an installed package may lie inside a repository that is not weclick's, such as a user's with a venv in it
     commit = _commit(root) if (root / "src" / "weclick").is_dir() else None
     return f"weclick {version('weclick')}" + (f" (commit {commit})" if commit else "")
