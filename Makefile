@@ -4,9 +4,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+RELEASE := $(VENV)/.release
+EXTRAS := video cityscapes export tensorboard ray
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: install demo test test-all lint format type docs faults bench clean help
+.PHONY: install demo test test-all lint format type docs faults bench lock audit release clean help
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +57,23 @@ bench: $(INSTALLED) demo/data  ## speed of student, training and memory on the s
 docs: $(INSTALLED)  ## the documentation site in site/; fails at a broken link
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "open site/index.html, or serve it for the search: $(BIN)/mkdocs serve"
+
+$(RELEASE): $(INSTALLED)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[release]'
+	touch $@
+
+lock: $(RELEASE)  ## requirements.lock: the tested versions of weclick and its extras with the hashes of their files, for Linux
+	$(BIN)/uv pip compile --quiet --python $(BIN)/python $(addprefix --extra ,$(EXTRAS)) --constraint constraints.txt --generate-hashes \
+		--no-annotate --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
+
+audit: $(RELEASE)  ## known vulnerabilities of the locked versions; skipped where the package index cannot be asked for them
+	@$(BIN)/python -c 'from urllib.request import urlopen; urlopen("https://pypi.org/pypi/lightning/2.6.6/json", timeout=10)' 2>/dev/null \
+		|| { echo 'audit: skipped: https://pypi.org, which knows of vulnerabilities, does not answer'; exit 0; } \
+		&& $(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
+
+release: $(RELEASE)  ## dist/: the wheel, and sbom.json with all that it may be installed with
+	$(BIN)/python -m build --wheel
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json
 
 clean:  ## remove the environment, runs and the demo
 	rm -rf $(VENV) runs demo site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
