@@ -194,7 +194,19 @@ def test_progress_counts_finished_frames_towards_the_goal(client, catalog, store
     store.add(FrameKey("of another split", 1), [Click(1, 1, 0)])
     # 45 frames in all: the skipped one cannot count towards the goal any more
     expected = {"goal": 45, "done": 1, "skipped": 1, "todo": 43, "clicks": 4, "seconds": 60.5}
-    assert client.get("/api/progress").json() == expected
+    found = client.get("/api/progress").json()
+    assert sum(found.pop("class_clicks")) == 5
+    assert found == expected
+
+
+def test_a_frame_is_found_by_its_position_in_the_video(client, catalog):
+    (video, frames), *_ = catalog.videos.items()
+    last = len(frames) - 1
+    found = client.get("/api/frames", params={"video": video, "position": last}).json()
+    assert (found["video"], found["number"], found["position"]) == (*frames[last].key, last)
+    for wrong in ({"video": video, "position": last + 1}, {"video": "other", "position": 0}):
+        assert client.get("/api/frames", params=wrong).status_code == 404
+    assert client.get("/api/frames", params={"video": video, "position": -1}).status_code == 422
 
 
 @pytest.mark.parametrize(("number", "media"), [(0, "image/png"), (1, "image/jpeg")])

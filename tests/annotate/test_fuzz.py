@@ -78,4 +78,4 @@ def test_every_response_matches_the_description(described, mode, method, path):
 
 
 def test_all_operations_are_fuzzed(described):
-    assert sum(1 for _ in described.get_all_operations()) == 11
+    assert sum(1 for _ in described.get_all_operations()) == 12

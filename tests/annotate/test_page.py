@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sqlite3
 from contextlib import closing
 
@@ -303,6 +304,36 @@ def test_space_plays_the_frames_around_until_it_is_released(server, visit):
     person.page.keyboard.up(" ")
     expect(person["number"]).to_have_text(label)
     assert person.page.locator(".count:not(:empty)").count() == 0
+
+
+def test_the_slider_shows_the_frames_of_the_video_and_gives_the_keys_back(server, visit):
+    person = visit(server.url)
+    video, _ = person.key
+    frames = int(re.search(r"of (\d+)$", person["number"].inner_text())[1])
+    person["scrub"].fill(str(frames - 1))
+    expect(person["number"]).to_have_text(re.compile(rf" · {frames} of {frames}$"))
+    assert person.key[0] == video
+    person["scrub"].dispatch_event("change")
+    person.press("ArrowLeft")
+    expect(person["number"]).to_have_text(re.compile(rf" · {frames - 1} of {frames}$"))
+    expect(person["scrub"]).to_have_value(str(frames - 2))
+
+
+def test_a_class_with_few_clicks_is_marked_once_something_is_clicked(mortal, visit):
+    person = visit(mortal.url)
+    first, second = person.chip(0), person.chip(1)
+    expect(first).to_have_attribute("title", re.compile("once$"))
+    assert first.get_attribute("data-few") is None
+    person.press("1")
+    person.click((400, 300))
+    expect(first).to_have_attribute("title", re.compile(r"1 click in all frames: too few to learn the class from$"))
+    expect(second).to_have_attribute("title", re.compile(r"No clicks in all frames: too few to learn the class from$"))
+    assert first.get_attribute("data-few") == second.get_attribute("data-few") == ""
+    person.click((500, 300))
+    person.click((600, 300))
+    expect(first).to_have_attribute("title", re.compile("once$"))
+    assert first.get_attribute("data-few") is None
+    assert second.get_attribute("data-few") == ""
 
 
 def test_the_help_lists_every_key(server, visit):

@@ -169,6 +169,7 @@ def _routes(handlers: Handlers) -> APIRouter:
         ("GET", "/project", handlers.project, schemas.ProjectResponse, READ_ERRORS),
         ("GET", "/progress", handlers.progress, schemas.ProgressResponse, READ_ERRORS),
         ("POST", "/next", handlers.next_frame, schemas.FrameResponse, (204, *WRITE_ERRORS)),
+        ("GET", "/frames", handlers.frame_at, schemas.FrameResponse, (404, *READ_ERRORS)),
         ("GET", frame, handlers.frame, schemas.FrameResponse, (404, *READ_ERRORS)),
         ("PUT", frame, handlers.save, schemas.FrameResponse, (409, *WRITE_ERRORS)),
         ("PUT", f"{frame}/lease", handlers.lease, "", (409, *WRITE_ERRORS)),

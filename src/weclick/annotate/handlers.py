@@ -6,7 +6,7 @@ import asyncio
 from importlib.metadata import version
 from typing import Annotated, NamedTuple
 
-from fastapi import Header
+from fastapi import Header, Query
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -90,17 +90,18 @@ class Handlers:
         return _json(response)
 
     async def progress(self) -> Response:
-        """Return the number of finished and remaining frames."""
+        """Return the number of finished and remaining frames, and of clicks."""
         goal = self.catalog.goal
         unreadable = self.frames.unreadable
 
-        def work(store: ClickStore) -> tuple[Progress, int]:
-            return store.progress(self.catalog), sum(store.frame(key).status == "todo" for key in unreadable)
+        def work(store: ClickStore) -> tuple[Progress, int, list[int]]:
+            todo = sum(store.frame(key).status == "todo" for key in unreadable)
+            return store.progress(self.catalog), todo, [*store.counts().values()]
 
-        progress, unreadable_todo = await self.worker.read(work)
+        progress, unreadable_todo, counts = await self.worker.read(work)
         available = len(self.catalog) - progress.done - progress.skipped - unreadable_todo
         todo = max(min(goal - progress.done, available), 0)
-        return _json(schemas.ProgressResponse(goal=goal, todo=todo, **progress._asdict()))
+        return _json(schemas.ProgressResponse(goal=goal, todo=todo, class_clicks=counts, **progress._asdict()))
 
     async def next_frame(self, body: schemas.NextBody) -> Response:
         """Lease the next "todo" frame without a lease to the client; 204 if there is none."""
@@ -140,6 +141,13 @@ class Handlers:
                     raise
                 entry = following
         return _json(self._frame(entry, size, await self._state(entry)))
+
+    async def frame_at(self, video: str, position: Annotated[int, Query(ge=0)]) -> Response:
+        """Return the frame at a position of a video, or the first one after it that can be read."""
+        frames = self.catalog.videos.get(video, ())
+        if position >= len(frames):
+            raise HTTPException(404, "there is no such frame")
+        return await self.frame(self.catalog.id_of(frames[position].key), or_later=True)
 
     async def save(self, frame_id: str, body: schemas.FrameBody) -> Response:
         """Store a frame's clicks and status if nobody has changed the frame since they were read."""

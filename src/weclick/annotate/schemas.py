@@ -163,7 +163,7 @@ class ProjectResponse(BaseModel):
 
 
 class ProgressResponse(BaseModel):
-    """Number of finished and remaining frames."""
+    """Number of finished and remaining frames, and of clicks; ``class_clicks`` in the order of the classes."""
 
     goal: int
     done: int
@@ -171,6 +171,7 @@ class ProgressResponse(BaseModel):
     todo: int
     clicks: int
     seconds: float
+    class_clicks: list[int]
 
 
 class SurveyedFrame(BaseModel):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Container
 from pathlib import Path
 from typing import Any
@@ -156,8 +155,13 @@ class ClickQueries:
 
     def counts(self) -> dict[str, int]:
         """Return the number of clicks per class name on target frames, zeros included."""
-        counted = Counter(record.click.class_id for record in self.records())
-        return {name: counted[class_id] for class_id, name in enumerate(self.classes.names)}
+        counted = dict(
+            self._rows(
+                """SELECT class_id, count(*) FROM clicks JOIN frames USING (video, number) WHERE status != 'skipped'
+                GROUP BY class_id"""
+            )
+        )
+        return {name: counted.get(class_id, 0) for class_id, name in enumerate(self.classes.names)}
 
     def fingerprint(self) -> str:
         """Return a hash of what training uses: classes, clicks and status of target frames, labels and answers."""

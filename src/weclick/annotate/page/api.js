@@ -20,7 +20,8 @@
  *   export: {outcome: Outcome, message: string, files: string[]} | null}} Training
  * @typedef {{frames: {id: string, video: string, number: number, unsure: number}[], changed: number | null,
  *   clicks: number}} Surveyed the frames to do, the most unsure first; the share of them that the last clicks changed
- * @typedef {{goal: number, done: number, skipped: number, todo: number, clicks: number, seconds: number}} Progress
+ * @typedef {{goal: number, done: number, skipped: number, todo: number, clicks: number, seconds: number,
+ *   class_clicks: number[]}} Progress
  */
 
 import { TAB } from "./tab.js";
@@ -81,6 +82,15 @@ export class Api {
    */
   frame(id, orLater = false) {
     return request("GET", `${frameUrl(id)}${orLater ? "?or_later=true" : ""}`);
+  }
+
+  /**
+   * @param {string} video
+   * @param {number} position
+   * @returns {Promise<Frame>} the frame there, or the first readable one after it
+   */
+  frameAt(video, position) {
+    return request("GET", `/api/frames?${new URLSearchParams({ video, position })}`);
   }
 
   /**

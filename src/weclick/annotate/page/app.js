@@ -11,6 +11,7 @@ import { Pictures, Player } from "./pictures.js";
 import { UNKNOWN } from "./points.js";
 import { Preview } from "./preview.js";
 import { Saver } from "./saver.js";
+import { Scrub } from "./scrub.js";
 import { classStyles } from "./styles.js";
 import { Survey } from "./survey.js";
 import { findLeftovers } from "./unsaved.js";
@@ -57,6 +58,7 @@ export class App {
       showMessage: (text) => this.panel.showMessage(text),
     });
     this.notices = new Notices(this.navigation, this.saver);
+    this.scrub = new Scrub((position) => this.navigation.goTo(position));
     this.commands = this.#makeCommands();
     fillHelp(project);
     byId("actions").querySelector("[data-command=overlay]").hidden = !project.overlay;
@@ -325,6 +327,7 @@ export class App {
     const { navigation, editor, panel } = this;
     if (!navigation.work) return;
     panel.showWork(navigation.work, editor.current, editor.zoom);
+    this.scrub.show(navigation.work.frame);
     this.#enableAccept();
     panel.showTimes(navigation.seconds, editor.added, navigation.finished);
   }

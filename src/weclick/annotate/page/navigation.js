@@ -82,6 +82,14 @@ export class Navigation {
     return this.#navigate(() => this.#open(id));
   }
 
+  /**
+   * @param {number} position in the video of the current frame
+   * @returns {Promise<boolean>} whether a frame is shown
+   */
+  goTo(position) {
+    return this.#navigate(async () => this.#open((await this.api.frameAt(this.work.frame.video, position)).id));
+  }
+
   /** Return to the frame that was finished last. */
   back() {
     return this.#navigate(async () => {
@@ -209,10 +217,12 @@ export class Navigation {
     return work;
   }
 
-  /** Go to another frame, then lease the current one: a failed navigation may have leased another frame. */
+  /** Go to another frame, then lease the current one: a failed navigation may have leased another frame. Returns whether it
+   *  succeeded. */
   async #navigate(action) {
-    await this.#exclusive(action);
+    const shown = await this.#exclusive(action);
     this.renewLease();
+    return shown;
   }
 
   /**

@@ -6,6 +6,7 @@ import { countByClass, UNKNOWN } from "./points.js";
 
 const MESSAGE_TIME = 3500; // milliseconds
 const STATUS = { todo: "to do", done: "✓ done", skipped: "» skipped" };
+const FEW = 2; // clicks of a class in all frames up to which little is known of it
 const FILTER_FROM = 13; // number of classes from which a search field helps
 
 export class Panel {
@@ -50,12 +51,13 @@ export class Panel {
   }
 
   /** @param {import("./api.js").Progress} progress */
-  showProgress({ goal, done, skipped, todo }) {
+  showProgress({ goal, done, skipped, todo, clicks, class_clicks }) {
     const percent = (count) => `${goal ? Math.min((100 * count) / goal, 100) : 0}%`;
     byId("bar-done").style.width = percent(done);
     byId("bar-skipped").style.width = percent(skipped);
     byId("bar").setAttribute("aria-valuemax", goal);
     byId("bar").setAttribute("aria-valuenow", Math.min(done + skipped, goal));
+    this.#chips.forEach((chip, id) => this.#showKnown(chip, this.styles[id], clicks ? class_clicks[id] : null));
     setText("progress-text", `${done} of ${goal} done · ${skipped} skipped · ${todo ? `${todo} to do` : this.next}`);
   }
 
@@ -120,12 +122,19 @@ export class Panel {
     key.style.color = textColorOn(style.color);
     const name = element("span", style.name, { className: "name" });
     const parts = [key, name, element("span", "", { className: "count" })];
-    const title = `${style.name}: click ${style.thing ? "each object" : "each connected area"} once`;
     const onclick = () => {
       this.#endFilter();
       this.choose(id);
     };
-    return element("button", null, { className: "chip", title, onclick }, parts);
+    return element("button", null, { className: "chip", title: hint(style), onclick }, parts);
+  }
+
+  /** Mark a class that has few clicks over all frames; null: nothing is clicked yet. */
+  #showKnown(chip, style, clicks) {
+    const few = clicks !== null && clicks <= FEW;
+    chip.toggleAttribute("data-few", few);
+    const known = few ? `. ${clicks || "No"} click${clicks === 1 ? "" : "s"} in all frames: too few to learn the class from` : "";
+    chip.title = hint(style) + known;
   }
 
   #filter() {
@@ -149,6 +158,10 @@ export class Panel {
     byId("filter").hidden = true;
     this.#filter();
   }
+}
+
+function hint({ name, thing }) {
+  return `${name}: click ${thing ? "each object" : "each connected area"} once`;
 }
 
 function duration(seconds) {
