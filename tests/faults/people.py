@@ -233,14 +233,12 @@ def click_with_kills(folder: Path, *, people: int, clicks: int, kills: int, stra
     crowd = [Person(number, server, ledger, clicks) for number in range(people)]
     hostile = Strangers(server.port, strangers)
     starting = 0
-    server.start()
-    with hostile, ThreadPoolExecutor(people) as pool:
+    with server, hostile, ThreadPoolExecutor(people) as pool:
         tasks = [pool.submit(person.run) for person in crowd]
         for due in sorted(chance.choices(range(clicks), k=kills)):
             starting += kill(server, ledger, due, chance, lambda: all(task.done() for task in tasks))
         for task in tasks:
             task.result()
-    server.kill()
     return Figures(ledger.check(stored_states(root)), crowd, kills, starting, hostile.opened, hostile.most)
 
 

@@ -24,7 +24,7 @@ HALF_REQUESTS = (
 
 
 class Server:
-    """``weclick annotate`` at an address that needs a token; a restart keeps the port.
+    """``weclick annotate`` at an address that needs a token, for a ``with`` block; a restart keeps the port.
 
     Args:
         root: The data set.
@@ -37,6 +37,14 @@ class Server:
         self.token = ""
         self.up = threading.Event()
         self.process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.process.poll() is None:
+            self.kill()
 
     def start(self) -> None:
         """Start it, wait until it prints its address, and note the token of this start."""
