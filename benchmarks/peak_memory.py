@@ -4,7 +4,7 @@ Each stage of ``weclick fit`` and ``weclick predict`` runs in a process of its o
 all lengths; validation, memory and prediction cover the whole set. Loader workers are 0, so that one process holds everything.
 Prints the peak resident set of each process, and its ratio to that of the shortest set.
 
-    python benchmarks/peak_memory.py [--lengths 1 20] [--folder FOLDER]
+    python benchmarks/peak_memory.py [--lengths 1 20]
 """
 
 from __future__ import annotations
@@ -19,27 +19,19 @@ from typing import Final
 
 import cv2
 
+from weclick.images import read_image
+
 SNIPPETS, VALIDATED, FRAMES, TARGET = 48, 8, 12, 7
 """The lengths of ``weclick data synthetic``, which makes the demo."""
 SIZE: Final = "[64,128]"
 EPOCHS, STEPS = 2, 12
 STAGES: Final = ("teacher", "memory", "student")
 OPTIONS: Final = (
-    *(
-        "--config",
-        "demo.yaml",
-        "--arm",
-        "beyond",
-        "--data.root",
-        "set",
-        "--data.size",
-        SIZE,
-        "--data.draws.crop",
-        "[64,96]",
-    ),
-    *("--data.workers", "0", "--trainer.max_epochs", str(EPOCHS), "--trainer.limit_train_batches", str(STEPS)),
-    *("--trainer.check_val_every_n_epoch", "1", "--report", "false", "--tracking.wandb", "disabled"),
+    *f"--config demo.yaml --arm beyond --data.root set --data.size {SIZE} --data.draws.crop [64,96]".split(),
+    *f"--data.workers 0 --trainer.max_epochs {EPOCHS} --trainer.limit_train_batches {STEPS}".split(),
+    *"--trainer.check_val_every_n_epoch 1 --report false --tracking.wandb disabled".split(),
 )
+PREDICT: Final = "predict --run run --source video.mp4 --out seen --labels true --overlay true".split()
 
 
 def make_set(folder: Path, length: int) -> None:
@@ -48,10 +40,10 @@ def make_set(folder: Path, length: int) -> None:
     peak(folder, "data", "synthetic", "set", *map(str, counts), "--size", SIZE)
     peak(folder, "clicks", "simulate", "set", "--min_area", "20")
     frames = sorted((folder / "set/leftImg8bit_sequence/train").glob("*/*.png"))
-    height, width = cv2.imread(str(frames[0])).shape[:2]
+    height, width = read_image(frames[0]).shape[:2]
     video = cv2.VideoWriter(str(folder / "video.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 25, (width, height))
     for frame in frames:
-        video.write(cv2.imread(str(frame)))
+        video.write(cv2.cvtColor(read_image(frame), cv2.COLOR_RGB2BGR))
     video.release()
 
 
@@ -60,25 +52,13 @@ def measure(folder: Path) -> dict[str, float]:
     peaks = {
         stage: peak(folder, "fit", *OPTIONS, "--name", "run", "--resume", "run", "--stage", stage) for stage in STAGES
     }
-    peaks["predict"] = peak(
-        folder,
-        "predict",
-        "--run",
-        "run",
-        "--source",
-        "video.mp4",
-        "--out",
-        "seen",
-        "--labels",
-        "true",
-        "--overlay",
-        "true",
-    )
+    peaks["predict"] = peak(folder, *PREDICT)
     return peaks
 
 
 def peak(folder: Path, *arguments: str) -> float:
     """Run ``weclick`` in a folder, and return its peak resident set in MB."""
+    # a process inherits the peak of the one that starts it, so nothing here imports torch
     with (folder / "log").open("a") as log:
         process = subprocess.Popen([sys.executable, "-m", "weclick", *arguments], cwd=folder, stdout=log, stderr=log)
     _, status, usage = os.wait4(process.pid, 0)
@@ -96,23 +76,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--lengths", type=int, nargs="+", default=[1, 20], help="multiples of the demo; default: 1 20")
-    parser.add_argument("--folder", type=Path, help="keep the sets there, and use those that are there already")
-    options = parser.parse_args()
-    with TemporaryDirectory() as temporary:
-        folder = options.folder or Path(temporary)
-        table = {length: measure_length(folder.absolute() / f"{length}x", length) for length in options.lengths}
-    first = table[options.lengths[0]]
+    table = {}
+    for length in parser.parse_args().lengths:
+        with TemporaryDirectory() as folder:
+            make_set(Path(folder), length)
+            table[length] = measure(Path(folder))
+    first, last = table[min(table)], table[max(table)]
     for command, base in first.items():
         values = ", ".join(f"{length}x {peaks[command]:.0f} MB" for length, peaks in table.items())
-        print(f"{command:8} {values}, ratio {table[options.lengths[-1]][command] / base:.3f}")
-
-
-def measure_length(folder: Path, length: int) -> dict[str, float]:
-    """Make the set of one length unless it is there, and measure."""
-    if not (folder / "video.mp4").exists():
-        folder.mkdir(parents=True)
-        make_set(folder, length)
-    return measure(folder)
+        print(f"{command:8} {values}, ratio {last[command] / base:.3f}")
 
 
 if __name__ == "__main__":
