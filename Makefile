@@ -46,8 +46,9 @@ format: $(INSTALLED)  ## fix style
 type: $(INSTALLED)  ## types
 	$(BIN)/mypy
 
-faults: $(INSTALLED)  ## kill commands at 100 random moments, repeat them, and compare all files; about 30 minutes
+faults: $(INSTALLED)  ## kill commands at 100 random moments, and the page's server while people click; about 30 minutes
 	OMP_NUM_THREADS=1 WANDB_MODE=disabled $(BIN)/python -m tests.faults.kills --kills 100
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.people --people 10 --clicks 20000 --kills 20
 
 bench: $(INSTALLED) demo/data  ## speed of student, training and memory on the synthetic set
 	$(BIN)/weclick benchmark student

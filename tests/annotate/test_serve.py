@@ -1,16 +1,11 @@
-"""Ports, addresses, and killing the server."""
+"""Ports and addresses."""
 
 import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from weclick.annotate.serve import bind
 from weclick.errors import ConfigError
-
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "annotate.py"
 
 
 def test_port_0_takes_any_free_port():
@@ -38,12 +33,3 @@ def test_responses_are_sent_without_delay():
 def test_a_port_that_cannot_be_used_is_refused_in_one_line(host, port, words):
     with bind("127.0.0.1", 0) as taken, pytest.raises(ConfigError, match=words):
         bind(host, taken.getsockname()[1] if port is None else port)
-
-
-@pytest.mark.slow
-def test_nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed():
-    """Promise 4, a short run; `benchmarks/annotate.py crash` is the long one."""
-    command = [sys.executable, str(BENCHMARK), "crash", "--clicks", "300", "--kills", "3"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.startswith("300 acknowledged saves, 3 kills") and "0 clicks lost, 0 doubled" in done.stdout
