@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import reprlib
 import warnings
 from collections.abc import Callable
 from dataclasses import fields
@@ -94,6 +95,8 @@ def to_settings(parser: Parser, config: Namespace) -> FitSettings:
     from weclick.pipeline.settings import FitSettings
 
     plain = config.clone(with_meta=False).as_dict()
+    if not isinstance(plain["trainer"], dict):
+        raise ConfigError(f"trainer must be options by name, found {plain['trainer']!r}")
     groups = {group: options.of(plain[group], group) for group, options in OPTION_GROUPS.items() if group != "trainer"}
     callbacks = _callbacks(plain["trainer"].pop("callbacks", None))
     values = {field.name: plain[field.name] for field in fields(FitSettings) if field.name in plain}
@@ -232,6 +235,8 @@ def _read(file: Path) -> dict[str, Any]:
 def _settings(settings: object, where: str) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise ConfigError(f"{where} holds no settings; it must have lines such as arm: beyond")
+    if (wrong := next((key for key in settings if not isinstance(key, str) or " " in key), None)) is not None:
+        raise ConfigError(f"{where} holds {reprlib.repr(wrong)}, which is no option; is it the right file?")
     return settings
 
 
