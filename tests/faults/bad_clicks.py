@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import io
-import sqlite3
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .cases import DAMAGE, TEXT_DAMAGE, Case, Spoil, all_of, as_folder, change, change_json, flipped, put
-from .project import FIT
+from .cases import TEXT_DAMAGE, Case, Spoil, change, change_json, put
 
 FILES = {"csv": "clicks.csv", "cvat": "clicks.xml", "coco": "coco.json", "label-studio": "studio.json"}
 LABELME = "labelme/frames/a/0.json"
 
 
-def imported(name: str, spoil: Spoil, file: str, form: str, words: tuple[str, ...] = (), harmless: bool = False) -> Case:
+def imported(
+    name: str, spoil: Spoil, file: str, form: str, words: tuple[str, ...] = (), harmless: bool = False
+) -> Case:
     """Return the case of an import into a new store."""
-    command = ("clicks", "import", "street", "labelme" if form == "labelme" else file, "--store", "new.sqlite", "--format", form)
+    command = (
+        "clicks",
+        "import",
+        "street",
+        "labelme" if form == "labelme" else file,
+        "--store",
+        "new.sqlite",
+        "--format",
+        form,
+    )
     return Case(f"click files: {form}", name, command, spoil, words or (Path(file).name,), harmless)
 
 
@@ -110,9 +118,13 @@ CVAT = {
     "an open element": (POINT, POINT.replace(" />", ">")),
     "an unknown entity": ('label="ground"', 'label="&ground;"'),
     "billion laughs": ("<annotations>", f"{ENTITIES}]><annotations>&i;"),
-    "a file of this machine": ("<annotations>", '<!DOCTYPE a [<!ENTITY a SYSTEM "file:///etc/passwd">]><annotations>&a;'),
+    "a file of this machine": (
+        "<annotations>",
+        '<!DOCTYPE a [<!ENTITY a SYSTEM "file:///etc/passwd">]><annotations>&a;',
+    ),
     "elements nested 100000 times": ("<annotations>", "<annotations>" + "<image>" * 100_000),
 }
+
 
 def spoilt_cvat() -> list[Case]:
     """One part of the XML file changed, and archives as CVAT downloads them."""
@@ -140,10 +152,10 @@ def zipped(members: dict[str, bytes]) -> bytes:
     return content.getvalue()
 
 
-def entry(*path: str | int, value: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - JSON
+def entry(*path: str | int, value: Any) -> Callable[[Any], Any]:
     """Return an edit that sets the value at a path in JSON, or removes it."""
 
-    def edit(content: Any) -> Any:  # noqa: ANN401
+    def edit(content: Any) -> Any:
         *ways, last = path or (None,)
         if last is None:
             return value
@@ -175,7 +187,9 @@ WRONG = (None, 3, "text", [], {}, [3], deep(500))
 """Values of another type."""
 COORDINATES = (float("nan"), float("inf"), -99.0, 1e300, 10**400, "left", None, True, [1])
 
-JSON: dict[str, tuple[str, tuple[tuple[str | int, ...], ...], tuple[tuple[tuple[str | int, ...], tuple[Any, ...]], ...]]] = {
+JSON: dict[
+    str, tuple[str, tuple[tuple[str | int, ...], ...], tuple[tuple[tuple[str | int, ...], tuple[Any, ...]], ...]]
+] = {
     "coco": (
         "coco.json",
         (("images",), ("annotations",), ("categories",), ("annotations", 0, "keypoints"), ("images", 0)),
@@ -197,7 +211,10 @@ JSON: dict[str, tuple[str, tuple[tuple[str | int, ...], ...], tuple[tuple[tuple[
         ((0,), (0, "data"), (0, "annotations"), (0, "annotations", 0), (0, "annotations", 0, "result", 0, "value")),
         (
             ((0, "annotations", 0, "result", 0, "value", "x"), COORDINATES),
-            ((0, "annotations", 0, "result", 0, "value", "keypointlabels"), (["bus"], [], "ground", [3], ["ground", "car"])),
+            (
+                (0, "annotations", 0, "result", 0, "value", "keypointlabels"),
+                (["bus"], [], "ground", [3], ["ground", "car"]),
+            ),
             ((0, "annotations", 0, "result", 0, "original_width"), (256, "128")),
             ((0, "data", "image"), ("77.png", 3, None, GONE, "/data/local-files/?d=../../x.png", "http://host/x.png")),
             ((1, "data", "image"), ("/data/local-files/?d=frames/a/0.png",)),
@@ -223,129 +240,17 @@ def spoilt_json() -> list[Case]:
     """One value of a JSON file changed."""
     cases = []
     for form, (file, types, values) in JSON.items():
-        pairs = [(path, value) for path in types for value in WRONG] + [(path, value) for path, own in values for value in own]
+        pairs = [(path, value) for path in types for value in WRONG] + [
+            (path, value) for path, own in values for value in own
+        ]
         for path, value in pairs:
             shown = "gone" if value is GONE else repr(value)[:30]
             # whether a value that is missing or empty matters is the format's own rule
-            cases.append(imported(f"{'.'.join(map(str, path))}: {shown}", change_json(file, entry(*path, value=value)), file, form,
-                                  ("labelme",) if form == "labelme" else (), value in (None, [], {}, GONE, "text", 3) or path[-1] in
-                                  ("points", "keypoints", "keypointlabels")))  # fmt: skip
+            harmless = value in (None, [], {}, GONE, "text", 3) or path[-1] in ("points", "keypoints", "keypointlabels")
+            spoil, words = change_json(file, entry(*path, value=value)), ("labelme",) if form == "labelme" else ()
+            cases.append(imported(f"{'.'.join(map(str, path))}: {shown}", spoil, file, form, words, harmless))
         cases.append(imported("nothing", put(file, "null"), file, form, harmless=form == "labelme"))
     return cases
 
 
-# ---- stores
-
-STORE = "street/clicks.sqlite"
-STATS, EXPORTED = ("clicks", "stats", "street"), ("clicks", "export", "street", "out.csv")
-ADDED = ("clicks", "import", "street", "clicks.csv", "--replace", "true")
-
-
-def sql(*statements: str) -> Spoil:
-    """Run statements on the store."""
-
-    def spoil(folder: Path) -> None:
-        with closing(sqlite3.connect(folder / STORE, isolation_level=None)) as db:
-            db.execute("PRAGMA ignore_check_constraints = ON")
-            for statement in statements:
-                db.execute(statement)
-
-    return spoil
-
-
-def page(number: int) -> Callable[[bytes], bytes]:
-    """Return an edit that flips the bits of a page of 4096 bytes."""
-
-    def edit(content: bytes) -> bytes:
-        start = 4096 * number
-        return content[:start] + bytes(255 - byte for byte in content[start : start + 4096]) + content[start + 4096 :]
-
-    return edit
-
-
-def another_database(folder: Path) -> None:
-    """Put a database of another program in the store's place."""
-    (folder / STORE).unlink()
-    sql("CREATE TABLE music (title TEXT)")(folder)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the store as another process that writes to it does."""
-    with closing(sqlite3.connect(folder / STORE, isolation_level=None)) as db:
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")
-        db.execute("BEGIN EXCLUSIVE")
-        yield
-        db.execute("ROLLBACK")
-
-
-ROWS: dict[str, tuple[str, ...]] = {
-    "a newer version": ("PRAGMA user_version = 99",),
-    "a negative version": ("PRAGMA user_version = -1",),
-    "another application": ("PRAGMA application_id = 7",),
-    "no table of clicks": ("DROP TABLE clicks",),
-    "no table of frames": ("DROP TABLE frames",),
-    "no table meta": ("DROP TABLE meta",),
-    "nothing in meta": ("DELETE FROM meta",),
-    "classes that are no JSON": ("UPDATE meta SET value = '[' WHERE key = 'classes'",),
-    "classes that are a number": ("UPDATE meta SET value = '3' WHERE key = 'classes'",),
-    "classes that are null": ("UPDATE meta SET value = 'null' WHERE key = 'classes'",),
-    "classes that are bytes": ("UPDATE meta SET value = x'ff00' WHERE key = 'classes'",),
-    "classes that are mappings": ("""UPDATE meta SET value = '[{"a": 1}, 2]' WHERE key = 'classes'""",),
-    "other classes": ("""UPDATE meta SET value = '["ground", "bus"]' WHERE key = 'classes'""",),
-    "a column less": ("ALTER TABLE clicks DROP COLUMN annotator",),
-    "clicks of infinite x": ("UPDATE clicks SET x = 9e999",),
-    "clicks of text": ("UPDATE clicks SET x = 'left'",),
-    "clicks of a class that is none": ("UPDATE clicks SET class_id = 99",),
-    "clicks of a class that is text": ("UPDATE clicks SET class_id = 'car'",),
-    "clicks of a class below all": ("UPDATE clicks SET class_id = -7",),
-    "a status that is none": ("UPDATE frames SET status = 'almost'",),
-    "frames of no number": ("UPDATE frames SET number = 'x' || number", "UPDATE clicks SET number = 'x' || number"),
-    "videos of bytes": ("UPDATE frames SET video = x'ff00'", "UPDATE clicks SET video = x'ff00'"),
-    "times of bytes": ("UPDATE frames SET updated = x'ff00'", "UPDATE clicks SET created = x'ff00'"),
-    "annotators of bytes": ("UPDATE clicks SET annotator = x'ff00'",),
-    "sizes of text": ("UPDATE frames SET height = 'tall', width = 'wide'",),
-    "sizes below zero": ("UPDATE frames SET height = -1, width = 0",),
-    "labels that are no pictures": (
-        "INSERT INTO labels SELECT video, number, x'00', x'00', 'p', 'a', 't' FROM frames LIMIT 1",
-    ),
-    "answers that are no JSON": ("INSERT INTO asked SELECT video, number, '{', 'a', 't' FROM frames LIMIT 1",),
-    "answers of other classes": ("""INSERT INTO asked SELECT video, number, '{"99": true}', 'a', 't' FROM frames LIMIT 1""",),
-    "answers of text": ("""INSERT INTO asked SELECT video, number, '{"x": "y"}', 'a', 't' FROM frames LIMIT 1""",),
-    "text that is not UTF-8": ("UPDATE clicks SET annotator = CAST(x'ff' AS TEXT)",),
-    "videos whose text is not UTF-8": ("UPDATE clicks SET video = CAST(x'ff' AS TEXT)",),
-    "held-out frames that are no JSON": ("INSERT INTO meta VALUES ('held_out', '[')",),
-    "held-out frames that are numbers": ("INSERT INTO meta VALUES ('held_out', '[3]')",),
-    "a view for a table": ("ALTER TABLE clicks RENAME TO other", "CREATE VIEW clicks AS SELECT * FROM other, other AS b"),
-    "a trigger": ("CREATE TRIGGER t AFTER DELETE ON clicks BEGIN SELECT raise(ABORT, 'no'); END",),
-}
-"""What is wrong with a store's content, and the statements that make it so."""
-SHOWN = {"another application", "a column less", "a trigger", "a view for a table"}
-
-
-def spoilt_stores() -> list[Case]:
-    """Stores read by the commands that count, write, add and train."""
-    cases = []
-    reads = {"stats": STATS, "export": EXPORTED, "import": ADDED, "fit": (*FIT, "--trainer.max_epochs=1"),
-             "check": ("clicks", "check", "street")}  # fmt: skip
-    for number, (name, statements) in enumerate(ROWS.items()):
-        for command in {*list(reads)[number % 2 : number % 2 + 3 : 2], "check", "fit"}:
-            # what a command does not read cannot disturb it
-            cases.append(Case("click stores: content", f"{name}: {command}", reads[command], sql(*statements), (), True, True))
-    files: dict[str, tuple[Spoil, bool]] = {
-        **{name: (change(STORE, damage), name == "cut before the end") for name, damage in DAMAGE.items()},
-        "flipped bits": (change(STORE, flipped), True),
-        **{f"page {number} inverted": (change(STORE, page(number)), True) for number in range(13)},
-        "another database": (another_database, False),
-        "a folder": (as_folder(STORE), False),
-        "a log that is noise": (put(f"{STORE}-wal", bytes(range(256)) * 40), True),
-    }
-    for name, (spoil, harmless) in files.items():
-        for command in ("stats", "import") if "page" in name else ("stats", "import", "fit"):
-            cases.append(Case("click stores: file", f"{name}: {command}", reads[command], spoil, ("clicks.sqlite",), harmless))
-    locks = [Case("click stores: file", f"locked: {name}", reads[name], words=("clicks.sqlite", "another process"), during=locked)
-             for name in ("stats", "import")]  # fmt: skip
-    return [*cases, *locks]
-
-
-CASES = (*damaged(), *spoilt_csv(), *spoilt_cvat(), *spoilt_json(), *spoilt_stores())
+CASES = (*damaged(), *spoilt_csv(), *spoilt_cvat(), *spoilt_json())

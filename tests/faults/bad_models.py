@@ -1,205 +1,17 @@
-"""Checkpoints, published folders and exported models that are wrong."""
+"""Published folders and exported models that are wrong."""
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import pickle
 import struct
-import zipfile
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from .bad_checkpoints import CODE, FILM, put_damaged
 from .bad_clicks import GONE, entry
 from .cases import DAMAGE, TEXT_DAMAGE, Case, Spoil, all_of, as_folder, change, change_json, flipped, put, remove
-from .project import FIT
-
-LAST = "runs/done/student/last.ckpt"
-FILM = ("--source", "film.mp4", "--max_frames", "2")
-
-
-class Runs:
-    """Pickled, a command that leaves a file."""
-
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        """Return what unpickling calls."""
-        return os.system, ("touch executed",)
-
-
-def edited(*path: str | int, value: Any) -> Spoil:  # noqa: ANN401
-    """Write own.ckpt: the student's checkpoint with one value changed or removed; a function makes the new of the old."""
-
-    def spoil(folder: Path) -> None:
-        checkpoint = torch.load(folder / LAST, weights_only=True)
-        if callable(value):
-            place = checkpoint
-            for way in path[:-1]:
-                place = place[way]
-            place[path[-1]] = value(place[path[-1]])
-        else:
-            checkpoint = entry(*path, value=value)(checkpoint) or checkpoint
-        torch.save(checkpoint, folder / "own.ckpt")
-
-    return spoil
-
-
-def each(edit: Callable[[torch.Tensor], Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Return an edit of the first weight of a network."""
-
-    def first(weights: dict[str, Any]) -> dict[str, Any]:
-        name = next(name for name, tensor in weights.items() if tensor.ndim == 4)
-        return {**weights, name: edit(weights[name])}
-
-    return first
-
-
-def with_infinity(tensor: torch.Tensor) -> torch.Tensor:
-    """Return a tensor whose last value is infinite."""
-    return torch.cat([tensor.flatten()[:-1], torch.tensor([float("inf")])]).view(tensor.shape)
-
-
-OPTIONS = ("hyper_parameters", "options", "network")
-STATE = ("state_dict",)
-CHECKPOINTS: dict[str, Spoil] = {
-    "no weights": edited("state_dict", value=GONE),
-    "no hyperparameters": edited("hyper_parameters", value=GONE),
-    "no stage": edited("weclick_stage", value=GONE),
-    "an unknown stage": edited("weclick_stage", value="pupil"),
-    "a stage that is a list": edited("weclick_stage", value=["student"]),
-    "the stage teacher": edited("weclick_stage", value="teacher"),
-    "a list": edited(value=[1, 2]),
-    "a tensor": edited(value=torch.zeros(3)),
-    "weights that are a list": edited("state_dict", value=[1]),
-    "weights that are empty": edited("state_dict", value={}),
-    "weights of numbers": edited("state_dict", value={"network.a": 3}),
-    "weights of text": edited(*STATE, value=each(lambda tensor: "text")),
-    "hyperparameters that are a list": edited("hyper_parameters", value=[1]),
-    "weights that are NaN": edited(*STATE, value=each(lambda tensor: tensor * float("nan"))),
-    "one infinite weight": edited(*STATE, value=each(with_infinity)),
-    "a weight of another shape": edited(*STATE, value=each(lambda tensor: tensor[..., :1])),
-    "a weight of whole numbers": edited(*STATE, value=each(lambda tensor: tensor[:1].long())),
-    "a weight of complex numbers": edited(*STATE, value=each(lambda tensor: tensor[:1].to(torch.complex64))),
-    "a sparse weight": edited(*STATE, value=each(lambda tensor: tensor.to_sparse())),
-    "a weight without values": edited(*STATE, value=each(lambda tensor: tensor.to("meta"))),
-    "a weight of one value, repeated": edited(*STATE, value=each(lambda tensor: torch.zeros(1).expand(tensor.shape))),
-    "a weight of a terabyte": edited(*STATE, value=each(lambda tensor: torch.zeros(1).expand(1 << 38))),
-    "a weight less": edited(*STATE, value=lambda weights: dict(list(weights.items())[1:])),
-    "a weight more": edited(*STATE, value=lambda weights: {**weights, "network.more": torch.zeros(1)}),
-    "names without their beginning": edited(*STATE, value=lambda w: {name.removeprefix("network."): t for name, t in w.items()}),
-    "names that are numbers": edited(*STATE, value=lambda weights: dict(enumerate(weights.values()))),
-    "no classes": edited("hyper_parameters", "classes", value=GONE),
-    "classes that are empty": edited("hyper_parameters", "classes", value=[]),
-    "a class more": edited("hyper_parameters", "classes", value=lambda c: [*c, {"name": "bus", "color": [1, 2, 3], "thing": True}]),
-    "a class twice": edited("hyper_parameters", "classes", value=lambda c: [c[0], c[0]]),
-    "classes that are text": edited("hyper_parameters", "classes", value="ab"),
-    "classes without colours": edited("hyper_parameters", "classes", 0, "color", value=None),
-    "a class of an escape sequence": edited("hyper_parameters", "classes", 0, "name", value="\x1b[2J\n"),
-    "no size": edited("hyper_parameters", "size", value=GONE),
-    "a size of 0": edited("hyper_parameters", "size", value=[0, 0]),
-    "a size of a million": edited("hyper_parameters", "size", value=[1_000_000, 1_000_000]),
-    "a size of text": edited("hyper_parameters", "size", value=["a", "b"]),
-    "a size of NaN": edited("hyper_parameters", "size", value=[float("nan"), 1.0]),
-    "a size of one number": edited("hyper_parameters", "size", value=64),
-    "no options": edited("hyper_parameters", "options", value=GONE),
-    "options that are text": edited("hyper_parameters", "options", value="options"),
-    "no network": edited(*OPTIONS, value=GONE),
-    "an unknown option": edited(*OPTIONS, "paint", value=1),
-    "an unknown network": edited(*OPTIONS, "name", value="unet17"),
-    "code for a network": edited(*OPTIONS, "name", value={"class_path": "os.system", "init_args": {"command": "touch executed"}}),
-    "a module that is not loaded": edited(*OPTIONS, "name", value={"class_path": "antigravity.fly"}),
-    "a network of Popen": edited(*OPTIONS, "name", value={"class_path": "subprocess.Popen", "init_args": {"args": "touch executed"}}),
-    "an unknown encoder": edited(*OPTIONS, "encoder", value="resnet9"),
-    "an encoder of a hub": edited(*OPTIONS, "encoder", value="tu-hf-hub:someone/something"),
-    "an encoder of a hub of timm": edited(*OPTIONS, "encoder", value="hf-hub:someone/something"),
-    "an encoder of a folder": edited(*OPTIONS, "encoder", value="local-dir:/etc"),
-    "another encoder": edited(*OPTIONS, "encoder", value="tf_efficientnet_lite0"),
-    "a width of a billion": edited(*OPTIONS, "width", value=10**9),
-    "a width of 2^70": edited(*OPTIONS, "width", value=2**70),
-    "a width of 0": edited(*OPTIONS, "width", value=0),
-    "a width of text": edited(*OPTIONS, "width", value="wide"),
-    "strides of 3": edited(*OPTIONS, "strides", value=[3, 9]),
-    "strides that are empty": edited(*OPTIONS, "strides", value=[]),
-    "a class of its own": edited("weclick_class", value="os.system"),
-    "a class that is not loaded": edited("weclick_class", value="mine.Student"),
-}
-"""A checkpoint's content, changed."""
-
-MAY_RUN = {"a class of its own", "a class that is not loaded", "a class of an escape sequence", "weights of whole numbers",
-           "a class that is a number"}  # fmt: skip
-
-
-def zipped(**members: bytes) -> bytes:
-    """Return an archive that is not compressed, as torch writes it; __ in a name stands for a slash, _dot_ for a dot."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(name.replace("__", "/").replace("_dot_", "."), data)
-    return content.getvalue()
-
-
-def bomb() -> bytes:
-    """Return an archive of zeros that are compressed."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("archive/data.pkl", bytes(1 << 28))
-    return content.getvalue()
-
-
-CODE = pickle.dumps({"weclick_stage": Runs(), "state_dict": {}, "hyper_parameters": {}}, 2)
-FILES: dict[str, bytes] = {
-    "a pickle that runs a command": CODE,
-    "a pickle of protocol 5 that runs a command": pickle.dumps(Runs(), 5),
-    "an archive with such a pickle": zipped(archive__data_dot_pkl=CODE, archive__version=b"3\n", archive__byteorder=b"little"),
-    "an archive with such a pickle of constants": zipped(archive__constants_dot_pkl=CODE, archive__data_dot_pkl=b"N.", archive__version=b"3\n"),
-    "an archive of other files": zipped(readme=b"text"),
-    "an archive of nothing": zipped(),
-    "an archive that leads out": zipped(**{"_dot__dot___dot__dot___executed": b"x"}),
-    "a compressed archive of 256 MB": bomb(),
-    "a pickle of a number": pickle.dumps(3),
-    "a pickle of an endless list": b"\x80\x02]" + b"(" * 100_000,
-    "a pickle of a string of 2^60 bytes": b"\x80\x04\x8d" + struct.pack("<Q", 1 << 60),
-    "HTML": b"<!doctype html><title>404 Not Found</title>",
-    "a pointer of Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n",
-    "HDF5": b"\x89HDF\r\n\x1a\n" + bytes(500),
-}
-"""Files that are no checkpoints."""
-
-
-def checkpoints() -> list[Case]:
-    """Checkpoints, read by the commands that predict, measure, export and train from a teacher."""
-    cases = []
-    commands = {
-        "predict": ("predict", "--ckpt_path", "own.ckpt", *FILM),
-        "test": ("test", "--run", "done", "--ckpt_path", "own.ckpt"),
-        "export": ("export", "--run", "done", "--ckpt_path", "own.ckpt", "--formats", "onnx", "--out", "new"),
-        "fit": (*FIT, "--teacher_checkpoint", "own.ckpt"),
-    }
-    for number, (name, spoil) in enumerate(CHECKPOINTS.items()):
-        for part in ("predict", ("test", "export", "fit")[number % 3]):
-            harmless = name in MAY_RUN or (name == "the stage teacher" and part in ("fit", "predict"))
-            cases.append(Case("checkpoints", f"{name}: {part}", commands[part], spoil, ("own.ckpt",), harmless))
-    for name, content in FILES.items():
-        for part in ("predict", "fit"):
-            cases.append(Case("checkpoints", f"{name}: {part}", commands[part], put("own.ckpt", content), ("own.ckpt",)))
-    for name, damage in {**DAMAGE, "flipped bits": flipped}.items():
-        spoil = put_damaged(LAST, "own.ckpt", damage)
-        cases += [Case("checkpoints", f"{name}: {part}", command, spoil, ("own.ckpt",)) for part, command in commands.items()]
-    copied = put_damaged("runs/done/student/weights.safetensors", "own.ckpt", bytes)
-    cases.append(Case("checkpoints", "safetensors", commands["predict"], copied, ("own.ckpt",)))
-    return cases
-
-
-def put_damaged(source: str, name: str, damage: Callable[[bytes], bytes]) -> Spoil:
-    """Write a damaged copy of a file."""
-    return lambda folder: put(name, damage((folder / source).read_bytes()))(folder)
-
-
-# ---- published folders
 
 CONFIG = "published/config.json"
 USE = ("predict", "--ckpt_path", "published", *FILM)
@@ -219,7 +31,7 @@ def summed(*spoils: Spoil) -> Spoil:
     return spoil
 
 
-def header(**tensors: Any) -> bytes:  # noqa: ANN401
+def header(**tensors: Any) -> bytes:
     """Return a safetensors file whose header states these tensors."""
     text = json.dumps(tensors).encode()
     return struct.pack("<Q", len(text)) + text
@@ -227,10 +39,10 @@ def header(**tensors: Any) -> bytes:  # noqa: ANN401
 
 NETWORK = ("hyper_parameters", "options", "network")
 SETTINGS: tuple[tuple[tuple[str | int, ...], tuple[Any, ...]], ...] = (
-    ((), ([], {}, 3, None, "text")),
+    ((), ([], {}, 3, "text")),
     (("sha256",), (GONE, [], {}, 3, None)),
     (("sha256", "model.safetensors"), (GONE, 3, "0" * 64, None)),
-    (("weclick_stage",), (GONE, "teacher", 3, ["student"])),
+    (("weclick_stage",), (GONE, "pupil", 3, ["student"])),
     (("hyper_parameters",), (GONE, [], {}, 3, None)),
     (("hyper_parameters", "classes"), (GONE, [], [3], "ab", [{"name": "a"}, {"name": "a"}], None)),
     (("hyper_parameters", "size"), (GONE, [0, 0], [64], ["a", "b"], [10**6, 10**6], [float("nan"), 1], None)),
@@ -258,25 +70,32 @@ def published() -> list[Case]:
     for name in names:
         damages = TEXT_DAMAGE if name.endswith(".json") else {**DAMAGE, "flipped bits": flipped}
         for kind, damage in damages.items():
-            harmless = kind == "Latin-1"
-            cases.append(Case("published folders", f"{name}: {kind}", USE, change(f"published/{name}", damage), (name,), harmless))
+            harmless = kind in ("Latin-1", "UTF-16")
+            cases.append(
+                Case(
+                    "published folders", f"{name}: {kind}", USE, change(f"published/{name}", damage), (name,), harmless
+                )
+            )
         cases.append(Case("published folders", f"{name} missing", USE, remove(f"published/{name}"), (name,)))
         cases.append(Case("published folders", f"{name} a folder", USE, as_folder(f"published/{name}"), ("published",)))
     for path, values in SETTINGS:
         for value in values:
             shown = f"{'.'.join(map(str, path))}: {'gone' if value is GONE else repr(value)[:40]}"
-            cases.append(Case("published folders", shown, USE, change_json(CONFIG, entry(*path, value=value)), ("published",)))
+            cases.append(
+                Case("published folders", shown, USE, change_json(CONFIG, entry(*path, value=value)), ("published",))
+            )
     model = "published/model.safetensors"
     weights = {name: put(model, content) for name, content in WEIGHTS.items()}
     weights |= {f"weights {name}, with a new sum": change(model, damage) for name, damage in DAMAGE.items()}
     weights["weights that are NaN, with a new sum"] = change(model, lambda content: content[:-400] + b"\xff" * 400)
     cases += [Case("published folders", name, USE, summed(spoil), ("published",)) for name, spoil in weights.items()]
     again = ("package", "done", "--out", "published")
-    cases.append(Case("published folders", "changed since", again, put("published/notes.txt", "mine"), ("published", "notes.txt")))
+    cases.append(
+        Case(
+            "published folders", "changed since", again, put("published/notes.txt", "mine"), ("published", "notes.txt")
+        )
+    )
     return cases
-
-
-# ---- exported models
 
 
 def onnx_changed(edit: Callable[[Any], object]) -> Spoil:
@@ -295,7 +114,7 @@ def onnx_changed(edit: Callable[[Any], object]) -> Spoil:
 def card(edit: Callable[[Any], Any]) -> Spoil:
     """Change the description in an exported model."""
 
-    def both(model: Any) -> None:  # noqa: ANN401
+    def both(model: Any) -> None:
         (place,) = [prop for prop in model.metadata_props if prop.key == "weclick"]
         value = json.loads(place.value)
         edited = edit(value)
@@ -304,7 +123,7 @@ def card(edit: Callable[[Any], Any]) -> Spoil:
     return onnx_changed(both)
 
 
-def outside(model: Any) -> None:  # noqa: ANN401
+def outside(model: Any) -> None:
     """Let the first weights lie in a file of this machine."""
     tensor = model.graph.initializer[0]
     tensor.ClearField("raw_data")
@@ -313,7 +132,7 @@ def outside(model: Any) -> None:  # noqa: ANN401
 
 
 CARDS: tuple[tuple[tuple[str | int, ...], tuple[Any, ...]], ...] = (
-    ((), ([], 3, None, "text", {})),
+    ((), ([], 3, "text", {})),
     (("classes",), (GONE, [], [{"name": "a"}], [3], "ab", None)),
     (("size",), (GONE, [32, 32], [0, 0], ["a", "b"], 64, None, [10**6, 10**6])),
     (("output",), (GONE, "labels", "depth", 3, None)),
@@ -324,7 +143,10 @@ CARDS: tuple[tuple[tuple[str | int, ...], tuple[Any, ...]], ...] = (
 
 def exported() -> list[Case]:
     """Exported models, read by the commands that predict and measure."""
-    predict, test = (("predict", "--ckpt_path", "own.onnx", *FILM), ("test", "--run", "done", "--ckpt_path", "own.onnx"))
+    predict, test = (
+        ("predict", "--ckpt_path", "own.onnx", *FILM),
+        ("test", "--run", "done", "--ckpt_path", "own.onnx"),
+    )
     cases = []
     for name, damage in {**DAMAGE, "flipped bits": flipped}.items():
         spoil, harmless = put_damaged("published/student.onnx", "own.onnx", damage), name == "flipped bits"
@@ -333,8 +155,13 @@ def exported() -> list[Case]:
         for suffix in (".xml", ".bin"):
             vino = all_of(*(put_damaged(f"published/student-openvino{end}", f"own{end}", damage if end == suffix else bytes)
                             for end in (".xml", ".bin")))  # fmt: skip
-            command, soft = ("predict", "--ckpt_path", "own.xml", *FILM), suffix == ".bin" and name in ("zeros", "noise", "flipped bits")
-            cases.append(Case("exported models", f"OpenVINO {suffix} {name}", command, vino, ("own",), soft or harmless))
+            command, soft = (
+                ("predict", "--ckpt_path", "own.xml", *FILM),
+                suffix == ".bin" and name in ("zeros", "noise", "flipped bits"),
+            )
+            cases.append(
+                Case("exported models", f"OpenVINO {suffix} {name}", command, vino, ("own",), soft or harmless)
+            )
     edits: dict[str, Spoil] = {
         "no description": onnx_changed(lambda model: model.ClearField("metadata_props")),
         "a description that is no JSON": onnx_changed(lambda model: setattr(model.metadata_props[0], "value", "{")),
@@ -348,11 +175,22 @@ def exported() -> list[Case]:
     }
     for path, values in CARDS:
         for value in values:
-            edits[f"{'.'.join(path)}: {'gone' if value is GONE else repr(value)[:40]}"] = card(entry(*path, value=value))
+            edits[f"{'.'.join(path)}: {'gone' if value is GONE else repr(value)[:40]}"] = card(
+                entry(*path, value=value)
+            )
     for name, spoil in edits.items():
         command = ("predict", "--ckpt_path", "own.xml", *FILM) if ".bin" in name else predict
-        cases.append(Case("exported models", name, command, spoil, ("own",), name in ("paint: 1", "precision: 3", "precision: 'int3'", "precision: None")))
+        cases.append(
+            Case(
+                "exported models",
+                name,
+                command,
+                spoil,
+                ("own",),
+                name in ("paint: 1", "precision: 3", "precision: 'int3'", "precision: None"),
+            )
+        )
     return cases
 
 
-CASES = (*checkpoints(), *published(), *exported())
+CASES = (*published(), *exported())

@@ -110,9 +110,16 @@ def wrong_outputs() -> list[Case]:
         for name, path in paths.items()
     ] + [
         Case("outputs", "a folder that is not ours", ("package", "done", "--out", "street"), words=("street",)),
-        Case("outputs", "a project that exists", ("init", "street", "--videos", "film.mp4", "--classes", "road,car"), words=("street",)),
+        Case(
+            "outputs",
+            "a project that exists",
+            ("init", "street", "--videos", "film.mp4", "--classes", "road,car"),
+            words=("street",),
+        ),
         Case("outputs", "a run that exists", (*FIT, "--name", "done"), words=("done", "--resume")),
-        Case("outputs", "a folder for a file", ("clicks", "export", "street", "runs", "--format", "csv"), words=("runs",)),
+        Case(
+            "outputs", "a folder for a file", ("clicks", "export", "street", "runs", "--format", "csv"), words=("runs",)
+        ),
         Case("outputs", "a folder for a list", ("clicks", "suggest", "street", "--out", "runs"), words=("runs",)),
     ]
 
@@ -207,14 +214,32 @@ VALUES: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
 def wrong_values() -> list[Case]:
     """Every value of the table."""
     return [
-        Case("values of options", f"{' '.join(command[:2])} {option}={value!r}"[:80], (*command, f"--{option}={value}"),
-             words=(names(option),))  # fmt: skip
+        Case(
+            "values of options",
+            f"{' '.join(command[:2])} {option}={value!r}"[:80],
+            (*command, f"--{option}={value}"),
+            words=(names(option),),
+        )
         for command, option, values in VALUES
         for value in values
     ]
 
 
-BY_VALUE = {"source", "layout", "host", "seed", "seeds", "formats", "weights", "callbacks", "extra", "classes", "things", "size", "width"}
+BY_VALUE = {
+    "source",
+    "layout",
+    "host",
+    "seed",
+    "seeds",
+    "formats",
+    "weights",
+    "callbacks",
+    "extra",
+    "classes",
+    "things",
+    "size",
+    "width",
+}
 """Options whose refusals name what is wrong with the value: the network, the class, the device."""
 
 
@@ -268,7 +293,9 @@ def misspelt() -> list[Case]:
             ("without a value", (option,)),
         ):
             word = end[0].removeprefix("--")
-            cases.append(Case("names of options", f"{option} {name}: {' '.join(command[:2])}", (*command, *end), words=(word,)))
+            cases.append(
+                Case("names of options", f"{option} {name}: {' '.join(command[:2])}", (*command, *end), words=(word,))
+            )
     return cases
 
 

@@ -41,7 +41,8 @@ MAY_DO = ("begun.json", "metrics.csv", "memory/done.json", "student/done.json", 
 RECORDS: tuple[tuple[str, tuple[tuple[tuple[str | int, ...], tuple[Any, ...]], ...]], ...] = (
     ("student/done.json", (((), (None, 3, "text", [], {})), (("epochs",), (GONE, "many", None)), (("classes",), (GONE, 3)))),
     ("teacher/done.json", (((), (None, 3, "text", [], {})), (("teacher",), (3, [1])))),
-    ("memory/manifest.json", (((), (None, 3, "text", [], {})), (("version",), (99, "x", None, GONE)), (("size",), (3, None, GONE, [1, 1])),
+    ("memory/manifest.json", (((), (None, 3, "text", [], {})), (("version",), (99, "x", None, GONE)),
+                              (("size",), (3, None, GONE, [1, 1])),
                               (("classes",), (3, [], GONE)), (("teacher",), ("0", None, GONE)), (("clips",), (3, {}, GONE)))),
 )  # fmt: skip
 """JSON files of a run, and values that are no values of theirs."""
@@ -59,11 +60,27 @@ def damaged() -> list[Case]:
                 # a config that ends early may be one of fewer settings
                 may = file.endswith(MAY_DO) or name in ("Latin-1", "cut before the end")
                 cases.append(
-                    Case("run folders", f"{file} {name}: {part}", COMMANDS[part], change(f"{RUN}/{file}", damage), (), may)
+                    Case(
+                        "run folders",
+                        f"{file} {name}: {part}",
+                        COMMANDS[part],
+                        change(f"{RUN}/{file}", damage),
+                        (),
+                        may,
+                    )
                 )
         for name, spoil in (("missing", remove(f"{RUN}/{file}")), ("a folder", as_folder(f"{RUN}/{file}"))):
             may = file.endswith(MAY_DO) or (file == "teacher/last.ckpt")
-            cases.append(Case("run folders", f"{file} {name}", COMMANDS[commands[0]], spoil, (), may or file == "memory/manifest.json"))
+            cases.append(
+                Case(
+                    "run folders",
+                    f"{file} {name}",
+                    COMMANDS[commands[0]],
+                    spoil,
+                    (),
+                    may or file == "memory/manifest.json",
+                )
+            )
     return cases
 
 
@@ -97,7 +114,13 @@ def links() -> list[Case]:
     """Names of runs that are no runs."""
     begin = (*FIT, "--resume")
     return [
-        Case("run folders", "a link to itself", ("test", "--run", "loop"), lambda f: (f / "runs/loop").symlink_to("loop"), ("loop",)),
+        Case(
+            "run folders",
+            "a link to itself",
+            ("test", "--run", "loop"),
+            lambda f: (f / "runs/loop").symlink_to("loop"),
+            ("loop",),
+        ),
         Case("run folders", "a file", ("test", "--run", "note"), put("runs/note", "x"), ("note",)),
         Case("run folders", "the folder of all runs", ("test", "--run", "runs"), words=("runs",)),
         Case("run folders", "a stage", ("test", "--run", "runs/done/student"), words=("student",)),

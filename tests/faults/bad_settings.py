@@ -27,7 +27,10 @@ KEYS: dict[str, tuple[str, ...]] = {
     "data.draws.crop": ("64", "[64, 65]", "[64, 64, 64]"),
     "data.draws.flip": ("yes", "null", ".nan"),
     "teacher": ("3", "[x]"),
-    "teacher.network.name": ("null", "[light]", ),
+    "teacher.network.name": (
+        "null",
+        "[light]",
+    ),
     "student.network.strides": ("4", "[4, a]", "null"),
     "student.network.compile": ("maybe", "3"),
     "student.optimiser": ("adam", "3"),
@@ -126,16 +129,31 @@ PARTS = (
         Case("configs", name, CONFIG, config(f"{VALID}{text}"), (word,))
         for name, text, word in (
             ("code for a network", "teacher: {network: {name: {class_path: os.system}}}\n", "os.system"),
-            ("a program for a network", "student: {network: {name: {class_path: subprocess.Popen}}}\n", "subprocess.Popen"),
+            (
+                "a program for a network",
+                "student: {network: {name: {class_path: subprocess.Popen}}}\n",
+                "subprocess.Popen",
+            ),
             ("code for a loss", "student: {terms: {extra: [{class_path: os.system}]}}\n", "os.system"),
             ("arguments for no loss", "student: {terms: {extra: [{init_args: {}}]}}\n", "init_args"),
             ("a part of text", "student: text\n", "text"),
             ("a teacher that is missing", "teacher_checkpoint: nowhere.ckpt\n", "nowhere.ckpt"),
         )
     ),
-    Case("configs", "another includes it", CONFIG, all_of(config("data: other.yaml\n"), put("other.yaml", "data: mine.yaml\n"))),
+    Case(
+        "configs",
+        "another includes it",
+        CONFIG,
+        all_of(config("data: other.yaml\n"), put("other.yaml", "data: mine.yaml\n")),
+    ),
     Case("configs", "a folder", CONFIG, lambda folder: (folder / "mine.yaml").mkdir(), ("mine.yaml",)),
-    Case("configs", "a link to itself", CONFIG, lambda folder: (folder / "mine.yaml").symlink_to("mine.yaml"), ("mine.yaml",)),
+    Case(
+        "configs",
+        "a link to itself",
+        CONFIG,
+        lambda folder: (folder / "mine.yaml").symlink_to("mine.yaml"),
+        ("mine.yaml",),
+    ),
     Case("configs", "a part given as text", (*FIT, "--data", "{root: [1"), words=("data",)),
     Case("configs", "a part that is a number", (*FIT, "--student", "3"), words=("config 3",)),
     Case("configs", "text for a config", ("fit", "--config", "{data: 1"), words=("config",)),

@@ -31,6 +31,7 @@ class Case:
         harmless: The command may also do its work.
         report: The finding may be in what a command that checks prints, with exit status 1.
         during: Held while the command runs.
+        then: A command that must succeed after this one was accepted, as it reads what that made.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Case:
     harmless: bool = False
     report: bool = False
     during: Callable[[Path], AbstractContextManager[object]] = nullcontext
+    then: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.name}: weclick {' '.join(self.command)[:150]}"

@@ -14,14 +14,15 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 import torch
 
-from . import bad_clicks, bad_models, bad_options, bad_pictures, bad_runs, bad_settings
+from . import bad_checkpoints, bad_clicks, bad_models, bad_options, bad_pictures, bad_runs, bad_settings, bad_stores
+from .bad_random import random_cases
 from .cases import Case
 from .project import forked, make_project
 
@@ -29,7 +30,9 @@ CASES: tuple[Case, ...] = (
     *bad_options.CASES,
     *bad_settings.CASES,
     *bad_clicks.CASES,
+    *bad_stores.CASES,
     *bad_pictures.CASES,
+    *bad_checkpoints.CASES,
     *bad_models.CASES,
     *bad_runs.CASES,
 )
@@ -83,22 +86,20 @@ class Trials:
         self.project.mkdir()
         make_project(self.project, published=published)
 
-    def run(self, cases: Iterable[Case]) -> Outcome:
-        """Run cases one after the other."""
-        outcome = Outcome()
-        for case in cases:
-            ended, changed = self.ended(case)
-            problems = judge(case, ended, changed)
-            if problems:
-                outcome.failed[case.kind] += 1
-                text = f"status {ended.status}, {ended.err.strip()[-400:]}"
-                outcome.failures.append(f"{case}: {'; '.join(problems)}: {text}")
-                print(outcome.failures[-1], flush=True)
-            elif ended.status:
-                outcome.refused[case.kind] += 1
-            else:
-                outcome.accepted[case.kind] += 1
-        return outcome
+    def run(self, case: Case, outcome: Outcome) -> None:
+        """Run a case and count it."""
+        ended, changed = self.ended(case)
+        problems = judge(case, ended, changed)
+        if not (problems or ended.status) and case.then:
+            status, _ = wait(forked(case.then, self.place, self.log), SECONDS)
+            problems = [f"accepted, but then weclick {' '.join(case.then)} ended with {status}"] if status else []
+        if problems:
+            outcome.failed[case.kind] += 1
+            text = f"status {ended.status}, {ended.err.strip()[-400:]}"
+            outcome.failures.append(f"{case}: {'; '.join(problems)}: {text}")
+            print(outcome.failures[-1], flush=True)
+        else:
+            (outcome.refused if ended.status else outcome.accepted)[case.kind] += 1
 
     def ended(self, case: Case) -> tuple[Ended, list[str]]:
         """Run a case; return how it ended, and the names of all that it changed."""
@@ -163,17 +164,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kind", default="", help="only cases whose kind or name contains this")
     parser.add_argument("--show", action="store_true", help="print each case's message")
+    parser.add_argument("--random", type=int, default=25, help="random changes of each kind of file")
+    parser.add_argument("--seed", type=int, default=0, help="of the random changes")
     options = parser.parse_args()
     torch.set_num_threads(1)
     cases = [case for case in CASES if options.kind in f"{case.kind}: {case.name}"]
-    begun = time.monotonic()
+    begun, outcome = time.monotonic(), Outcome()
     with tempfile.TemporaryDirectory() as folder:
         trials = Trials(Path(folder))
-        if options.show:
-            for case in cases:
-                ended, _ = trials.ended(case)
-                print(f"{case}\n    {ended.status} {(ended.err or ended.out).strip()[-700:]}", flush=True)
-        outcome = trials.run(cases)
+        for case in cases:
+            trials.run(case, outcome)
+            if options.show:
+                print(
+                    f"{case}\n    {trials.log.with_suffix('.err').read_text(errors='replace').strip()[-700:]}",
+                    flush=True,
+                )
+        if not options.kind:
+            random_cases(lambda case: trials.run(case, outcome), options.random, options.seed)
     print(outcome.table())
     print(f"{time.monotonic() - begun:.0f} s")
     return int(bool(outcome.failures))

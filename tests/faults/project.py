@@ -17,7 +17,13 @@ VIDEOS, FRAMES = ("a", "b"), 5
 
 FIT = (
     *("fit", "--data.root", "street", "--arm", "weclick", "--trainer.max_epochs=1", "--trainer.accelerator=cpu"),
-    *("--data.size=[64,128]", "--data.draws.crop=[64,64]", "--data.batch_size=2", "--data.workers=0", "--memory.flow=dis"),
+    *(
+        "--data.size=[64,128]",
+        "--data.draws.crop=[64,64]",
+        "--data.batch_size=2",
+        "--data.workers=0",
+        "--memory.flow=dis",
+    ),
     *("--data.clips.neighbours=1",),
     *(
         f"--{stage}.network.{option}"
@@ -99,4 +105,6 @@ def make_project(folder: Path, *, published: bool = True) -> None:
     for command in (*MADE, *(PUBLISHED if published else ())):
         status = os.waitstatus_to_exitcode(os.waitpid(forked(command, folder, log), 0)[1])
         if status:
-            raise AssertionError(f"weclick {' '.join(command)} ended with {status}: {log.with_suffix('.err').read_text()}")
+            raise AssertionError(
+                f"weclick {' '.join(command)} ended with {status}: {log.with_suffix('.err').read_text()}"
+            )
