@@ -8,6 +8,7 @@ DAMAGE = {
     "truncated": lambda content: content[: len(content) // 2],
     "another type": lambda content: b"[3, 4]\n",
 }
+CUT = {"without its last group": lambda content: content[: content.index(b"trainer:")]}
 FILES = ("config.yaml", "clicks.sqlite", "teacher/done.json", "memory/manifest.json", "student/done.json")
 
 
@@ -17,7 +18,7 @@ def damaged(trained, tmp_path):
 
     def copy(name, damage):
         run = shutil.copytree(trained / "done", tmp_path / "done")
-        (run / name).write_bytes(DAMAGE[damage]((run / name).read_bytes()))
+        (run / name).write_bytes((DAMAGE | CUT)[damage]((run / name).read_bytes()))
         return run
 
     return copy
@@ -28,3 +29,9 @@ def damaged(trained, tmp_path):
 def test_a_damaged_file_of_a_run_is_named(weclick, damaged, name, damage):
     run = damaged(name, damage)
     weclick("fit", "--resume", run).refused(run / name)
+
+
+@pytest.mark.parametrize("command", [["test", "--run"], ["package"], ["memory", "--run"], ["export", "--run"]])
+def test_a_config_that_ends_early_is_not_filled_up_with_defaults(weclick, damaged, command):
+    run = damaged("config.yaml", "without its last group")
+    weclick(*command, run).refused_at_once(f"config {run / 'config.yaml'} ends early: it has no trainer")

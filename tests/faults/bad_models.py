@@ -187,7 +187,7 @@ def exported() -> list[Case]:
                 command,
                 spoil,
                 ("own",),
-                name in ("paint: 1", "precision: 3", "precision: 'int3'", "precision: None"),
+                name in ("paint: 1", "output: gone", "precision: 3", "precision: 'int3'", "precision: None"),
             )
         )
     return cases

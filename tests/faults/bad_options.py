@@ -67,6 +67,10 @@ PATHS: dict[str, tuple[str, Spoil]] = {
 """Paths that lead to nothing useful, and how they are made."""
 
 
+NOT_CAMVID = ("empty folder", "papers", "empty.mp4")
+"""Paths of which ``data camvid``, which takes several, says only that no CamVid is in them."""
+
+
 def wrong_paths() -> list[Case]:
     """Every command with every path."""
     return [
@@ -75,7 +79,7 @@ def wrong_paths() -> list[Case]:
             f"{name} for {' '.join(part for part in command[:2] if part != PATH)} {before(command)}",
             tuple(path if part == PATH else part for part in command),
             spoil,
-            ("CamVid",) if "camvid" in command else (path,),
+            ("CamVid",) if "camvid" in command and path in NOT_CAMVID else (path,),
             report=command[0] == "doctor",
         )
         for command in TAKES_PATH

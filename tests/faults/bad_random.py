@@ -88,4 +88,5 @@ def random_cases(run: Callable[[Case], object], examples: int, number: int = 0) 
             one()
 
         attempt(CHANGES, examples)
-        attempt(st.binary(max_size=300), max(examples // 4, 1))
+        if examples >= 4:
+            attempt(st.binary(max_size=300), examples // 4)

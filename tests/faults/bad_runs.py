@@ -27,7 +27,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "teacher/done.json": ("resume", "memory"),
     "teacher/last.ckpt": ("memory",),
     "memory/done.json": ("resume",),
-    "memory/manifest.json": ("resume", "memory"),
+    "memory/manifest.json": ("resume",),
     "student/begun.json": ("resume", "test"),
     "student/done.json": ("resume", "test", "predict"),
     "student/last.ckpt": ("test", "predict", "package", "suggest"),

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-import weclick.cli.fit_run  # noqa: F401 - imported here, so that forked commands need not
-from weclick.cli.main import run
+from weclick.cli.main import COMMANDS, run
+
+for module in (
+    "cli.fit_run",
+    "pipeline.export",
+    "pipeline.package",
+    "pipeline.memory_quality",
+    "annotate.api",
+    "data.check",
+):
+    import_module(f"weclick.{module}")  # here, so that forked commands need not
+for command in COMMANDS.values():
+    import_module(command.module)
 
 SIZE = (64, 128)
 VIDEOS, FRAMES = ("a", "b"), 5

@@ -16,6 +16,7 @@ from weclick.cli.options import (
     show_settings_help,
 )
 from weclick.cli.parser import Parser
+from weclick.cli.runs import config_of
 from weclick.errors import ConfigError
 from weclick.machine import process_rank
 from weclick.pipeline.options import RUNS
@@ -106,7 +107,7 @@ def parse_request(arguments: list[str]) -> Request:
     arguments, parser = resolve_configs(arguments), make_parser()
     show_settings_help(parser, arguments, HELP)
     run = _run_to_resume(arguments, Path(option_value(arguments, "--runs") or RUNS))
-    config = parse(parser, ["--config", str(run.config), *arguments] if run else arguments)
+    config = parse(parser, [*config_of(run), *arguments] if run else arguments)
     return Request(arguments, run, parser, config)
 
 

@@ -188,7 +188,7 @@ def _with_parts(config: str) -> str:
     """Return a config's file or, where a part it names does not lie beside it, its text with the parts' places in it."""
     is_file = is_file_name(config)
     try:
-        settings = _read(Path(config)) if is_file else _settings(load_yaml(config), "config")
+        settings = read_settings(Path(config)) if is_file else _settings(load_yaml(config), "config")
     except (ConfigError, yaml.YAMLError):
         if is_file and Path(config).is_file():
             raise
@@ -211,7 +211,7 @@ def _found(name: str, beside: Path = Path(), note: str = "") -> str:
     if found is None:
         looked = ", ".join(dict.fromkeys(str(place.parent) for place in places))
         raise ConfigError(f"config {name}{note} not found; looked in {looked}")
-    _read(found)
+    read_settings(found)
     return str(found)
 
 
@@ -220,7 +220,7 @@ def is_file_name(value: str) -> bool:
     return not value.startswith(("-", "{")) and ": " not in value
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_settings(file: Path) -> dict[str, Any]:
     """Read a YAML file of settings.
 
     Raises:

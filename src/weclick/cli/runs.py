@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from weclick.cli.options import option_value, parse
+from weclick.cli.options import option_value, parse, read_settings
 from weclick.cli.parser import Parser
+from weclick.errors import ConfigError
 from weclick.pipeline.options import RUNS, Stage
 
 if TYPE_CHECKING:
@@ -34,6 +35,17 @@ def resume_hint(command: str) -> Iterator[None]:
     except (Interrupted, KeyboardInterrupt) as error:
         error.add_note(f"resume with {command}")
         raise
+
+
+def config_of(run: Run) -> list[str]:
+    """Return the arguments that read a run's settings.
+
+    Raises:
+        ConfigError: They cannot be read, or end early: the others would be defaults, and nothing would say so.
+    """
+    if "trainer" not in read_settings(run.config):  # the last group that is written
+        raise ConfigError(f"config {run.config} ends early: it has no trainer; put back a copy, or train again")
+    return ["--config", str(run.config)]
 
 
 def refuse_wrong_options(parser: Parser, arguments: list[str]) -> None:
