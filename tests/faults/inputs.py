@@ -21,13 +21,24 @@ from pathlib import Path
 
 import torch
 
-from . import bad_checkpoints, bad_clicks, bad_models, bad_options, bad_pictures, bad_runs, bad_settings, bad_stores
+from . import (
+    bad_checkpoints,
+    bad_clicks,
+    bad_models,
+    bad_names,
+    bad_options,
+    bad_pictures,
+    bad_runs,
+    bad_settings,
+    bad_stores,
+)
 from .bad_random import random_cases
 from .cases import Case
 from .project import forked, make_project
 
 CASES: tuple[Case, ...] = (
     *bad_options.CASES,
+    *bad_names.CASES,
     *bad_settings.CASES,
     *bad_clicks.CASES,
     *bad_stores.CASES,
@@ -83,6 +94,7 @@ class Trials:
 
     def __init__(self, folder: Path, *, published: bool = True) -> None:
         self.project, self.place, self.log = folder / "project", folder / "work", folder / "printed"
+        self.known: dict[tuple[str, int, int], str] = {}
         self.project.mkdir()
         make_project(self.project, published=published)
 
@@ -106,11 +118,11 @@ class Trials:
         shutil.rmtree(self.place, ignore_errors=True)
         shutil.copytree(self.project, self.place, symlinks=True)
         case.spoil(self.place)
-        before = contents(self.place)
+        before = contents(self.place, self.known)
         with case.during(self.place):
             pid = forked(case.command, self.place, self.log)
             status, memory = wait(pid, SECONDS)
-        after = contents(self.place)
+        after = contents(self.place, self.known)
         changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
         out, err = (path.read_text(errors="replace") for path in (self.log, self.log.with_suffix(".err")))
         return Ended(status, out, err, memory), changed
@@ -127,13 +139,21 @@ def wait(pid: int, seconds: float) -> tuple[int, int]:
     return os.waitstatus_to_exitcode(status), usage.ru_maxrss << 10
 
 
-def contents(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file below a folder, "folder" for folders and the target of links."""
+def contents(folder: Path, known: dict[tuple[str, int, int], str]) -> dict[str, str]:
+    """Return the SHA-256 of every file below a folder, "folder" for folders and the target of links.
+
+    Sums are kept in ``known`` by name, size and time, which copies of the project share; a changed file has another time.
+    """
 
     def content(path: Path) -> str:
         if path.is_symlink():
             return str(path.readlink())
-        return sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+        if not path.is_file():
+            return "folder"
+        key = (path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
+        if key not in known:
+            known[key] = sha256(path.read_bytes()).hexdigest()
+        return known[key]
 
     return {path.relative_to(folder).as_posix(): content(path) for path in folder.rglob("*")}
 
@@ -172,8 +192,9 @@ def main() -> int:
     begun, outcome = time.monotonic(), Outcome()
     with tempfile.TemporaryDirectory() as folder:
         trials = Trials(Path(folder))
-        for case in cases:
+        for number, case in enumerate(cases, 1):
             trials.run(case, outcome)
+            print(f"\r{number} of {len(cases)}, {len(outcome.failures)} failures", end="", file=sys.stderr, flush=True)
             if options.show:
                 print(
                     f"{case}\n    {trials.log.with_suffix('.err').read_text(errors='replace').strip()[-700:]}",
