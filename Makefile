@@ -46,7 +46,8 @@ format: $(INSTALLED)  ## fix style
 type: $(INSTALLED)  ## types
 	$(BIN)/mypy
 
-faults: $(INSTALLED)  ## kill commands at 100 random moments, and the page's server while people click; about 30 minutes
+faults: $(INSTALLED)  ## bad inputs by the thousand, kills at random moments, people who click while the server is killed; an hour
+	OMP_NUM_THREADS=1 WANDB_MODE=disabled $(BIN)/python -m tests.faults.inputs
 	OMP_NUM_THREADS=1 WANDB_MODE=disabled $(BIN)/python -m tests.faults.kills --kills 100
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.people --people 10 --clicks 20000 --kills 20
 

@@ -176,9 +176,9 @@ def _status(error: BaseException) -> int:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Return whether numpy, torch on a GPU or torch on the CPU ran out of memory; the last raises a plain RuntimeError."""
+    """Return whether numpy, torch on a GPU, torch on the CPU or OpenCV ran out of memory; the last two raise general errors."""
     by_type = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return by_type or "can't allocate memory" in str(error)
+    return by_type or any(text in str(error) for text in ("can't allocate memory", "Insufficient memory"))
 
 
 def _notes(error: BaseException) -> list[str]:
