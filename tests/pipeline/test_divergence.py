@@ -6,10 +6,12 @@ from types import SimpleNamespace
 import lightning.pytorch as pl
 import pytest
 import torch
+from torch import distributed
 
 from weclick.data.datamodule import ClipDataModule
 from weclick.errors import TrainingError
 from weclick.inference.checkpoint import read_checkpoint
+from weclick.losses.terms import CrossEntropy
 from weclick.reporting.stages import read_metrics
 
 
@@ -157,3 +159,22 @@ def test_batches_in_all_are_counted_over_a_resume(settings, run, fit_noticed, da
     assert read_checkpoint(the_run.stage("student") / "last.ckpt")["weclick_skipped"] == [1, 4]
     with pytest.raises(TrainingError, match=r"loss became nan at step 21; 10 batches were skipped before"):
         fit_noticed(many, the_run)
+
+
+def test_several_processes_skip_together_and_the_one_that_is_not_finite_keeps_its_share(
+    settings, run, fit, monkeypatch
+):
+    term, calls = CrossEntropy.__call__, iter(range(1000))
+
+    def spoiled(self, step):
+        late = distributed.get_rank() == 1 and next(calls) == 2
+        return term(self, step) * (torch.inf if late else 1.0)
+
+    monkeypatch.setattr(CrossEntropy, "__call__", spoiled)
+    the_run = run()
+    fit(settings(trainer={"strategy": "ddp_fork", "devices": 2, "max_epochs": 1}), the_run)
+    folder = the_run.stage("student")
+    assert [path.name for path in (folder / "skipped").iterdir()] == ["step-000002-process-1.pt"]
+    last = read_checkpoint(folder / "last.ckpt")
+    assert (last["global_step"], last["weclick_skipped"]) == (5, [0, 1])
+    assert all(tensor.isfinite().all() for tensor in last["state_dict"].values())
