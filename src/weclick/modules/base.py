@@ -187,7 +187,9 @@ class SegmentationModule(pl.LightningModule):
         # float16 is scaled until its gradients are finite: there they often are not, and the scaler skips the step itself
         elif getattr(self.trainer.precision_plugin, "scaler", None) is None:
             gradients = [p.grad for p in self.parameters() if p.grad is not None]
-            if get_total_norm(gradients, math.inf).isfinite():
+            if get_total_norm(
+                gradients
+            ).isfinite():  # the fastest norm; above 1e19 it overflows, which no step survives either
                 self.skips.in_a_row = 0
             else:
                 optimizer.zero_grad()
