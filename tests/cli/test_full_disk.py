@@ -81,14 +81,3 @@ def test_labels_that_do_not_fit(weclick, trained, disk, tmp_path):
     options = ("--run", trained / "done", "--source", tmp_path / "frames", "--out", place / "out", "--overlay", "false")
     weclick("predict", *options).refused("cannot be written", f"the disk {place} is full")
     assert not {name for name in names(place) if "/." in name} - {"out/.predicted"}
-
-
-def test_loaders_without_shared_memory_name_the_remedy(weclick, monkeypatch):
-    def fail(command, arguments):
-        raise RuntimeError(
-            "DataLoader worker is killed by signal: Bus error. It is possible that dataloader's workers are "
-            "out of shared memory."
-        )
-
-    monkeypatch.setattr("weclick.cli.init.main", fail)
-    weclick("init").refused_at_once("shared memory", "--data.workers 0", "--shm-size")
