@@ -44,7 +44,12 @@ format: $(INSTALLED)  ## fix style
 type: $(INSTALLED)  ## types
 	$(BIN)/mypy
 
-faults: $(INSTALLED)  ## kill commands at 100 random moments, repeat them, and compare all files; about 30 minutes
+FAULTS := tests/faults tests/cli/test_full_disk.py tests/cli/test_killed.py tests/cli/test_resources.py \
+	tests/pipeline/test_divergence.py tests/pipeline/test_tracking.py tests/reporting/test_tracker.py
+
+faults: $(INSTALLED)  ## failing disks, memory, loaders and tracker, bad batches; kill commands at 100 random moments; about 35 minutes
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not engines' $(FAULTS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m engines $(FAULTS)
 	OMP_NUM_THREADS=1 WANDB_MODE=disabled $(BIN)/python -m tests.faults.kills --kills 100
 
 bench: $(INSTALLED) demo/data  ## speed of student, training and memory on the synthetic set

@@ -13,8 +13,10 @@ from weclick.pipeline import export
 from .disks import SmallDisk, largest_file
 from .writers import NEW, WRITERS, Sources
 
-ENDS_EARLY = {("full", "overlay.mp4"), ("full", "compare.webm")}
-"""A video ends before the disk is full and can be played: tests/inference/test_writer.py."""
+ENGINES = {"ONNX", "OpenVINO"}
+KINDS = [pytest.param(kind, marks=pytest.mark.engines) if kind in ENGINES else kind for kind in WRITERS]
+VIDEOS = {"overlay.mp4", "compare.webm"}
+"""On a full disk a video ends early and can be played: tests/inference/test_writer.py."""
 
 
 @pytest.fixture(scope="module")
@@ -105,18 +107,18 @@ def half_written(write, tmp_path, capsys):
     return check
 
 
-@pytest.mark.parametrize("kind", [kind for kind in WRITERS if ("full", kind) not in ENDS_EARLY])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in VIDEOS])
 def test_full(half_written, disk, kind):
     line = half_written(kind, disk.place / "made", lambda size: disk.full(size // 2))
     assert "is full" in line or "0.00 GB free" in line
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_read_only(half_written, disk, kind):
     line = half_written(kind, disk.place / "made", lambda size: disk.read_only())
     assert "is read-only" in line
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_beyond_the_users_limit(half_written, tmp_path, kind):
     half_written(kind, tmp_path / "made", lambda size: largest_file(size // 2))
