@@ -93,6 +93,7 @@ class SegmentationModule(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         """Compile the network if the options ask for it; not the module, as logging does not work in compiled code."""
+        self._buffers_before = None  # the buffers of an earlier fit may be others
         if stage == "fit" and self.options.network.compile:
             self.network.compile()
 
@@ -173,27 +174,25 @@ class SegmentationModule(pl.LightningModule):
     # Batches that are skipped
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Take no step, and change no weight, if all its batches were skipped or its gradients are not finite.
-
-        Gradients are those of all processes here, so that all decide alike.
-        """
+        """Take no step, and change no weight, if all its batches were skipped or its gradients are not finite."""
+        # with accumulated gradients, the last part of the batch and all its frames
         batch, frames = self._batch, self._frames
-        self._batch, self._frames = (
-            None,
-            [],
-        )  # with accumulated gradients, the last part of the batch and all its frames
+        self._batch, self._frames = None, []
         if batch is None:
             optimizer.zero_grad()  # AdamW leaves alone what has no gradient; with one of zeros it would go on as before
-        # float16 is scaled until its gradients are finite: there they often are not, and the scaler skips the step itself
-        elif getattr(self.trainer.precision_plugin, "scaler", None) is None:
-            gradients = [p.grad for p in self.parameters() if p.grad is not None]
-            if get_total_norm(
-                gradients
-            ).isfinite():  # the fastest norm; above 1e19 it overflows, which no step survives either
-                self.skips.in_a_row = 0
-            else:
-                optimizer.zero_grad()
-                self._skip({**batch, "frame": frames}, "gradients were not finite")
+        elif self._has_finite_gradients():
+            self.skips.in_a_row = 0
+        else:
+            optimizer.zero_grad()
+            self._skip({**batch, "frame": frames}, "gradients were not finite")
+
+    def _has_finite_gradients(self) -> bool:
+        """Return whether all gradients are finite, in all processes."""
+        if getattr(self.trainer.precision_plugin, "scaler", None) is not None:
+            return True  # float16 is scaled until they are: meanwhile the scaler itself skips the step
+        # the fastest norm; it overflows where gradients exceed 1e19, which no training survives either
+        norm = get_total_norm([p.grad for p in self.parameters() if p.grad is not None])
+        return not over_processes((~norm.isfinite()).float())
 
     def _save_buffers(self) -> None:
         if self._buffers_before is None:

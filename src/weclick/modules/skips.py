@@ -26,7 +26,7 @@ _NAMED: Final = 4
 
 
 class Skips:
-    """Counts skipped batches and writes them to files."""
+    """Counts the batches that were skipped in a training."""
 
     def __init__(self) -> None:
         self.in_a_row = 0
