@@ -176,7 +176,7 @@ def partial_folder(place: Path, doing: str) -> Iterator[Path]:
     with disk_errors(place):
         place.parent.mkdir(parents=True, exist_ok=True)
     partial = place.with_name(f".{place.name}-{doing}")
-    with locked(partial.with_name(f"{partial.name}.lock")):
+    with disk_errors(place), locked(partial.with_name(f"{partial.name}.lock")):
         shutil.rmtree(partial, ignore_errors=True)
         try:
             with disk_errors(place):

@@ -211,7 +211,7 @@ def test_a_run_whose_config_cannot_be_read_is_refused_by_file(weclick, tmp_path,
 @pytest.mark.parametrize("allocate", [np.empty, torch.empty, lambda count: cv2.resize(PIXEL, (1 << 20, 1 << 20))])
 def test_sizes_no_memory_can_hold_are_refused(fit, monkeypatch, allocate):
     monkeypatch.setattr("weclick.cli.fit_run.fit", lambda *arguments: allocate(1 << 50))
-    fit().refused("not enough memory", "smaller --data.size")
+    fit().refused("not enough memory", "smaller --data.batch_size", "resume with weclick fit --resume runs/")
 
 
 def test_shards_must_make_sense(fit, tmp_path):

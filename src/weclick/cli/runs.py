@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from weclick.cli.options import option_value, parse, read_settings
 from weclick.cli.parser import Parser
-from weclick.errors import ConfigError
+from weclick.errors import ConfigError, WeclickError
 from weclick.pipeline.options import RUNS, Stage
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ def add_run(parser: Parser, help_text: str) -> None:
 
 @contextmanager
 def resume_hint(command: str) -> Iterator[None]:
-    """Add to an interruption's message which command resumes."""
-    from weclick.signals import Interrupted
-
+    """Add to the message which command resumes, after an interruption or an error that is not in what the user gave."""
     try:
         yield
-    except (Interrupted, KeyboardInterrupt) as error:
+    except WeclickError:
+        raise
+    except BaseException as error:
         error.add_note(f"resume with {command}")
         raise
 
