@@ -98,8 +98,9 @@ def _lock(handle: int, temporary: Path) -> bool:
 
 
 def remove_leftovers(*folders: Path) -> None:
-    """Remove what killed processes left of files they were writing in some folders; what is being written is kept."""
-    for path in (path for folder in folders for path in folder.glob(".*-writing*") if path.is_file()):
+    """Remove what killed processes left in some folders: files they were writing, and locks; what is in use is kept."""
+    kinds = (".*-writing*", ".*.lock")  # not ".lock", of a run as a whole, which stays
+    for path in (path for folder in folders for kind in kinds for path in folder.glob(kind) if path.is_file()):
         with suppress(OSError), path.open("rb") as stream:  # in use, gone meanwhile, or without locks nobody can tell
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
