@@ -84,7 +84,7 @@ def test_a_killed_loader_process_ends_a_fit_that_can_be_resumed(fit, weclick, mo
     result = fit(*options, "--data.workers=1")
     line = result.refused(
         "the loader process ",
-        " was killed, mostly because memory ran out",
+        " was killed, usually because memory ran out",
         "--data.workers, 0 needs",
         "larger /dev/shm",
     )

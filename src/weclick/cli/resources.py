@@ -30,11 +30,11 @@ _NO_MEMORY: Final = (
     "Failed to allocate memory",  # ONNX Runtime
     "bad_alloc",
 )
-"""Parts of messages by which those tell it that raise no error of an own type."""
+"""Parts of the messages of errors that have no type of their own."""
 
 _SHARED: Final = "give --data.workers 0, or a larger /dev/shm (docker run --shm-size=2g); weclick doctor shows its size"
 _KILLED: Final = (
-    "the loader process {} was killed, mostly because memory ran out (dmesg tells): give a smaller --data.workers, 0 needs the "
+    "the loader process {} was killed, usually because memory ran out (see dmesg): give a smaller --data.workers, 0 needs the "
     "least memory, or a larger /dev/shm"
 )
 
