@@ -77,12 +77,11 @@ def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard
         fit(settings.earlier_round, earlier_round(run), ("teacher", "memory"))
     for stage in needed:
         if stage in stages:
-            _seed(settings)
             _DO[stage](settings, run, shard)
 
 
 def _seed(settings: FitSettings) -> None:
-    """Seed all random numbers; also before a network is made, as growing clicks draws some, but in a resumed run no more."""
+    """Seed all random numbers, right before a network is made: what comes before may draw some, in a resumed run no more."""
     pl.seed_everything(settings.seed, workers=True, verbose=False)
 
 
