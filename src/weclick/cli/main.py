@@ -173,7 +173,7 @@ def _notes(error: BaseException) -> list[str]:
 
 
 def _refuse(message: str, status: int = 1) -> int:
-    print(f"weclick: {' '.join(message.split())[:600]}", file=sys.stderr)
+    print(f"weclick: {' '.join(message.split())[:600].rstrip()}", file=sys.stderr)
     return status
 
 
