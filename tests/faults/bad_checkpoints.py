@@ -40,7 +40,8 @@ def edited(*path: str | int, value: Any) -> Spoil:
                 place = place[way]
             place[path[-1]] = value(place[path[-1]])
         else:
-            checkpoint = entry(*path, value=value)(checkpoint) or checkpoint
+            other = entry(*path, value=value)(checkpoint)
+            checkpoint = checkpoint if other is None else other
         torch.save(checkpoint, folder / "own.ckpt")
 
     return spoil

@@ -182,13 +182,16 @@ def judge(case: Case, ended: Ended, changed: Sequence[str]) -> list[str]:
 def main() -> int:
     """Run the table and random changes, and print counts; the exit status is 1 after a failure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kind", default="", help="only cases whose kind or name contains this")
+    parser.add_argument(
+        "--kind", default="", help="only cases whose kind or name contains one of these, with commas between"
+    )
     parser.add_argument("--show", action="store_true", help="print each case's message")
     parser.add_argument("--random", type=int, default=25, help="random changes of each kind of file")
     parser.add_argument("--seed", type=int, default=0, help="of the random changes")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    cases = [case for case in CASES if options.kind in f"{case.kind}: {case.name}"]
+    parts = options.kind.split(",")
+    cases = [case for case in CASES if any(part in f"{case.kind}: {case.name}" for part in parts)]
     begun, outcome = time.monotonic(), Outcome()
     with tempfile.TemporaryDirectory() as folder:
         trials = Trials(Path(folder))
@@ -200,7 +203,7 @@ def main() -> int:
                     f"{case}\n    {trials.log.with_suffix('.err').read_text(errors='replace').strip()[-700:]}",
                     flush=True,
                 )
-        if not options.kind:
+        if not options.kind or "random" in parts:
             random_cases(lambda case: trials.run(case, outcome), options.random, options.seed)
     print(outcome.table())
     print(f"{time.monotonic() - begun:.0f} s")

@@ -217,14 +217,27 @@ def test_promise_11_a_checkpoint_does_not_grow_when_it_is_read(checkpoint, tmp_p
         (torch.tensor([0.0, float("nan")]), r"weights that are not finite \(network\.extra\): its training diverged"),
         (torch.tensor(float("-inf"), dtype=torch.bfloat16), "weights that are not finite"),
         (torch.zeros(1).expand(10**6, 10**6), r"fewer values than network\.extra claims"),
+        (torch.zeros(3, device="meta"), r"no plain weight as network\.extra"),
+        pytest.param(
+            torch.zeros(3).to_sparse(),
+            r"no plain weight as network\.extra",
+            marks=pytest.mark.filterwarnings("ignore:Validating sparse:UserWarning"),
+        ),
     ],
-    ids=["nan", "inf", "repeated"],
+    ids=["nan", "inf", "repeated", "no values", "sparse"],
 )
 def test_weights_that_cannot_be_meant_are_refused_by_name(checkpoint, tmp_path, tensor, words):
     content = torch.load(checkpoint, weights_only=True)
     content["state_dict"]["network.extra"] = tensor
     torch.save(content, tmp_path / "odd.ckpt")
     with pytest.raises(CheckpointError, match=rf"odd\.ckpt holds {words}"):
+        open_model(tmp_path / "odd.ckpt")
+
+
+def test_weights_whose_names_are_numbers_are_refused(checkpoint, tmp_path):
+    content = torch.load(checkpoint, weights_only=True)
+    torch.save({**content, "state_dict": dict(enumerate(content["state_dict"].values()))}, tmp_path / "odd.ckpt")
+    with pytest.raises(CheckpointError, match=r"odd\.ckpt holds no plain weight as 0"):
         open_model(tmp_path / "odd.ckpt")
 
 

@@ -114,6 +114,9 @@ def _check_sums(path: Path | str) -> None:
 
 def _check_weights(path: Path | str, weights: dict[str, Any]) -> None:
     for name, tensor in weights.items():
+        plain = not isinstance(tensor, Tensor) or (tensor.layout == torch.strided and not tensor.is_meta)
+        if not isinstance(name, str) or not plain:
+            raise CheckpointError(f"{path} holds no plain weight as {name}; name a checkpoint that weclick fit wrote")
         if not isinstance(tensor, Tensor):
             continue
         if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():  # a single value, repeated
