@@ -17,7 +17,7 @@ import weclick as package
 from weclick.errors import ConfigError, RunError
 from weclick.inference.checkpoint import read_checkpoint
 
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run")
+TORCHRUN = ("-m", "torch.distributed.run")
 ONE_MACHINE = (*TORCHRUN, "--standalone", "--nproc-per-node=2")
 OWN_STORE = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 """Without it a restarted process finds the address of a dead one: https://github.com/pytorch/pytorch/issues/135712"""
