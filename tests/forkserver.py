@@ -19,21 +19,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 PRELOADED = (
     *("weclick.cli.fit_run", "weclick.cli.fit", "weclick.cli.evaluate", "weclick.cli.predict", "weclick.cli.data"),
-    *("weclick.cli.clicks", "weclick.reporting.plots", "matplotlib.pyplot", "albumentations", "torchvision"),
+    *("weclick.cli.clicks", "weclick.reporting.plots", "matplotlib.pyplot", "albumentations", "torch.distributed.run"),
 )
 NUMBER = struct.Struct("i")
 
 
 class Forked:
-    """A forked process, with what tests and Lightning use of :class:`subprocess.Popen`.
+    """A forked process, with what tests and launchers use of :class:`subprocess.Popen`.
 
     ``command`` is what follows the interpreter: ``-m MODULE``, ``-c PROGRAM`` or a file, and arguments. Without ``pipes`` it
     prints where this process prints.
     """
 
-    def __init__(self, address, command, *, cwd, env, pipes=True):
+    def __init__(self, address, command, *, cwd, env, pipes=True, session=False):
         self.args, self.returncode, self.stdout, self.stderr = command, None, None, None
-        request = json.dumps({"command": command, "cwd": str(cwd), "env": dict(env)}).encode()
+        request = json.dumps({"command": command, "cwd": str(cwd), "env": dict(env), "session": session}).encode()
         ends = [1, 2]
         if pipes:
             (out, *ends[:1]), (err, *ends[1:]) = os.pipe(), os.pipe()
@@ -131,7 +131,10 @@ def execute(request, address):
     """Do what ``python COMMAND`` does."""
     from lightning.fabric.utilities.rank_zero import _get_rank, rank_zero_only
     from lightning.pytorch.strategies.launchers import subprocess_script
+    from torch.distributed.elastic.multiprocessing.subprocess_handler import subprocess_handler
 
+    if request["session"]:
+        os.setsid()
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
@@ -141,6 +144,7 @@ def execute(request, address):
     sys.stdout.reconfigure(line_buffering=True)
     rank_zero_only.rank = _get_rank() or 0  # found at import
     subprocess_script.subprocess = Launching(address)
+    subprocess_handler.Popen = Launching(address).Popen
     kind, *arguments = request["command"]
     sys.argv = request["command"]
     if kind == "-m":
@@ -154,13 +158,15 @@ def execute(request, address):
 
 
 class Launching:
-    """Stands in for the module `subprocess` where Lightning starts the other processes of a training."""
+    """Stands in for the module `subprocess` where Lightning and torchrun start the processes of a training."""
 
     def __init__(self, address):
         self.address = address
 
-    def Popen(self, command, env, cwd):
-        return Forked(self.address, command[1:], cwd=cwd or os.getcwd(), env=env, pipes=False)  # noqa: PTH109
+    def Popen(self, args, env, cwd=None, stdout=None, stderr=None, start_new_session=False):
+        command = [argument for argument in args[1:] if argument != "-u"]
+        place = {"cwd": cwd or os.getcwd(), "env": env}  # noqa: PTH109
+        return Forked(self.address, command, **place, pipes=False, session=start_new_session)
 
 
 def main(address):

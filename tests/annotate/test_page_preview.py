@@ -66,9 +66,9 @@ def test_the_overlay_follows_the_clicks_and_is_accepted(previewing, visit):
     person.press("1")
     person.click((500, 300))
     one = wait_for_other_colour(person, SPOT, plain)
+    wait_for_preview(person)
     person.press("v")
     assert wait_for_other_colour(person, SPOT, one) == plain
-    wait_for_preview(person)
     person.press("Enter")  # nothing is accepted that is not seen
     expect(person["toast"]).to_contain_text("Press V to see it")
     assert (accepted(previewing), person.key) == ([], first)
