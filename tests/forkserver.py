@@ -36,8 +36,8 @@ class Forked:
         request = json.dumps({"command": command, "cwd": str(cwd), "env": dict(env), "session": session}).encode()
         ends = [1, 2]
         if pipes:
-            (out, *ends[:1]), (err, *ends[1:]) = os.pipe(), os.pipe()
-            self.stdout, self.stderr = os.fdopen(out), os.fdopen(err)
+            (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+            self.stdout, self.stderr, ends = os.fdopen(out), os.fdopen(err), [out_end, err_end]
         self._connection = socket.socket(socket.AF_UNIX)
         self._connection.connect(address)
         socket.send_fds(self._connection, [NUMBER.pack(len(request))], ends)
