@@ -46,7 +46,13 @@ format: $(INSTALLED)  ## fix style
 type: $(INSTALLED)  ## types
 	$(BIN)/mypy
 
-faults: $(INSTALLED)  ## kill commands at 100 random moments, and the page's server while people click; about 30 minutes
+FAULTS := tests/faults tests/cli/test_full_disk.py tests/cli/test_killed.py tests/cli/test_resources.py \
+	tests/pipeline/test_divergence.py tests/pipeline/test_tracking.py tests/reporting/test_tracker.py
+
+faults: $(INSTALLED)  ## failing disks and memory, thousands of bad inputs, kills of all commands and of the page's server; an hour
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not engines' $(FAULTS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m engines $(FAULTS)
+	OMP_NUM_THREADS=1 WANDB_MODE=disabled $(BIN)/python -m tests.faults.inputs
 	OMP_NUM_THREADS=1 WANDB_MODE=disabled $(BIN)/python -m tests.faults.kills --kills 100
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.people --people 10 --clicks 20000 --kills 20
 

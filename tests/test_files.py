@@ -12,6 +12,7 @@ from weclick.errors import DataError, DiskError
 from weclick.files import (
     atomic_path,
     atomic_path_apart,
+    locked,
     new_folder,
     remove_leftovers,
     write_json,
@@ -217,11 +218,11 @@ def test_without_locks_files_are_written_too(tmp_path, monkeypatch):
 
 
 def test_leftovers_are_removed_but_not_what_is_being_written(tmp_path):
-    (tmp_path / ".old-writing.csv").touch()
-    (tmp_path / ".hidden.csv").touch()
-    with atomic_path(tmp_path / "new.csv") as temporary:
+    for name in (".old-writing.csv", ".clicks.lock", ".hidden.csv", ".lock"):
+        (tmp_path / name).touch()
+    with atomic_path(tmp_path / "new.csv") as temporary, locked(tmp_path / ".new.lock"):
         remove_leftovers(tmp_path, tmp_path / "nowhere")
-        assert {path.name for path in tmp_path.iterdir()} == {temporary.name, ".hidden.csv"}
+        assert {path.name for path in tmp_path.iterdir()} == {temporary.name, ".new.lock", ".hidden.csv", ".lock"}
 
 
 def test_a_file_written_apart_takes_its_companions_away(tmp_path):

@@ -49,6 +49,15 @@ def test_a_png_is_read_as_opencv_reads_it(tmp_path, mode, kind):
     assert np.array_equal(read_image(path), cv2.imread(str(path), cv2.IMREAD_COLOR_RGB))
 
 
+def test_a_png_without_pixels_is_refused(tmp_path):
+    path = write(tmp_path / "a.png", PICTURE)
+    raw = path.read_bytes()
+    header = b"IHDR" + bytes(8) + raw[24:29]
+    path.write_bytes(raw[:12] + header + zlib.crc32(header).to_bytes(4, "big") + raw[33:])
+    with pytest.raises(DataError, match=r"a\.png"):
+        ImageFile(path)
+
+
 @pytest.mark.parametrize("rows", [1, 7, 24, 99])
 def test_the_top_of_a_png_has_the_rows_that_are_needed(tmp_path, rows):
     file = ImageFile(write(tmp_path / "a.png", PICTURE[..., ::-1]))

@@ -33,6 +33,9 @@ IGNORE_INDEX: Final = 255
 Size = tuple[int, int]
 """Height and width, in pixels."""
 
+MAX_PIXELS: Final = 1 << 26
+"""Largest size of a network's input, in pixels: twice that of 8K video."""
+
 Place = tuple[int, int, int]
 """Row, column and class id of a click on a grid of cells that covers its frame."""
 

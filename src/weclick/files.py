@@ -98,8 +98,9 @@ def _lock(handle: int, temporary: Path) -> bool:
 
 
 def remove_leftovers(*folders: Path) -> None:
-    """Remove what killed processes left of files they were writing in some folders; what is being written is kept."""
-    for path in (path for folder in folders for path in folder.glob(".*-writing*") if path.is_file()):
+    """Remove what killed processes left in some folders: files they were writing, and locks; what is in use is kept."""
+    kinds = (".*-writing*", ".*.lock")  # not ".lock", of a run as a whole, which stays
+    for path in (path for folder in folders for kind in kinds for path in folder.glob(kind) if path.is_file()):
         with suppress(OSError), path.open("rb") as stream:  # in use, gone meanwhile, or without locks nobody can tell
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
@@ -176,7 +177,7 @@ def partial_folder(place: Path, doing: str) -> Iterator[Path]:
     with disk_errors(place):
         place.parent.mkdir(parents=True, exist_ok=True)
     partial = place.with_name(f".{place.name}-{doing}")
-    with locked(partial.with_name(f"{partial.name}.lock")):
+    with disk_errors(place), locked(partial.with_name(f"{partial.name}.lock")):
         shutil.rmtree(partial, ignore_errors=True)
         try:
             with disk_errors(place):

@@ -28,7 +28,8 @@ def plain_png(raw: bytes) -> tuple[str, tuple[int, int]] | None:
         if kind in (b"", b"tRNS", b"eXIf"):  # no end; transparency; an orientation, which OpenCV applies
             return None
         position += 12 + int.from_bytes(raw[position : position + 4], "big")
-    return mode, (int.from_bytes(raw[20:24], "big"), int.from_bytes(raw[16:20], "big"))
+    size = (int.from_bytes(raw[20:24], "big"), int.from_bytes(raw[16:20], "big"))
+    return (mode, size) if min(size) > 0 else None  # no pixels: OpenCV refuses it
 
 
 def decode_plain_png(raw: bytes, mode: str, size: tuple[int, int], rows: int | None) -> np.ndarray | None:

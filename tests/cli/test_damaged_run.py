@@ -8,6 +8,10 @@ DAMAGE = {
     "truncated": lambda content: content[: len(content) // 2],
     "another type": lambda content: b"[3, 4]\n",
 }
+CUT = {
+    "without its last group": lambda content: content[: content.index(b"trainer:")],
+    "within its last line": lambda content: content[:-4],
+}
 FILES = ("config.yaml", "clicks.sqlite", "teacher/done.json", "memory/manifest.json", "student/done.json")
 
 
@@ -17,7 +21,7 @@ def damaged(trained, tmp_path):
 
     def copy(name, damage):
         run = shutil.copytree(trained / "done", tmp_path / "done")
-        (run / name).write_bytes(DAMAGE[damage]((run / name).read_bytes()))
+        (run / name).write_bytes((DAMAGE | CUT)[damage]((run / name).read_bytes()))
         return run
 
     return copy
@@ -30,10 +34,8 @@ def test_a_damaged_file_of_a_run_is_named(weclick, damaged, name, damage):
     weclick("fit", "--resume", run).refused(run / name)
 
 
-@pytest.mark.parametrize("command", [("fit", "--resume"), ("test", "--run"), ("export", "--run"), ("package",)])
-def test_settings_that_end_too_early_are_never_completed_by_defaults(weclick, trained, tmp_path, command):
-    config = shutil.copytree(trained / "done", tmp_path / "done") / "config.yaml"
-    lines = config.read_bytes().splitlines(keepends=True)
-    for kept in (1, len(lines) // 2, lines.index(b"tracking:\n")):
-        config.write_bytes(b"".join(lines[:kept]))
-        weclick(*command, tmp_path / "done").refused(config, "truncated; put it back")
+@pytest.mark.parametrize("damage", CUT)
+@pytest.mark.parametrize("command", [["test", "--run"], ["package"], ["memory", "--run"], ["export", "--run"]])
+def test_a_truncated_config_is_not_filled_up_with_defaults(weclick, damaged, command, damage):
+    run = damaged("config.yaml", damage)
+    weclick(*command, run).refused_at_once(f"config {run / 'config.yaml'} is truncated; put back a copy")

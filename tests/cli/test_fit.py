@@ -121,6 +121,7 @@ def test_nothing_is_written_into_the_data_set(fit, synthetic_root):
     assert {path: path.stat().st_mtime_ns for path in synthetic_root.rglob("*")} == before
 
 
+@pytest.mark.filterwarnings("ignore:.*the batch is skipped and kept in")
 def test_a_diverged_training_is_refused_and_names_the_step(fit):
     line = fit("--arm", "clicks", "--student.optimiser.learning_rate=1e30", "--trainer.max_epochs=4").refused(
         "supervised"

@@ -1,13 +1,12 @@
 """Commands on a disk that is full: one line with file and disk, nothing half-written."""
 
-import os
-import subprocess
-
 import cv2
 import numpy as np
 import pytest
 
 from weclick.inference.writer import VideoWriter
+
+from ..faults.disks import SmallDisk
 
 
 @pytest.fixture
@@ -16,17 +15,15 @@ def disk(tmp_path):
     mounted = []
 
     def mount(megabytes):
-        place = tmp_path / "disk"
-        place.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(place)]
-        if os.geteuid() or subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode:
-            pytest.skip("cannot mount a small disk here")
-        mounted.append(place)
-        return place
+        try:
+            mounted.append(SmallDisk(tmp_path / "disk", megabytes))
+        except PermissionError as error:
+            pytest.skip(str(error))
+        return mounted[0].place
 
     yield mount
-    for place in mounted:
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
+    for disk in mounted:
+        disk.remove()
 
 
 def names(place):
@@ -81,14 +78,3 @@ def test_labels_that_do_not_fit(weclick, trained, disk, tmp_path):
     options = ("--run", trained / "done", "--source", tmp_path / "frames", "--out", place / "out", "--overlay", "false")
     weclick("predict", *options).refused("cannot be written", f"the disk {place} is full")
     assert not {name for name in names(place) if "/." in name} - {"out/.predicted"}
-
-
-def test_loaders_without_shared_memory_name_the_remedy(weclick, monkeypatch):
-    def fail(command, arguments):
-        raise RuntimeError(
-            "DataLoader worker is killed by signal: Bus error. It is possible that dataloader's workers are "
-            "out of shared memory."
-        )
-
-    monkeypatch.setattr("weclick.cli.init.main", fail)
-    weclick("init").refused_at_once("shared memory", "--data.workers 0", "--shm-size")

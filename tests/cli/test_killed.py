@@ -87,7 +87,7 @@ def test_exported_clicks(kill, weclick, folder_root, tmp_path):
 
 def test_a_run(weclick, trained, tmp_path):
     run = shutil.copytree(trained / "done", tmp_path / "done")
-    for name in (".config-writing.yaml", "teacher/.best-writing.ckpt", "memory/.manifest-writing.json"):
+    for name in (".clicks.lock", ".config-writing.yaml", "teacher/.best-writing.ckpt", "memory/.manifest-writing.json"):
         (run / name).touch()
     weclick("fit", "--resume", run).done()
     assert hidden(run) == [".lock"]

@@ -1,5 +1,7 @@
 """`weclick predict`: its options from the command line."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -77,3 +79,34 @@ def test_the_original_can_stand_beside_the_overlay(weclick, trained, film, tmp_p
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".predicted", "compare.webm"]
     video = cv2.VideoCapture(str(tmp_path / "out" / "compare.webm"))
     assert (video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (192, 64)
+
+
+@pytest.fixture
+def films(tmp_path, film):
+    (tmp_path / "films" / "more").mkdir(parents=True)
+    for name in ("a.mp4", "b.MP4", "more/a.mp4"):
+        shutil.copy(film, tmp_path / "films" / name)
+    return tmp_path / "films"
+
+
+@pytest.mark.parametrize(
+    ("source", "folders"),
+    [("films", {"a", "b"}), ("films/?.mp4", {"a"}), ("films/**/*.mp4", {"films-a.mp4", "films-more-a.mp4"})],
+)
+def test_several_videos_each_get_a_folder(weclick, trained, films, tmp_path, source, folders):
+    result = weclick("predict", "--source", source, "--runs", trained, "--out", "out", "--overlay", "false").done()
+    assert {path.name for path in (tmp_path / "out").iterdir()} == folders
+    assert all(len(list((tmp_path / "out" / name / "labels").iterdir())) == 5 for name in folders)
+    assert result.out.count("5 frames in ") == len(folders)
+
+
+def test_a_video_that_cannot_be_read_does_not_stop_the_others(weclick, trained, films, tmp_path):
+    (films / "a.mp4").write_bytes(b"no video")
+    result = weclick("predict", "--source", films, "--runs", trained, "--out", "out", "--overlay", "false")
+    result.refused("1 of 2 videos", films / "a.mp4")
+    assert "warning: " in result.err
+    assert len(list((tmp_path / "out" / "b" / "labels").iterdir())) == 5
+
+
+def test_a_pattern_that_matches_nothing_is_refused(weclick, trained, tmp_path):
+    weclick("predict", "--source", "films/*.mp4", "--runs", trained).refused_at_once("no file matches films/*.mp4")

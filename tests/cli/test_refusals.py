@@ -23,6 +23,8 @@ from weclick.signals import Interrupted
 
 from .conftest import TINY
 
+PIXEL = np.zeros((1, 1, 3), np.uint8)
+
 
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
@@ -57,6 +59,9 @@ from .conftest import TINY
         (["fit", "--data.root", "x", "--data.draws.flip", "nan"], 2, ["data.draws.flip: expected a number; found nan"]),
         (["benchmark", "student", "--size", "[-4,64]"], 1, ["--size [-4, 64]", "at least 1"]),
         (["benchmark", "student", "--classes", "0"], 1, ["--classes 0", "at least 1"]),
+        (["annotate", "x", "--preview_cache", "-1"], 1, ["--preview_cache must be at least 0, found -1"]),
+        (["clicks", "labels", "x", "y", "--sure", "1.1"], 1, ["--sure must be from 0 to 1, found 1.1"]),
+        (["export", "--ckpt_path", "x.ckpt", "--size", "[99999,99999]"], 1, ["--size", "at most 67108864 pixels"]),
     ],
     ids=lambda value: "_".join(value)[:60] if isinstance(value, list) else "",
 )
@@ -73,6 +78,7 @@ def test_wrong_arguments_are_refused_at_once(weclick, tmp_path, arguments, statu
         ("data.batch_size=0", "at least 1"),
         ("data.workers=-2", "at least 0"),
         ("data.size=[-3,4]", "at least 1"),
+        ("data.size=[1000000,1000000]", "at most 67108864 pixels"),
         ("data.draws.scale=[0.0,1.0]", "above 0"),
         ("data.draws.scale=[1.5,1.0]", "smallest and largest"),
         ("data.draws.crop=[50,64]", "multiples of 32"),
@@ -111,6 +117,11 @@ def test_values_out_of_range_are_refused_at_once(fit, tmp_path, option, range_):
 )
 def test_students_that_cannot_be_built_are_refused_before_a_teacher_is_trained(fit, tmp_path, option, words):
     fit(f"--student.{option}").refused_at_once(*words)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_unknown_flow_is_refused_before_a_teacher_is_trained(fit, tmp_path):
+    fit("--memory.flow=lucas").refused_at_once("unknown flow 'lucas'", "dis")
     assert not (tmp_path / "runs").exists()
 
 
@@ -160,6 +171,8 @@ def test_debug_shows_the_traceback(weclick):
         ("data:\n  root: x\n  init_args:\n    batch_size: 2\n", ["'data'", "init_args.batch_size"], 2),
         ("data: data/gone.yaml\n", ["data/gone.yaml (named in bad.yaml) not found; looked in data, configs/data, "], 1),
         ("", ["bad.yaml holds no settings"], 1),
+        ("what to buy: 3 apples\n", ["bad.yaml holds 'what to buy', which is no option"], 1),
+        ("data: {root: x}\ntrainer: 3\n", ["trainer must be options by name, found 3"], 1),
     ],
     ids=[
         "no YAML",
@@ -171,6 +184,8 @@ def test_debug_shows_the_traceback(weclick):
         "trap 8, init_args",
         "part",
         "empty",
+        "a list of things",
+        "a number for a group",
     ],
 )
 def test_bad_configs_are_refused(weclick, tmp_path, text, words, status):
@@ -193,10 +208,10 @@ def test_a_run_whose_config_cannot_be_read_is_refused_by_file(weclick, tmp_path,
     weclick(*command, "given").refused_at_once("config runs/given/config.yaml cannot be read as YAML: ")
 
 
-@pytest.mark.parametrize("allocate", [np.empty, torch.empty])
+@pytest.mark.parametrize("allocate", [np.empty, torch.empty, lambda count: cv2.resize(PIXEL, (1 << 20, 1 << 20))])
 def test_sizes_no_memory_can_hold_are_refused(fit, monkeypatch, allocate):
     monkeypatch.setattr("weclick.cli.fit_run.fit", lambda *arguments: allocate(1 << 50))
-    fit().refused("not enough memory", "smaller --data.size")
+    fit().refused("not enough memory", "smaller --data.batch_size", "resume with weclick fit --resume runs/")
 
 
 def test_shards_must_make_sense(fit, tmp_path):
@@ -236,11 +251,12 @@ def test_a_resumed_run_writes_down_what_it_goes_on_with(fit, trained, tmp_path):
     assert yaml.safe_load((run / "config.yaml").read_text())["student"]["optimiser"]["learning_rate"] == 0.02
 
 
-@pytest.mark.parametrize("name", ["../out", "a/b", "a/", "..", ".hidden", "/out"])
+@pytest.mark.parametrize("name", ["../out", "a/b", "a/", "..", ".hidden", "/out", "", "a\tb"])
 @pytest.mark.parametrize("command", ["fit", "ablate"])
 def test_a_run_has_a_plain_name(weclick, synthetic_root, tmp_path, command, name):
     options = ("--data.root", synthetic_root, *TINY, "--runs", "here/runs", "--name", name)
-    weclick(command, *options).refused_at_once(f"--name {name} ", "plain folder name", "--runs")
+    shown = f"--name {' '.join(name.split())}".strip()
+    weclick(command, *options).refused_at_once(shown, "plain folder name", "--runs")
     assert not list(tmp_path.iterdir())
 
 

@@ -142,6 +142,14 @@ def test_clicks_written_by_another_program_are_checked(store, path):
             use()
 
 
+def test_a_click_at_infinity_is_outside(store, path):
+    store.add(A, [Click(1, 1, 0), Click(9, 9, 1)], size=(10, 20))
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE clicks SET x = 9e999 WHERE class_id = 0")
+    db.close()
+    assert kinds(store) == ["outside"]
+
+
 def test_stats_by_hand(store):
     store.add(A, [Click(5, 5, 0), Click(9, 9, 0), Click(1, 1, 1)])
     store.add(B, [Click(1, 1, 0)])

@@ -561,3 +561,25 @@ def test_a_migration_that_fails_leaves_the_earlier_version(path, classes, versio
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (version,)
         assert ("version" in [row[1] for row in db.execute("PRAGMA table_info(frames)")]) == (version == 2)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM meta",
+        "UPDATE meta SET value = '['",
+        "UPDATE meta SET value = '3'",
+        "UPDATE meta SET value = x'ff00'",
+        "UPDATE frames SET video = x'ff00'",
+        "UPDATE clicks SET annotator = x'ff00'",
+        "UPDATE frames SET height = 'tall'",
+    ],
+)
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_store_with_values_of_another_type_is_refused(store, path, classes, statement, readonly):
+    store.add(FrameKey("v", 1), [Click(1, 1, 0)], size=(10, 20))
+    store.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute(statement)
+    with pytest.raises(ClickError, match=rf"{path.name} is damaged .*restore a copy"):
+        ClickStore(path, classes, readonly=readonly)

@@ -133,3 +133,9 @@ def test_missing_sizes_are_not_compared(store, pictures, tmp_path):
 def test_an_annotation_without_key_points_beside_one_with_them_is_ignored(store, pictures, tmp_path):
     path = write(tmp_path / "in.json", task(annotations=[{"result": []}, *annotations(result())]))
     assert import_label_studio(path, store, pictures) == 1
+
+
+def test_of_a_list_only_the_entry_that_is_no_object_is_shown(store, pictures, tmp_path):
+    path = write(tmp_path / "in.json", task(result(), result()), 3, task())
+    with pytest.raises(ClickError, match=r"in\.json.* must be a list of objects, found 3; nothing was imported$"):
+        import_label_studio(path, store, pictures)

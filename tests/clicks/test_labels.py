@@ -1,5 +1,8 @@
 """Accepted labels as files."""
 
+import json
+import xml.etree.ElementTree as ET
+
 import cv2
 import numpy as np
 import pytest
@@ -71,3 +74,49 @@ def test_a_label_of_a_frame_that_the_data_set_lacks_is_refused_and_nothing_writt
     assert export(root, tmp_path / "a" / "b" / "out") == 1
     assert "no picture of frame ../../outside:1" in capsys.readouterr().err
     assert not list(tmp_path.rglob("a/**/*.png")) and not (tmp_path / "a" / "outside").exists()
+
+
+def filled(runs, size):
+    """Return the mask of a run-length encoding, by the definition: runs of 0 and 1 alternate, 0 first."""
+    values = np.repeat(np.arange(len(runs)) % 2, runs)
+    assert values.size == size
+    return values
+
+
+def test_coco_holds_a_mask_per_class_down_the_columns(root, store, tmp_path):
+    assert export(root, tmp_path / "labels.json", "--format", "coco") == 0
+    content = json.loads((tmp_path / "labels.json").read_text(encoding="utf-8"))
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    assert [image["file_name"] for image in content["images"]] == [
+        f"frames/{VIDEO}/7.png",
+        f"frames/{VIDEO}/000012.png",
+    ]
+    for mask in content["annotations"]:
+        number = (7, 12)[mask["image_id"] - 1]
+        expected = store.label(FrameKey(VIDEO, number)).ids == 1
+        found = filled(mask["segmentation"]["counts"], expected.size).reshape(SIZE, order="F")
+        assert names[mask["category_id"]] == "car"
+        assert np.array_equal(found, expected)
+        assert mask["area"] == expected.sum()
+        assert mask["bbox"] == [0, 0, 12, 8]
+    assert len(content["annotations"]) == 2
+
+
+def test_cvat_holds_a_mask_per_class_along_the_rows_of_its_box(root, store, tmp_path):
+    assert export(root, tmp_path / "labels.xml", "--format", "cvat", "--sure", "0.5") == 0
+    found = ET.parse(tmp_path / "labels.xml").getroot()
+    assert [label.findtext("type") for label in found.iter("label")] == ["mask", "mask"]
+    for image in found.iter("image"):
+        (mask,) = image.iter("mask")
+        left, top, width, height = (int(mask.get(name)) for name in ("left", "top", "width", "height"))
+        assert (mask.get("label"), left, top, width, height) == ("car", 0, 0, 6, 8)
+        runs = [int(length) for length in mask.get("rle").split(",")]
+        box = filled(runs, width * height).reshape(height, width)
+        assert not box[0, 0] and box.sum() == width * height - 1
+
+
+def test_without_accepted_labels_a_file_holds_none(root, tmp_path, capsys):
+    ClickStore.create(root / "clicks.sqlite", open_layout("auto", root).classes).close()
+    assert export(root, tmp_path / "labels.json", "--format", "coco") == 0
+    assert json.loads((tmp_path / "labels.json").read_text())["images"] == []
+    assert "0 labels" in capsys.readouterr().out

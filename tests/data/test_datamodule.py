@@ -158,7 +158,7 @@ def test_a_training_batch_follows_the_conventions(make_data, with_online_memory)
     assert batch["present"].shape == (2, len(data.dataset.classes))
     assert (batch["inside"].shape, batch["inside"].dtype) == ((2, 1, 16, 32), torch.bool)
     assert torch.equal(batch["inside"], soft.teacher.sum(1, keepdim=True) > 0)
-    assert batch.keys() == {"image", "labels", "present", "inside", "soft_labels"}
+    assert batch.keys() == {"frame", "image", "labels", "present", "inside", "soft_labels"}
 
 
 @pytest.mark.parametrize("supervision", ["clicks", "masks"])

@@ -1,5 +1,6 @@
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 
@@ -95,3 +96,12 @@ def test_a_store_with_a_frame_is_found_beside_masks(copied):
     with ClickStore.create(store, layout.classes) as opened:
         opened.add(next(iter(layout.frames("train"))).key, [], status="skipped")
     assert find_click_store(layout, None) == store
+
+
+def test_a_mask_of_another_size_than_its_image_is_not_clicked_on(folder_root, tmp_path):
+    root = shutil.copytree(folder_root, tmp_path / "copy")
+    mask = root / "masks" / "a" / "2.png"
+    cv2.imwrite(str(mask), cv2.imread(str(mask), cv2.IMREAD_UNCHANGED).T)
+    with pytest.raises(DataError, match=r"2\.png .*32x64.*64x32|2\.png .*64x32.*32x64"):
+        simulate_split(open_layout("auto", root), "train", tmp_path / "new.sqlite", rule="center", min_area=1, seed=0)
+    assert not (tmp_path / "new.sqlite").exists()

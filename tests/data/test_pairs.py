@@ -102,7 +102,7 @@ def test_an_estimated_flow_carries_a_scaled_neighbour_to_its_target(moving, pair
 
 def test_a_pair_follows_the_conventions(moving, paired):
     batch = finished(paired(moving, crop=(64, 96)))
-    assert batch.keys() == {"image", "labels", "present", "inside", "pair"}
+    assert batch.keys() == {"frame", "image", "labels", "present", "inside", "pair"}
     pair = batch["pair"]
     assert [tuple(t.shape) for t in pair] == [(2, 3, 64, 96), (2, 2, 16, 24), (2, 1, 16, 24), (2,)]
     assert [t.dtype for t in pair] == [torch.float32] * 3 + [torch.bool]
@@ -138,7 +138,7 @@ def test_without_a_pair_nothing_more_is_read_or_computed(moving, monkeypatch, da
     monkeypatch.setattr(EitherShift, "__call__", lambda *a: pytest.fail("flow was estimated"))
     (moving / "frames" / "a" / "1.png").write_bytes(b"")
     loader = data.train_dataloader()
-    assert next(iter(loader)).keys() == {"image", "labels", "present", "grid", "seed", "damaged"}
+    assert next(iter(loader)).keys() == {"frame", "image", "labels", "present", "grid", "seed", "damaged"}
     assert "pair" not in finished(data)
 
 

@@ -70,7 +70,7 @@ def test_a_sample_is_image_labels_and_no_damage(clips):
     assert sample["labels"][2, 3] == 1
     assert sample["damaged"] == ""
     assert sample["present"].tolist() == [False, True, False]
-    assert sample.keys() == {"image", "labels", "present", "grid", "seed", "damaged"}
+    assert sample.keys() == {"frame", "image", "labels", "present", "grid", "seed", "damaged"}
 
 
 def test_clicks_are_scaled_with_the_frame(tmp_path):

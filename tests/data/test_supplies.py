@@ -60,7 +60,7 @@ def test_stored_and_online_memory_agree_to_quantisation(make_data, store):
 
 def test_a_finished_batch_has_no_entries_that_only_made_the_soft_labels(make_data, store):
     data = make_data(supplies=(StoredMemory(store),))
-    assert finished_batches(data)[0].keys() == {"image", "labels", "present", "inside", "soft_labels"}
+    assert finished_batches(data)[0].keys() == {"frame", "image", "labels", "present", "inside", "soft_labels"}
 
 
 def test_memory_and_pairs_in_one_batch_equal_each_alone(make_data, store):

@@ -94,6 +94,7 @@ def test_a_checkpoint_states_stage_class_and_version(make_module):
             "weclick_stage": kind,
             "weclick_class": module,
             "weclick_version": version("weclick"),
+            "weclick_skipped": [0, 0],
         }
         assert checkpoint == expected
 

@@ -39,6 +39,12 @@ def test_small_sets_get_more_epochs_and_the_plan_says_so(settings, run):
     assert "student: 35 steps, 7 x 5, of 2 frames each" in plan(chosen, run(), ALL)
 
 
+@pytest.mark.parametrize(("limit", "steps"), [(3, 3), (99, 5), (0.5, 2), (1.0, 5)])
+def test_a_limit_of_batches_is_in_the_plan(settings, run, limit, steps):
+    chosen = settings(arm="clicks", trainer={"limit_train_batches": limit})
+    assert f"student: {2 * steps} steps, 2 x {steps}, of 2 frames each" in plan(chosen, run(), ALL)
+
+
 def test_classes_with_few_clicks_are_named(settings, run, street):
     made, data = run(), DataSet.open(street)
     names = data.classes.names

@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -10,6 +12,7 @@ from weclick.pipeline.evaluate import choose_checkpoint, evaluate
 from weclick.pipeline.run import Run
 from weclick.pipeline.tracking import names_of, record_export
 from weclick.reporting.options import TrackingOptions
+from weclick.reporting.stages import read_metrics
 
 BLOCK, HEADER = 32768, 7
 LAST_PART = (1, 4)
@@ -165,3 +168,17 @@ def test_a_test_shows_the_worst_frames_first_and_charts(records):
     assert set(table["data"][0][2]["masks"]) == {"truth", "prediction"}
     for name in ("confusion", "classes"):
         assert test.values(f"test/{name}_table/nrows")
+
+
+@pytest.mark.parametrize(("method", "after"), [("log", 3), ("finish", 0)])
+def test_a_training_goes_on_without_a_tracker_that_fails(settings, fit, tmp_path, monkeypatch, method, after):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    client = MagicMock()
+    getattr(client, method).side_effect = chain([None] * after, repeat(ConnectionError("the server is gone")))
+    monkeypatch.setattr("wandb.init", lambda **options: client)
+    warned = []
+    monkeypatch.setattr("weclick.reporting.tracker._warn_of", warned.append)
+    run = fit(replace(settings(), tracking=TrackingOptions("offline")), Run.create(tmp_path / "run", ""), "student")
+    assert [str(error) for error in warned] == ["the server is gone"]
+    assert (run.stage("student") / "done.json").exists()
+    assert [row["epoch"] for row in read_metrics(run.stage("student") / "metrics.csv") if "train/loss" in row] == [0, 1]

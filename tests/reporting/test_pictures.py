@@ -37,6 +37,9 @@ def logits(count=2):
     return torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(count, 2, 8, 16)
 
 
+OUTPUTS = {"logits": logits(), "terms": {"loss": torch.tensor(1.0)}}
+
+
 def evaluation_batch(count=2):
     labels = [torch.zeros(48, 96, dtype=torch.uint8) for _ in range(count)]
     batch = {"image": torch.rand(count, 3, 32, 64), "label": labels, "key": [f"a:{i}" for i in range(count)]}
@@ -57,9 +60,7 @@ def test_a_training_shows_its_first_batch_at_the_start_and_after_each_fifth(pict
     for epoch in range(10):
         for batch_idx in range(2):
             file = tmp_path / "train_samples.png"
-            pictures.on_train_batch_end(
-                trainer(current_epoch=epoch), None, {"logits": logits()}, training_batch(), batch_idx
-            )
+            pictures.on_train_batch_end(trainer(current_epoch=epoch), None, OUTPUTS, training_batch(), batch_idx)
             if file.exists():
                 shown.append((epoch, batch_idx))
                 file.unlink()
@@ -96,7 +97,7 @@ def test_labels_made_from_clicks_are_shown_too():
 
 
 def test_only_the_first_process_writes(pictures, tmp_path):
-    pictures.on_train_batch_end(trainer(global_rank=1), None, {"logits": logits()}, training_batch(), 0)
+    pictures.on_train_batch_end(trainer(global_rank=1), None, OUTPUTS, training_batch(), 0)
     batch, outputs = evaluation_batch()
     pictures.on_validation_batch_end(trainer(global_rank=1), None, outputs, batch, 0)
     pictures.on_validation_end(trainer(global_rank=1), None)

@@ -135,6 +135,25 @@ def test_a_tracker_that_breaks_midway_warns_once_and_training_goes_on(tmp_path):
     assert len(caught) == 1
 
 
+@pytest.mark.parametrize("error", [TimeoutError("uploads"), OSError("broken pipe")])
+def test_an_end_that_fails_or_waits_too_long_for_uploads_only_warns(tmp_path, monkeypatch, error):
+    opened = []
+
+    def init(**options):
+        opened.append(options)
+        return Mock(finish=Mock(side_effect=error))
+
+    monkeypatch.setattr("wandb.init", init)
+    with pytest.warns(UserWarning, match="Weights & Biases failed") as caught:
+        _, tracker = track(tmp_path)
+        tracker.log_metrics({"train/loss": 1.0}, 0)
+        tracker.finalize("success")
+    assert len(caught) == 1
+    chosen = opened[0]["settings"]
+    assert 0 < chosen.finish_timeout <= 300  # by default it is 0: for ever
+    assert chosen.finish_timeout_raises
+
+
 def test_other_processes_than_the_first_track_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setattr("wandb.init", lambda **options: pytest.fail("a run was opened"))

@@ -110,7 +110,8 @@ def comparison_folder(config: Namespace, arguments: list[str], command: str) -> 
     from weclick.pipeline.run import new_folder
 
     path = option_value(arguments, "--config")
-    return new_folder(Path(config.runs), config.name or f"{command}-{Path(path).stem if path else 'run'}")
+    default = f"{command}-{Path(path).stem if path else 'run'}"
+    return new_folder(Path(config.runs), default if config.name is None else config.name)
 
 
 def make_row(parser: Parser, arguments: list[str], arm: str, seed: int, name: str) -> Row:

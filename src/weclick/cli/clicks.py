@@ -21,7 +21,8 @@ from weclick.clicks import (
     store_path,
 )
 from weclick.clicks.check import never_asked
-from weclick.clicks.labels import export_labels
+from weclick.clicks.exchange.masks import WRITERS, MaskFormat, NamedLabel
+from weclick.clicks.labels import accepted_labels, export_labels
 from weclick.data.index import Layout, Split
 from weclick.data.layouts import open_layout
 from weclick.data.masks import pictures_of
@@ -171,20 +172,34 @@ def export_file(
         )
 
 
-def labels(root: str, folder: str, store: str | None = None, layout: str = "auto", sure: Share = 0.0) -> None:
-    """Write the accepted labels as masks: FOLDER/VIDEO/IMAGE.png, 8-bit class ids.
+def labels(
+    root: str,
+    out: str,
+    store: str | None = None,
+    layout: str = "auto",
+    sure: Share = 0.0,
+    format: Literal["png"] | MaskFormat = "png",
+) -> None:
+    """Write the accepted labels as masks: OUT/VIDEO/IMAGE.png, 8-bit class ids, or a file for another tool.
 
     Args:
         root: Folder of the data set.
-        folder: Folder to write to; ROOT/masks is where the layout "folder" reads masks.
+        out: Folder to write to; ROOT/masks is where the layout "folder" reads masks. For coco (.json) and cvat (.xml) a file.
         store: Click store; by default clicks.sqlite in the root.
         layout: cityscapes, camvid, folder, or the class path of another layout; auto detects the first three.
-        sure: Pixels with a lower confidence than this, 0 to 1, are 255 (unknown).
+        sure: Pixels with a lower confidence than this, 0 to 1, are 255 (unknown), or in no mask.
+        format: png, coco or cvat; the last two hold a run-length encoded mask for each class of a frame.
     """
     opened = open_layout(layout, Path(root))
+    pictures = pictures_of(opened)
     with _opened(store_path(root, store), opened) as clicks, progress_bar("writing labels") as show:
-        count = export_labels(clicks, Path(folder), pictures_of(opened), sure=sure, show=show)
-    print(f"{count} labels in {folder}")
+        if format == "png":
+            count = export_labels(clicks, Path(out), pictures, sure=sure, show=show)
+        else:
+            found = accepted_labels(clicks, sure=sure, show=show)
+            named = (NamedLabel(pictures.name(key), ids) for key, ids in found)
+            count = WRITERS[format](Path(out), named, opened.classes)
+    print(f"{count} labels in {out}")
 
 
 def import_file(

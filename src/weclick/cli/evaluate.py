@@ -18,11 +18,10 @@ from weclick.cli.options import (
     parse,
     quiet_libraries,
     resolve_configs,
-    stored_settings,
     to_settings,
 )
 from weclick.cli.parser import Parser
-from weclick.cli.runs import SETTINGS, add_run, find_run_of_checkpoint, refuse_wrong_options
+from weclick.cli.runs import SETTINGS, add_run, config_of, find_run_of_checkpoint, refuse_wrong_options
 from weclick.data.index import Split
 from weclick.errors import NoLabelsError, RunError
 from weclick.pipeline.options import DEFAULT_PAIRS
@@ -105,7 +104,7 @@ def parse_request(command: str, arguments: list[str]) -> Request:
     if run is None:
         path = option_value(arguments, "--ckpt_path")
         raise RunError(f"{path} lies in no run; name the run whose settings to use with --run")
-    return Request(arguments, run, parser, parse(parser, [*stored_settings(run.config), *arguments]))
+    return Request(arguments, run, parser, parse(parser, [*config_of(run), *arguments]))
 
 
 def evaluate_run(command: str, request: Request) -> tuple[Evaluation, Model, Path | None]:

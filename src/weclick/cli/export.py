@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import sys
+from math import prod
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from weclick.cli.help import Help, show_help
-from weclick.cli.options import (
-    add_settings,
-    option_value,
-    parse,
-    quiet_libraries,
-    resolve_configs,
-    stored_settings,
-    to_settings,
-)
+from weclick.cli.options import add_settings, option_value, parse, quiet_libraries, resolve_configs, to_settings
 from weclick.cli.parser import Parser
-from weclick.cli.runs import SETTINGS, add_run, find_run_of_checkpoint, refuse_wrong_options
+from weclick.cli.runs import SETTINGS, add_run, config_of, find_run_of_checkpoint, refuse_wrong_options
+from weclick.conventions import MAX_PIXELS
 from weclick.errors import ConfigError, DataError
 from weclick.inference.formats import FORMATS
 from weclick.pipeline.options import LEAST_UNJUDGED, MAX_DROP
@@ -76,11 +70,13 @@ def main(command: str, arguments: list[str]) -> None:
 
     parser.set_defaults({"data.root": ""})  # a checkpoint outside any run can be exported without data
     run = find_run_of_checkpoint(arguments, "student")
-    config = parse(parser, [*(stored_settings(run.config) if run else []), *arguments])
+    config = parse(parser, [*(config_of(run) if run else []), *arguments])
     if config.max_drop < 0 or min(config.size or (1, 1)) < 1:
         raise ConfigError(
             f"--max_drop must be at least 0 and --size at least [1,1]; found {config.max_drop:g} and {config.size}"
         )
+    if prod(config.size or ()) > MAX_PIXELS:
+        raise ConfigError(f"--size must have at most {MAX_PIXELS} pixels, found {config.size}")
     checkpoint = Path(config.ckpt_path) if config.ckpt_path or not run else run.checkpoint("student", "last")
     model = open_student(checkpoint, config.size)
     settings = to_settings(parser, config)

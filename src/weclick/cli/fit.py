@@ -14,9 +14,9 @@ from weclick.cli.options import (
     quiet_libraries,
     resolve_configs,
     show_settings_help,
-    stored_settings,
 )
 from weclick.cli.parser import Parser
+from weclick.cli.runs import config_of
 from weclick.errors import ConfigError
 from weclick.machine import process_rank
 from weclick.pipeline.options import RUNS
@@ -107,7 +107,7 @@ def parse_request(arguments: list[str]) -> Request:
     arguments, parser = resolve_configs(arguments), make_parser()
     show_settings_help(parser, arguments, HELP)
     run = _run_to_resume(arguments, Path(option_value(arguments, "--runs") or RUNS))
-    config = parse(parser, [*stored_settings(run.config), *arguments] if run else arguments)
+    config = parse(parser, [*config_of(run), *arguments] if run else arguments)
     return Request(arguments, run, parser, config)
 
 

@@ -81,7 +81,7 @@ def fit_run(request: Request, engine: Engine) -> tuple[Run, FitSettings, tuple[S
         raise ConfigError("--shard names a part of the memory; use it together with --stage memory")
     settings = replace(to_settings(parser, config), engine=engine)
     check(settings, stages)
-    name = config.name or _default_name(arguments, config.arm)
+    name = _default_name(arguments, config.arm) if config.name is None else config.name
     with stopping(), requeued_on_notice(), joined(settings):
         run, cleanup = _begin(run, Path(config.runs), name, dump(parser, config), shared=shard is not None)
         # the lock comes before the cleanup: a run that another process has locked is not ours to remove

@@ -13,6 +13,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Final, NamedTuple, NoReturn
 
+from weclick.cli.resources import resource_error
 from weclick.cli.usage import plain
 from weclick.disk import disk_error
 from weclick.errors import ConfigError, WeclickError, one_line
@@ -48,11 +49,6 @@ COMMANDS: Final = {
     ),
     "doctor": Command("weclick.cli.doctor", "find out what is wrong with this machine, and what to do"),
 }
-
-_LARGE: Final = "--data.size, --data.draws.crop or --data.batch_size"
-"""Options that memory use grows with most."""
-
-_SHARED: Final = "give --data.workers 0, or a larger /dev/shm (docker run --shm-size=2g); weclick doctor shows its size"
 
 HELP: Final = """usage: weclick COMMAND [options]
 
@@ -102,7 +98,7 @@ def run(arguments: list[str]) -> int:
     except BaseException as error:
         if debug and not isinstance(error, SystemExit):
             raise
-        return _status(error)
+        return _status(error, name)
 
 
 def _without_imports(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -143,8 +139,8 @@ def _underscored(argument: str) -> str:
     return "--" + option[2:].replace("-", "_") + equals + value
 
 
-def _status(error: BaseException) -> int:
-    """Print an error as one line and return its exit status."""
+def _status(error: BaseException, command: str) -> int:
+    """Print a command's error as one line and return its exit status."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, WeclickError):
@@ -164,21 +160,12 @@ def _status(error: BaseException) -> int:
         )
     if (full := disk_error(error)) is not None:
         return _refuse(str(full))
+    if (lacking := resource_error(error, command)) is not None:
+        return _refuse("; ".join([lacking, *_notes(error)]))
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return _refuse(f"{error.strerror or error}{where}")
-    if _is_out_of_memory(error):
-        lines = str(error).splitlines() or [type(error).__name__]  # of a loader's process, the first are a traceback
-        return _refuse(f"not enough memory; give a smaller {_LARGE} ({lines[-1]})")
-    if "shared memory" in str(error):
-        return _refuse(f"not enough shared memory for the loader processes; {_SHARED}")
     return _refuse(f"unexpected {type(error).__name__}: {error}; run again with --debug and report it")
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Return whether numpy, torch on a GPU or torch on the CPU ran out of memory; the last raises a plain RuntimeError."""
-    by_type = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return by_type or "can't allocate memory" in str(error)
 
 
 def _notes(error: BaseException) -> list[str]:
@@ -186,7 +173,7 @@ def _notes(error: BaseException) -> list[str]:
 
 
 def _refuse(message: str, status: int = 1) -> int:
-    print(f"weclick: {' '.join(message.split())[:600]}", file=sys.stderr)
+    print(f"weclick: {' '.join(message.split())[:600].rstrip()}", file=sys.stderr)
     return status
 
 

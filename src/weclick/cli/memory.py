@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from weclick.cli.help import Help, show_help
-from weclick.cli.options import add_settings, parse, quiet_libraries, resolve_configs, stored_settings, to_settings
+from weclick.cli.options import add_settings, parse, quiet_libraries, resolve_configs, to_settings
 from weclick.cli.parser import Parser
-from weclick.cli.runs import SETTINGS, add_run, find_run, refuse_wrong_options
+from weclick.cli.runs import SETTINGS, add_run, config_of, find_run, refuse_wrong_options
 from weclick.data.index import Split
 
 FOLDER: Final = "memory_quality"
@@ -52,7 +52,7 @@ def main(command: str, arguments: list[str]) -> None:
     from weclick.reporting.memory_quality import table_markdown, write_quality
 
     run = find_run(arguments, "teacher")
-    config = parse(parser, [*stored_settings(run.config), *arguments])
+    config = parse(parser, [*config_of(run), *arguments])
     settings = to_settings(parser, config)
     split = config.split or settings.dataset.evaluation_split
     quality = memory_quality(settings, run, split, config.max_frames)

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import reprlib
 import warnings
 from collections.abc import Callable
 from dataclasses import fields
@@ -94,6 +95,8 @@ def to_settings(parser: Parser, config: Namespace) -> FitSettings:
     from weclick.pipeline.settings import FitSettings
 
     plain = config.clone(with_meta=False).as_dict()
+    if not isinstance(plain["trainer"], dict):
+        raise ConfigError(f"trainer must be options by name, found {plain['trainer']!r}")
     groups = {group: options.of(plain[group], group) for group, options in OPTION_GROUPS.items() if group != "trainer"}
     callbacks = _callbacks(plain["trainer"].pop("callbacks", None))
     values = {field.name: plain[field.name] for field in fields(FitSettings) if field.name in plain}
@@ -185,7 +188,7 @@ def _with_parts(config: str) -> str:
     """Return a config's file or, where a part it names does not lie beside it, its text with the parts' places in it."""
     is_file = is_file_name(config)
     try:
-        settings = _read(Path(config)) if is_file else _settings(load_yaml(config), "config")
+        settings = read_settings(Path(config)) if is_file else _settings(load_yaml(config), "config")
     except (ConfigError, yaml.YAMLError):
         if is_file and Path(config).is_file():
             raise
@@ -208,20 +211,8 @@ def _found(name: str, beside: Path = Path(), note: str = "") -> str:
     if found is None:
         looked = ", ".join(dict.fromkeys(str(place.parent) for place in places))
         raise ConfigError(f"config {name}{note} not found; looked in {looked}")
-    _read(found)
+    read_settings(found)
     return str(found)
-
-
-def stored_settings(file: Path) -> list[str]:
-    """Return the arguments that make a parser read the settings of a run from its ``config.yaml``.
-
-    Raises:
-        ConfigError: It cannot be read, or is truncated: what is missing would silently become defaults.
-    """
-    whole = GROUPS[-1] in _read(file) and file.read_bytes().endswith(b"\n")
-    if not whole:
-        raise ConfigError(f"{file} is truncated; put it back, or start a new run")
-    return ["--config", str(file)]
 
 
 def is_file_name(value: str) -> bool:
@@ -229,7 +220,7 @@ def is_file_name(value: str) -> bool:
     return not value.startswith(("-", "{")) and ": " not in value
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_settings(file: Path) -> dict[str, Any]:
     """Read a YAML file of settings.
 
     Raises:
@@ -244,6 +235,8 @@ def _read(file: Path) -> dict[str, Any]:
 def _settings(settings: object, where: str) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise ConfigError(f"{where} holds no settings; it must have lines such as arm: beyond")
+    if (wrong := next((key for key in settings if not isinstance(key, str) or " " in key), None)) is not None:
+        raise ConfigError(f"{where} holds {reprlib.repr(wrong)}, which is no option; is it the right file?")
     return settings
 
 

@@ -6,17 +6,9 @@ from pathlib import Path
 from shlex import quote
 
 from weclick.cli.help import Help, show_help
-from weclick.cli.options import (
-    add_settings,
-    option_value,
-    parse,
-    quiet_libraries,
-    resolve_configs,
-    stored_settings,
-    to_settings,
-)
+from weclick.cli.options import add_settings, option_value, parse, quiet_libraries, resolve_configs, to_settings
 from weclick.cli.parser import Parser
-from weclick.cli.runs import SETTINGS
+from weclick.cli.runs import SETTINGS, config_of
 from weclick.inference.published import UNSTATED_LICENCE
 from weclick.pipeline.options import RUNS
 
@@ -57,7 +49,7 @@ def main(command: str, arguments: list[str]) -> None:
 
     run = Run.find(named.run, Path(named.runs))
     parser.set_defaults({"data.root": ""})
-    settings = to_settings(parser, parse(parser, [*stored_settings(run.config), *arguments]))
+    settings = to_settings(parser, parse(parser, [*config_of(run), *arguments]))
     folder = Path(named.out) if named.out else run.folder / "package"
     need_data = option_value(arguments, "--data.root") is not None
     for line in package(run, settings, folder, licence=named.licence, need_data=need_data):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_type_hints
 
 import jsonargparse
 
 from weclick.cli.help import Help, help_requested, list_parts, show_help
 from weclick.cli.usage import suggestion
+from weclick.errors import ConfigError
+from weclick.options import find_range
 
 
 class Parser(jsonargparse.ArgumentParser):
@@ -40,12 +42,20 @@ def call(
         arguments: Those of the command line.
         positional: Whether required parameters are given without a name.
         examples: Command lines for the help.
+
+    Raises:
+        ArgumentError: An option is unknown or of another type.
+        ConfigError: A number is outside the range that its parameter's type states.
     """
     parser = Parser(prog=command, description=_description(function))
     parser.add_argument("--config", action="config", help="YAML file of these options")
     parser.add_function_arguments(function, as_group=False, as_positional=positional)
     show_help(parser, arguments, Help(examples=examples))
     config = parser.parse_args(arguments).as_dict()
+    for name, hint in get_type_hints(function, include_extras=True).items():
+        allowed, value = find_range(hint), config.get(name)
+        if allowed is not None and value is not None and value not in allowed:
+            raise ConfigError(f"--{name} must be {allowed}, found {value}")
     return function(**{name: value for name, value in config.items() if name != "config"})
 
 

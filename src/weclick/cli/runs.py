@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from weclick.cli.options import option_value, parse
+from weclick.cli.options import option_value, parse, read_settings
 from weclick.cli.parser import Parser
+from weclick.errors import ConfigError, WeclickError
 from weclick.pipeline.options import RUNS, Stage
 
 if TYPE_CHECKING:
@@ -26,14 +27,28 @@ def add_run(parser: Parser, help_text: str) -> None:
 
 @contextmanager
 def resume_hint(command: str) -> Iterator[None]:
-    """Add to an interruption's message which command resumes."""
-    from weclick.signals import Interrupted
-
+    """Add to the message which command resumes, after an interruption or an error that is not in what the user gave."""
     try:
         yield
-    except (Interrupted, KeyboardInterrupt) as error:
+    except WeclickError:
+        raise
+    except BaseException as error:
         error.add_note(f"resume with {command}")
         raise
+
+
+def config_of(run: Run) -> list[str]:
+    """Return the arguments that read a run's settings.
+
+    Raises:
+        ConfigError: They cannot be read, or are truncated: what is missing would silently become defaults.
+    """
+    whole = "trainer" in read_settings(run.config) and run.config.read_bytes().endswith(
+        b"\n"
+    )  # the last group that is written
+    if not whole:
+        raise ConfigError(f"config {run.config} is truncated; put back a copy, or train again")
+    return ["--config", str(run.config)]
 
 
 def refuse_wrong_options(parser: Parser, arguments: list[str]) -> None:

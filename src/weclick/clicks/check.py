@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -188,7 +189,8 @@ def _check_inside(key: FrameKey, clicks: list[Click], size: Size | None) -> Iter
 
 
 def _check_pairs(key: FrameKey, clicks: list[Click], classes: ClassSet, masks: Masks | None) -> Iterator[Finding]:
-    for one, other in combinations(clicks, 2):
+    finite = [click for click in clicks if math.isfinite(click.x) and math.isfinite(click.y)]
+    for one, other in combinations(finite, 2):
         where = f"({one.x:g}, {one.y:g}) and ({other.x:g}, {other.y:g})"
         if one.class_id == other.class_id:
             near = (one.x - other.x) ** 2 + (one.y - other.y) ** 2 <= DUPLICATE_DISTANCE**2

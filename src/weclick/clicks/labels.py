@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,7 @@ from weclick.clicks.exchange.common import writing
 from weclick.clicks.exchange.pictures import Pictures
 from weclick.clicks.records import AcceptedLabel
 from weclick.clicks.store import ClickStore
-from weclick.conventions import IGNORE_INDEX, Size
+from weclick.conventions import IGNORE_INDEX, FrameKey, Size
 from weclick.errors import ClickError
 from weclick.files import atomic_path
 
@@ -60,14 +60,21 @@ def export_labels(
     for file in files.values():
         if file.exists():
             raise ClickError(f"{file} exists; export to a new folder, or remove it first")
-    for done, (key, file) in enumerate(files.items(), start=1):
-        label = store.label(key)
-        if label is None:  # removed meanwhile by an annotator
-            continue
-        height, width = label.ids.shape
-        encoded = cv2.imencode(".png", sure_labels(label, (height, width), sure))[1]
+    for key, ids in accepted_labels(store, sure=sure, show=show):
+        encoded = cv2.imencode(".png", ids)[1]
         # not durable: syncing thousands of small files takes minutes, and an export can be repeated
-        with writing(file), atomic_path(file, durable=False) as temporary:
+        with writing(files[key]), atomic_path(files[key], durable=False) as temporary:
             temporary.write_bytes(encoded.tobytes())
-        show(done, len(files))
     return len(files)
+
+
+def accepted_labels(
+    store: ClickStore, *, sure: float, show: Callable[[int, int], None]
+) -> Iterator[tuple[FrameKey, NDArray[np.uint8]]]:
+    """Yield the frames with an accepted label and its class ids; arguments as for :func:`export_labels`."""
+    keys = store.accepted()
+    for done, key in enumerate(keys, start=1):
+        label = store.label(key)
+        if label is not None:  # else it was removed meanwhile by an annotator
+            yield key, sure_labels(label, (label.ids.shape[0], label.ids.shape[1]), sure)
+        show(done, len(keys))

@@ -41,6 +41,8 @@ class Click(NamedTuple):
 
     def inside(self, size: Size) -> bool:
         """Return whether the click is inside an image of ``size`` (H, W)."""
+        if not (math.isfinite(self.x) and math.isfinite(self.y)):
+            return False
         x, y = self.pixel
         return 0 <= x < size[1] and 0 <= y < size[0]
 

@@ -76,6 +76,17 @@ _TEMPORARY: Final[dict[int, tuple[str, ...]]] = {
     2: (_LABELS.replace("TABLE", "TEMP TABLE"),),
     3: (_ASKED.replace("TABLE", "TEMP TABLE"),),
 }
+# Another program may have written what no CHECK covers.
+_WRONG_TYPES: Final = (
+    *(
+        f"SELECT 1 FROM {table} WHERE typeof(video) != 'text' OR typeof(number) != 'integer' LIMIT 1"
+        for table in ("frames", "clicks")
+    ),
+    """SELECT 1 FROM frames WHERE typeof(height) NOT IN ('integer', 'null') OR typeof(width) NOT IN ('integer', 'null')
+    OR typeof(annotator) != 'text' LIMIT 1""",
+    "SELECT 1 FROM clicks WHERE typeof(annotator) != 'text' LIMIT 1",
+)
+"""Queries that find a value of another type than its column's."""
 _HINTS: Final = {
     sqlite3.SQLITE_FULL: "free some disk space; this change was not stored",
     sqlite3.SQLITE_IOERR: "check the disk and its free space; this change was not stored",
@@ -235,11 +246,25 @@ def _verify(db: sqlite3.Connection, path: Path, classes: ClassSet) -> None:
         )
     if (problem := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
         raise ClickError(f"{path} is damaged ({' '.join(problem.split())}); restore a copy")
-    stored = json.loads(db.execute("SELECT value FROM meta WHERE key = 'classes'").fetchone()[0])
+    if any(db.execute(query).fetchone() for query in _WRONG_TYPES):
+        raise ClickError(f"{path} is damaged (a value of another type than its column's); restore a copy")
+    stored = _stored_classes(db, path)
     if stored != list(classes.names):
         raise ClickError(
             f"{path} was made for other classes: {_difference(stored, classes.names)}; use the data set it was made for"
         )
+
+
+def _stored_classes(db: sqlite3.Connection, path: Path) -> list[str]:
+    """Return the names of the classes that a store was made for."""
+    row = db.execute("SELECT value FROM meta WHERE key = 'classes'").fetchone()
+    try:
+        stored = json.loads(row[0] if row else "")
+        if not isinstance(stored, list):
+            raise TypeError
+    except (ValueError, TypeError, RecursionError):
+        raise ClickError(f"{path} is damaged (its list of classes cannot be read); restore a copy") from None
+    return stored
 
 
 def _migrate(db: sqlite3.Connection) -> None:

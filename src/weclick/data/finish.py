@@ -14,8 +14,8 @@ from weclick.memory.draws import inside_frame
 def finish(batch: Batch, *, supplies: Sequence[Supply], augmentation: Callable[[Tensor], Tensor] | None) -> None:
     """Let every supply complete the batch, then augment its colours.
 
-    A complete batch holds ``image`` (B, 3, h, w), ``labels`` int64 (B, h, w), ``present`` bool (B, C) and ``inside`` bool
-    (B, 1, h/4, w/4), False in the draw's border. Supplies add ``soft_labels`` at the same stride
+    A complete batch holds ``frame``, names, ``image`` (B, 3, h, w), ``labels`` int64 (B, h, w), ``present`` bool (B, C)
+    and ``inside`` bool (B, 1, h/4, w/4), False in the draw's border. Supplies add ``soft_labels`` at the same stride
     (:class:`~weclick.memory.online.SoftLabels`), ``grown`` and ``accepted`` int64 (B, h/4, w/4), ``pair``
     (:class:`~weclick.data.supplies.Pair`) and ``plain``, the images before their colours are augmented.
 

@@ -46,16 +46,29 @@ def simulate_split(layout: Layout, split: Split, path: Path, *, rule: Rule, min_
     """Simulate clicks on every masked frame of a split into a new store; return their number.
 
     Raises:
-        DataError: The split has no masks to simulate from.
+        DataError: The split has no masks to simulate from, or one of another size than its image.
         ClickError: The store exists or cannot be written.
     """
-    masks = [(key, load) for key, load in masks_of(layout, split).items() if load is not None]
-    if not masks:
+    frames, pictures = [frame for frame in layout.frames(split) if frame.label is not None], pictures_of(layout)
+    if not frames:
         raise DataError(
             f"{layout.root} has no masks in its {split} split, and clicks are simulated from masks; click some frames by "
             f"hand: weclick annotate {layout.root}"
         )
+    masks = [(frame.key, partial(_load_fitting, layout, frame, pictures)) for frame in frames]
     return simulate_store(masks, path, layout.classes, rule=rule, min_area=min_area, seed=seed)
+
+
+def _load_fitting(layout: Layout, frame: Frame, pictures: Pictures) -> Masks:
+    """Read the masks of a frame, which must have the image's size: clicks are positions in the image."""
+    masks = load_masks(layout, frame)
+    try:
+        size = pictures.size(frame.key)
+    except DataError:  # training counts damaged images
+        return masks
+    assert frame.label is not None
+    check_same_size(size, masks[0].shape, frame.image, frame.label)
+    return masks
 
 
 def find_click_store(layout: Layout, given: Path | None) -> Path | None:

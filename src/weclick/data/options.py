@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from weclick.conventions import MAX_PIXELS
 from weclick.data.index import Sides
 from weclick.extensions import Part
 from weclick.options import (
@@ -132,3 +133,8 @@ class DataOptions(Options):
     clicks: ClickOptions = field(default_factory=ClickOptions)
     clips: ClipOptions = field(default_factory=ClipOptions)
     draws: DrawOptions = field(default_factory=DrawOptions)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.size is not None and self.size[0] * self.size[1] > MAX_PIXELS:
+            raise OptionError("size", f"must have at most {MAX_PIXELS} pixels, found {list(self.size)}")

@@ -50,6 +50,7 @@ class TrainingSamples(Dataset[Sample]):
 
     A sample holds:
         - ``image`` uint8 (3, h, w), ``labels`` uint8 (h, w) and the sampling ``grid`` float (h/4, w/4, 2) of the draw;
+        - ``frame``: its name;
         - ``present`` bool (C,): classes clicked (or masked) anywhere in the undrawn frame; all False if one may be missing;
         - ``damaged``: a line for each unreadable image. A damaged target is replaced by another sample, a neighbour is left out;
         - what the supplies read;
@@ -117,6 +118,7 @@ class TrainingSamples(Dataset[Sample]):
             window.label(label) if label is not None else draw_discs(window.clicks(clicks), window.crop, self.radius)
         )
         sample = {
+            "frame": str(clip.target.key),
             "image": to_tensor(image),
             "labels": torch.from_numpy(labels),
             "present": torch.from_numpy(self._present(clip.target.key, label, own)),

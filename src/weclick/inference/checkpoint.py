@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from weclick.classes import ClassSet
-from weclick.conventions import Size
+from weclick.conventions import MAX_PIXELS, Size
 from weclick.errors import CheckpointError, ConfigError, WeclickError, one_line
 from weclick.extensions import NotLoadedError
 from weclick.files import write_bytes
@@ -33,9 +33,6 @@ CLASS_KEY: Final = "weclick_class"
 
 PARTS: Final = {STAGE_KEY, "hyper_parameters", "state_dict"}
 """Keys that every checkpoint has."""
-
-MAX_PIXELS: Final = 1 << 26
-"""Largest size of a network's input, in pixels: twice that of 8K video."""
 
 NETWORK: Final = "network."
 """Beginning of the names of a network's weights in a checkpoint."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from weclick.disk import disk_error
+from weclick.disk import disk_error, disk_state
 from weclick.errors import DataError, one_line
 from weclick.inference.card import KEY, Card
 from weclick.inference.toolkits import toolkit
@@ -107,8 +107,14 @@ def quantise(model: Any, images: Iterable[NDArray[np.uint8]]) -> Any:  # noqa: A
         return nncf.quantize(model, nncf.Dataset(batches), subset_size=len(batches))
 
 
-def write_model(model: Any, card: Card, path: Path) -> None:  # noqa: ANN401
+def write_model(model: Any, card: Card, path: Path, *, final: Path | None = None) -> None:  # noqa: ANN401
     """Write a model with its card inside: ``.onnx``, or ``.xml`` with ``.bin`` (weights in fp16 for bf16 models).
+
+    Args:
+        model: The model.
+        card: Its description.
+        path: File to write.
+        final: Where the file is to be moved, for messages.
 
     Raises:
         DataError: It cannot be written.
@@ -121,6 +127,8 @@ def write_model(model: Any, card: Card, path: Path) -> None:  # noqa: ANN401
             model.set_rt_info(card.to_json(), [KEY, "card"])
             toolkit("openvino").save_model(model, path, compress_to_fp16=card.precision == "bf16")
     except (OSError, RuntimeError) as error:
-        raise disk_error(error, path) or DataError(
-            f"{path} cannot be written: {one_line(error)}; check folder and free space"
+        named = final or path
+        disk, state = disk_state(named)  # OpenVINO does not tell why it cannot write
+        raise disk_error(error, named) or DataError(
+            f"{named} cannot be written: {one_line(error)}; check the disk {disk} ({state}) and permissions of the folder"
         ) from error

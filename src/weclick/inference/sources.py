@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from glob import glob, has_magic
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +20,8 @@ from weclick.errors import ConfigError, DataError
 from weclick.images import read_image
 from weclick.inference.frames import SourceFrame, first_image, rgb_images, usable_fps
 from weclick.inference.live import LiveSource
-from weclick.listing import IMAGE_SUFFIXES, list_images
-from weclick.video import Address, VideoReader
+from weclick.listing import IMAGE_SUFFIXES, has_images, list_images
+from weclick.video import VIDEO_SUFFIXES, Address, VideoReader
 
 _CAMERA: Final = "camera:"
 _log = logging.getLogger(__name__)
@@ -45,6 +47,28 @@ def open_source(source: str | Path) -> VideoFile | FrameFolder | LiveSource:
         return VideoFile(address) if live.announced else live
     path = Path(source)
     return FrameFolder(path) if path.is_dir() else VideoFile(path)
+
+
+def several_videos(source: str) -> dict[str, Path] | None:
+    """Return the video files of a folder of videos, or of a pattern such as ``videos/*.mp4``, by name; None for another source.
+
+    A name is that of the file without its suffix, unless several share it.
+
+    Raises:
+        DataError: No file matches the pattern.
+    """
+    path = Path(source)
+    if path.is_dir() and not has_images(path):
+        files = list(list_images(path, VIDEO_SUFFIXES).values())
+    elif "://" not in source and has_magic(source) and not path.exists():
+        files = [found for found in map(Path, sorted(glob(source, recursive=True))) if found.is_file()]  # noqa: PTH207 - it may be absolute
+        if not files:
+            raise DataError(f"no file matches {source}; give video files, or a folder of them")
+    else:
+        return None
+    stems = Counter(file.stem for file in files)
+    named = {file.stem if stems[file.stem] == 1 else file.as_posix().replace("/", "-"): file for file in files}
+    return named or None
 
 
 class VideoFile:
@@ -95,7 +119,9 @@ class FrameFolder:
         self.path = path
         self._images = sorted(list_images(path).values(), key=lambda p: _natural(p.name))
         if not self._images:
-            raise DataError(f"{path} holds no image ({', '.join(IMAGE_SUFFIXES)}); give a folder of frames")
+            raise DataError(
+                f"{path} holds no image ({', '.join(IMAGE_SUFFIXES)}) and no video; give a folder of frames or videos"
+            )
         self.size = self._first_size()
         self.count: int | None = len(self._images)
 

@@ -84,17 +84,30 @@ class VideoWriter:
             raise DataError(f"{self.path} is not written: there was no frame")
         self._close()
         written = 0
-        # OpenCV reports no failed write, not even on a full disk, so the frames in the file are counted
+        # OpenCV reports no failed write, not even on a full disk
         with suppress(DataError):
             written = VideoFile(self._temporary).count or 0
-        if written != self.count:
+        if written != self.count or not _has_frame(self._temporary, self.count - 1):
             raise DataError(
-                f"{self.path} cannot be written whole ({written} of {self.count} frames); is its disk full?"
+                f"{self.path} cannot be written whole ({self.count} frames); is its disk full, or are files of its size not "
+                "allowed (ulimit -f, quota)?"
             )
 
     def _close(self) -> None:
         if self._encoder is not None:
             self._encoder.close()
+
+
+def _has_frame(path: Path, number: int) -> bool:
+    """Return whether a frame can be decoded.
+
+    The header states how many there should be; after a failed write FFmpeg writes no more, so that the last one is missing.
+    """
+    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+    capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+    found: bool = capture.read()[0]
+    capture.release()
+    return found
 
 
 def write_overlays(predictions: Iterable[Prediction], path: Path, fps: float) -> Path:

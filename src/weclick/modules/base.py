@@ -7,29 +7,36 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, ClassVar, TypedDict
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 
 from weclick.classes import ClassSet
 from weclick.errors import ConfigError, TrainingError
 from weclick.inference.checkpoint import CLASS_KEY, STAGE_KEY, VERSION_KEY
 from weclick.inference.rules import labels_at
 from weclick.losses import Step
+from weclick.losses.shared import over_processes
 from weclick.losses.term import SUPPLIED_AS
 from weclick.losses.terms import Auxiliary
 from weclick.metrics import Scores, SegmentationScore
 from weclick.models.factory import make_network
 from weclick.modules.averaging import HorizonAveraging
 from weclick.modules.options import ModuleOptions
+from weclick.modules.skips import KEY, Buffers, Skips, describe_infinite, keep_batch
 from weclick.ragged import map_by_shape
 
 
 class StepResult(TypedDict):
-    """What a training step returns: the loss, by name the terms that are logged, and the logits of the batch's images."""
+    """What a training step returns: the loss, by name the terms that are logged, and the logits of the batch's images.
+
+    The terms are on the CPU. A batch that is skipped has none, and its loss has no gradient.
+    """
 
     loss: Tensor
     terms: dict[str, Tensor]
@@ -74,6 +81,10 @@ class SegmentationModule(pl.LightningModule):
         self.auxiliary = self.network.auxiliary_head(len(classes)) if needs_head else None
         self.score = SegmentationScore(len(classes))
         self.scores: Scores | None = None
+        self.skips = Skips()
+        self._buffers_before: Buffers | None = None
+        self._batch: Mapping[str, Any] | None = None
+        self._frames: list[str] = []
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits of RGB images (B, 3, H, W) in 0..1."""
@@ -82,6 +93,7 @@ class SegmentationModule(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         """Compile the network if the options ask for it; not the module, as logging does not work in compiled code."""
+        self._buffers_before = None  # the buffers of an earlier fit may be others
         if stage == "fit" and self.options.network.compile:
             self.network.compile()
 
@@ -117,12 +129,16 @@ class SegmentationModule(pl.LightningModule):
         """Return the weighted sum of the loss terms, and each of them unweighted."""
         progress = self.global_step / max(float(self.trainer.estimated_stepping_batches), 1.0)
         self.refuse_incomplete(batch)
+        self._save_buffers()
         step = self.step(batch, progress)
         values = {term.name: term(step) for term in self.terms}
-        self.refuse_nonfinite(values)
         loss = torch.stack([term.weight_at(progress) * values[term.name] for term in self.terms]).sum()
-        named = {"loss": loss, **{f"loss_{name}": value for name, value in values.items()}}
-        terms = {name: value.detach() for name, value in named.items()}
+        terms, finite = self._read({"loss": loss, **{f"loss_{name}": value for name, value in values.items()}})
+        if not finite:
+            self._skip(batch, describe_infinite(terms))
+            return {"loss": self._nothing(), "terms": {}, "logits": step.logits.detach()}
+        self._batch = batch
+        self._frames += batch.get("frame", ())
         return {"loss": loss, "terms": terms, "logits": step.logits.detach()}
 
     def step(self, batch: Mapping[str, Any], progress: float) -> Step:
@@ -155,20 +171,70 @@ class SegmentationModule(pl.LightningModule):
                     "module with supplies for it, or set the term's weight to 0"
                 )
 
-    def refuse_nonfinite(self, terms: Mapping[str, Tensor]) -> None:
-        """Stop a training that has diverged, before a checkpoint with its weights is saved.
+    # Batches that are skipped
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Take no step, and change no weight, if all its batches were skipped or its gradients are not finite."""
+        # with accumulated gradients, the last part of the batch and all its frames
+        batch, frames = self._batch, self._frames
+        self._batch, self._frames = None, []
+        if batch is None:
+            optimizer.zero_grad()  # AdamW leaves alone what has no gradient; with one of zeros it would go on as before
+        elif self._has_finite_gradients():
+            self.skips.in_a_row = 0
+        else:
+            optimizer.zero_grad()
+            self._skip({**batch, "frame": frames}, "gradients were not finite")
+
+    def _has_finite_gradients(self) -> bool:
+        """Return whether all gradients are finite, in all processes."""
+        if getattr(self.trainer.precision_plugin, "scaler", None) is not None:
+            return True  # float16 is scaled until they are: meanwhile the scaler itself skips the step
+        # the fastest norm; it overflows where gradients exceed 1e19, which no training survives either
+        norm = get_total_norm([p.grad for p in self.parameters() if p.grad is not None])
+        return not over_processes((~norm.isfinite()).float())
+
+    def _save_buffers(self) -> None:
+        if self._buffers_before is None:
+            self._buffers_before = Buffers(self)
+        self._buffers_before.save()
+
+    def _read(self, values: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], bool]:
+        """Return values on the CPU, by one transfer for all, and whether they are finite in all processes."""
+        stacked = torch.stack(list(values.values())).detach()
+        infinite = over_processes((~stacked.isfinite()).any().float())
+        *read, infinite = torch.cat((stacked, infinite[None])).cpu()
+        return dict(zip(values, read, strict=True)), not infinite
+
+    def _nothing(self) -> Tensor:
+        """Return a loss of which no weight has a gradient but 0, as all processes exchange gradients in every step."""
+        return torch.stack([(p * 0).sum() for p in self.parameters() if p.requires_grad]).sum()
+
+    def _skip(self, batch: Mapping[str, Any], what: str) -> None:
+        """Skip a batch, in all processes at once, and keep it if it is this process's share that is not finite.
+
+        Args:
+            batch: The batch.
+            what: What was not finite; empty if it was in another process.
 
         Raises:
-            TrainingError: A loss term is infinite or not a number.
+            TrainingError: Too many were skipped.
         """
-        values = torch.stack(list(terms.values())).tolist()  # one transfer from the device, not one per term
-        diverged = {name: value for name, value in zip(terms, values, strict=True) if not math.isfinite(value)}
-        if diverged:
-            raise self._diverged(f"{', '.join(diverged)} loss became {next(iter(diverged.values()))}")
+        assert self._buffers_before is not None
+        self._buffers_before.restore()
+        self.skips.add()
+        folder, trainer = Path(self.trainer.default_root_dir) / "skipped", self.trainer
+        if what:
+            share = f"-process-{trainer.global_rank}" if trainer.world_size > 1 else ""
+            reason = f"the {self.stage}'s {what} at step {self.global_step}"
+            keep_batch(folder / f"step-{self.global_step:06d}{share}.pt", batch, reason)
+        if self.skips.too_many:
+            before = f"{self.skips.too_many} were skipped before, see {folder}: repair their frames, or "
+            raise self._diverged(what or "loss was not finite in another process", before)
 
-    def _diverged(self, what: str) -> TrainingError:
+    def _diverged(self, what: str, remedy: str = "") -> TrainingError:
         return TrainingError(
-            f"the {self.stage}'s {what} at step {self.global_step}; start a new run with a lower "
+            f"the {self.stage}'s {what} at step {self.global_step}; {remedy}start a new run with a lower "
             f"--{self.stage}.optimiser.learning_rate (now {self.options.optimiser.learning_rate:g})"
         )
 
@@ -205,6 +271,11 @@ class SegmentationModule(pl.LightningModule):
         checkpoint[STAGE_KEY] = self.stage
         checkpoint[CLASS_KEY] = f"{type(self).__module__}.{type(self).__qualname__}"
         checkpoint[VERSION_KEY] = version("weclick")
+        checkpoint[KEY] = self.skips.state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Continue counting skipped batches; older checkpoints hold no count."""
+        self.skips.load(checkpoint.get(KEY, (0, 0)))
 
 
 def learning_rate_factor(step: int, total: int, warmup: float) -> float:

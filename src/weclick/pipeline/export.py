@@ -214,9 +214,9 @@ def _write(model: Any, card: Card, path: Path, evidence: Evidence, max_drop: flo
     """Write into a temporary folder beside ``path``, check the file, and move it to ``path``."""
     with writing(path), partial_folder(path, "exporting") as made:
         draft = made / path.name
-        write_model(model, card, draft)
+        write_model(model, card, draft, final=path)
         result = _check(draft, card, path, evidence, max_drop)
-        write_model(model, replace(card, miou=result.miou), draft)
+        write_model(model, replace(card, miou=result.miou), draft, final=path)
         _move(draft, path)
     return result
 

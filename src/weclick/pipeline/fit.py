@@ -13,6 +13,7 @@ from weclick.data.mask_content import read_masks
 from weclick.data.supplies import NeighbourPairs, PlainView
 from weclick.data.supply import Supply
 from weclick.errors import ConfigError, DataError, RunError
+from weclick.flow import flow_name
 from weclick.inference.recorded import DONE
 from weclick.losses import SOFT
 from weclick.memory.store import MemoryStore
@@ -35,12 +36,13 @@ from weclick.reporting.progress import progress_bar
 
 
 def check(settings: FitSettings, stages: tuple[Stage, ...] = ("student",)) -> None:
-    """Refuse a bad data set, trainer, teacher, memory or student before anything is written, or trained for it."""
+    """Refuse a bad data set, trainer, teacher, flow, memory or student before anything is written, or trained for it."""
     check_trainer(settings)
     refuse_missing_tensorboard(settings.tracking)
     classes = settings.dataset.classes
     if "student" in stages:  # its ImageNet weights must be available, too; the size does not matter
         StudentModule(classes.to_list(), (32, 32), settings.student)
+    flow_name(settings.memory.flow, settings.device)
     if settings.needs_teacher and settings.teacher_checkpoint is not None:
         load_checkpoint(settings.teacher_checkpoint, stage="teacher", classes=classes)
     if settings.needs_teacher and settings.memory.folder is not None:
@@ -75,12 +77,11 @@ def fit(settings: FitSettings, run: Run, stages: tuple[Stage, ...], shard: Shard
         fit(settings.earlier_round, earlier_round(run), ("teacher", "memory"))
     for stage in needed:
         if stage in stages:
-            _seed(settings)
             _DO[stage](settings, run, shard)
 
 
 def _seed(settings: FitSettings) -> None:
-    """Seed all random numbers; also before a network is made, as growing clicks draws some, but in a resumed run no more."""
+    """Seed all random numbers, right before a network is made: what comes before may draw some, in a resumed run no more."""
     pl.seed_everything(settings.seed, workers=True, verbose=False)
 
 

@@ -98,7 +98,7 @@ def teacher_facts(settings: FitSettings, data: ClipDataModule) -> dict[str, Any]
 
 def enough_epochs(settings: FitSettings, data: ClipDataModule, epochs: int) -> int:
     """Return the number of epochs, or more where few training frames would else make fewer than ``trainer.min_steps`` steps."""
-    return max(epochs, ceil((settings.trainer.get("min_steps") or 0) / steps_per_epoch(data)))
+    return max(epochs, ceil((settings.trainer.get("min_steps") or 0) / steps_per_epoch(settings, data)))
 
 
 def describe_targets(data: ClipDataModule) -> str:
@@ -108,9 +108,12 @@ def describe_targets(data: ClipDataModule) -> str:
     return f"{len(data.clips)} frames{note}"
 
 
-def steps_per_epoch(data: ClipDataModule) -> int:
-    """Return the steps of an epoch, which has every frame."""
-    return ceil(len(data.clips) / data.options.batch_size)
+def steps_per_epoch(settings: FitSettings, data: ClipDataModule) -> int:
+    """Return the steps of an epoch: it has every frame, unless ``trainer.limit_train_batches``, a number or a share, is less."""
+    accumulated = settings.trainer.get("accumulate_grad_batches") or 1
+    batches = accumulated * ceil(len(data.clips) / data.options.batch_size)
+    limit = settings.trainer.get("limit_train_batches") or batches
+    return ceil((int(batches * limit) if isinstance(limit, float) else min(batches, limit)) / accumulated) or 1
 
 
 def teacher_checkpoint(settings: FitSettings, run: Run) -> Path:

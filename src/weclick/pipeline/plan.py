@@ -91,7 +91,7 @@ def _stage(settings: FitSettings, run: Run, data: ClipDataModule, stage: Stage) 
         return (
             f"memory: soft labels of {len(data.memory_clips)} frames, {settings.data.clips.neighbours} neighbours each"
         )
-    epochs, steps = _epochs(settings, data, stage), steps_per_epoch(data)
+    epochs, steps = _epochs(settings, data, stage), steps_per_epoch(settings, data)
     return f"{stage}: {epochs * steps} steps, {epochs} x {steps}, of {data.options.batch_size} frames each"
 
 
@@ -114,7 +114,11 @@ def _measure(settings: FitSettings, data: ClipDataModule, stage: Stage) -> tuple
     if stage == "memory":
         return _seconds_a_frame(settings, data), len(data.memory_clips), "frame"
     module = TeacherModule if stage == "teacher" else StudentModule
-    return _seconds_a_step(module, settings, data), _epochs(settings, data, stage) * steps_per_epoch(data), "step"
+    return (
+        _seconds_a_step(module, settings, data),
+        _epochs(settings, data, stage) * steps_per_epoch(settings, data),
+        "step",
+    )
 
 
 def _seconds_a_step(module: type[SegmentationModule], settings: FitSettings, data: ClipDataModule) -> float:

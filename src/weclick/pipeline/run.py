@@ -201,9 +201,9 @@ def new_folder(runs: Path, name: str) -> Path:
     """Return the folder in ``runs`` for a new run or comparison.
 
     Raises:
-        ConfigError: The name is a path to another folder, or starts with a dot.
+        ConfigError: The name is a path to another folder, empty, not printable, or starts with a dot.
     """
-    if Path(name).name != name or name.startswith("."):
+    if Path(name).name != name or name.startswith(".") or not name.isprintable() or not name:
         raise ConfigError(
             f"--name {name} must be a plain folder name, without / or a leading dot; --runs names the folder above"
         )

@@ -73,7 +73,8 @@ class EpochBar(pl.Callback):
     ) -> None:
         """Move the bar."""
         self._progress.update(self._task, description=epoch_text(trainer, pl_module), completed=trainer.global_step)
-        self._show("loss", outputs["terms"]["loss"])
+        if outputs["terms"]:  # else it was skipped
+            self._show("loss", outputs["terms"]["loss"])
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the new mIoU."""

@@ -43,9 +43,10 @@ class EpochMeans(pl.Callback):
     ) -> None:
         """Add a batch."""
         samples, terms = len(batch["image"]), outputs["terms"]
-        values = torch.stack(list(terms.values())).tolist()  # waits for the device once, not once per term
-        for name, value in zip(terms, values, strict=True):
-            self._sums[name] = self._sums.get(name, 0.0) + samples * value
+        if not terms:  # skipped
+            return
+        for name, value in terms.items():
+            self._sums[name] = self._sums.get(name, 0.0) + samples * float(value)
         self._samples += samples
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

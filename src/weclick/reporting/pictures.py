@@ -54,7 +54,8 @@ class SamplePictures(pl.Callback):
         batch_idx: int,
     ) -> None:
         """Show the first samples of an epoch's first batch, if it is time."""
-        if batch_idx or trainer.global_rank or not self._is_time(trainer, "train/samples"):
+        skipped = not outputs["terms"]
+        if batch_idx or skipped or trainer.global_rank or not self._is_time(trainer, "train/samples"):
             return
         count = min(SAMPLES, len(batch["image"]))
         samples = [training_sample(batch, outputs["logits"], i, clicked=self.clicked) for i in range(count)]

@@ -27,6 +27,9 @@ Result = TypeVar("Result")
 BEST: Final = {"train/loss": "min", "val/miou": "max", "val/accuracy": "max", "val/iou/": "max"}
 """Beginnings of the metrics of which the table of runs shows the best value, not the last."""
 
+PATIENCE: Final = 120
+"""Seconds that the end of a stage waits for uploads; what is left stays in the folder, for ``wandb sync``."""
+
 _STEP: Final = "trainer/global_step"
 """Lightning's name of the x axis."""
 
@@ -171,7 +174,9 @@ def make_tracker(
             save_dir=folder,
             offline=not online,
             mode=chosen,
-            settings=wandb.Settings(silent=True, init_timeout=30, console="off"),
+            settings=wandb.Settings(
+                silent=True, init_timeout=30, finish_timeout=PATIENCE, finish_timeout_raises=True, console="off"
+            ),
             resume="allow" if online else None,
         )
     except Exception as error:  # such as a client that cannot be imported, or refuses a setting

@@ -45,13 +45,14 @@ def export_coco(store: ClickStore, path: Path, pictures: Pictures) -> int:
             for image_id, frame in enumerate(frames, 1)
         ],
         "annotations": [_annotation(annotation_id, *click) for annotation_id, click in enumerate(clicks, 1)],
-        "categories": _categories(store.classes),
+        "categories": categories(store.classes),
     }
     save_text(path, to_json(content))
     return len(clicks)
 
 
-def _categories(classes: ClassSet) -> list[dict[str, Any]]:
+def categories(classes: ClassSet) -> list[dict[str, Any]]:
+    """Return COCO's categories of the classes."""
     # from 1, as many readers use 0 for the background
     return [
         {

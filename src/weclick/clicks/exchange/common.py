@@ -126,7 +126,9 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever is in the file
 def entries(value: object, what: str) -> list[dict[str, Any]]:
     """Return ``value`` if it is a list of JSON objects, else raise a ClickError that starts with ``what``."""
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise ClickError(f"{what} must be a list of objects, found {reprlib.repr(value)}")
+        other = next(entry for entry in value if not isinstance(entry, dict)) if isinstance(value, list) else value
+        # shortened again: of the objects in a list it would show hundreds of characters
+        raise ClickError(f"{what} must be a list of objects, found {reprlib.repr(other)[:80]}")
     return value
 
 

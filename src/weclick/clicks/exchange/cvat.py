@@ -39,12 +39,33 @@ def export_cvat(store: ClickStore, path: Path, pictures: Pictures) -> int:
         ClickError: A frame has no picture, a name cannot be written in XML, or the file cannot be written.
     """
     frames = targets(store, pictures)
+    root = empty_annotations(store.classes, "points")
+    for number, frame in enumerate(frames):
+        _add_image(root, number, frame, store.classes)
+    save_xml(path, root)
+    return sum(len(frame.clicks) for frame in frames)
+
+
+def empty_annotations(classes: ClassSet, kind: str) -> ET.Element:
+    """Return the root of a file, with a label of a kind (``points``, ``mask``) for each class and no image yet."""
     root = ET.Element("annotations")
     ET.SubElement(root, "version").text = "1.1"
     labels = ET.SubElement(ET.SubElement(ET.SubElement(root, "meta"), "task"), "labels")
-    _add_labels(labels, store.classes)
-    for number, frame in enumerate(frames):
-        _add_image(root, number, frame, store.classes)
+    for entry in classes:
+        label = ET.SubElement(labels, "label")
+        ET.SubElement(label, "name").text = entry.name
+        ET.SubElement(label, "color").text = "#{:02x}{:02x}{:02x}".format(*entry.color)
+        ET.SubElement(label, "type").text = kind
+        ET.SubElement(label, "attributes")
+    return root
+
+
+def save_xml(path: Path, root: ET.Element) -> None:
+    """Write a file for CVAT.
+
+    Raises:
+        ClickError: A name cannot be written in XML, or the file cannot be written.
+    """
     ET.indent(root)
     text = ET.tostring(root, encoding="unicode")
     try:
@@ -54,16 +75,6 @@ def export_cvat(store: ClickStore, path: Path, pictures: Pictures) -> int:
             f"{path}: a file or class name contains a character that XML cannot hold; use another format"
         ) from None
     save_text(path, f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n')
-    return sum(len(frame.clicks) for frame in frames)
-
-
-def _add_labels(labels: ET.Element, classes: ClassSet) -> None:
-    for entry in classes:
-        label = ET.SubElement(labels, "label")
-        ET.SubElement(label, "name").text = entry.name
-        ET.SubElement(label, "color").text = "#{:02x}{:02x}{:02x}".format(*entry.color)
-        ET.SubElement(label, "type").text = "points"
-        ET.SubElement(label, "attributes")
 
 
 def _add_image(root: ET.Element, number: int, frame: Target, classes: ClassSet) -> None:
