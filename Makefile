@@ -28,12 +28,12 @@ demo: $(INSTALLED) demo/data  ## train clicks, weclick and full on synthetic vid
 	$(BIN)/weclick ablate --config demo.yaml --arms clicks,weclick,full --name demo
 
 test: $(INSTALLED)  ## all tests that need no real data
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --durations=30 -m 'not realdata and not engines' tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m engines tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal --durations=30 -m 'not realdata and not engines' tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal -m engines tests
 
 test-all: $(INSTALLED)  ## all tests; those on real data need WECLICK_CAMVID and WECLICK_CITYSCAPES
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m 'not engines' tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m engines tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal -m 'not engines' tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal -m engines tests
 
 lint: $(INSTALLED)  ## style
 	$(BIN)/ruff check .

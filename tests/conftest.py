@@ -1,5 +1,8 @@
 import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,6 +19,8 @@ from weclick.data.options import ClickOptions, ClipOptions, DrawOptions
 from weclick.data.supplies import OnlineMemory
 from weclick.synthetic import write_synthetic
 
+from .forkserver import Forked
+
 SIZE = (64, 128)
 
 
@@ -30,6 +35,19 @@ def quiet_process():
         del os.environ["WANDB_MODE"]
     else:
         os.environ["WANDB_MODE"] = before
+
+
+@pytest.fixture(scope="session")
+def forked(tmp_path_factory):
+    """Start a Python process from a fork of one that has imported all of a training; see :mod:`tests.forkserver`."""
+    address = str(tmp_path_factory.mktemp("forks") / "s")
+    command = [sys.executable, Path(__file__).with_name("forkserver.py"), address]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, text=True, **pipes) as server:
+        assert server.stdout.readline() == "ready\n"
+        yield lambda *arguments, **options: Forked(address, [*map(str, arguments)], **options)
+        server.stdin.close()
 
 
 @pytest.fixture(scope="session")

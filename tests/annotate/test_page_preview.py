@@ -66,8 +66,12 @@ def test_the_overlay_follows_the_clicks_and_is_accepted(previewing, visit):
     person.press("1")
     person.click((500, 300))
     one = wait_for_other_colour(person, SPOT, plain)
+    wait_for_preview(person)
     person.press("v")
     assert wait_for_other_colour(person, SPOT, one) == plain
+    person.press("Enter")  # nothing is accepted that is not seen
+    expect(person["toast"]).to_contain_text("Press V to see it")
+    assert (accepted(previewing), person.key) == ([], first)
     person.press("v")
     assert wait_for_other_colour(person, SPOT, plain) == one
     person.press("]")
@@ -92,72 +96,39 @@ def test_the_overlay_follows_the_clicks_and_is_accepted(previewing, visit):
     person.saved()
     assert accepted(previewing) == []
 
+    accept(person)
+    assert accepted(previewing) == [FrameKey(*first)]
+    person.go("p")
+    person.go("n")  # done instead of accepted
+    assert (accepted(previewing), previewing.status(first)) == ([], "done")
 
-def test_an_accepted_label_survives_a_killed_server(previewing, visit):
+
+def test_labels_accepted_before_and_after_the_server_is_killed(previewing, visit):
     person = visit(previewing.url)
     first = person.key
     person.press("1")
     person.click((500, 300))
     accept(person)
-    previewing.kill()
-    assert accepted(previewing) == [FrameKey(*first)]
-
-    # what is clicked meanwhile is kept and saved, and the preview comes back with the server
     second = person.key
-    person.click((500, 300))
-    expect(person["saved"]).to_have_text("⚠ NOT SAVED")
-    previewing.start()
-    person.saved()
-    assert len(previewing.clicks(second)) == 1
     person.press("2")
     person.click((910, 210))
-    accept(person)
-    assert accepted(previewing) == [FrameKey(*first), FrameKey(*second)]
-
-
-def test_a_label_accepted_while_the_server_is_away_is_accepted_at_the_next_visit(previewing, visit):
-    person = visit(previewing.url)
-    key = person.key
-    person.press("1")
-    person.click((500, 300))
     wait_for_preview(person)
     person.saved()
     previewing.kill()
+    assert accepted(previewing) == [FrameKey(*first)]
     person.press("Enter")
     expect(person["saved"]).to_have_text("⚠ NOT SAVED")
-    assert accepted(previewing) == []
     # the server has never shown that preview: it stores the clicks, and the page asks for the preview again
     with person.page.expect_response(
         lambda response: response.url.endswith("/preview") and response.ok, timeout=LOADING
     ):
         previewing.start()
     person.saved()
-    assert (accepted(previewing), previewing.status(key), len(previewing.clicks(key))) == ([], "todo", 1)
+    assert accepted(previewing) == [FrameKey(*first)]
+    assert (previewing.status(second), len(previewing.clicks(second))) == ("todo", 1)
     expect(person["status"]).to_have_text("to do")
     accept(person)
-    assert accepted(previewing) == [FrameKey(*key)]
-
-
-def test_nothing_is_accepted_behind_a_hidden_preview(previewing, visit):
-    person = visit(previewing.url)
-    person.press("1")
-    person.click((500, 300))
-    wait_for_preview(person)
-    person.press("v", "Enter")
-    expect(person["toast"]).to_contain_text("Press V to see it")
-    assert accepted(previewing) == []
-
-
-def test_done_instead_of_accept_removes_the_label(previewing, visit):
-    person = visit(previewing.url)
-    key = person.key
-    person.press("1")
-    person.click((500, 300))
-    accept(person)
-    assert accepted(previewing) == [FrameKey(*key)]
-    person.go("p")
-    person.go("n")
-    assert (accepted(previewing), previewing.status(key)) == ([], "done")
+    assert accepted(previewing) == [FrameKey(*first), FrameKey(*second)]
 
 
 def test_a_question_is_answered_by_a_key_changes_the_overlay_and_is_stored(previewing, visit):

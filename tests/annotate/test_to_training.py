@@ -101,8 +101,8 @@ def trained(root, runs, name):
     return json.loads((results / "metrics.json").read_text(encoding="utf-8"))["miou"], chance
 
 
-def test_clicks_from_the_page_and_from_a_file_train_the_same_student(street, tmp_path):
-    root, truth, store = street
+def test_clicks_from_the_page_are_those_from_a_file_and_train_a_student(street, tmp_path):
+    root, truth, simulated = street
     by_page, by_file = tmp_path / "page", tmp_path / "file"
     for copy in (by_page, by_file):
         shutil.copytree(root, copy)
@@ -110,9 +110,13 @@ def test_clicks_from_the_page_and_from_a_file_train_the_same_student(street, tmp
     table = tmp_path / "clicks.csv"
     assert run(["clicks", "export", str(by_page), str(table)]) == 0
     assert run(["clicks", "import", str(by_file), str(table)]) == 0
-    layout = open_layout("folder", by_page)
-    with ClickStore(by_page / "clicks.sqlite", layout.classes) as one, ClickStore(store, layout.classes) as two:
-        assert one.fingerprint() == two.fingerprint()
-    (page, chance), (file, _) = (trained(copy, tmp_path / "runs", copy.name) for copy in (by_page, by_file))
-    assert page == pytest.approx(file, abs=1e-6)
-    assert page > 3 * chance
+    classes = open_layout("folder", by_page).classes
+    stores = (by_page / "clicks.sqlite", by_file / "clicks.sqlite", simulated)
+    assert len({fingerprint(store, classes) for store in stores}) == 1
+    miou, chance = trained(by_page, tmp_path / "runs", "page")
+    assert miou > 3 * chance
+
+
+def fingerprint(path, classes):
+    with ClickStore(path, classes, readonly=True) as store:
+        return store.fingerprint()

@@ -1,8 +1,6 @@
 import csv
 import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -95,19 +93,17 @@ def trained(synthetic_root, tmp_path_factory):
 
 
 @pytest.fixture
-def start(tmp_path, synthetic_root):
+def start(forked, tmp_path, synthetic_root):
     """Start a tiny `weclick fit` as a process of its own, in the test's folder; later options win.
 
     ``before`` are arguments before the command's name, ``launcher`` starts Python modules, ``variables`` are of its environment.
     """
     started = []
 
-    def call(*arguments, before=(), launcher=(sys.executable,), variables=None):
-        command = [*launcher, "-m", "weclick", *before, "fit", "--data.root", str(synthetic_root), *TINY]
+    def call(*arguments, before=(), launcher=(), variables=None):
+        command = [*launcher, "-m", "weclick", *before, "fit", "--data.root", synthetic_root, *TINY, *arguments]
         own = {"OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled", "PYTHONUNBUFFERED": "1", **(variables or {})}
-        environment = {**os.environ, **own}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        process = subprocess.Popen([*command, *map(str, arguments)], cwd=tmp_path, env=environment, **pipes)
+        process = forked(*command, cwd=tmp_path, env={**os.environ, **own})
         started.append(process)
         return process
 

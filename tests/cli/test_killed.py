@@ -1,8 +1,7 @@
 """What kill -9 leaves: it is gone after the same command has run again, and what others are writing stays."""
 
+import os
 import shutil
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -33,13 +32,13 @@ Path.write_bytes = lambda path, data: die() if path.name == "000003.jpg" else wr
 
 
 @pytest.fixture
-def kill(tmp_path):
+def kill(forked, tmp_path):
     """Run a command in a process that kills itself in the middle of writing."""
 
     def call(patch, *arguments):
-        program = [sys.executable, "-c", KILLED.format(patch=patch), *map(str, arguments)]
-        done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == -9, done.stderr
+        process = forked("-c", KILLED.format(patch=patch), *arguments, cwd=tmp_path, env=os.environ)
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == -9, err
 
     return call
 

@@ -47,11 +47,13 @@ def quick_export(monkeypatch):
 @pytest.fixture(scope="module")
 def packaged(trained, tmp_path_factory):
     """A published folder made of the finished run, and what was printed; only to be read."""
-    folder, printed = tmp_path_factory.mktemp("packaged") / "model", io.StringIO()
+    place, printed = tmp_path_factory.mktemp("packaged"), io.StringIO()
+    folder = place / "model"
+    runs = shutil.copytree(trained, place / "runs", ignore=SLIM)  # other tests may have tested it
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
         patch.setattr(packaging, "export", quick)
         patch.setattr(packaging, "missing", lambda packages: [])
-        assert run(["package", "--runs", str(trained), "--out", str(folder)]) == 0
+        assert run(["package", "--runs", str(runs), "--out", str(folder)]) == 0
     return folder, printed.getvalue()
 
 

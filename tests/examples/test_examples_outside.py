@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,7 +26,7 @@ TINY = [
 
 
 @pytest.fixture
-def outside(tmp_path):
+def outside(forked, tmp_path):
     """Run weclick as a process of its own, in a folder with copies of the examples."""
     for file in EXAMPLES.glob("*.py"):
         shutil.copy(file, tmp_path)
@@ -36,8 +35,9 @@ def outside(tmp_path):
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled"}
         if path:
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(path), environment.get("PYTHONPATH")]))
-        command = [sys.executable, "-m", "weclick", *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+        process = forked("-m", "weclick", *arguments, cwd=tmp_path, env=environment)
+        out, err = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     return call
 

@@ -1,9 +1,8 @@
 """BatchNorm over two processes is BatchNorm over their joint batch."""
 
-import subprocess
+import os
 import sys
 
-import pytest
 import torch
 from timm.layers.norm_act import BatchNormAct2d
 from torch import distributed, nn
@@ -28,30 +27,34 @@ def step(net, images):
     return [p.grad for p in net.parameters()], [buffer.float() for buffer in net.buffers()]
 
 
-def share(kind, folder, rank):
+def share(folder, rank):
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    torch.save({kind: joint(kind, rank) for kind in KINDS}, f"{folder}/{rank}.pt")
+    distributed.destroy_process_group()
+
+
+def joint(kind, rank):
     net = BatchNormSync("cpu").apply(network(kind))
     gradients, buffers = step(net, batch()[rank::2])
     for gradient in gradients:
         distributed.all_reduce(gradient)
         gradient /= 2
     plain = BatchNormSync("cpu").revert(net)
-    torch.save((gradients, buffers, [type(module).__name__ for module in plain]), f"{folder}/{rank}.pt")
-    distributed.destroy_process_group()
+    return gradients, buffers, [type(module).__name__ for module in plain]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_gradients_and_running_statistics_are_those_of_the_joint_batch(kind, tmp_path):
-    command = [sys.executable, __file__, kind, str(tmp_path)]
-    processes = [subprocess.Popen([*command, str(rank)]) for rank in range(2)]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
-    gradients, buffers = step(network(kind), batch())
-    for rank in range(2):
-        shared, running, names = torch.load(tmp_path / f"{rank}.pt")
+def test_gradients_and_running_statistics_are_those_of_the_joint_batch(forked, tmp_path):
+    processes = [forked(__file__, tmp_path, rank, cwd=tmp_path, env=os.environ) for rank in range(2)]
+    errors = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], errors
+    found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    for kind, one in [(kind, one) for kind in KINDS for one in found]:
+        shared, running, names = one[kind]
+        gradients, buffers = step(network(kind), batch())
         torch.testing.assert_close(shared, gradients, atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(running, buffers, atol=1e-5, rtol=1e-4)
         assert names == [type(module).__name__ for module in network(kind)]
 
 
 if __name__ == "__main__":
-    share(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    share(sys.argv[1], int(sys.argv[2]))

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -99,14 +97,11 @@ except Interrupted as error:
 
 
 @pytest.mark.slow
-def test_two_processes_keep_in_step(tmp_path):
+def test_two_processes_keep_in_step(forked, tmp_path):
     (tmp_path / "turns").touch()
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    command = [sys.executable, "-c", PROGRAM]
-    environments = [{**os.environ, "RANK": str(rank), "OMP_NUM_THREADS": "1"} for rank in range(2)]
     started = [
-        subprocess.Popen([*command, str(rank), tmp_path / "group", tmp_path / "turns"], env=environment, **pipes)
-        for rank, environment in enumerate(environments)
+        forked("-c", PROGRAM, rank, tmp_path / "group", "turns", cwd=tmp_path, env={**os.environ, "RANK": str(rank)})
+        for rank in range(2)
     ]
     try:
         printed = [process.communicate(timeout=120) for process in started]

@@ -1,6 +1,5 @@
 import json
-import subprocess
-import sys
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -93,16 +92,8 @@ torch.distributed.destroy_process_group()
 """
 
 
-def test_means_are_over_the_samples_of_all_processes_also_when_resumed(tmp_path):
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROCESS, str(rank), str(tmp_path)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in (0, 1)
-    ]
+def test_means_are_over_the_samples_of_all_processes_also_when_resumed(forked, tmp_path):
+    processes = [forked("-c", PROCESS, rank, tmp_path, cwd=tmp_path, env=os.environ) for rank in (0, 1)]
     results = [(*process.communicate(timeout=120), process.returncode) for process in processes]
     for out, err, status in results:
         assert status == 0, err
