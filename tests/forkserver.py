@@ -1,7 +1,6 @@
 """A server that forks processes which need no fresh interpreter: all that a training imports takes 7 s of a processor.
 
-It is run as a script. A forked process has its own folder, variables, arguments and pipes, ends as every Python program
-ends, and the other processes of its training are forked as well.
+It is run as a script. A forked process has its own folder, variables, arguments and pipes, and ends as every Python program ends.
 """
 
 import gc
@@ -19,32 +18,28 @@ from concurrent.futures import ThreadPoolExecutor
 
 PRELOADED = (
     *("weclick.cli.fit_run", "weclick.cli.fit", "weclick.cli.evaluate", "weclick.cli.predict", "weclick.cli.data"),
-    *("weclick.cli.clicks", "weclick.reporting.plots", "matplotlib.pyplot", "albumentations", "torch.distributed.run"),
+    *("weclick.cli.clicks", "weclick.reporting.plots", "matplotlib.pyplot", "albumentations"),
 )
 NUMBER = struct.Struct("i")
 
 
 class Forked:
-    """A forked process, with what tests and launchers use of :class:`subprocess.Popen`.
+    """A forked process, with what tests use of :class:`subprocess.Popen`.
 
-    ``command`` is what follows the interpreter: ``-m MODULE``, ``-c PROGRAM`` or a file, and arguments. Without ``pipes`` it
-    prints where this process prints.
+    ``command`` is what follows the interpreter: ``-m MODULE``, ``-c PROGRAM`` or a file, and arguments.
     """
 
-    def __init__(self, address, command, *, cwd, env, pipes=True, session=False):
-        self.args, self.returncode, self.stdout, self.stderr = command, None, None, None
-        request = json.dumps({"command": command, "cwd": str(cwd), "env": dict(env), "session": session}).encode()
-        ends = [1, 2]
-        if pipes:
-            (out, out_end), (err, err_end) = os.pipe(), os.pipe()
-            self.stdout, self.stderr, ends = os.fdopen(out), os.fdopen(err), [out_end, err_end]
+    def __init__(self, address, command, *, cwd, env):
+        self.args, self.returncode = command, None
+        request = json.dumps({"command": command, "cwd": str(cwd), "env": dict(env)}).encode()
+        (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+        self.stdout, self.stderr, ends = os.fdopen(out), os.fdopen(err), (out_end, err_end)
         self._connection = socket.socket(socket.AF_UNIX)
         self._connection.connect(address)
         socket.send_fds(self._connection, [NUMBER.pack(len(request))], ends)
         self._connection.sendall(request)
-        if pipes:
-            for end in ends:
-                os.close(end)
+        for end in ends:
+            os.close(end)
         self.pid = receive(self._connection)
 
     def wait(self, timeout=None):
@@ -127,14 +122,10 @@ def supervised(connection):
     os._exit(0)
 
 
-def execute(request, address):
+def execute(request):
     """Do what ``python COMMAND`` does."""
     from lightning.fabric.utilities.rank_zero import _get_rank, rank_zero_only
-    from lightning.pytorch.strategies.launchers import subprocess_script
-    from torch.distributed.elastic.multiprocessing.subprocess_handler import subprocess_handler
 
-    if request["session"]:
-        os.setsid()
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
@@ -143,8 +134,6 @@ def execute(request, address):
     ]
     sys.stdout.reconfigure(line_buffering=True)
     rank_zero_only.rank = _get_rank() or 0  # found at import
-    subprocess_script.subprocess = Launching(address)
-    subprocess_handler.Popen = Launching(address).Popen
     kind, *arguments = request["command"]
     sys.argv = request["command"]
     if kind == "-m":
@@ -157,18 +146,6 @@ def execute(request, address):
         runpy.run_path(kind, run_name="__main__")
 
 
-class Launching:
-    """Stands in for the module `subprocess` where Lightning and torchrun start the processes of a training."""
-
-    def __init__(self, address):
-        self.address = address
-
-    def Popen(self, args, env, cwd=None, stdout=None, stderr=None, start_new_session=False):
-        command = [argument for argument in args[1:] if argument != "-u"]
-        place = {"cwd": cwd or os.getcwd(), "env": env}  # noqa: PTH109
-        return Forked(self.address, command, **place, pipes=False, session=start_new_session)
-
-
 def main(address):
     for module in PRELOADED:
         importlib.import_module(module)
@@ -178,7 +155,7 @@ def main(address):
         listener.listen()
         print("ready", flush=True)
         request = serve(listener)
-    execute(request, address)
+    execute(request)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 import csv
 import os
 import re
+import subprocess
 
 import numpy as np
 import pytest
@@ -103,7 +104,12 @@ def start(forked, tmp_path, synthetic_root):
     def call(*arguments, before=(), launcher=(), variables=None):
         command = [*launcher, "-m", "weclick", *before, "fit", "--data.root", synthetic_root, *TINY, *arguments]
         own = {"OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled", "PYTHONUNBUFFERED": "1", **(variables or {})}
-        process = forked(*command, cwd=tmp_path, env={**os.environ, **own})
+        environment = {**os.environ, **own}
+        if launcher:
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+            process = subprocess.Popen([*map(str, command)], cwd=tmp_path, env=environment, **pipes)
+        else:
+            process = forked(*command, cwd=tmp_path, env=environment)
         started.append(process)
         return process
 

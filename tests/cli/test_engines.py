@@ -17,12 +17,11 @@ import weclick as package
 from weclick.errors import ConfigError, RunError
 from weclick.inference.checkpoint import read_checkpoint
 
-TORCHRUN = ("-m", "torch.distributed.run")
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run")
 ONE_MACHINE = (*TORCHRUN, "--standalone", "--nproc-per-node=2")
 OWN_STORE = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 """Without it a restarted process finds the address of a dead one: https://github.com/pytorch/pytorch/issues/135712"""
 
-TELLING = ("--import", "telling")
 SLOW = [f"--{stage}.optimiser.learning_rate=1e-5" for stage in ("teacher", "student")]
 """A rate at which rounding does not grow."""
 
@@ -58,13 +57,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
-@pytest.fixture
-def worker(tmp_path):
-    """Return the latest process of rank 1; a training tells it if ``--import telling`` is put before its command."""
-    (tmp_path / "telling.py").write_text(
-        "import os\nfrom pathlib import Path\n\nPath('rank-' + os.environ['RANK']).write_text(str(os.getpid()))\n"
-    )
-    return lambda: int((tmp_path / "rank-1").read_text())
+def worker(launcher, rank):
+    """Return the id of the process that a launcher has started for a rank."""
+    for child in Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split():
+        if f"RANK={rank}" in Path(f"/proc/{child}/environ").read_text().split("\0"):
+            return int(child)
+    raise AssertionError(f"no worker of rank {rank}")
 
 
 @pytest.mark.slow
@@ -111,12 +109,12 @@ def test_two_machines_under_torchrun_give_what_one_machine_gives(start, finish, 
 
 
 @pytest.mark.slow
-def test_torchrun_restarts_a_run_whose_process_died(start, wait_for, worker, whole, assert_same_run, tmp_path):
+def test_torchrun_restarts_a_run_whose_process_died(start, wait_for, whole, assert_same_run, tmp_path):
     restarting = (*ONE_MACHINE, "--max-restarts=1")
     both = ("--name=run", "--resume=run")
-    process = start(*SLOW, "--trainer.max_epochs=2", *both, before=TELLING, launcher=restarting, variables=OWN_STORE)
+    process = start(*SLOW, "--trainer.max_epochs=2", *both, launcher=restarting, variables=OWN_STORE)
     wait_for(process, "epoch 1/")
-    os.kill(worker(), signal.SIGKILL)
+    os.kill(worker(process, 1), signal.SIGKILL)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert "weclick: another process of this training ended" in err
@@ -124,10 +122,10 @@ def test_torchrun_restarts_a_run_whose_process_died(start, wait_for, worker, who
 
 
 @pytest.mark.slow
-def test_torchrun_stopped_by_a_signal_saves(start, wait_for, worker, tmp_path):
-    process = start("--arm=clicks", "--trainer.max_epochs=500", "--name=run", before=TELLING, launcher=ONE_MACHINE)
+def test_torchrun_stopped_by_a_signal_saves(start, wait_for, tmp_path):
+    process = start("--arm=clicks", "--trainer.max_epochs=500", "--name=run", launcher=ONE_MACHINE)
     wait_for(process, "epoch 1/")
-    os.kill(worker(), signal.SIGTERM)  # one process hears of it, all stop
+    os.kill(worker(process, 1), signal.SIGTERM)  # one process hears of it, all stop
     _, err = process.communicate(timeout=120)
     ours = [line for line in err.splitlines() if line.startswith("weclick: ")]
     assert ours == ["weclick: stopped by SIGTERM; everything is saved; resume with weclick fit --resume runs/run"]

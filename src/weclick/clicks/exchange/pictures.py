@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from io import BytesIO
+from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -88,7 +90,8 @@ class Pictures:
         """
         path = self.path(key)
         try:
-            with Image.open(path) as image:
+            # a layout's file may lie elsewhere than on disk, and then has read_bytes alone
+            with Image.open(path if isinstance(path, PathLike) else BytesIO(path.read_bytes())) as image:
                 width, height = image.size
                 # the getexif of PngImageFile would decode the whole picture
                 rotated = Image.Image.getexif(image).get(_ORIENTATION) in _ROTATED
