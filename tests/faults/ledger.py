@@ -1,4 +1,4 @@
-"""What people sent to the server of ``weclick annotate``, what it told them, and how the store differs from that."""
+"""What people sent to the server of ``weclick annotate``, what it answered, and how the store differs from that."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Ledger:
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self.requests = 0
-        self.told: dict[str, dict[int, State]] = defaultdict(dict)
+        self.answered: dict[str, dict[int, State]] = defaultdict(dict)
         self.sent: dict[str, set[State]] = defaultdict(set)
         self.acknowledged: set[Place] = set()
         self.dropped: set[Place] = set()
@@ -53,20 +53,20 @@ class Ledger:
             self.sent[frame].add(content)
             self.dropped |= before.places - content.places
 
-    def note_told(self, response: Mapping[str, Any]) -> State:
-        """Note a frame as the server has told it, and return its state."""
+    def note_answer(self, response: Mapping[str, Any]) -> State:
+        """Note a frame as the server has answered it, and return its state."""
         frame, version, state = response["id"], response["version"], State.of(response)
         with self.changed:
-            known = self.told[frame].setdefault(version, state)
+            known = self.answered[frame].setdefault(version, state)
             if known != state:
-                self.contradictions.append(f"{frame} version {version} was told as {known} and as {state}")
+                self.contradictions.append(f"{frame} version {version} was answered as {known} and as {state}")
             if version and state not in self.sent[frame]:
-                self.contradictions.append(f"{frame} version {version} was told as {state}, which nobody sent")
+                self.contradictions.append(f"{frame} version {version} was answered as {state}, which nobody sent")
         return state
 
     def note_acknowledged(self, response: Mapping[str, Any], content: State) -> None:
         """Note that the server says a save is stored."""
-        state = self.note_told(response)
+        state = self.note_answer(response)
         with self.changed:
             if state != content:
                 self.contradictions.append(f"{response['id']}: {content} was acknowledged with {state}")
@@ -83,22 +83,22 @@ class Ledger:
         """Compare with the version and state of each frame in the store."""
         counts = Counter((x, y) for _, state in stored.values() for x, y, _ in state.clicks)
         sent = {place for states in self.sent.values() for state in states for place in state.places}
-        last = {frame: max(versions.items()) for frame, versions in self.told.items() if max(versions)}
+        last = {frame: max(versions.items()) for frame, versions in self.answered.items() if max(versions)}
         due = Counter(place for _, state in last.values() for place in state.places)
         others = list(self.contradictions)
         for frame in sorted(last.keys() | stored.keys()):
             if last.get(frame) != stored.get(frame):
-                others.append(f"{frame} was last told as {last.get(frame)}, and is {stored.get(frame)}")
-            if missing := set(range(1, stored.get(frame, (0,))[0] + 1)) - self.told[frame].keys():
-                others.append(f"{frame}: nobody was told of the versions {sorted(missing)}")
-        # a click that was never to be removed must be there, whatever the server told last
+                others.append(f"{frame} was last answered as {last.get(frame)}, and is {stored.get(frame)}")
+            if missing := set(range(1, stored.get(frame, (0,))[0] + 1)) - self.answered[frame].keys():
+                others.append(f"{frame}: no answer had the versions {sorted(missing)}")
+        # a click that was never to be removed must be there, whatever the last answer was
         lost = ((self.acknowledged - self.dropped) | due.keys()) - counts.keys()
         doubled = sum(count - 1 for count in counts.values())
         return Findings(len(self.acknowledged), len(lost), doubled, len(counts.keys() - sent), others)
 
 
 class Findings(NamedTuple):
-    """Acknowledged clicks, those of them that are lost, surplus ones, ones nobody sent, and what else is not as told."""
+    """Acknowledged clicks, those of them that are lost, surplus ones, ones nobody sent, and what else differs from the answers."""
 
     acknowledged: int
     lost: int
@@ -108,5 +108,5 @@ class Findings(NamedTuple):
 
     @property
     def clean(self) -> bool:
-        """Whether everything is as it was told."""
+        """Whether everything is as it was answered."""
         return not (self.lost or self.doubled or self.unsent or self.others)

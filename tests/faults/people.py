@@ -113,26 +113,26 @@ class Person:
         """Return the next frame to do, leased; None if there is none."""
         status, frame = self.ask("POST", "next", {**self.sender, "after": self.after})
         assert status in (200, 204), (status, frame)
-        return self.told(frame) if status == 200 else self.visit()
+        return self.answered(frame) if status == 200 else self.visit()
 
     def visit(self) -> dict[str, Any] | None:
         """Return a frame that somebody has worked on; sometimes also one that somebody else has leased."""
-        known = sorted(self.ledger.told.copy())
+        known = sorted(self.ledger.answered.copy())
         if not known:
             return None
         frame_id = self.random.choice(known)
         status, refusal = self.ask("PUT", f"frames/{frame_id}/lease", self.sender)
         if status == 409:
             self.conflicts += 1
-            return self.told(refusal["frame"]) if self.random.random() < 0.2 else None
+            return self.answered(refusal["frame"]) if self.random.random() < 0.2 else None
         assert status == 204, (status, refusal)
         status, frame = self.ask("GET", f"frames/{frame_id}")
         assert status == 200, (status, frame)
-        return self.told(frame)
+        return self.answered(frame)
 
-    def told(self, frame: dict[str, Any]) -> dict[str, Any]:
+    def answered(self, frame: dict[str, Any]) -> dict[str, Any]:
         """Note a frame that the server has sent."""
-        self.ledger.note_told(frame)
+        self.ledger.note_answer(frame)
         return frame
 
     def work_on(self, work: Work) -> None:
@@ -156,7 +156,7 @@ class Person:
         code, frame = self.ask("PUT", f"frames/{work.id}", {**self.sender, **content, "accept": False, "answers": None})
         if code == 409:  # the stored version is taken
             self.conflicts += 1
-            self.told(frame["frame"])
+            self.answered(frame["frame"])
             return False
         assert code == 200, (code, frame)
         self.ledger.note_acknowledged(frame, state)
@@ -216,7 +216,7 @@ class Figures(NamedTuple):
 
 
 def click_with_kills(folder: Path, *, people: int, clicks: int, kills: int, strangers: int, seed: int = 0) -> Figures:
-    """Let people click while the server is killed, and compare the store with what they were told.
+    """Let people click while the server is killed, and compare the store with the answers.
 
     Args:
         folder: An empty folder.
@@ -267,7 +267,7 @@ def stored_states(root: Path) -> dict[str, tuple[int, State]]:
 
 
 def main() -> int:
-    """Click, kill, compare and print; the exit status is 1 if anything is not as people were told."""
+    """Click, kill, compare and print; the exit status is 1 if anything differs from the answers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=10)
     parser.add_argument("--clicks", type=int, default=20_000)

@@ -17,7 +17,7 @@ def test_nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed(tmp_p
     assert figures.half_open >= 40
 
 
-def told(*clicks, version=1, status="todo"):
+def answer(*clicks, version=1, status="todo"):
     clicks = [{"x": x, "y": y, "class_id": class_id} for x, y, class_id in clicks]
     return {"id": "f", "version": version, "status": status, "clicks": clicks}
 
@@ -27,7 +27,7 @@ def ledger():
     """Notes of one acknowledged save, of two clicks."""
     ledger = Ledger()
     ledger.note_sent("f", State("todo", ()), State("todo", (A, B)))
-    ledger.note_acknowledged(told(A, B), State("todo", (A, B)))
+    ledger.note_acknowledged(answer(A, B), State("todo", (A, B)))
     return ledger
 
 
@@ -39,24 +39,24 @@ def ledger():
         ((A, B, B), 1, (0, 1, 0, 1)),
         ((A, B, (5.0, 6.0, 0)), 1, (0, 0, 1, 1)),
         ((A, (*B[:2], 0)), 1, (0, 0, 0, 1)),  # another class
-        ((A, B), 2, (0, 0, 0, 2)),  # stored twice: an other version than was told, and one that nobody was told of
+        ((A, B), 2, (0, 0, 0, 2)),  # stored twice: another version than was answered, and one that no answer had
     ],
 )
-def test_what_is_not_as_it_was_told_is_counted(ledger, clicks, version, expected):
+def test_what_differs_from_the_answers_is_counted(ledger, clicks, version, expected):
     found = ledger.check({"f": (version, State("todo", clicks))})
     assert (found.lost, found.doubled, found.unsent, len(found.others)) == expected
     assert found.clean == (expected == (0, 0, 0, 0))
 
 
-def test_a_click_is_lost_though_the_server_told_so_unless_its_person_removed_it(ledger):
+def test_a_click_is_lost_though_the_server_said_so_unless_its_person_removed_it(ledger):
     ledger.note_sent("f", State("todo", (A, B)), State("todo", (A,)))
-    ledger.note_acknowledged(told(A, version=2), State("todo", (A,)))
+    ledger.note_acknowledged(answer(A, version=2), State("todo", (A,)))
     assert ledger.check({"f": (2, State("todo", (A,)))}).clean
     ledger.note_sent("f", State("todo", ()), State("todo", ()))  # somebody who never read that there was A
-    ledger.note_acknowledged(told(version=3), State("todo", ()))
+    ledger.note_acknowledged(answer(version=3), State("todo", ()))
     assert ledger.check({"f": (3, State("todo", ()))}).lost == 1
 
 
 def test_two_answers_that_contradict_each_other_are_found(ledger):
-    ledger.note_told(told(A))
+    ledger.note_answer(answer(A))
     assert len(ledger.check({"f": (1, State("todo", (A, B)))}).others) == 2  # another content, and one that nobody sent
