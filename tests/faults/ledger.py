@@ -98,7 +98,7 @@ class Ledger:
 
 
 class Findings(NamedTuple):
-    """Acknowledged clicks, those of them that are lost, surplus ones, ones nobody sent, and what else differs from the answers."""
+    """Acknowledged clicks, those of them that are lost, surplus ones, ones nobody sent, and other differences."""
 
     acknowledged: int
     lost: int
