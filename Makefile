@@ -44,7 +44,7 @@ format: $(INSTALLED)  ## fix style
 type: $(INSTALLED)  ## types
 	$(BIN)/mypy
 
-faults: $(INSTALLED)  ## bad inputs by the thousand, and 100 kills at random moments; about 45 minutes
+faults: $(INSTALLED)  ## 2,000 bad inputs, and 100 kills at random moments; about 50 minutes
 	OMP_NUM_THREADS=1 WANDB_MODE=disabled $(BIN)/python -m tests.faults.inputs
 	OMP_NUM_THREADS=1 WANDB_MODE=disabled $(BIN)/python -m tests.faults.kills --kills 100
 
