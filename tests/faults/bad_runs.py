@@ -47,7 +47,8 @@ RECORDS: tuple[tuple[str, tuple[tuple[tuple[str | int, ...], tuple[Any, ...]], .
 )  # fmt: skip
 """JSON files of a run, and values that are no values of theirs."""
 
-UNFINISHED = all_of(remove(f"{RUN}/student/done.json"), remove(f"{RUN}/memory/done.json"))
+STUDENT_BEGUN = remove(f"{RUN}/student/done.json")
+UNFINISHED = all_of(STUDENT_BEGUN, remove(f"{RUN}/memory/done.json"))
 
 
 def damaged() -> list[Case]:
@@ -103,11 +104,12 @@ def unfinished() -> list[Case]:
     files["student/last.ckpt a folder"] = as_folder(f"{RUN}/student/last.ckpt")
     files["the data set gone"] = remove("street")
     files["another data set"] = put("street/classes.yaml", "[ground, bus]")
-    # a memory item that is damaged may be made again
-    return [
-        Case("run folders: unfinished", name, RESUME, all_of(UNFINISHED, spoil), (), "npz" in name or "teacher" in name)
-        for name, spoil in files.items()
-    ]
+    cases = []
+    for name, spoil in files.items():
+        begun = STUDENT_BEGUN if "student" in name else UNFINISHED
+        harmless = "npz" in name or "teacher" in name  # a memory item that is damaged may be made again
+        cases.append(Case("run folders: unfinished", name, RESUME, all_of(begun, spoil), (), harmless))
+    return cases
 
 
 def links() -> list[Case]:
