@@ -47,6 +47,7 @@ def test_unknown_arms_and_seeds_are_refused(weclick, synthetic_root, option, val
     weclick("ablate", "--data.root", synthetic_root, *TINY, option, value).refused_at_once(option)
 
 
+@pytest.mark.filterwarnings("ignore:.*the batch is skipped and kept in")
 def test_a_refused_row_is_named(weclick, synthetic_root):
-    options = ("--student.optimiser.learning_rate=1e30", "--arms", "clicks", "--seeds", "3")
+    options = ("--student.optimiser.learning_rate=1e30", "--arms", "clicks", "--seeds", "3", "--trainer.max_epochs=4")
     weclick("ablate", "--data.root", synthetic_root, *TINY, *options).refused("arm clicks, seed 3")

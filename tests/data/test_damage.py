@@ -1,11 +1,11 @@
 import warnings
 
-import cv2
 import pytest
 
+from weclick.clicks import Click, ClickStore
+from weclick.clicks.records import TimedClick
 from weclick.data import datamodule
 from weclick.data.dataset import DataSet
-from weclick.data.masks import simulate_split
 from weclick.errors import DataError
 
 
@@ -45,11 +45,12 @@ def test_training_stops_past_the_share_of_damaged_images(make_data, copied, allo
     assert "\n" not in str(refusal.value)
 
 
-def test_a_mask_of_another_size_than_its_image_gives_no_clicks(make_data, copied, tmp_path):
-    for mask in sorted((copied / "gtFine" / "train").rglob("*000000_000003*Ids.png")):
-        half = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)[::2, ::2]
-        cv2.imwrite(str(mask), half)
-    simulate_split(DataSet.open(copied).layout, "train", tmp_path / "c.sqlite", rule="center", min_area=20, seed=0)
+def test_clicks_made_on_another_size_than_the_image_are_not_used(make_data, copied, tmp_path):
+    layout, state = DataSet.open(copied).layout, {"status": "done", "annotator": "", "seconds": 0}
+    with ClickStore.create(tmp_path / "c.sqlite", layout.classes) as store:
+        for key in (frame.key for frame in layout.frames("train") if frame.label is not None):
+            size = (32, 64) if str(key).endswith("000000:3") else (64, 128)
+            store.save(key, [TimedClick(Click(5, 5, 0), None)], version=0, size=size, **state)
     data = make_data(copied, store=str(tmp_path / "c.sqlite"))
     with pytest.warns(UserWarning, match="000000_000003.* is 128x64 but its clicks were made on 64x32") as caught:
         epochs(data, 2)
