@@ -108,5 +108,10 @@ def test_a_video_that_cannot_be_read_does_not_stop_the_others(weclick, trained, 
     assert len(list((tmp_path / "out" / "b" / "labels").iterdir())) == 5
 
 
+def test_an_empty_source_is_not_the_current_folder(weclick, trained, films, monkeypatch):
+    monkeypatch.chdir(films)
+    weclick("predict", "--source=", "--runs", trained).refused_at_once("--source is empty")
+
+
 def test_a_pattern_that_matches_nothing_is_refused(weclick, trained, tmp_path):
     weclick("predict", "--source", "films/*.mp4", "--runs", trained).refused_at_once("no file matches films/*.mp4")

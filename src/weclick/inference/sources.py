@@ -55,8 +55,11 @@ def several_videos(source: str) -> dict[str, Path] | None:
     A name is that of the file without its suffix, unless several share it.
 
     Raises:
+        ConfigError: The source is empty.
         DataError: No file matches the pattern.
     """
+    if not source:
+        raise ConfigError("--source is empty; name a video, a folder, a camera or an address")
     path = Path(source)
     if path.is_dir() and not has_images(path):
         files = list(list_images(path, VIDEO_SUFFIXES).values())
