@@ -34,7 +34,8 @@ from . import (
 )
 from .bad_random import random_cases
 from .cases import Case
-from .project import forked, make_project
+from .fork import forked
+from .project import make_project
 
 CASES: tuple[Case, ...] = (
     *bad_options.CASES,

@@ -21,9 +21,9 @@ from pathlib import Path
 import torch
 
 import weclick.cli.fit_run  # noqa: F401 - imported here, so that forked commands need not
-from weclick.cli.main import run
 
 from .contents import differences
+from .fork import forked
 
 TINY = (
     *("--data.size=[64,128]", "--data.draws.crop=[64,64]", "--data.batch_size=2", "--data.workers=0"),
@@ -72,29 +72,16 @@ COMMANDS = (
 
 
 class Process:
-    """A command in a process of its own, forked from this one, so that nearly all of its time is its own work.
+    """A command in a forked process.
 
     Args:
         command: Arguments of ``weclick``.
         folder: Where to run it.
-        log: File for what it prints.
+        log: File for what it prints; its errors go to the same name with the suffix .err.
     """
 
     def __init__(self, command: tuple[str, ...], folder: Path, log: Path) -> None:
-        self.log = log
-        self.pid = os.fork()
-        if self.pid == 0:
-            try:
-                os.chdir(folder)
-                printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-                os.dup2(printed, 1)
-                os.dup2(printed, 2)
-                status = run(list(command))
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(status)
-            finally:
-                os._exit(99)
+        self.pid = forked(command, folder, log)
 
     def join(self) -> int:
         """Wait for its end, and return its exit status; that of a signal is negative."""
@@ -132,7 +119,7 @@ class Series:
             shutil.copytree(self.state(number), self.place)
             begun = time.monotonic()
             if status := self._start(command).join():
-                raise AssertionError(f"weclick {' '.join(command)} ended with {status}:\n{self.log.read_text()}")
+                raise AssertionError(f"weclick {' '.join(command)} ended with {status}:\n{self._errors}")
             self.seconds.append(time.monotonic() - begun)
             self.place.rename(self.state(number + 1))
 
@@ -153,10 +140,14 @@ class Series:
             status = self._start(command).join()  # 1 also where all was done, and the command makes only what is new
         found = differences(self.state(number + 1), self.place)
         if found and status:
-            found.append(f"repeated, it ended with {status}: {self.log.read_text()}")
+            found.append(f"repeated, it ended with {status}: {self._errors}")
         where = f"weclick {' '.join(command[:2])} killed after {moment:.3f} s"
         outcome.differences += [f"{where}: {text}" for text in found]
         shutil.rmtree(self.place)
+
+    @property
+    def _errors(self) -> str:
+        return self.log.with_suffix(".err").read_text()
 
     def _start(self, command: tuple[str, ...]) -> Process:
         return Process(command, self.place, self.log)

@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from weclick.classes import ClassSet
+from weclick.clicks.verify import APPLICATION_ID, SCHEMA_VERSION, store_version, verify
 from weclick.conventions import FrameKey
 from weclick.disk import disk_state
 from weclick.errors import ClickError, StoreError
 from weclick.files import atomic_path_apart, writing
 
-APPLICATION_ID: Final = 0x57436C6B
-"""Marks a SQLite file as a click store ("WClk")."""
-SCHEMA_VERSION: Final = 4
 BUSY_SECONDS: Final = 30.0
 """How long to wait while another process writes; importing a large file is the longest write."""
 WRITE_HINT: Final = "make the folder writable, or keep the store in another (--store FILE)"
@@ -76,17 +74,6 @@ _TEMPORARY: Final[dict[int, tuple[str, ...]]] = {
     2: (_LABELS.replace("TABLE", "TEMP TABLE"),),
     3: (_ASKED.replace("TABLE", "TEMP TABLE"),),
 }
-# Another program may have written what no CHECK covers.
-_WRONG_TYPES: Final = (
-    *(
-        f"SELECT 1 FROM {table} WHERE typeof(video) != 'text' OR typeof(number) != 'integer' LIMIT 1"
-        for table in ("frames", "clicks")
-    ),
-    """SELECT 1 FROM frames WHERE typeof(height) NOT IN ('integer', 'null') OR typeof(width) NOT IN ('integer', 'null')
-    OR typeof(annotator) != 'text' LIMIT 1""",
-    "SELECT 1 FROM clicks WHERE typeof(annotator) != 'text' LIMIT 1",
-)
-"""Queries that find a value of another type than its column's."""
 _HINTS: Final = {
     sqlite3.SQLITE_FULL: "free some disk space; this change was not stored",
     sqlite3.SQLITE_IOERR: "check the disk and its free space; this change was not stored",
@@ -156,7 +143,7 @@ def connect_existing(path: Path, classes: ClassSet) -> sqlite3.Connection:
     with clear_errors(path):
         db = _connect(path, "mode=rw")
         try:
-            _verify(db, path, classes)
+            verify(db, path, classes)
             # WAL: readers (training, checks) do not block the annotator, and are not blocked. FULL: each commit is on
             # disk when it returns; with NORMAL, a power cut may lose the last ones.
             db.execute("PRAGMA journal_mode = WAL")
@@ -181,9 +168,9 @@ def connect_readonly(path: Path, classes: ClassSet) -> sqlite3.Connection:
                 raise
             db = _connect(path, "mode=ro&immutable=1")
         try:
-            _verify(db, path, classes)
+            verify(db, path, classes)
             db.execute("PRAGMA temp_store = MEMORY")
-            for version in range(_version(db), SCHEMA_VERSION):
+            for version in range(store_version(db), SCHEMA_VERSION):
                 _execute(db, _TEMPORARY[version])
             db.execute("PRAGMA query_only = ON")
         except BaseException:
@@ -236,44 +223,13 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return db
 
 
-def _verify(db: sqlite3.Connection, path: Path, classes: ClassSet) -> None:
-    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise ClickError(f"{path} is not a click store; choose another file")
-    version = _version(db)
-    if not 1 <= version <= SCHEMA_VERSION:
-        raise ClickError(
-            f"{path} has store version {version}, but this weclick reads up to {SCHEMA_VERSION}; update weclick"
-        )
-    if (problem := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-        raise ClickError(f"{path} is damaged ({' '.join(problem.split())}); restore a copy")
-    if any(db.execute(query).fetchone() for query in _WRONG_TYPES):
-        raise ClickError(f"{path} is damaged (a value of another type than its column's); restore a copy")
-    stored = _stored_classes(db, path)
-    if stored != list(classes.names):
-        raise ClickError(
-            f"{path} was made for other classes: {_difference(stored, classes.names)}; use the data set it was made for"
-        )
-
-
-def _stored_classes(db: sqlite3.Connection, path: Path) -> list[str]:
-    """Return the names of the classes that a store was made for."""
-    row = db.execute("SELECT value FROM meta WHERE key = 'classes'").fetchone()
-    try:
-        stored = json.loads(row[0] if row else "")
-        if not isinstance(stored, list):
-            raise TypeError
-    except (ValueError, TypeError, RecursionError):
-        raise ClickError(f"{path} is damaged (its list of classes cannot be read); restore a copy") from None
-    return stored
-
-
 def _migrate(db: sqlite3.Connection) -> None:
-    if _version(db) == SCHEMA_VERSION:
+    if store_version(db) == SCHEMA_VERSION:
         return
     db.execute("BEGIN IMMEDIATE")
     try:
         # read again: another process may have migrated it while this one waited for the lock
-        for version in range(_version(db), SCHEMA_VERSION):
+        for version in range(store_version(db), SCHEMA_VERSION):
             _execute(db, _MIGRATIONS[version])
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         db.execute("COMMIT")
@@ -283,20 +239,9 @@ def _migrate(db: sqlite3.Connection) -> None:
         raise
 
 
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
-
-
 def _execute(db: sqlite3.Connection, statements: Sequence[str]) -> None:
     for statement in statements:
         db.execute(statement)
-
-
-def _difference(stored: list[str], wanted: tuple[str, ...]) -> str:
-    for class_id, (old, new) in enumerate(zip(stored, wanted, strict=False)):
-        if old != new:
-            return f"class {class_id} is {old!r} in the store and {new!r} in the data set"
-    return f"{len(stored)} in the store and {len(wanted)} in the data set"
 
 
 def _require_file(path: Path) -> None:

@@ -65,7 +65,7 @@ def write_cvat(path: Path, labels: Iterable[NamedLabel], classes: ClassSet) -> i
     References:
         https://docs.cvat.ai/docs/other/xml_format: runs go along the rows of a mask's box.
     """
-    root, number = empty_annotations(classes, "mask"), -1
+    root = empty_annotations(classes, "mask")
     for number, (name, ids) in enumerate(labels):
         height, width = ids.shape
         image = ET.SubElement(root, "image", id=str(number), name=name, width=str(width), height=str(height))
@@ -76,7 +76,7 @@ def write_cvat(path: Path, labels: Iterable[NamedLabel], classes: ClassSet) -> i
             kept = {"label": classes[class_id].name, "source": "manual", "occluded": "0", "z_order": "0"}
             ET.SubElement(image, "mask", {**kept, "rle": ", ".join(map(str, runs)), **box})
     save_xml(path, root)
-    return number + 1
+    return len(root.findall("image"))
 
 
 def _masks(ids: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.bool_]]]:
